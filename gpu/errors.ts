@@ -1,0 +1,17 @@
+/**
+ * Bad input: one clear line that says what is wrong, where, and how to mend it.
+ * The command line prints it and exits with 2; GraphQL shows it as a result, never as a masked error.
+ */
+export class InputError extends Error {
+  override readonly name = "InputError";
+  constructor(
+    /** What is wrong, and with which value. */
+    readonly what: string,
+    /** Where: a file (with `:line` where lines matter), an argument or a field. */
+    readonly where: string,
+    /** How to mend it, an imperative. */
+    readonly mend: string,
+  ) {
+    super(`${where}: ${what}; ${mend}`);
+  }
+}
