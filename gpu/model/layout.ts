@@ -1,0 +1,34 @@
+/** Which tensors each architecture is made of. */
+import type { ModelConfig } from "./config.ts";
+
+export interface RequiredTensor {
+  readonly name: string;
+  /** Row-major; a projection is [out, in]. */
+  readonly shape: readonly number[];
+}
+
+/** The tensors that the engine reads of a model, under the names that Hugging Face transformers gives them. */
+export function requiredTensors(config: ModelConfig): readonly RequiredTensor[] {
+  const { hidden, intermediate, headDimension, vocabulary } = config;
+  const queries = config.heads * headDimension;
+  const keys = config.keyValueHeads * headDimension;
+  const tensors: RequiredTensor[] = [{ name: "model.embed_tokens.weight", shape: [vocabulary, hidden] }];
+  for (let layer = 0; layer < config.layers; layer++) {
+    const add = (name: string, ...shape: number[]) =>
+      tensors.push({ name: `model.layers.${layer}.${name}.weight`, shape });
+    add("input_layernorm", hidden);
+    add("self_attn.q_proj", queries, hidden);
+    add("self_attn.k_proj", keys, hidden);
+    add("self_attn.v_proj", keys, hidden);
+    add("self_attn.q_norm", headDimension);
+    add("self_attn.k_norm", headDimension);
+    add("self_attn.o_proj", hidden, queries);
+    add("post_attention_layernorm", hidden);
+    add("mlp.gate_proj", intermediate, hidden);
+    add("mlp.up_proj", intermediate, hidden);
+    add("mlp.down_proj", hidden, intermediate);
+  }
+  tensors.push({ name: "model.norm.weight", shape: [hidden] });
+  if (!config.tiedEmbeddings) tensors.push({ name: "lm_head.weight", shape: [vocabulary, hidden] });
+  return tensors;
+}
