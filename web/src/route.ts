@@ -1,0 +1,130 @@
+/**
+ * What the page shows, kept in the hash of the address, so that reload, back and a sent link show the same.
+ * Unknown or broken values fall back to the defaults; defaults are left out of the address.
+ */
+
+export const RULES = ["ATTNLRP", "CPLRP", "GRADIENT"] as const;
+export type Rule = (typeof RULES)[number];
+
+export const ORDERS = ["newest", "oldest", "delta-down", "delta-up", "tokens-down", "tokens-up", "key"] as const;
+export type Order = (typeof ORDERS)[number];
+
+export interface CasesRoute {
+  readonly page: "cases";
+  readonly text: string;
+  readonly benchmark: string;
+  /** Any case, those with the rule's attribution, or those without. */
+  readonly attributed: "any" | "yes" | "no";
+  readonly rule: Rule | "any";
+  readonly deltaFrom: number | null;
+  readonly deltaTo: number | null;
+  readonly order: Order;
+}
+
+export interface CaseRoute {
+  readonly page: "case";
+  readonly id: string;
+  /** Which of the case's token pairs, counted from 0. */
+  readonly pair: number;
+  readonly rule: Rule;
+  /** Node layer; 0 = embeddings. */
+  readonly layer: number;
+  readonly values: "raw" | "normalised";
+  /** Whether special tokens take part in the colours and their scale. */
+  readonly special: boolean;
+}
+
+export type Route = CasesRoute | CaseRoute;
+
+export const CASES: CasesRoute = {
+  page: "cases",
+  text: "",
+  benchmark: "",
+  attributed: "any",
+  rule: "any",
+  deltaFrom: null,
+  deltaTo: null,
+  order: "newest",
+};
+
+/** The first view of a case. */
+export function caseRoute(id: string): CaseRoute {
+  return { page: "case", id, pair: 0, rule: "ATTNLRP", layer: 0, values: "raw", special: false };
+}
+
+function oneOf<Choice extends string>(value: string | null, choices: readonly Choice[], otherwise: Choice): Choice {
+  return choices.find((choice) => choice === value) ?? otherwise;
+}
+
+function numberOf(value: string | null): number | null {
+  if (value === null || value.trim() === "") return null;
+  const number = Number(value);
+  return Number.isFinite(number) ? number : null;
+}
+
+function indexOf(value: string | null): number {
+  return value !== null && /^\d{1,6}$/.test(value) ? Number(value) : 0;
+}
+
+/** Reads `location.hash`. */
+export function parseRoute(hash: string): Route {
+  const [path = "", search = ""] = hash.replace(/^#/, "").split("?", 2);
+  const query = new URLSearchParams(search);
+  const id = /^\/case\/([^/]+)$/.exec(path)?.[1];
+  if (id !== undefined) {
+    return {
+      page: "case",
+      id: decode(id),
+      pair: indexOf(query.get("pair")),
+      rule: oneOf(query.get("rule"), RULES, "ATTNLRP"),
+      layer: indexOf(query.get("layer")),
+      values: oneOf(query.get("values"), ["raw", "normalised"], "raw"),
+      special: query.get("special") === "yes",
+    };
+  }
+  return {
+    page: "cases",
+    text: query.get("text") ?? CASES.text,
+    benchmark: query.get("benchmark") ?? CASES.benchmark,
+    attributed: oneOf(query.get("attributed"), ["any", "yes", "no"], CASES.attributed),
+    rule: oneOf(query.get("rule"), ["any", ...RULES], CASES.rule),
+    deltaFrom: numberOf(query.get("from")),
+    deltaTo: numberOf(query.get("to")),
+    order: oneOf(query.get("order"), ORDERS, CASES.order),
+  };
+}
+
+function decode(id: string): string {
+  try {
+    return decodeURIComponent(id);
+  } catch {
+    return id;
+  }
+}
+
+/** Writes a route as a hash, `#` included. */
+export function formatRoute(route: Route): string {
+  const query = new URLSearchParams();
+  const put = (name: string, value: string | number | null, usual: string | number | null) => {
+    if (value !== usual && value !== null) query.set(name, String(value));
+  };
+  if (route.page === "case") {
+    const usual = caseRoute(route.id);
+    put("pair", route.pair, usual.pair);
+    put("rule", route.rule, usual.rule);
+    put("layer", route.layer, usual.layer);
+    put("values", route.values, usual.values);
+    put("special", route.special ? "yes" : "no", "no");
+  } else {
+    put("text", route.text, CASES.text);
+    put("benchmark", route.benchmark, CASES.benchmark);
+    put("attributed", route.attributed, CASES.attributed);
+    put("rule", route.rule, CASES.rule);
+    put("from", route.deltaFrom, null);
+    put("to", route.deltaTo, null);
+    put("order", route.order, CASES.order);
+  }
+  const path = route.page === "case" ? `/case/${encodeURIComponent(route.id)}` : "/cases";
+  const search = query.toString();
+  return `#${path}${search === "" ? "" : `?${search}`}`;
+}
