@@ -1,0 +1,43 @@
+"""Writes the held-out items: benchmarks/demo-ifeval.jsonl (IFEval rows) and benchmarks/demo-math.jsonl (MATH rows).
+
+    python make_benchmarks.py
+"""
+
+import ifeval_tasks
+import math_tasks
+from checkers import check
+from common import BENCHMARKS, generator, write_jsonl
+
+ITEMS = 500
+
+
+def unique_items(family, name):
+    rng, seen, rows = generator(f"held-out/{name}"), set(), []
+    while len(rows) < ITEMS:
+        row, answer = family.make_item(rng, True)
+        identity = row.get("signature") or row["prompt"]
+        if identity in seen:
+            continue
+        assert check(row, answer), row
+        seen.add(identity)
+        rows.append(row)
+    return rows
+
+
+def main():
+    ifeval = [{"key": i, "prompt": r["prompt"], "instruction_id_list": r["instruction_id_list"], "kwargs": r["kwargs"],
+               "instruction_phrases": r["instruction_phrases"], "split": "held-out"}
+              for i, r in enumerate(unique_items(ifeval_tasks, "demo-ifeval"), 1)]
+    math = [{"unique_id": f"demo-math/{i:04d}", "problem": r["problem"], "solution": r["solution"], "answer": r["answer"],
+             "level": r["level"], "subject": r["subject"], "instruction_phrases": r["instruction_phrases"], "split": "held-out"}
+            for i, r in enumerate(unique_items(math_tasks, "demo-math"), 1)]
+    # No held-out item may be reachable by the training stream: its topic or operands would have to change sides.
+    for row in ifeval + math:
+        assert all(p in (row.get("prompt") or row["problem"]) for p in row["instruction_phrases"]), row
+    write_jsonl(BENCHMARKS["demo-ifeval"], ifeval)
+    write_jsonl(BENCHMARKS["demo-math"], math)
+    print(f"{len(ifeval)} + {len(math)} held-out items")
+
+
+if __name__ == "__main__":
+    main()
