@@ -1,0 +1,68 @@
+/** Chat templates: Jinja, as Hugging Face transformers renders it. */
+import { join } from "node:path";
+import { Template } from "@huggingface/jinja";
+import { InputError } from "../errors.ts";
+import { isJsonObject, type JsonObject, readTextFile } from "./json.ts";
+
+/** A message of a conversation. Templates may read further fields, for example `tool_calls` or `reasoning_content`. */
+export interface ChatMessage {
+  /** "system", "user", "assistant", "tool", or what else the template knows. */
+  readonly role: string;
+  readonly content?: string;
+  readonly [field: string]: unknown;
+}
+
+export interface ChatOptions {
+  /** Lets the model think first, where the template can switch it (`enable_thinking`). Off when left out. */
+  readonly thinking?: boolean;
+  /** Ends with the opening of the assistant's turn. On when left out. */
+  readonly addGenerationPrompt?: boolean;
+}
+
+/** A template and the file that holds it. */
+export interface ChatTemplate {
+  readonly text: string;
+  readonly where: string;
+}
+
+/**
+ * The template of a model directory: `chat_template.jinja`, else `chat_template` of tokenizer_config.json, where a list
+ * of templates means the one named "default". Undefined when there is none.
+ */
+export async function readChatTemplate(dir: string, tokenizerConfig: JsonObject): Promise<ChatTemplate | undefined> {
+  const filePath = join(dir, "chat_template.jinja");
+  const file = await readTextFile(filePath);
+  if (file !== undefined) return { text: file, where: filePath };
+  const where = `${join(dir, "tokenizer_config.json")} (chat_template)`;
+  const field = tokenizerConfig["chat_template"];
+  if (typeof field === "string") return { text: field, where };
+  if (!Array.isArray(field)) return undefined;
+  const named = field.find((item) => isJsonObject(item) && item["name"] === "default");
+  return isJsonObject(named) && typeof named["template"] === "string" ? { text: named["template"], where } : undefined;
+}
+
+/**
+ * Renders a template with what it may read: `messages`, `tools`, `add_generation_prompt`, `enable_thinking`, special
+ * tokens by their name. Throws InputError when the template is broken or refuses the messages.
+ */
+export function renderChatTemplate(template: ChatTemplate, context: JsonObject): string {
+  let parsed: Template;
+  try {
+    parsed = new Template(template.text);
+  } catch (error) {
+    throw new InputError(`the chat template is broken: ${oneLine(error)}`, template.where, "correct the template");
+  }
+  try {
+    return parsed.render(context);
+  } catch (error) {
+    throw new InputError(
+      `the chat template refuses the messages: ${oneLine(error)}`,
+      template.where,
+      "correct the messages or the template",
+    );
+  }
+}
+
+function oneLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, " ");
+}

@@ -1,0 +1,184 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { InputError } from "../errors.ts";
+import { renderChatTemplate } from "./chat.ts";
+import { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
+
+const DATA = new URL("../../test/data/tokenizers/", import.meta.url).pathname;
+const read = (path: string) => readFileSync(`${DATA}${path}`, "utf8");
+
+let folder: string;
+let qwen: Tokenizer;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "culprit-tokenizer-"));
+  writeFileSync(join(folder, "tokenizer.json"), gunzipSync(readFileSync(`${DATA}qwen3/tokenizer.json.gz`)));
+  writeFileSync(join(folder, "tokenizer_config.json"), read("qwen3/tokenizer_config.json"));
+  qwen = await loadTokenizer(folder);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Vector {
+  readonly source: string;
+  readonly text: string;
+  readonly ids: readonly number[];
+  readonly roundtrip: boolean;
+}
+const vectors = read("qwen3/vectors.jsonl").trim().split("\n").map((line) => JSON.parse(line) as Vector);
+
+describe("Qwen's ids are those of Hugging Face tokenizers", () => {
+  test("all vectors are here", () => expect(vectors).toHaveLength(130));
+  test.each(vectors.map((vector, index) => ({ ...vector, title: `${index}: ${vector.source}` })))(
+    "$title",
+    ({ text, ids, roundtrip }) => {
+      expect(qwen.encode(text)).toEqual(ids);
+      // What does not come back is the same text in another Unicode form: the tokenizer normalizes to NFC.
+      expect(qwen.decode(ids)).toBe(roundtrip ? text : text.normalize("NFC"));
+    },
+  );
+});
+
+describe.each(["ggml-vocab-qwen2", "ggml-vocab-deepseek-r1-qwen"])("llama.cpp's ids of %s", (name) => {
+  const texts = read(`llama_cpp/${name}.gguf.inp`).split("\n__ggml_vocab_test__\n");
+  const lines = read(`llama_cpp/${name}.gguf.out`).split("\n");
+  test("all cases are here", () => expect([texts.length, lines.length]).toEqual([47, 47]));
+  test.each(texts.map((text, index) => ({ text, index })))("$index: $text", ({ text, index }) => {
+    expect(qwen.encode(text)).toEqual(lines[index]!.trim().split(/\s+/).filter((id) => id !== "").map(Number));
+  });
+});
+
+interface Rendered {
+  readonly template: string;
+  readonly case: string;
+  readonly input: Readonly<Record<string, unknown>>;
+  readonly rendered: string;
+}
+describe("chat templates", () => {
+  test.each(JSON.parse(read("templates/rendered_vectors.json")) as readonly Rendered[])(
+    "$template renders $case as Jinja does",
+    ({ template, input, rendered }) => {
+      expect(renderChatTemplate({ text: read(`templates/${template}`), where: template }, input)).toBe(rendered);
+    },
+  );
+
+  const withTemplate = async (name: string, files: Readonly<Record<string, string>>) => {
+    const copy = join(folder, name);
+    mkdirSync(copy);
+    const small = {
+      added_tokens: [],
+      normalizer: null,
+      decoder: { type: "ByteLevel" },
+      model: { type: "BPE", vocab: { a: 0, b: 1 }, merges: [] },
+    };
+    writeFileSync(join(copy, "tokenizer.json"), JSON.stringify(small));
+    for (const [file, text] of Object.entries(files)) writeFileSync(join(copy, file), text);
+    return await loadTokenizer(copy);
+  };
+
+  test("chat() has thinking off and opens the assistant's turn, by chat_template.jinja before the config", async () => {
+    const tokenizer = await withTemplate("jinja", {
+      "chat_template.jinja": read("templates/trl_qwen3.jinja"),
+      "tokenizer_config.json": JSON.stringify({ chat_template: "wrong" }),
+    });
+    const messages = [{ role: "user", content: "Hi" }];
+    expect(tokenizer.chat(messages)).toBe(
+      "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n",
+    );
+    expect(tokenizer.chat(messages, { thinking: true })).toBe(
+      "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n",
+    );
+    expect(tokenizer.chat(messages, { addGenerationPrompt: false })).toBe("<|im_start|>user\nHi<|im_end|>\n");
+  });
+
+  test("the template of tokenizer_config.json is used, and its special tokens are known by name", async () => {
+    expect(qwen.chat([{ role: "user", content: "Hi" }])).toBe(
+      "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n<think>\n",
+    );
+    const tokenizer = await withTemplate("list", {
+      "tokenizer_config.json": JSON.stringify({
+        eos_token: { content: "</s>" },
+        chat_template: [{ name: "tools", template: "no" }, { name: "default", template: "{{ eos_token }}" }],
+      }),
+    });
+    expect(tokenizer.chat([])).toBe("</s>");
+  });
+
+  test("no template, a broken one, and one that refuses are each one clear line", async () => {
+    const none = await withTemplate("none", {});
+    expect(() => none.chat([])).toThrow(/tokenizer_config\.json: the model has no chat template; add/);
+    const broken = await withTemplate("broken", { "chat_template.jinja": "{% if %}" });
+    expect(() => broken.chat([])).toThrow(/chat_template\.jinja: the chat template is broken: /);
+    const refusing = await withTemplate("refusing", { "chat_template.jinja": "{{ raise_exception('no system') }}" });
+    expect(() => refusing.chat([])).toThrow(
+      /chat_template\.jinja: the chat template refuses the messages: .*no system/,
+    );
+    expect(() => refusing.chat([])).toThrow(InputError);
+  });
+
+  test("tokens that only tokenizer_config.json adds are parsed", async () => {
+    const tokenizer = await withTemplate("added", {
+      "tokenizer_config.json": JSON.stringify({ added_tokens_decoder: { 2: { content: "<x>", special: true } } }),
+    });
+    expect(tokenizer.encode("a<x>b")).toEqual([0, 2, 1]);
+    expect(tokenizer.specialIds).toEqual([2]);
+  });
+});
+
+describe("single tokens", () => {
+  test("special tokens are parsed and known; <think> is a token but not special", () => {
+    expect(qwen.encode("<|im_end|>")).toEqual([151645]);
+    expect(qwen.isSpecial(151645)).toBe(true);
+    expect(qwen.encode("<think>")).toEqual([151667]);
+    expect(qwen.isSpecial(151667)).toBe(false);
+    expect(qwen.decode([151644, 872, 198], { skipSpecial: true })).toBe("user\n");
+  });
+
+  test("a token is shown as its text, and bytes that are no whole character by their value", () => {
+    expect(qwen.token(872)).toBe("user");
+    expect(qwen.token(151645)).toBe("<|im_end|>");
+    // U+10FFFF is four tokens of one byte each: F4 8F BF BF (vectors.jsonl).
+    expect([176, 237, 123, 123].map(qwen.token)).toEqual(["<0xF4>", "<0x8F>", "<0xBF>", "<0xBF>"]);
+    expect(qwen.decode([176, 237, 123, 123])).toBe("\u{10ffff}");
+    expect(qwen.decode([176, 237])).toBe("\ufffd");
+    expect(qwen.token(151_700)).toBe("<id 151700>");
+    expect(qwen.decode([151_700])).toBe("");
+  });
+
+  test("the tokens of a text, shown one by one, join to it where none is part of a character", () => {
+    const text = "<|im_start|>user\nÜber 中文，测试。";
+    expect(qwen.encode(text).map(qwen.token).join("")).toBe(text);
+  });
+
+  test("single() takes exactly one token", () => {
+    expect(qwen.single("user", "--target")).toBe(872);
+    expect(() => qwen.single("user\n", "--target")).toThrow(
+      '--target: "user\\n" is 2 tokens, not one: 872 "user", 198 "\\n"; give a text that is exactly one token',
+    );
+    expect(() => qwen.single("", "--target")).toThrow(/"" is 0 tokens, not one; give/);
+  });
+
+  test("the hash is that of the file", () => {
+    expect(qwen.hash).toMatch(/^[0-9a-f]{64}$/);
+  });
+});
+
+describe("bad files", () => {
+  test.each([
+    ["broken JSON", "{\n  x", /tokenizer\.json:2: is not valid JSON/],
+    ["no model", "{}", /has no tokenizer model/],
+    ["another kind", '{"model":{"type":"Unigram"},"decoder":{"type":"Metaspace"}}', /not a byte-level tokenizer/],
+    ["an unknown model", '{"model":{"type":"X"},"decoder":{"type":"ByteLevel"}}', /is not supported: /],
+  ])("%s", async (name, text, message) => {
+    const copy = join(folder, name);
+    mkdirSync(copy);
+    writeFileSync(join(copy, "tokenizer.json"), text);
+    await expect(loadTokenizer(copy)).rejects.toThrow(message);
+    await expect(loadTokenizer(copy)).rejects.toThrow(InputError);
+  });
+
+  test("a missing tokenizer", async () => {
+    await expect(loadTokenizer(join(folder, "nowhere"))).rejects.toThrow(/nowhere\/tokenizer\.json: there is no such/);
+  });
+});
