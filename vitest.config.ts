@@ -1,6 +1,10 @@
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
+  resolve: {
+    // Vite would take graphql's .mjs, everything in node_modules takes its .js: two copies that refuse each other.
+    alias: [{ find: /^graphql$/, replacement: "graphql/index.js" }],
+  },
   test: {
     pool: "forks",
     include: ["{gpu,server,schema,web,test}/**/*.test.ts"],

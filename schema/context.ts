@@ -1,0 +1,39 @@
+/** What resolvers are given: the database, and the services that only the server can perform. */
+import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
+import type { relations } from "./relations.ts";
+import type { Rule } from "./values.ts";
+
+export type Database = PostgresJsDatabase<typeof relations>;
+
+/** A file that came with a request, or the path of a file on the server. Exactly one is given. */
+export interface ImportRequest {
+  readonly file: File | undefined;
+  readonly path: string | undefined;
+  readonly idempotencyKey: string | undefined;
+}
+
+export interface AttributeRequest {
+  /** Row ids; "missing" = every token pair without an attribution of the rule, "clean" = those with delta > 1. */
+  readonly tokenPairIds: readonly number[] | "missing" | "clean";
+  readonly rule: Rule;
+  readonly idempotencyKey: string | undefined;
+}
+
+/** What mutations and subscriptions ask of the server. Each throws BadInput for what people can mend. */
+export interface Services {
+  /** Returns the row id of the model. */
+  addModel(request: { readonly directory: string; readonly name: string | undefined }): Promise<number>;
+  /** Returns the job's id. */
+  importFailureCases(request: ImportRequest): Promise<string>;
+  /** Returns the job's id. */
+  attribute(request: AttributeRequest): Promise<string>;
+  /** Returns the job's id. Does nothing to a job that has ended. */
+  cancelJob(id: string): Promise<string>;
+  /** Yields the job's id after each change past `after`, at once if there was one; ends with the job. */
+  watchJob(id: string, after: number): AsyncIterable<string>;
+}
+
+export interface Context {
+  readonly db: Database;
+  readonly services: Services;
+}

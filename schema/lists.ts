@@ -1,0 +1,32 @@
+/** What lists share: directions and ranges. */
+import { type Column, gte, lte, type SQL } from "drizzle-orm";
+import { builder } from "./builder.ts";
+
+export const Direction = builder.enumType("Direction", {
+  description: "Which way a list is ordered.",
+  values: {
+    ASC: { value: "asc", description: "Smallest or oldest first." },
+    DESC: { value: "desc", description: "Largest or newest first." },
+  } as const,
+});
+
+/** The direction asked for; descending when nothing is said. */
+export function direction(asked: "asc" | "desc" | null | undefined): "asc" | "desc" {
+  return asked ?? "desc";
+}
+
+export const Range = builder.inputType("Range", {
+  description: "A range of numbers, both ends included; an end that is not given is open.",
+  fields: (t) => ({
+    min: t.float({ description: "Smallest number." }),
+    max: t.float({ description: "Largest number." }),
+  }),
+});
+
+/** The conditions that hold a column inside a range. */
+export function withinRange(column: Column, range: typeof Range.$inferInput | null | undefined): (SQL | undefined)[] {
+  return [
+    range?.min != null ? gte(column, range.min) : undefined,
+    range?.max != null ? lte(column, range.max) : undefined,
+  ];
+}

@@ -1,0 +1,17 @@
+/** The GraphQL schema: every type file adds to the builder, this file builds. */
+import "./errors.ts";
+import "./model.ts";
+import "./failure-case.ts";
+import "./token-pair.ts";
+import "./attribution.ts";
+import "./job.ts";
+import { isObjectType } from "graphql";
+import { builder } from "./builder.ts";
+
+export const schema = builder.toSchema();
+
+// The plugin that makes `totalCount` has no place for its description.
+for (const type of Object.values(schema.getTypeMap())) {
+  const field = isObjectType(type) ? type.getFields().totalCount : undefined;
+  if (field) field.description = "Items in the whole list; counted only when it is asked for.";
+}

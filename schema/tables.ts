@@ -1,0 +1,193 @@
+/**
+ * The domain in SQL. Columns that lists filter and sort on are real, indexed columns; prompts, ids and vectors stand
+ * beside them and are read in windows. Migrations in `migrations/` are generated from this file.
+ */
+import { sql } from "drizzle-orm";
+import {
+  bigint,
+  bytea,
+  check,
+  doublePrecision,
+  foreignKey,
+  index,
+  integer,
+  jsonb,
+  pgEnum,
+  primaryKey,
+  snakeCase,
+  text,
+  timestamp,
+  unique,
+  uuid,
+} from "drizzle-orm/pg-core";
+import type { Candidate, ChatMessage, ImportReport, JobInput } from "./values.ts";
+
+/** Backward rules, in the words of the engine. */
+export const ruleEnum = pgEnum("rule", ["attnlrp", "cplrp", "gradient"]);
+/** Who found a token pair. */
+export const pairSourceEnum = pgEnum("pair_source", ["imported"]);
+export const jobKindEnum = pgEnum("job_kind", ["attribute", "import"]);
+export const jobStatusEnum = pgEnum("job_status", ["queued", "running", "completed", "failed", "cancelled"]);
+
+/** Milliseconds, since cursors carry JavaScript dates: microseconds would make pages skip rows. */
+const moment = () => timestamp({ withTimezone: true, precision: 3, mode: "date" });
+const createdAt = () => moment().notNull().default(sql`now()`);
+const identity = () => integer().primaryKey().generatedAlwaysAsIdentity();
+
+/** A Hugging Face style model directory that was added. */
+export const models = snakeCase.table("models", {
+  id: identity(),
+  name: text().notNull().unique(),
+  directory: text().notNull(),
+  architecture: text().notNull(),
+  /** Number of weights; large models pass 2^31. */
+  parameters: bigint({ mode: "number" }).notNull(),
+  layers: integer().notNull(),
+  hidden: integer().notNull(),
+  vocabulary: integer().notNull(),
+  tokenizerHash: text().notNull(),
+  /** Hash of configuration and weights. */
+  hash: text().notNull(),
+  createdAt: createdAt(),
+}, (table) => [index("models_created").on(table.createdAt, table.id)]);
+
+/** A prompt plus the part of the model's completion before its first wrong token. */
+export const failureCases = snakeCase.table("failure_cases", {
+  id: identity(),
+  modelId: integer().notNull(),
+  key: text().notNull(),
+  benchmark: text().notNull(),
+  task: text().notNull(),
+  messages: jsonb().$type<readonly ChatMessage[]>().notNull(),
+  prompt: text().notNull(),
+  prefix: text().notNull(),
+  completion: text().notNull(),
+  completionIds: integer().array().notNull(),
+  instructionPhrases: text().array().notNull(),
+  metadata: jsonb().$type<Readonly<Record<string, unknown>>>().notNull(),
+  /** Ids of prompt and prefix, [tokens]. */
+  inputIds: integer().array().notNull(),
+  /** Text of each input token, [tokens]. */
+  tokenTexts: text().array().notNull(),
+  /** One letter a token, [tokens]: S special, I instruction, Q query, A answer. */
+  segments: text().notNull(),
+  tokenCount: integer().notNull(),
+  promptTokens: integer().notNull(),
+  /** The largest delta of the case's token pairs, so that lists sort by it; null while there is none. */
+  delta: doublePrecision(),
+  /** SHA-256 of what an importer gave, so that the same line twice changes nothing. */
+  contentHash: text().notNull(),
+  createdAt: createdAt(),
+}, (table) => [
+  unique("failure_cases_model_key").on(table.modelId, table.key),
+  foreignKey({ name: "failure_cases_model", columns: [table.modelId], foreignColumns: [models.id] }),
+  index("failure_cases_created").on(table.createdAt, table.id),
+  index("failure_cases_key").on(table.key, table.id),
+  index("failure_cases_delta").on(table.delta, table.id),
+  index("failure_cases_tokens").on(table.tokenCount, table.id),
+  index("failure_cases_benchmark").on(table.benchmark, table.task, table.id),
+  check("failure_cases_prompt_tokens", sql`${table.promptTokens} between 1 and ${table.tokenCount}`),
+]);
+
+/** The wrong token that the model produced and the right alternative. */
+export const tokenPairs = snakeCase.table("token_pairs", {
+  id: identity(),
+  failureCaseId: integer().notNull(),
+  targetId: integer().notNull(),
+  targetText: text().notNull(),
+  targetLogit: doublePrecision().notNull(),
+  contrastId: integer().notNull(),
+  contrastText: text().notNull(),
+  contrastLogit: doublePrecision().notNull(),
+  /** Rank of the contrast among all logits, 0 = the argmax. */
+  contrastRank: integer().notNull(),
+  /** targetLogit - contrastLogit */
+  delta: doublePrecision().notNull(),
+  source: pairSourceEnum().notNull(),
+  candidates: jsonb().$type<readonly Candidate[]>().notNull(),
+  contentHash: text().notNull(),
+  createdAt: createdAt(),
+}, (table) => [
+  unique("token_pairs_case_tokens").on(table.failureCaseId, table.targetId, table.contrastId),
+  foreignKey({ name: "token_pairs_case", columns: [table.failureCaseId], foreignColumns: [failureCases.id] }),
+  index("token_pairs_delta").on(table.delta, table.id),
+  check("token_pairs_differ", sql`${table.targetId} <> ${table.contrastId}`),
+]);
+
+/** Relevance of every token at every node layer for one token pair under one rule. */
+export const attributions = snakeCase.table("attributions", {
+  id: identity(),
+  tokenPairId: integer().notNull(),
+  rule: ruleEnum().notNull(),
+  /** Copied from the failure case so that lists filter by one index. */
+  modelId: integer().notNull(),
+  benchmark: text().notNull(),
+  targetLogit: doublePrecision().notNull(),
+  contrastLogit: doublePrecision().notNull(),
+  /** targetLogit - contrastLogit as the engine computed them. */
+  logitDifference: doublePrecision().notNull(),
+  layers: integer().notNull(),
+  tokenCount: integer().notNull(),
+  /**
+   * Raw signed relevance, little-endian f32 [layers + 1, tokens] row-major. Stored uncompressed out of line, so that
+   * a window is read without reading the rest.
+   */
+  relevance: bytea().notNull(),
+  /** max |R| over non-special tokens, [layers + 1]; 1 where that is below 1e-9. */
+  scales: doublePrecision().array().notNull(),
+  /** max |R| over all tokens, [layers + 1]; 1 where that is below 1e-9. */
+  scalesWithSpecial: doublePrecision().array().notNull(),
+  /** Trimmed texts of target, contrast and the most relevant input tokens: what the token filter looks at. */
+  keyTokens: text().array().notNull(),
+  adapter: text().notNull(),
+  seconds: doublePrecision().notNull(),
+  createdAt: createdAt(),
+}, (table) => [
+  unique("attributions_pair_rule").on(table.tokenPairId, table.rule),
+  foreignKey({ name: "attributions_pair", columns: [table.tokenPairId], foreignColumns: [tokenPairs.id] }),
+  foreignKey({ name: "attributions_model", columns: [table.modelId], foreignColumns: [models.id] }),
+  index("attributions_created").on(table.createdAt, table.id),
+  index("attributions_delta").on(table.logitDifference, table.id),
+  index("attributions_tokens").on(table.tokenCount, table.id),
+  index("attributions_rule").on(table.rule, table.createdAt, table.id),
+  index("attributions_benchmark").on(table.benchmark, table.createdAt, table.id),
+  index("attributions_model").on(table.modelId, table.createdAt, table.id),
+  index("attributions_key_tokens").using("gin", table.keyTokens),
+]);
+
+/** Long work that was asked for. Every change raises `sequence`, which is what watchers resume from. */
+export const jobs = snakeCase.table("jobs", {
+  id: uuid().primaryKey().default(sql`gen_random_uuid()`),
+  kind: jobKindEnum().notNull(),
+  status: jobStatusEnum().notNull().default("queued"),
+  idempotencyKey: text().unique(),
+  input: jsonb().$type<JobInput>().notNull(),
+  done: integer().notNull().default(0),
+  total: integer().notNull().default(0),
+  message: text(),
+  errorCode: text(),
+  errorMessage: text(),
+  sequence: integer().notNull().default(1),
+  report: jsonb().$type<ImportReport>(),
+  createdAt: createdAt(),
+  startedAt: moment(),
+  finishedAt: moment(),
+}, (table) => [
+  index("jobs_created").on(table.createdAt, table.id),
+  index("jobs_status").on(table.status, table.createdAt, table.id),
+  index("jobs_kind").on(table.kind, table.createdAt, table.id),
+]);
+
+/** One attribution that a job asked for: done when `attributionId` is set, failed when `error` is. */
+export const jobTasks = snakeCase.table("job_tasks", {
+  jobId: uuid().notNull(),
+  tokenPairId: integer().notNull(),
+  attributionId: integer(),
+  error: text(),
+}, (table) => [
+  primaryKey({ name: "job_tasks_key", columns: [table.jobId, table.tokenPairId] }),
+  foreignKey({ name: "job_tasks_job", columns: [table.jobId], foreignColumns: [jobs.id] }).onDelete("cascade"),
+  foreignKey({ name: "job_tasks_pair", columns: [table.tokenPairId], foreignColumns: [tokenPairs.id] }),
+  foreignKey({ name: "job_tasks_attribution", columns: [table.attributionId], foreignColumns: [attributions.id] }),
+  index("job_tasks_by_attribution").on(table.attributionId),
+]);
