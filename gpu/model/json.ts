@@ -9,14 +9,14 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Parses JSON. Throws InputError at `where:LINE` when it is broken. */
-export function parseJson(text: string, where: string): unknown {
+/** Parses JSON. Throws InputError at `where:LINE` when it is broken; `firstLine` is the number of the text's first line. */
+export function parseJson(text: string, where: string, firstLine = 1): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
     const message = (error as Error).message;
     const position = Number(/position (\d+)/.exec(message)?.[1] ?? text.length);
-    const line = text.slice(0, position).split("\n").length;
+    const line = firstLine + text.slice(0, position).split("\n").length - 1;
     // The engine's own words quote the text, which may hold line breaks.
     const reason = message.replaceAll(/\s+/g, " ").replace(/ \(line \d+ column \d+\)/, "");
     throw new InputError(`is not valid JSON: ${reason}`, `${where}:${line}`, "correct the JSON at this line");

@@ -1,4 +1,8 @@
-/** What every verb of the command line is: data for its help, and one function. */
+/**
+ * What every verb of the command line is: data for its help, and one function.
+ * A verb's file is loaded for `culprit --help` too: let it import what is heavy (engine, database) inside `run`.
+ */
+import { InputError } from "../../gpu/errors.ts";
 
 /** An option of a verb, given as `--name VALUE`, or as `--name` alone when it is boolean. */
 export interface VerbOption {
@@ -27,7 +31,7 @@ export interface VerbContext {
   /** Bytes of standard input. */
   readonly stdin: ReadableStream<Uint8Array>;
   /** Writes text to standard output as it is; end lines yourself. */
-  readonly out: (text: string) => void | Promise<void>;
+  readonly out: (text: string) => Promise<void>;
   /** Writes text to standard error as it is: all that is not the result. */
   readonly note: (text: string) => void;
   /** Standard output is a terminal that shows colours. */
@@ -54,4 +58,22 @@ export interface Verb {
   /** Besides `--help`, `--json` and `--verbose`, which every verb has. */
   readonly options: Readonly<Record<string, VerbOption>>;
   readonly run: (context: VerbContext) => Promise<void>;
+}
+
+/** The value of a string option, or undefined when it was not given. */
+export function optionText(context: VerbContext, name: string): string | undefined {
+  const value = context.values[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+/** The value of a string option that must be given. Throws InputError naming it. */
+export function requiredText(context: VerbContext, verb: Verb, name: string): string {
+  const value = optionText(context, name);
+  if (value !== undefined) return value;
+  const option = verb.options[name];
+  throw new InputError(
+    `is missing (${option?.help ?? name})`,
+    `--${name}`,
+    `give --${name} ${option?.value ?? "VALUE"}`,
+  );
 }

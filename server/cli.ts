@@ -1,0 +1,144 @@
+/**
+ * The command line. `main` finds the verb, reads its options and turns what it throws into an exit code:
+ * 0 done, 1 the work failed, 2 bad arguments or bad input.
+ */
+import { parseArgs } from "node:util";
+import { InputError } from "../gpu/errors.ts";
+import type { Verb, VerbContext, VerbOption } from "./cli/verb.ts";
+
+/** Where each verb lives. A file is loaded when its verb runs, or for the list of verbs. */
+const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = {
+  "inspect": () => import("./cli/inspect.ts"),
+  "tokenize": () => import("./cli/tokenize.ts"),
+  "attribute": () => import("./cli/attribute.ts"),
+};
+
+/** Options that every verb has. */
+const COMMON: Readonly<Record<string, VerbOption>> = {
+  json: { type: "boolean", help: "print JSON only on standard output" },
+  verbose: { type: "boolean", help: "show stack traces of errors" },
+  help: { type: "boolean", help: "show this help" },
+};
+
+/** What the command line touches of the process; tests bring their own. */
+export type CommandLine = Omit<VerbContext, "values" | "positionals" | "json" | "verbose">;
+
+/** Runs one command and returns its exit code. Never throws: each error becomes one line of `note`. */
+export async function main(args: readonly string[], line: CommandLine): Promise<number> {
+  // Read by hand: a wrong option must still find out whether stack traces are wanted.
+  const verbose = args.includes("--verbose");
+  try {
+    await run(args, line);
+    return 0;
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    line.note(`${text.trim().replaceAll(/\s*\n\s*/g, " ")}\n`);
+    if (verbose && error instanceof Error) line.note(`${error.stack}\n`);
+    return error instanceof InputError ? 2 : 1;
+  }
+}
+
+async function run(args: readonly string[], line: CommandLine): Promise<void> {
+  if (args[0] === "--help" || args[0] === "-h" || args[0] === "help") return await line.out(await listVerbs());
+  const name = findVerb(args);
+  const { verb } = await VERBS[name]!();
+  const rest = args.slice(name.split(" ").length);
+  if (rest.includes("--help")) return await line.out(describe(verb));
+  const { values, positionals } = parse(verb, rest);
+  await verb.run({ ...line, values, positionals, json: values["json"] === true, verbose: values["verbose"] === true });
+}
+
+function findVerb(args: readonly string[]): string {
+  // The longest name first: "model add" before a verb "model".
+  for (const words of [2, 1]) {
+    const name = args.slice(0, words).join(" ");
+    if (Object.hasOwn(VERBS, name)) return name;
+  }
+  throw new InputError(
+    args.length === 0 ? "no verb is given" : `there is no verb ${JSON.stringify(args[0])}`,
+    "culprit",
+    `give one of: ${Object.keys(VERBS).join(", ")}; npx culprit --help tells about them`,
+  );
+}
+
+function parse(verb: Verb, args: readonly string[]): Pick<VerbContext, "values" | "positionals"> {
+  const options: Record<string, { type: "string" | "boolean"; multiple?: boolean; default?: string | boolean }> = {};
+  for (const [name, option] of Object.entries({ ...verb.options, ...COMMON })) {
+    const { type, multiple } = option;
+    options[name] = {
+      type,
+      ...(multiple === undefined ? {} : { multiple }),
+      ...(option.default === undefined ? {} : { default: option.default }),
+    };
+  }
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: true }) as Pick<
+      VerbContext,
+      "values" | "positionals"
+    >;
+  } catch (error) {
+    const reason = (error as Error).message.replaceAll(/\s+/g, " ").replace(/\.$/, "");
+    throw new InputError(reason, `culprit ${verb.name}`, `npx culprit ${verb.name} --help shows the options`);
+  }
+}
+
+async function listVerbs(): Promise<string> {
+  const verbs = await Promise.all(Object.values(VERBS).map((load) => load()));
+  const rows = verbs.map(({ verb }) => [verb.name, verb.summary] as const);
+  return `usage: npx culprit VERB [options]\n\n${table(rows)}\n\nEach verb has --help with an example.\n` +
+    "Exit codes: 0 done, 1 the work failed, 2 bad arguments or bad input.\n";
+}
+
+function describe(verb: Verb): string {
+  const rows = Object.entries({ ...verb.options, ...COMMON }).map(([name, option]) => {
+    const value = option.type === "string" ? ` ${option.value ?? "VALUE"}` : "";
+    const standard = option.default === undefined ? "" : ` (default: ${option.default})`;
+    return [`--${name}${value}`, `${option.help}${standard}`] as const;
+  });
+  return `${verb.summary}\n\nusage: npx culprit ${verb.usage}\n\n${table(rows)}\n\nexample:\n  ${verb.example}\n`;
+}
+
+function table(rows: readonly (readonly [string, string])[]): string {
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, text]) => `  ${name.padEnd(width)}  ${text}`).join("\n");
+}
+
+/** The real process. */
+function processLine(): CommandLine {
+  const interrupt = new AbortController();
+  let firstSignalMs: number | undefined;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => {
+      // One Ctrl-C may arrive twice: from the terminal, and forwarded by the launcher. A later one does not wait.
+      const now = performance.now();
+      if (firstSignalMs !== undefined && now - firstSignalMs > 500) Deno.exit(1);
+      firstSignalMs ??= now;
+      interrupt.abort(new Error(`interrupted by ${signal}`));
+    });
+  }
+  return {
+    stdin: Deno.stdin.readable,
+    out: async (text) => {
+      const bytes = new TextEncoder().encode(text);
+      try {
+        for (let done = 0; done < bytes.length;) done += await Deno.stdout.write(bytes.subarray(done));
+      } catch (error) {
+        // The reader has seen enough, as in `culprit ... | head`.
+        if (error instanceof Deno.errors.BrokenPipe) Deno.exit(0);
+        throw error;
+      }
+    },
+    note: (text) => {
+      const bytes = new TextEncoder().encode(text);
+      for (let done = 0; done < bytes.length;) done += Deno.stderr.writeSync(bytes.subarray(done));
+    },
+    colour: Deno.stdout.isTerminal() && !Deno.noColor,
+    progress: Deno.stderr.isTerminal(),
+    signal: interrupt.signal,
+  };
+}
+
+if (import.meta.main) {
+  // Exits by itself, since a process with a live GPU device would stay.
+  Deno.exit(await main(Deno.args, processLine()));
+}

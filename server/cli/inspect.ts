@@ -1,0 +1,65 @@
+/** `culprit inspect`: what a model directory or a safetensors file holds, from its headers alone. */
+import { stat } from "node:fs/promises";
+import { InputError } from "../../gpu/errors.ts";
+import { elements, openModelDirectory } from "../../gpu/model/directory.ts";
+import type { JsonObject } from "../../gpu/model/json.ts";
+import { readSafetensorsHeader, type TensorInfo } from "../../gpu/model/safetensors.ts";
+import type { Verb, VerbContext } from "./verb.ts";
+
+export const verb: Verb = {
+  name: "inspect",
+  summary: "Shows a model's config and tensors, and checks that Culprit can use it; reads headers only",
+  usage: "inspect MODEL|FILE.safetensors [--json]",
+  example: "npx culprit inspect models/demo",
+  options: {},
+  run,
+};
+
+/** What `--json` prints. */
+interface Inspection {
+  /** config.json as it stands, or null for a single file. */
+  readonly config: JsonObject | null;
+  /** Elements of all tensors. */
+  readonly parameters: number;
+  readonly tensors: readonly Pick<TensorInfo, "name" | "dtype" | "shape" | "bytes">[];
+}
+
+async function run(context: VerbContext): Promise<void> {
+  const [path, ...more] = context.positionals;
+  if (path === undefined || more.length > 0) {
+    throw new InputError(
+      `${context.positionals.length} paths are given`,
+      "culprit inspect",
+      "give one model directory or one .safetensors file",
+    );
+  }
+  const inspection = await inspect(path);
+  await context.out(context.json ? `${JSON.stringify(inspection)}\n` : describe(inspection));
+}
+
+async function inspect(path: string): Promise<Inspection> {
+  if (await stat(path).then((found) => !found.isDirectory(), () => path.endsWith(".safetensors"))) {
+    return summarize(null, [...readSafetensorsHeader(path).tensors.values()]);
+  }
+  const model = await openModelDirectory(path);
+  model.close();
+  return summarize(model.configJson, [...model.tensors.values()].map(({ info }) => info));
+}
+
+function summarize(config: JsonObject | null, infos: readonly TensorInfo[]): Inspection {
+  return {
+    config,
+    parameters: infos.reduce((sum, info) => sum + elements(info), 0),
+    tensors: infos.map(({ name, dtype, shape, bytes }) => ({ name, dtype, shape, bytes })),
+  };
+}
+
+function describe({ config, parameters, tensors }: Inspection): string {
+  const rows = tensors.map(({ name, dtype, shape, bytes }) => [name, dtype, `[${shape.join(", ")}]`, `${bytes} bytes`]);
+  const widths = [0, 1, 2].map((column) => Math.max(0, ...rows.map((row) => row[column]!.length)));
+  const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  "));
+  const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
+  const settings = Object.entries(config ?? {}).map(([name, value]) => `${name}: ${JSON.stringify(value)}\n`);
+  return `${settings.join("")}${settings.length > 0 ? "\n" : ""}${lines.join("\n")}\n\n` +
+    `${tensors.length} tensors, ${parameters} parameters, ${bytes} bytes\n`;
+}
