@@ -1,11 +1,11 @@
 /** Attribution: relevance of every token at every node layer. */
 import { and, arrayContains, eq, type SQL, sql } from "drizzle-orm";
 import { builder, MAX_WINDOW } from "./builder.ts";
-import { BadInput } from "./bad-input.ts";
+import { BadInput } from "./bad_input.ts";
 import { Direction, direction, Range, withinRange } from "./lists.ts";
 import { Rule } from "./rule.ts";
 import { attributions, models } from "./tables.ts";
-import { PairToken, TokenPair } from "./token-pair.ts";
+import { PairToken, TokenPair } from "./token_pair.ts";
 import { checkWindow } from "./window.ts";
 
 /** Address of an attribution's vectors as one NumPy file. */

@@ -6,7 +6,7 @@ import ErrorsPlugin from "@pothos/plugin-errors";
 import RelayPlugin from "@pothos/plugin-relay";
 import ValidationPlugin from "@pothos/plugin-validation";
 import { getTableConfig } from "drizzle-orm/pg-core";
-import { BadInput } from "./bad-input.ts";
+import { BadInput } from "./bad_input.ts";
 import type { Context } from "./context.ts";
 import { relations } from "./relations.ts";
 

@@ -1,5 +1,5 @@
 /** Errors that people cause and can mend, as GraphQL shows them. */
-import { BadInput } from "./bad-input.ts";
+import { BadInput } from "./bad_input.ts";
 import { builder } from "./builder.ts";
 
 builder.objectType(BadInput, {

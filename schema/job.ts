@@ -2,13 +2,13 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
 import { Attribution } from "./attribution.ts";
-import { BadInput } from "./bad-input.ts";
+import { BadInput } from "./bad_input.ts";
 import { builder } from "./builder.ts";
 import { Direction, direction } from "./lists.ts";
 import { found } from "./rows.ts";
 import { Rule } from "./rule.ts";
 import { jobs } from "./tables.ts";
-import { TokenPair } from "./token-pair.ts";
+import { TokenPair } from "./token_pair.ts";
 import type { ImportFailure, ImportReport } from "./values.ts";
 
 const JobKind = builder.enumType("JobKind", {
@@ -245,7 +245,7 @@ const Selection = builder.enumType("TokenPairSelection", {
   description: "Token pairs that need not be named one by one.",
   values: {
     MISSING: { value: "missing", description: "Every pair that has no attribution of the rule." },
-    CLEAN: { value: "clean", description: "Those among them whose delta is above 1." },
+    CLEAN: { value: "clean", description: "Every pair that has no attribution of the rule and whose delta is above 1." },
   } as const,
 });
 

@@ -1,6 +1,6 @@
 /** Model: a Hugging Face style directory whose failures are explained. */
 import { builder } from "./builder.ts";
-import { BadInput } from "./bad-input.ts";
+import { BadInput } from "./bad_input.ts";
 import { found } from "./rows.ts";
 import { models } from "./tables.ts";
 

@@ -1,8 +1,8 @@
 /** The GraphQL schema: every type file adds to the builder, this file builds. */
 import "./errors.ts";
 import "./model.ts";
-import "./failure-case.ts";
-import "./token-pair.ts";
+import "./failure_case.ts";
+import "./token_pair.ts";
 import "./attribution.ts";
 import "./job.ts";
 import { isObjectType } from "graphql";

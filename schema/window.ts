@@ -1,5 +1,5 @@
 /** Windows over long vectors: bounded, so that no answer grows with the context. */
-import { BadInput } from "./bad-input.ts";
+import { BadInput } from "./bad_input.ts";
 
 /** Past every context: keeps the arithmetic of windows inside PostgreSQL's integers. */
 const MAX_POSITION = 100_000_000;

@@ -1,6 +1,6 @@
 /** TokenPair: the wrong token, the right alternative, and the evidence. */
 import { builder } from "./builder.ts";
-import { FailureCase } from "./failure-case.ts";
+import { FailureCase } from "./failure_case.ts";
 import type { Candidate } from "./values.ts";
 
 interface PairTokenRow {
