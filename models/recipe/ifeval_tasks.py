@@ -71,6 +71,8 @@ HELD_OUT_PAIRS = {frozenset(p) for p in [
     ("change_case:english_lowercase", "detectable_format:title"), ("keywords:forbidden_words", "startend:quotation"),
     ("keywords:frequency", "punctuation:no_comma"), ("detectable_format:number_bullet_lists", "keywords:forbidden_words"),
     ("detectable_content:number_placeholders", "keywords:existence"), ("detectable_content:postscript", "change_case:english_capital")]}
+# Instructions whose content must be copied come more often in training; held-out draws all alike.
+TRAINING_SHARES = [2 if i.startswith("keywords:") or i == "startend:end_checker" else 1 for i in IDS]
 IMPOSSIBLE = {frozenset(["change_case:english_lowercase", "change_case:english_capital"])}
 
 
@@ -141,10 +143,10 @@ def make_kwargs(rng, instruction, topic):
         n = rng.randint(2, 4)
         return {"num_placeholders": n}, {"n": n}
     if instruction == "keywords:existence":
-        a, b = rng.sample(KEYWORDS, 2)
+        a, b = rng.sample(KEYWORDS + NOUNS, 2)
         return {"keywords": [a, b]}, {"a": a, "b": b}
     if instruction == "keywords:frequency":
-        a, n = rng.choice(KEYWORDS), rng.randint(2, 4)
+        a, n = rng.choice(KEYWORDS + NOUNS), rng.randint(2, 4)
         return {"relation": "at least", "keyword": a, "frequency": n}, {"a": a, "n": n}
     if instruction == "keywords:forbidden_words":
         own = [noun, adjective] + ([place_word] if place_word != "home" else [])
@@ -198,10 +200,13 @@ def respond(form, topic, instructions, kwargs):
 
 
 def choose_instructions(rng, held_out):
+    draw = lambda: rng.choice(IDS) if held_out else rng.choices(IDS, TRAINING_SHARES)[0]
     if rng.random() < (0.25 if held_out else 0.35):
-        return [rng.choice(IDS)]
+        return [draw()]
     while True:
-        pair = rng.sample(IDS, 2)
+        pair = [draw(), draw()]
+        if pair[0] == pair[1]:
+            continue
         key = frozenset(pair)
         if key in IMPOSSIBLE or (key in HELD_OUT_PAIRS and not held_out):
             continue

@@ -12,32 +12,18 @@ def boxed(work, answer):
     return f"{work} The answer is $\\boxed{{{answer}}}$."
 
 
-def two_digits(rng):
-    return rng.randint(10, 99)
-
-
-def sum_of_two(rng, big):
-    a, b = (rng.randint(100, 999), rng.randint(100, 999)) if big else (two_digits(rng), two_digits(rng))
-    text = rng.choice(["What is ${} + {}$?", "Compute ${} + {}$.", "Evaluate ${} + {}$."]).format(a, b)
-    return (a, b), text, boxed(f"${a} + {b} = {a + b}$.", a + b), a + b, [f"${a} + {b}$"], 3 if big else 1, "Prealgebra"
-
-
-def difference(rng):
-    a, b = sorted((two_digits(rng), two_digits(rng)), reverse=True)
-    text = rng.choice(["What is ${} - {}$?", "Compute ${} - {}$.", "Evaluate ${} - {}$."]).format(a, b)
-    return (a, b), text, boxed(f"${a} - {b} = {a - b}$.", a - b), a - b, [f"${a} - {b}$"], 2, "Prealgebra"
-
-
-def product(rng):
-    a, b = rng.randint(3, 19), rng.randint(3, 9)
-    if rng.random() < 0.5:
+def binary(rng, kind):
+    """$a + b$ and $a - b$, with operands up to 40."""
+    a, b = rng.randint(2, 40), rng.randint(2, 30)
+    if kind == "-" and a < b:
         a, b = b, a
-    text = rng.choice(["What is ${} \\times {}$?", "Compute ${} \\times {}$."]).format(a, b)
-    return (a, b), text, boxed(f"${a} \\times {b} = {a * b}$.", a * b), a * b, [f"${a} \\times {b}$"], 2, "Prealgebra"
+    answer = a + b if kind == "+" else a - b
+    text = rng.choice(["What is ${} {} {}$?", "Compute ${} {} {}$.", "Evaluate ${} {} {}$."]).format(a, kind, b)
+    return (a, kind, b), text, boxed(f"${a} {kind} {b} = {answer}$.", answer), answer, [f"${a} {kind} {b}$"], 1, "Prealgebra"
 
 
 def equation(rng):
-    a, x = rng.randint(3, 49), rng.randint(2, 50)
+    a, x = rng.randint(2, 20), rng.randint(2, 20)
     b = a + x
     text = rng.choice(["If $x + {} = {}$, what is $x$?", "Solve for $x$: $x + {} = {}$.",
                        "Find $x$ if $x + {} = {}$."]).format(a, b)
@@ -45,10 +31,10 @@ def equation(rng):
 
 
 def extreme(rng):
-    numbers = rng.sample(range(10, 100), 4)
+    numbers = rng.sample(range(10, 100), 3)
     which = rng.choice(["largest", "smallest"])
     answer = max(numbers) if which == "largest" else min(numbers)
-    listed = f"${numbers[0]}$, ${numbers[1]}$, ${numbers[2]}$ and ${numbers[3]}$"
+    listed = f"${numbers[0]}$, ${numbers[1]}$ and ${numbers[2]}$"
     text = rng.choice([f"What is the {which} of {listed}?", f"Find the {which} of the numbers {listed}."])
     return (*numbers, which), text, boxed(f"The {which} number is ${answer}$.", answer), answer, [which, listed], 2, "Number Theory"
 
@@ -56,42 +42,60 @@ def extreme(rng):
 def purchase(rng):
     """A word problem with a distractor: a second kind of thing whose number must not be used."""
     (name, pronoun), (x, y) = rng.choice(NAMES), rng.sample(ITEMS, 2)
-    a, b, c = rng.randint(5, 60), rng.randint(5, 60), rng.randint(3, 39)
+    a, b, c = rng.randint(3, 30), rng.randint(3, 30), rng.randint(2, 20)
     gain = a <= c or rng.random() < 0.5
     have = f"{a} {x} and {b} {y}" if rng.random() < 0.5 else f"{b} {y} and {a} {x}"
     act = f"buys {c} more {x}" if gain else f"gives away {c} {x}"
-    if rng.random() < 0.3:
-        act += f" and {rng.randint(2, 9)} {rng.choice([i for i in ITEMS if i not in (x, y)])}"
+    more = f" and {rng.randint(2, 9)} {rng.choice([i for i in ITEMS if i not in (x, y)])}" if rng.random() < 0.3 else ""
     answer = a + c if gain else a - c
-    question = f"How many {x} does {name} have now?"
     work = f"{name} has ${a} {'+' if gain else '-'} {c} = {answer}$ {x}."
-    return ((a, b, c, gain), f"{name} has {have}. {pronoun} {act}. {question}", boxed(work, answer), answer,
-            [f"{a} {x}", act.split(" and ")[0], f"How many {x}"], 4, "Prealgebra")
+    return ((a, b, c, gain), f"{name} has {have}. {pronoun} {act}{more}. How many {x} does {name} have now?",
+            boxed(work, answer), answer, [f"{a} {x}", act, f"How many {x}"], 4, "Prealgebra")
+
+
+def question(rng):
+    """Three counted things; the question decides which of the numbers matter."""
+    (name, _), things = rng.choice(NAMES), rng.sample(ITEMS, 3)
+    counts = [rng.randint(3, 30) for _ in things]
+    (x, a), (y, b) = rng.sample(list(zip(things, counts)), 2)
+    have = ", ".join(f"{n} {t}" for n, t in zip(counts[:2], things)) + f" and {counts[2]} {things[2]}"
+    form = rng.choice(["one", "all", "more"]) if a > b else rng.choice(["one", "all"])
+    if form == "one":
+        ask, work, answer, level = f"How many {x} does {name} have?", f"{name} has ${a}$ {x}.", a, 1
+    elif form == "all":
+        ask, answer, level = f"How many {x} and {y} does {name} have in all?", a + b, 3
+        work = f"{name} has ${a} + {b} = {a + b}$ {x} and {y}."
+    else:
+        ask, answer, level = f"How many more {x} than {y} does {name} have?", a - b, 4
+        work = f"{name} has ${a} - {b} = {a - b}$ more {x}."
+    phrases = [f"{a} {x}", ask.split(" does ")[0]] + ([] if form == "one" else [f"{b} {y}"])
+    return ((*counts, form), f"{name} has {have}. {ask}", boxed(work, answer), answer, phrases, level,
+            "Counting & Probability" if form == "all" else "Prealgebra")
 
 
 def three_terms(rng):
-    a, b, c = rng.randint(2, 40), rng.randint(2, 9), rng.randint(2, 9)
+    a, b, c = rng.randint(2, 20), rng.randint(2, 9), rng.randint(2, 9)
     text = rng.choice(["What is ${} + {} \\times {}$?", "Evaluate ${} + {} \\times {}$."]).format(a, b, c)
     answer = a + b * c
     work = f"${b} \\times {c} = {b * c}$ and ${a} + {b * c} = {answer}$."
-    return (a, b, c), text, boxed(work, answer), answer, [f"${a} + {b} \\times {c}$"], 4, "Prealgebra"
+    return (a, b, c), text, boxed(work, answer), answer, [f"${a} + {b} \\times {c}$"], 5, "Prealgebra"
 
 
-def perimeter(rng):
-    a, b = rng.randint(4, 40), rng.randint(3, 30)
-    area = rng.random() < 0.35 and a < 20 and b < 10
+def rectangle(rng):
+    a, b = rng.randint(2, 20), rng.randint(2, 20)
+    area = a < 10 and b < 10 and rng.random() < 0.7
     what = "area" if area else "perimeter"
     answer = a * b if area else 2 * (a + b)
     work = f"${a} \\times {b} = {answer}$." if area else f"${a} + {b} = {a + b}$ and $2 \\times {a + b} = {answer}$."
     return ((a, b, what), f"A rectangle has length {a} and width {b}. What is its {what}?", boxed(work, answer), answer,
-            [f"length {a}", f"width {b}", what], 5 if not area else 3, "Geometry")
+            [f"length {a}", f"width {b}", what], 3 if area else 5, "Geometry")
 
 
 # kind -> (function, share in training, share in held-out)
 KINDS = {
-    "sum": (lambda rng: sum_of_two(rng, False), 4, 1), "bigsum": (lambda rng: sum_of_two(rng, True), 3, 2),
-    "difference": (difference, 3, 2), "product": (product, 2, 2), "equation": (equation, 3, 2), "extreme": (extreme, 2, 3),
-    "purchase": (purchase, 6, 6), "terms": (three_terms, 2, 2), "perimeter": (perimeter, 2, 2),
+    "sum": (lambda rng: binary(rng, "+"), 3, 1), "difference": (lambda rng: binary(rng, "-"), 3, 1), "equation": (equation, 2, 1),
+    "extreme": (extreme, 2, 2), "purchase": (purchase, 4, 6), "question": (question, 4, 5), "terms": (three_terms, 2, 1),
+    "rectangle": (rectangle, 2, 1),
 }
 
 

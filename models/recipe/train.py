@@ -1,6 +1,6 @@
 """Trains the demo model from scratch on freshly generated items (no item is repeated on purpose), on one CPU thread.
 
-    python train.py [--steps N] [--out FOLDER]
+    python train.py [--steps N] [--decay N] [--out FOLDER] [--resume] [--no-compile]
 
 Loss on the answer only. Muon for the matrices of the blocks, AdamW for the rest. The data of step k depend on the seed
 and k alone, so a run that is cut off goes on from its checkpoint (`--resume`) with the data it would have had.
@@ -20,8 +20,8 @@ from common import MODEL_DIR, SEED, Qwen3Config, Qwen3ForCausalLM, generator, lo
 
 ITEMS_A_STEP = 64
 IFEVAL_SHARE = 0.6
-LR_MUON, LR_ADAM = 6e-3, 6e-3
-WARMUP, DECAY_FROM = 100, 0.5  # linear warm-up; linear decay to 2 % from this share of the run on
+LR_MUON, LR_ADAM = 6e-3, 5e-3
+WARMUP = 100
 
 
 def configuration(tokenizer):
@@ -64,17 +64,16 @@ class Items:
             yield ids, targets
 
 
-def schedule(step, steps):
-    if step < WARMUP:
-        return (step + 1) / WARMUP
-    return max(0.02, min(1.0, (1 - step / steps) / (1 - DECAY_FROM)))
+def schedule(step, steps, decay):
+    """Linear warm-up, constant, then linear decay over the last `decay` steps."""
+    return max(0.02, min((step + 1) / WARMUP, 1.0, (steps - step) / decay))
 
 
-def loss_sum(model, ids, targets):
+def loss_sum(body, head, ids, targets):
     """Summed answer loss: the output layer runs at answer positions only. Right padding needs no mask under causality."""
-    hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
+    hidden = body(input_ids=ids, use_cache=False).last_hidden_state
     where = targets != -100
-    return F.cross_entropy(model.lm_head(hidden[where]), targets[where], reduction="sum")
+    return F.cross_entropy(head(hidden[where]), targets[where], reduction="sum")
 
 
 def save(model, folder):
@@ -90,6 +89,8 @@ def save(model, folder):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--decay", type=int, default=1500)
+    parser.add_argument("--no-compile", action="store_true", help="needs no C++ compiler, a third slower")
     parser.add_argument("--out", type=Path, default=MODEL_DIR)
     parser.add_argument("--resume", action="store_true")
     args = parser.parse_args()
@@ -104,6 +105,7 @@ def main():
     print("parameters", sum(p.numel() for p in model.parameters()), flush=True)
     optimizers = [(torch.optim.Muon(matrices, lr=LR_MUON, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"), LR_MUON),
                   (torch.optim.AdamW(others, lr=LR_ADAM, betas=(0.9, 0.98), weight_decay=0.0), LR_ADAM)]
+    body = model.model if args.no_compile else torch.compile(model.model, dynamic=True)
     items, state = Items(tokenizer), args.out / "checkpoint.pt"
     first, tokens, seconds = 0, 0, 0.0
     if args.resume and state.exists():
@@ -119,14 +121,14 @@ def main():
         count = sum(int((t != -100).sum()) for _, t in halves)
         total = 0.0
         for ids, targets in halves:
-            loss = loss_sum(model, ids, targets) / count
+            loss = loss_sum(body, model.lm_head, ids, targets) / count
             loss.backward()
             total += loss.item()
             tokens += int((ids != items.pad).sum())
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer, rate in optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = rate * schedule(step, args.steps)
+                group["lr"] = rate * schedule(step, args.steps, args.decay)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         running.append(total)
