@@ -72,6 +72,11 @@ export interface LoadedModel {
   readonly adapter: AdapterInfo;
   /** Throws InputError for ids out of range, no ids, too many ids, or a target equal to the contrast. */
   attribute(request: AttributionRequest, options?: RunOptions): Promise<AttributionResult>;
+  /**
+   * Several attributions of one rule in one pass over the device; each result equals that of the request alone up to
+   * rounding. `seconds` is the time of the whole pack. Throws as `attribute`, before anything runs.
+   */
+  attributeMany(requests: readonly AttributionRequest[], options?: RunOptions): Promise<readonly AttributionResult[]>;
   /** Logits at the last position, [vocabulary]. */
   logits(inputIds: readonly number[], options?: RunOptions): Promise<Float32Array>;
   /** Frees the device memory of the weights. */

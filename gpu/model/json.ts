@@ -13,13 +13,60 @@ export function isJsonObject(value: unknown): value is JsonObject {
 export function parseJson(text: string, where: string, firstLine = 1): unknown {
   try {
     return JSON.parse(text);
-  } catch (error) {
-    const message = (error as Error).message;
-    const position = Number(/position (\d+)/.exec(message)?.[1] ?? text.length);
+  } catch {
+    const position = brokenAt(text);
     const line = firstLine + text.slice(0, position).split("\n").length - 1;
-    // The engine's own words quote the text, which may hold line breaks.
-    const reason = message.replaceAll(/\s+/g, " ").replace(/ \(line \d+ column \d+\)/, "");
+    const found = [...text.slice(position, position + 2)][0];
+    const reason = found === undefined ? "it ends too early" : `unexpected ${JSON.stringify(found)}`;
     throw new InputError(`is not valid JSON: ${reason}`, `${where}:${line}`, "correct the JSON at this line");
+  }
+}
+
+const SPACE = /[ \t\n\r]*/y;
+const SCALAR =
+  /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+
+/**
+ * Where a text stops being JSON: the runtime's own error names the place only sometimes. Walks with a stack of what is
+ * open, so that depth is no limit.
+ */
+function brokenAt(text: string): number {
+  const open: ("{" | "[")[] = [];
+  let at = 0;
+  const skip = (pattern: RegExp): boolean => {
+    pattern.lastIndex = at;
+    const match = pattern.exec(text);
+    at += match?.[0].length ?? 0;
+    return match !== null;
+  };
+  let expected: "value" | "first" | "key" | "next" = "value";
+  for (;;) {
+    skip(SPACE);
+    const character = text[at];
+    const inside = open.at(-1);
+    const closes = inside !== undefined && character === (inside === "{" ? "}" : "]");
+    if (closes && (expected === "first" || expected === "next")) {
+      open.pop();
+      at++;
+      expected = "next";
+    } else if (expected === "next") {
+      if (inside === undefined || character !== ",") return at;
+      at++;
+      expected = inside === "{" ? "key" : "value";
+    } else if (inside === "{" && expected !== "value") {
+      if (character !== '"' || !skip(SCALAR)) return at;
+      skip(SPACE);
+      if (text[at] !== ":") return at;
+      at++;
+      expected = "value";
+    } else if (character === "{" || character === "[") {
+      open.push(character);
+      at++;
+      expected = "first";
+    } else {
+      if (!skip(SCALAR)) return at;
+      expected = "next";
+    }
   }
 }
 

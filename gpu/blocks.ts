@@ -1,0 +1,411 @@
+/**
+ * One transformer block on the device, forward and backward by a rule (method.md section 2), for several sequences laid
+ * one after the other in one matrix of rows.
+ */
+import type { Device } from "./dawn.ts";
+import type { Rule } from "./engine.ts";
+import { heads, matmul, matmulTransposed, type Operand, whole } from "./kernels/matmul.ts";
+import { type NormRule, rmsNorm, rmsNormBackward } from "./kernels/norm.ts";
+import { rotate, rotateBackward, rotationAngles } from "./kernels/rotate.ts";
+import { type ScoreBlock, softmax, softmaxBackward } from "./kernels/softmax.ts";
+import { swiglu, swigluBackward } from "./kernels/swiglu.ts";
+import type { ModelConfig } from "./model/config.ts";
+import { columns4, PANEL, panelBytes, panelsOf } from "./panels.ts";
+import type { BlockWeights, WeightMatrix } from "./weights.ts";
+
+/** What the backward pass of a block needs from its forward pass. All [rows, ...]. */
+export interface BlockState {
+  /** Residual stream before the block, [rows, hidden]. */
+  readonly input: GPUBuffer;
+  /** Residual stream between attention and MLP. */
+  readonly middle: GPUBuffer;
+  /** 1 / RMS of `input` and of `middle`, [rows]. */
+  readonly inputScale: GPUBuffer;
+  readonly middleScale: GPUBuffer;
+  /** Projections before the head norms, [rows, q | k | v]. */
+  readonly queryKeyValue: GPUBuffer;
+  /** Normed and rotated, [rows, q | k]. */
+  readonly rotated: GPUBuffer;
+  /** 1 / RMS of each q and k head, [heads, rows]. */
+  readonly headScale: GPUBuffer;
+  /** [rows, gate | up] */
+  readonly gateUp: GPUBuffer;
+}
+
+/** Buffers that all blocks use in turn. */
+interface Scratch {
+  readonly hidden: GPUBuffer;
+  readonly attention: GPUBuffer;
+  readonly inner: GPUBuffer;
+  readonly rotatedGradient: GPUBuffer;
+  readonly queryKeyValueGradient: GPUBuffer;
+  readonly gateUpGradient: GPUBuffer;
+  readonly probability: GPUBuffer;
+  readonly scoreGradient: GPUBuffer;
+}
+
+/** Work space for a pass over `rows` token rows. */
+export interface Workspace {
+  readonly device: Device;
+  readonly config: ModelConfig;
+  readonly rows: number;
+  readonly angles: GPUBuffer;
+  /** First key row that each row sees, [rows with padding]. */
+  readonly lowest: GPUBuffer;
+  readonly scoreBlocks: readonly ScoreBlock[];
+  readonly scratch: Scratch;
+  /** A zeroed [rows, columns] matrix of the workspace. */
+  allocate(columns: number, label: string): GPUBuffer;
+  /** Makes the workspace the owner of a buffer. */
+  adopt(buffer: GPUBuffer): GPUBuffer;
+  /** A state for one block, to be kept or used again. `input` is the caller's. */
+  blockState(input: GPUBuffer): BlockState;
+  /** Frees all that the workspace allocated. */
+  free(): void;
+}
+
+/** Bytes of a block of attention scores over all heads; longer contexts are cut into more blocks. */
+const SCORE_BYTES = 64 * 2 ** 20;
+
+/** Factors of the attention's backward pass: dq and dk, then dv. */
+const ATTENTION_FACTORS: Readonly<Record<Rule, readonly [number, number]>> = {
+  attnlrp: [1 / 4, 1 / 2],
+  cplrp: [0, 1],
+  gradient: [1, 1],
+};
+
+const normRule = (rule: Rule): NormRule => rule === "gradient" ? "exact" : "constant";
+
+const widths = ({ heads: queryHeads, keyValueHeads, headDimension, intermediate }: ModelConfig) => ({
+  query: queryHeads * headDimension,
+  rotated: (queryHeads + keyValueHeads) * headDimension,
+  queryKeyValue: (queryHeads + 2 * keyValueHeads) * headDimension,
+  inner: columns4(intermediate) * 4,
+});
+
+/** Device bytes of one BlockState over `rows` rows, its input left out. */
+export function blockStateBytes(config: ModelConfig, rows: number): number {
+  const { rotated, queryKeyValue, inner } = widths(config);
+  return panelBytes(rows, config.hidden + rotated + queryKeyValue + 2 * inner) +
+    panelsOf(rows) * PANEL * 4 * (2 + config.heads + config.keyValueHeads);
+}
+
+/** Lays out the sequences, given by their lengths, one after the other and allocates the work space. */
+export function openWorkspace(device: Device, config: ModelConfig, lengths: readonly number[]): Workspace {
+  const rows = lengths.reduce((sum, length) => sum + length, 0);
+  const padded = panelsOf(rows) * PANEL;
+  const owned: GPUBuffer[] = [];
+  const adopt = (buffer: GPUBuffer) => {
+    owned.push(buffer);
+    return buffer;
+  };
+  const allocateBytes = (bytes: number, label: string) => adopt(device.allocate(bytes, label));
+  const allocate = (columns: number, label: string) => allocateBytes(panelBytes(rows, columns), label);
+  const perRow = (count: number, label: string) => allocateBytes(padded * count * 4, label);
+  const free = () => owned.forEach((buffer) => device.free(buffer));
+  try {
+    const positions = new Float64Array(padded);
+    const lowestKeys = new Uint32Array(padded).fill(0xffffffff);
+    let start = 0;
+    for (const length of lengths) {
+      for (let row = start; row < start + length; row++) {
+        positions[row] = row - start;
+        lowestKeys[row] = start;
+      }
+      start += length;
+    }
+    const angleValues = rotationAngles(positions, config.ropeTheta, config.headDimension);
+    const angles = allocateBytes(angleValues.byteLength, "rotation angles");
+    device.write(angles, 0, angleValues);
+    const lowest = allocateBytes(lowestKeys.byteLength, "lowest visible keys");
+    device.write(lowest, 0, lowestKeys);
+
+    const { query, rotated, queryKeyValue, inner } = widths(config);
+    const scoreBlocks = cutScores(config.heads, rows, lowestKeys);
+    const scoreBytes = Math.max(...scoreBlocks.map(({ queries, keys }) => config.heads * panelBytes(queries, keys)));
+    const scratch: Scratch = {
+      hidden: allocate(config.hidden, "normed rows"),
+      attention: allocate(query, "attention output"),
+      inner: allocate(inner, "MLP inner"),
+      rotatedGradient: allocate(rotated, "q and k gradients"),
+      queryKeyValueGradient: allocate(queryKeyValue, "q, k and v gradients"),
+      gateUpGradient: allocate(2 * inner, "gate and up gradients"),
+      probability: allocateBytes(scoreBytes, "attention probabilities"),
+      scoreGradient: allocateBytes(scoreBytes, "attention score gradients"),
+    };
+    return {
+      device,
+      config,
+      rows,
+      angles,
+      lowest,
+      scoreBlocks,
+      scratch,
+      allocate,
+      adopt,
+      blockState: (input) => ({
+        input,
+        middle: allocate(config.hidden, "middle rows"),
+        inputScale: perRow(1, "input scale"),
+        middleScale: perRow(1, "middle scale"),
+        queryKeyValue: allocate(queryKeyValue, "q, k and v"),
+        rotated: allocate(rotated, "rotated q and k"),
+        headScale: perRow(config.heads + config.keyValueHeads, "head scales"),
+        gateUp: allocate(2 * inner, "gate and up"),
+      }),
+      free,
+    };
+  } catch (error) {
+    free();
+    throw error;
+  }
+}
+
+/** Cuts the score matrices into blocks of query rows, each with the keys that its queries can see. */
+function cutScores(headCount: number, rows: number, lowest: Uint32Array): ScoreBlock[] {
+  const blocks: ScoreBlock[] = [];
+  for (let firstQuery = 0; firstQuery < rows;) {
+    const firstKey = Math.floor((lowest[firstQuery] as number) / PANEL) * PANEL;
+    // Sequences lie in order: later queries see no earlier key. Add panels of queries while the block stays small.
+    let end = Math.min(firstQuery + PANEL, rows);
+    while (end < rows) {
+      const next = Math.min(end + PANEL, rows);
+      if (headCount * panelBytes(next - firstQuery, next - firstKey) > SCORE_BYTES) break;
+      end = next;
+    }
+    // Whole panels of keys: the transposed product reads and writes them so.
+    const keys = panelsOf(end - firstKey) * PANEL;
+    blocks.push({ heads: headCount, firstQuery, queries: end - firstQuery, firstKey, keys });
+    firstQuery = end;
+  }
+  return blocks;
+}
+
+/** Records out [rows, weight.rows] (+)= x [rows, weight.columns] W^T. */
+export function project(
+  device: Device,
+  rows: number,
+  x: GPUBuffer,
+  weight: WeightMatrix,
+  out: GPUBuffer,
+  accumulate = false,
+): void {
+  const stride = columns4(weight.rows);
+  for (const { buffer, firstRow, rows: n } of weight.shards) {
+    matmul(device, {
+      mode: "nt",
+      m: rows,
+      n,
+      k: weight.columns,
+      a: whole(x, weight.columns),
+      b: { ...whole(buffer, weight.columns), type: weight.type },
+      c: { buffer: out, base: firstRow / 4, step: 0, stride },
+      accumulate,
+    });
+  }
+}
+
+/** Records out [rows, weight.columns] (+)= gradient [rows, weight.rows] W. */
+function projectBack(
+  { device, rows }: Workspace,
+  gradient: GPUBuffer,
+  weight: WeightMatrix,
+  out: GPUBuffer,
+  accumulate = false,
+): void {
+  const stride = columns4(weight.rows);
+  for (const { buffer, firstRow, rows: k } of weight.shards) {
+    matmul(device, {
+      mode: "nn",
+      m: rows,
+      n: weight.columns,
+      k,
+      a: { buffer: gradient, base: firstRow / 4, step: 0, stride },
+      b: { ...whole(buffer, weight.columns), type: weight.type },
+      c: whole(out, weight.columns),
+      accumulate: accumulate || firstRow > 0,
+    });
+  }
+}
+
+/** A block's scores as a batch of matrices, one a head. */
+function scores(buffer: GPUBuffer, { queries, keys }: ScoreBlock): Operand {
+  return { buffer, base: 0, step: panelsOf(queries) * columns4(keys), stride: columns4(keys) };
+}
+
+const bytesOf = (workspace: Workspace) => panelBytes(workspace.rows, workspace.config.hidden);
+
+/** Records the attention probabilities of a block of queries into scratch.probability. */
+function attend({ device, config, lowest, scratch }: Workspace, state: BlockState, block: ScoreBlock): void {
+  const { query, rotated } = widths(config);
+  const { headDimension } = config;
+  matmul(device, {
+    mode: "nt",
+    m: block.queries,
+    n: block.keys,
+    k: headDimension,
+    batch: config.heads,
+    group: config.heads / config.keyValueHeads,
+    a: heads(state.rotated, rotated, headDimension, 0, block.firstQuery),
+    b: heads(state.rotated, rotated, headDimension, query, block.firstKey),
+    c: scores(scratch.probability, block),
+    scale: 1 / Math.sqrt(headDimension),
+  });
+  softmax(device, block, scratch.probability, lowest);
+}
+
+/** Records a block's forward pass: state filled from state.input, output [rows, hidden] written. */
+export function blockForward(workspace: Workspace, weights: BlockWeights, state: BlockState, output: GPUBuffer): void {
+  const { device, config, rows, scratch } = workspace;
+  const { hidden: columns, normEpsilon: epsilon, headDimension } = config;
+  const { query, rotated, queryKeyValue, inner } = widths(config);
+
+  rmsNorm(device, {
+    rows,
+    columns,
+    epsilon,
+    x: state.input,
+    weight: weights.attentionNorm,
+    y: scratch.hidden,
+    r: state.inputScale,
+  });
+  project(device, rows, scratch.hidden, weights.queryKeyValue, state.queryKeyValue);
+  rotate(device, { ...headArguments(workspace, weights, state), epsilon, out: state.rotated });
+  for (const block of workspace.scoreBlocks) {
+    attend(workspace, state, block);
+    matmul(device, {
+      mode: "nn",
+      m: block.queries,
+      n: headDimension,
+      k: block.keys,
+      batch: config.heads,
+      group: config.heads / config.keyValueHeads,
+      a: scores(scratch.probability, block),
+      b: heads(state.queryKeyValue, queryKeyValue, headDimension, rotated, block.firstKey),
+      c: heads(scratch.attention, query, headDimension, 0, block.firstQuery),
+    });
+  }
+  device.copy(state.input, 0, state.middle, 0, bytesOf(workspace));
+  project(device, rows, scratch.attention, weights.output, state.middle, true);
+
+  rmsNorm(device, {
+    rows,
+    columns,
+    epsilon,
+    x: state.middle,
+    weight: weights.mlpNorm,
+    y: scratch.hidden,
+    r: state.middleScale,
+  });
+  project(device, rows, scratch.hidden, weights.gateUp, state.gateUp);
+  swiglu(device, rows, inner, state.gateUp, scratch.inner);
+  device.copy(state.middle, 0, output, 0, bytesOf(workspace));
+  project(device, rows, scratch.inner, weights.down, output, true);
+}
+
+function headArguments({ config, rows, angles }: Workspace, weights: BlockWeights, state: BlockState) {
+  return {
+    rows,
+    queryHeads: config.heads,
+    keyHeads: config.keyValueHeads,
+    headDimension: config.headDimension,
+    weight: weights.headNorms,
+    angles,
+    r: state.headScale,
+    x: state.queryKeyValue,
+  };
+}
+
+/** Records the pull-back of `gradient` [rows, hidden] from a block's output to its input, in place. */
+export function blockBackward(
+  workspace: Workspace,
+  weights: BlockWeights,
+  state: BlockState,
+  rule: Rule,
+  gradient: GPUBuffer,
+): void {
+  const { device, config, rows, scratch } = workspace;
+  const { hidden: columns } = config;
+  const norm = { rule: normRule(rule), rows, columns, g: gradient, dy: scratch.hidden };
+
+  projectBack(workspace, gradient, weights.down, scratch.inner);
+  swigluBackward(device, rule, rows, widths(config).inner, state.gateUp, scratch.inner, scratch.gateUpGradient);
+  projectBack(workspace, scratch.gateUpGradient, weights.gateUp, scratch.hidden);
+  rmsNormBackward(device, { ...norm, weight: weights.mlpNorm, r: state.middleScale, x: state.middle });
+
+  projectBack(workspace, gradient, weights.output, scratch.attention);
+  device.clear(scratch.queryKeyValueGradient);
+  device.clear(scratch.rotatedGradient);
+  for (const block of workspace.scoreBlocks) attendBackward(workspace, state, rule, block);
+  const [factor] = ATTENTION_FACTORS[rule];
+  if (factor > 0) {
+    rotateBackward(device, {
+      ...headArguments(workspace, weights, state),
+      rule: normRule(rule),
+      factor,
+      dout: scratch.rotatedGradient,
+      dx: scratch.queryKeyValueGradient,
+    });
+  }
+  projectBack(workspace, scratch.queryKeyValueGradient, weights.queryKeyValue, scratch.hidden);
+  rmsNormBackward(device, { ...norm, weight: weights.attentionNorm, r: state.inputScale, x: state.input });
+}
+
+/** Records a query block's part of dq, dk (scratch.rotatedGradient) and dv (scratch.queryKeyValueGradient). */
+function attendBackward(workspace: Workspace, state: BlockState, rule: Rule, block: ScoreBlock): void {
+  const { device, config, scratch } = workspace;
+  const { headDimension, heads: queryHeads, keyValueHeads } = config;
+  const { query, rotated, queryKeyValue } = widths(config);
+  const group = queryHeads / keyValueHeads;
+  const [factor, valueFactor] = ATTENTION_FACTORS[rule];
+  const outputGradient = heads(scratch.attention, query, headDimension, 0, block.firstQuery);
+
+  attend(workspace, state, block);
+  matmulTransposed(device, {
+    m: block.keys,
+    n: headDimension,
+    q: block.queries,
+    batch: keyValueHeads,
+    heads: group,
+    x: scores(scratch.probability, block),
+    y: outputGradient,
+    c: heads(scratch.queryKeyValueGradient, queryKeyValue, headDimension, rotated, block.firstKey),
+    scale: valueFactor,
+    accumulate: true,
+  });
+  if (factor === 0) return;
+  matmul(device, {
+    mode: "nt",
+    m: block.queries,
+    n: block.keys,
+    k: headDimension,
+    batch: queryHeads,
+    group,
+    a: outputGradient,
+    b: heads(state.queryKeyValue, queryKeyValue, headDimension, rotated, block.firstKey),
+    c: scores(scratch.scoreGradient, block),
+  });
+  softmaxBackward(device, block, scratch.probability, scratch.scoreGradient, 1 / Math.sqrt(headDimension));
+  matmul(device, {
+    mode: "nn",
+    m: block.queries,
+    n: headDimension,
+    k: block.keys,
+    batch: queryHeads,
+    group,
+    a: scores(scratch.scoreGradient, block),
+    b: heads(state.rotated, rotated, headDimension, query, block.firstKey),
+    c: heads(scratch.rotatedGradient, rotated, headDimension, 0, block.firstQuery),
+  });
+  matmulTransposed(device, {
+    m: block.keys,
+    n: headDimension,
+    q: block.queries,
+    batch: keyValueHeads,
+    heads: group,
+    x: scores(scratch.scoreGradient, block),
+    y: heads(state.rotated, rotated, headDimension, 0, block.firstQuery),
+    c: heads(scratch.rotatedGradient, rotated, headDimension, query, block.firstKey),
+    accumulate: true,
+  });
+}

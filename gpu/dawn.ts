@@ -1,0 +1,389 @@
+/**
+ * The one file that owns the GPU API: Dawn through the npm package `webgpu`.
+ *
+ * It finds an adapter (hardware, the system's software Vulkan, the bundled SwiftShader, in this order), opens a
+ * device, compiles pipelines, records dispatches, and moves bytes. Everything else in `gpu/` speaks of matrices and
+ * kernels and never touches a GPU object's methods.
+ */
+import { createReadStream, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
+import { pipeline as streamPipeline } from "node:stream/promises";
+import { createBrotliDecompress } from "node:zlib";
+import { extract } from "tar-fs";
+import { create, globals } from "webgpu";
+import type { AdapterInfo } from "./engine.ts";
+import { InputError } from "./errors.ts";
+import { expandSource } from "./kernels/source.ts";
+
+Object.assign(globalThis, globals);
+
+/**
+ * Objects that Dawn's `create()` returns live as long as the process: once one is collected, the next event poll
+ * crashes on every adapter.
+ */
+const instances: GPU[] = [];
+(globalThis as { culpritDawnInstances?: GPU[] }).culpritDawnInstances = instances;
+
+/** Values written into a kernel's source before it is compiled; they select variants and unrolled sizes. */
+export type Constants = Readonly<Record<string, number | string>>;
+
+/** A part of a buffer bound to a kernel; a plain GPUBuffer binds all of it. Offsets and sizes in bytes. */
+export interface Slice {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly size: number;
+}
+
+export interface Dispatch {
+  /** Kernel source file in `gpu/kernels/`, without `.wgsl`. */
+  readonly kernel: string;
+  readonly constants?: Constants;
+  /** Bound at 1, 2, ... in order. */
+  readonly bindings: readonly (GPUBuffer | Slice)[];
+  /** 32-bit words of the kernel's `Params` uniform, bound at 0; floats through `floatBits`. */
+  readonly params: readonly number[];
+  /** Number of workgroups in x, y, z. */
+  readonly workgroups: readonly [number, number, number];
+}
+
+const floatWord = new Float32Array(1);
+const floatWordBits = new Uint32Array(floatWord.buffer);
+
+/** The bits of a float32, for `Dispatch.params`. */
+export function floatBits(value: number): number {
+  floatWord[0] = value;
+  return floatWordBits[0] as number;
+}
+
+export interface Device {
+  readonly info: AdapterInfo;
+  /** Resolves with the driver's reason when the device is lost (also after `close`). */
+  readonly lost: Promise<string>;
+  /** Bytes of live buffers made by `allocate`. */
+  allocatedBytes(): number;
+  /** A zeroed storage buffer. Throws when the adapter has no room for it. */
+  allocate(bytes: number, label: string): GPUBuffer;
+  free(buffer: GPUBuffer): void;
+  /** Writes host bytes (a multiple of 4) at a byte offset; ordered with recorded work submitted later. */
+  write(buffer: GPUBuffer, offset: number, data: Uint32Array | Float32Array | Uint8Array): void;
+  /** Appends a kernel run to the work recorded so far. */
+  run(dispatch: Dispatch): void;
+  /** Appends a copy of `bytes` between buffers to the work recorded so far. */
+  copy(from: GPUBuffer, fromOffset: number, to: GPUBuffer, toOffset: number, bytes: number): void;
+  /** Appends zeroing of a buffer to the work recorded so far. */
+  clear(buffer: GPUBuffer): void;
+  /** Submits what was recorded and waits until it is done. Throws on validation errors and device loss. */
+  flush(): Promise<void>;
+  /** Submits what was recorded and reads bytes back. */
+  read(buffer: GPUBuffer, offset: number, bytes: number): Promise<ArrayBuffer>;
+  close(): void;
+}
+
+/** WebGPU's limit on workgroups in one dimension of a dispatch. */
+export const MAX_WORKGROUPS = 65_535;
+
+const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;
+
+/**
+ * Under Deno, waiting for the GPU spins the main thread and starves a software adapter of a core. While GPU work is
+ * pending, this loop puts the thread to sleep for a millisecond a turn; timers and sockets go on in between.
+ */
+let pendingWaits = 0;
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+function throttle(): void {
+  if (pendingWaits === 0) return;
+  Atomics.wait(sleeper, 0, 0, 1);
+  setImmediate(throttle);
+}
+async function wait<T>(work: Promise<T>): Promise<T> {
+  if (pendingWaits++ === 0) setImmediate(throttle);
+  try {
+    return await work;
+  } finally {
+    pendingWaits--;
+  }
+}
+
+/** Folder where the software adapter is unpacked: `CULPRIT_HOME` or `.culprit/` in the project's root. */
+function cacheFolder(): string {
+  return resolve(Deno.env.get("CULPRIT_HOME") ?? join(import.meta.dirname as string, "..", ".culprit"));
+}
+
+/** Unpacks the SwiftShader of `@sparticuz/chromium` once and returns its folder. Safe with several processes. */
+async function unpackBundledAdapter(): Promise<string> {
+  if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") {
+    throw new InputError(
+      `no usable GPU was found and the bundled software adapter is for Linux x86-64, not ${Deno.build.os} ${Deno.build.arch}`,
+      "adapter",
+      "install a Vulkan, Metal or Direct3D 12 driver",
+    );
+  }
+  // The package's main module lies in build/; the archive beside it in bin/.
+  const main = createRequire(import.meta.url).resolve("@sparticuz/chromium");
+  const packageFolder = main.slice(0, main.lastIndexOf("chromium") + "chromium".length);
+  const archive = join(packageFolder, "bin", "swiftshader.tar.br");
+  const folder = join(cacheFolder(), "adapters", "swiftshader");
+  if (existsSync(join(folder, "vk_swiftshader_icd.json"))) return folder;
+  const partial = `${folder}.${Deno.pid}.${performance.now()}`;
+  mkdirSync(partial, { recursive: true });
+  try {
+    await streamPipeline(createReadStream(archive), createBrotliDecompress(), extract(partial));
+    renameSync(partial, folder);
+  } catch (error) {
+    rmSync(partial, { recursive: true, force: true });
+    // Another process may have finished first.
+    if (!existsSync(join(folder, "vk_swiftshader_icd.json"))) throw error;
+  }
+  return folder;
+}
+
+/** Loaded libraries stay loaded: Dawn calls into them for the life of the process. */
+const loadedLibraries: unknown[] = [];
+
+async function requestBundled(): Promise<GPUAdapter | null> {
+  const folder = await unpackBundledAdapter();
+  // Dawn loads `libvulkan.so.1` by name; a library of that name that is already in the process answers, so neither
+  // LD_LIBRARY_PATH nor a process of its own is needed. The loader reads VK_DRIVER_FILES when an instance is made.
+  try {
+    loadedLibraries.push(Deno.dlopen("libvulkan.so.1", {}));
+  } catch {
+    loadedLibraries.push(Deno.dlopen(join(folder, "libvulkan.so.1"), {}));
+  }
+  const before = Deno.env.get("VK_DRIVER_FILES");
+  Deno.env.set("VK_DRIVER_FILES", join(folder, "vk_swiftshader_icd.json"));
+  try {
+    return await requestFrom([]);
+  } finally {
+    if (before === undefined) Deno.env.delete("VK_DRIVER_FILES");
+    else Deno.env.set("VK_DRIVER_FILES", before);
+  }
+}
+
+async function requestFrom(flags: string[]): Promise<GPUAdapter | null> {
+  const gpu = create(flags);
+  instances.push(gpu);
+  return await gpu.requestAdapter({ powerPreference: "high-performance" });
+}
+
+function nameOf(adapter: GPUAdapter): string {
+  const { description, device, vendor } = adapter.info;
+  return description || device || vendor || "unnamed adapter";
+}
+
+const isSoftware = (adapter: GPUAdapter) =>
+  SOFTWARE.test(`${nameOf(adapter)} ${adapter.info.device} ${adapter.info.architecture}`);
+
+/**
+ * Finds an adapter. `wanted` is the value of CULPRIT_ADAPTER: `hardware`, `system`, `bundled`, part of an adapter's
+ * name, or undefined for the best found. Throws InputError when what is wanted is not there.
+ */
+async function findAdapter(wanted: string | undefined): Promise<{ adapter: GPUAdapter; kind: AdapterInfo["kind"] }> {
+  const bundled = async () => {
+    const adapter = await requestBundled();
+    if (!adapter) {
+      throw new InputError("the bundled SwiftShader does not start", "adapter", "install a Vulkan driver");
+    }
+    return { adapter, kind: "bundled" } as const;
+  };
+  if (wanted === "bundled") return await bundled();
+  const named = wanted !== undefined && wanted !== "hardware" && wanted !== "system";
+  const system = await requestFrom(named ? [`adapter=${wanted}`] : []);
+  const kind = system && !isSoftware(system) ? "hardware" : "system";
+  if (system) {
+    if (named || wanted === undefined || wanted === kind) return { adapter: system, kind };
+    if (wanted === "system") {
+      for (const name of ["llvmpipe", "SwiftShader"]) {
+        const software = await requestFrom([`adapter=${name}`]);
+        if (software) return { adapter: software, kind: "system" };
+      }
+    }
+  }
+  if (wanted === undefined) return await bundled();
+  if (named) {
+    const own = await requestBundled();
+    if (own && nameOf(own).toLowerCase().includes(wanted.toLowerCase())) return { adapter: own, kind: "bundled" };
+  }
+  throw new InputError(
+    `no adapter fits ${JSON.stringify(wanted)}` + (system ? `; this machine has ${nameOf(system)}` : ""),
+    "CULPRIT_ADAPTER",
+    "unset it, or use hardware, system, bundled or part of an adapter's name",
+  );
+}
+
+/** Opens the best adapter, or the one that `wanted` names (default: CULPRIT_ADAPTER). */
+export async function openDevice(wanted: string | undefined = Deno.env.get("CULPRIT_ADAPTER")): Promise<Device> {
+  const { adapter, kind } = await findAdapter(wanted === "" ? undefined : wanted);
+  const subgroups = adapter.features.has("subgroups");
+  const { limits } = adapter;
+  const device = await adapter.requestDevice({
+    requiredFeatures: subgroups ? ["subgroups" as GPUFeatureName] : [],
+    // Defaults are small (128 MiB a binding): ask for what the adapter has.
+    requiredLimits: {
+      maxBufferSize: limits.maxBufferSize,
+      maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+    },
+  });
+  const info: AdapterInfo = {
+    kind,
+    name: nameOf(adapter),
+    lanes: subgroups ? (adapter.info as GPUAdapterInfo & { subgroupMaxSize: number }).subgroupMaxSize : 0,
+    bindingBytes: Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize),
+  };
+  return wrapDevice(device, info);
+}
+
+function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
+  const { STORAGE, COPY_SRC, COPY_DST, MAP_READ, UNIFORM } = GPUBufferUsage;
+  const pipelines = new Map<string, GPUComputePipeline>();
+  const uniforms = new Map<string, GPUBuffer>();
+  const live = new Map<GPUBuffer, number>();
+  let liveBytes = 0;
+  let encoder: GPUCommandEncoder | undefined;
+  let pass: GPUComputePassEncoder | undefined;
+  let failure: string | undefined;
+  let closed = false;
+
+  device.addEventListener("uncapturederror", (event) => {
+    failure ??= (event as GPUUncapturedErrorEvent).error.message;
+  });
+  const lost = device.lost.then((reason) => {
+    if (!closed) failure ??= `device lost: ${reason.message || reason.reason}`;
+    return reason.message || reason.reason || "unknown reason";
+  });
+
+  function check(): void {
+    if (failure !== undefined) throw new Error(`GPU (${info.name}): ${failure}`);
+  }
+  function commands(): GPUCommandEncoder {
+    return encoder ??= device.createCommandEncoder();
+  }
+  function endPass(): void {
+    pass?.end();
+    pass = undefined;
+  }
+  function submit(): void {
+    endPass();
+    if (encoder) device.queue.submit([encoder.finish()]);
+    encoder = undefined;
+  }
+
+  function pipelineFor(kernel: string, constants: Constants): GPUComputePipeline {
+    const key = `${kernel} ${JSON.stringify(constants)}`;
+    let pipeline = pipelines.get(key);
+    if (!pipeline) {
+      const module = device.createShaderModule({ label: kernel, code: expandSource(kernel, constants) });
+      pipeline = device.createComputePipeline({ label: key, layout: "auto", compute: { module, entryPoint: "main" } });
+      pipelines.set(key, pipeline);
+    }
+    return pipeline;
+  }
+
+  function uniformFor(params: readonly number[]): GPUBuffer {
+    const key = params.join(",");
+    let buffer = uniforms.get(key);
+    if (!buffer) {
+      // Params repeat from block to block and case to case; forget all when a long-lived worker has seen many.
+      if (uniforms.size >= 8192) uniforms.clear();
+      const words = new Uint32Array(Math.ceil(params.length / 4) * 4);
+      words.set(params);
+      buffer = device.createBuffer({ size: words.byteLength, usage: UNIFORM | COPY_DST });
+      device.queue.writeBuffer(buffer, 0, words);
+      uniforms.set(key, buffer);
+    }
+    return buffer;
+  }
+
+  const self: Device = {
+    info,
+    lost,
+    allocatedBytes: () => liveBytes,
+    allocate(bytes, label) {
+      check();
+      const size = Math.max(16, Math.ceil(bytes / 16) * 16);
+      if (size > device.limits.maxBufferSize) {
+        throw new InputError(
+          `${label} needs ${size} bytes in one buffer and ${info.name} allows ${device.limits.maxBufferSize}`,
+          "adapter",
+          "use a shorter prompt, a smaller model or another adapter",
+        );
+      }
+      const buffer = device.createBuffer({ label, size, usage: STORAGE | COPY_SRC | COPY_DST });
+      live.set(buffer, size);
+      liveBytes += size;
+      return buffer;
+    },
+    free(buffer) {
+      const size = live.get(buffer);
+      if (size === undefined) return;
+      live.delete(buffer);
+      liveBytes -= size;
+      buffer.destroy();
+    },
+    write(buffer, offset, data) {
+      submit();
+      device.queue.writeBuffer(buffer, offset, data as BufferSource);
+    },
+    run({ kernel, constants = {}, bindings, params, workgroups }) {
+      if (workgroups.some((count) => count > MAX_WORKGROUPS)) {
+        throw new Error(`${kernel}: ${workgroups.join(" x ")} workgroups, at most ${MAX_WORKGROUPS} a dimension`);
+      }
+      if (workgroups.includes(0)) return;
+      const pipeline = pipelineFor(kernel, constants);
+      pass ??= commands().beginComputePass();
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(
+        0,
+        device.createBindGroup({
+          layout: pipeline.getBindGroupLayout(0),
+          entries: [
+            { binding: 0, resource: { buffer: uniformFor(params) } },
+            ...bindings.map((bound, index) => ({
+              binding: index + 1,
+              resource: "buffer" in bound ? bound : { buffer: bound },
+            })),
+          ],
+        }),
+      );
+      pass.dispatchWorkgroups(...workgroups);
+    },
+    copy(from, fromOffset, to, toOffset, bytes) {
+      endPass();
+      commands().copyBufferToBuffer(from, fromOffset, to, toOffset, bytes);
+    },
+    clear(buffer) {
+      endPass();
+      commands().clearBuffer(buffer);
+    },
+    async flush() {
+      submit();
+      await wait(device.queue.onSubmittedWorkDone());
+      check();
+    },
+    async read(buffer, offset, bytes) {
+      check();
+      const size = Math.ceil(bytes / 4) * 4;
+      const staging = device.createBuffer({ size, usage: MAP_READ | COPY_DST });
+      endPass();
+      commands().copyBufferToBuffer(buffer, offset, staging, 0, size);
+      submit();
+      try {
+        await wait(staging.mapAsync(GPUMapMode.READ));
+        check();
+        return staging.getMappedRange().slice(0, bytes);
+      } catch (error) {
+        check();
+        throw error;
+      } finally {
+        staging.destroy();
+      }
+    },
+    close() {
+      closed = true;
+      for (const buffer of live.keys()) buffer.destroy();
+      live.clear();
+      device.destroy();
+    },
+  };
+  return self;
+}

@@ -1,0 +1,75 @@
+/** RMS norm and its backward rules. Sources: rmsnorm.wgsl, rmsnorm-backward.wgsl; method.md section 2. */
+import { type Device, floatBits } from "../dawn.ts";
+import { columns4, panelsOf } from "../panels.ts";
+
+/** `constant`: r counts as a constant (AttnLRP, CP-LRP); `exact`: the true gradient. */
+export type NormRule = "constant" | "exact";
+
+export interface RmsNorm {
+  readonly rows: number;
+  readonly columns: number;
+  readonly epsilon: number;
+  /** [rows, columns] */
+  readonly x: GPUBuffer;
+  /** [columns], padded with zeros to a multiple of 4. */
+  readonly weight: GPUBuffer;
+  /** [rows, columns] */
+  readonly y: GPUBuffer;
+  /** 1 / root mean square, [rows with padding]. */
+  readonly r: GPUBuffer;
+}
+
+/** Records y = weight * x * r. */
+export function rmsNorm(device: Device, { rows, columns, epsilon, x, weight, y, r }: RmsNorm): void {
+  device.run({
+    kernel: "rmsnorm",
+    bindings: [x, weight, y, r],
+    params: [columns4(columns), floatBits(columns), floatBits(epsilon)],
+    workgroups: [panelsOf(rows), 1, 1],
+  });
+}
+
+export interface RmsNormBackward {
+  readonly rule: NormRule;
+  readonly rows: number;
+  readonly columns: number;
+  readonly dy: GPUBuffer;
+  readonly weight: GPUBuffer;
+  readonly r: GPUBuffer;
+  /** The norm's input, [rows, columns]. */
+  readonly x: GPUBuffer;
+  /** [rows, columns]; the result is added. */
+  readonly g: GPUBuffer;
+}
+
+/** Records g += pullback of dy through the norm. */
+export function rmsNormBackward(device: Device, { rule, rows, columns, dy, weight, r, x, g }: RmsNormBackward): void {
+  device.run({
+    kernel: "rmsnorm-backward",
+    constants: { MODE: rule },
+    bindings: rule === "exact" ? [dy, weight, r, g, x] : [dy, weight, r, g],
+    params: [columns4(columns), floatBits(columns)],
+    workgroups: [panelsOf(rows), 1, 1],
+  });
+}
+
+/** Reference for one row: y and r. */
+export function rmsNormReference(x: readonly number[], weight: readonly number[], epsilon: number) {
+  const r = 1 / Math.sqrt(x.reduce((sum, value) => sum + value * value, 0) / x.length + epsilon);
+  return { r, y: x.map((value, i) => (weight[i] as number) * value * r) };
+}
+
+/** Reference for one row: dx. */
+export function rmsNormBackwardReference(
+  rule: NormRule,
+  x: readonly number[],
+  weight: readonly number[],
+  dy: readonly number[],
+  epsilon: number,
+): number[] {
+  const { r } = rmsNormReference(x, weight, epsilon);
+  const dot = x.reduce((sum, value, i) => sum + value * (weight[i] as number) * (dy[i] as number), 0);
+  return x.map((value, i) =>
+    (weight[i] as number) * (dy[i] as number) * r - (rule === "exact" ? value * r ** 3 / x.length * dot : 0)
+  );
+}

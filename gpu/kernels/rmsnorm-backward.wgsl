@@ -1,0 +1,41 @@
+// g += dx of a RMS norm, row by row.
+//
+//   MODE constant (AttnLRP, CP-LRP):  dx = r * w * dy                      r counts as a constant
+//   MODE exact (gradient):            dx = r * w * dy - x * r^3 / columns * sum(w * dy * x)
+//
+// Bindings: 0 Params, 1 dy [rows, columns], 2 w [columns], 3 r [rows], 4 g [rows, columns], 5 x (exact only).
+// One workgroup a panel.
+#include rows
+
+struct Params { chunks: u32, columns: f32 }
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(2) var<storage, read> w: array<vec4f>;
+@group(0) @binding(3) var<storage, read> r: array<f32>;
+@group(0) @binding(4) var<storage, read_write> g: array<vec4f>;
+#if MODE == exact
+@group(0) @binding(5) var<storage, read> x: array<vec4f>;
+#end
+
+@compute @workgroup_size(128)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
+  let row = index % 16u;
+  let start = group.x * p.chunks * 16u + row;
+  let scale = r[group.x * 16u + row];
+  #if MODE == exact
+  var inner = 0.0;
+  for (var chunk = index / 16u; chunk < p.chunks; chunk += LANES_PER_ROW) {
+    let at = start + chunk * 16u;
+    inner += dot(w[chunk] * dy[at], x[at]);
+  }
+  let pull = row_sum(inner, index) * scale * scale * scale / p.columns;
+  #end
+  for (var chunk = index / 16u; chunk < p.chunks; chunk += LANES_PER_ROW) {
+    let at = start + chunk * 16u;
+    #if MODE == exact
+    g[at] += w[chunk] * dy[at] * scale - x[at] * pull;
+    #else
+    g[at] += w[chunk] * dy[at] * scale;
+    #end
+  }
+}

@@ -1,0 +1,49 @@
+/** Row-wise helpers: inner products of rows (relevance), gathering and scattering rows. Sources: row-dot.wgsl, move-rows.wgsl. */
+import type { Device } from "../dawn.ts";
+import { columns4, panelsOf } from "../panels.ts";
+
+/** Records out[start + row] = <a[row], b[row]> for all rows of [rows, columns], padding included. */
+export function rowDot(
+  device: Device,
+  rows: number,
+  columns: number,
+  a: GPUBuffer,
+  b: GPUBuffer,
+  out: GPUBuffer,
+  start: number,
+): void {
+  device.run({
+    kernel: "row-dot",
+    bindings: [a, b, out],
+    params: [columns4(columns), start],
+    workgroups: [panelsOf(rows), 1, 1],
+  });
+}
+
+/** Records to[i] = from[rows[i]] (gather) or to[rows[i]] = from[i] (scatter) for `count` rows of `columns` columns. */
+export function moveRows(
+  device: Device,
+  mode: "gather" | "scatter",
+  count: number,
+  columns: number,
+  rows: GPUBuffer,
+  from: GPUBuffer,
+  to: GPUBuffer,
+): void {
+  device.run({
+    kernel: "move-rows",
+    constants: { MODE: mode },
+    bindings: [rows, from, to],
+    params: [columns4(columns), count],
+    workgroups: [Math.ceil(columns4(columns) / 16), Math.ceil(count / 4), 1],
+  });
+}
+
+/** Reference: inner products of the rows of two row-major [rows, columns] arrays. */
+export function rowDotReference(a: ArrayLike<number>, b: ArrayLike<number>, rows: number, columns: number): number[] {
+  return Array.from({ length: rows }, (_, row) => {
+    let sum = 0;
+    for (let i = row * columns; i < (row + 1) * columns; i++) sum += (a[i] as number) * (b[i] as number);
+    return sum;
+  });
+}

@@ -1,0 +1,127 @@
+/**
+ * WGSL sources with the little that WGSL lacks: unrolled loops (a broadcast's lane must be a constant) and variants.
+ *
+ *   #for R 0 16        repeats the lines up to #end with $R = 0 ... 15; bounds may be expressions
+ *   #if NAME == value  keeps the lines up to #else or #end when the constant has that value
+ *   $(R / 4 + LANES)   integer arithmetic over constants and loop variables; $R is short for $(R)
+ *
+ * A source starts with a comment that describes its operation and bindings; shared functions live in
+ * `panels.inc.wgsl` and are added in front where a source says `#include panels`.
+ */
+import type { Constants } from "../dawn.ts";
+
+const texts = new Map<string, string>();
+
+function readSource(name: string): string {
+  let text = texts.get(name);
+  if (text === undefined) {
+    text = Deno.readTextFileSync(new URL(`./${name}.wgsl`, import.meta.url));
+    texts.set(name, text);
+  }
+  return text;
+}
+
+/** The compiled-in form of a kernel: directives expanded, constants written in. Throws on an unknown name. */
+export function expandSource(kernel: string, constants: Constants): string {
+  const lines = readSource(kernel).split("\n").flatMap((line) => {
+    const include = /^\s*#include (\S+)/.exec(line);
+    return include ? readSource(`${include[1]}.inc`).split("\n") : [line];
+  });
+  return expandLines(lines, constants, kernel).join("\n");
+}
+
+function expandLines(lines: readonly string[], scope: Constants, kernel: string): string[] {
+  const result: string[] = [];
+  for (let at = 0; at < lines.length; at++) {
+    const line = lines[at] as string;
+    const loop = /^\s*#for (\w+) (\S+) (\S+)\s*$/.exec(line);
+    const condition = /^\s*#if (\w+) (==|!=) (\w+)\s*$/.exec(line);
+    if (!loop && !condition) {
+      result.push(substitute(line, scope, kernel));
+      continue;
+    }
+    const { end, middle } = matchEnd(lines, at, kernel);
+    if (loop) {
+      const [, name = "", from = "0", to = "0"] = loop;
+      const body = lines.slice(at + 1, end);
+      for (let index = evaluate(from, scope, kernel); index < evaluate(to, scope, kernel); index++) {
+        result.push(...expandLines(body, { ...scope, [name]: index }, kernel));
+      }
+    } else if (condition) {
+      const [, name = "", operator, value = ""] = condition;
+      if (scope[name] === undefined) throw new Error(`${kernel}.wgsl: constant ${name} is not set`);
+      const holds = (String(scope[name]) === value) === (operator === "==");
+      const body = holds
+        ? lines.slice(at + 1, middle ?? end)
+        : middle === undefined
+        ? []
+        : lines.slice(middle + 1, end);
+      result.push(...expandLines(body, scope, kernel));
+    }
+    at = end;
+  }
+  return result;
+}
+
+function matchEnd(lines: readonly string[], start: number, kernel: string): { end: number; middle?: number } {
+  let depth = 0;
+  let middle: number | undefined;
+  for (let at = start; at < lines.length; at++) {
+    const line = (lines[at] as string).trim();
+    if (/^#(for|if)\b/.test(line)) depth++;
+    else if (line === "#else" && depth === 1) middle = at;
+    else if (line === "#end" && --depth === 0) return middle === undefined ? { end: at } : { end: at, middle };
+  }
+  throw new Error(`${kernel}.wgsl:${start + 1}: no #end`);
+}
+
+function substitute(line: string, scope: Constants, kernel: string): string {
+  return line
+    .replace(
+      /\$\(([^()]*(?:\([^()]*\)[^()]*)*)\)/g,
+      (_, expression: string) => String(evaluate(expression, scope, kernel)),
+    )
+    .replace(/\$(\w+)/g, (_, name: string) => {
+      if (scope[name] === undefined) throw new Error(`${kernel}.wgsl: constant ${name} is not set`);
+      return String(scope[name]);
+    });
+}
+
+/** Integer arithmetic with + - * / % and parentheses; division rounds down. */
+function evaluate(expression: string, scope: Constants, kernel: string): number {
+  const tokens = expression.match(/\d+|\w+|[-+*/%()]/g) ?? [];
+  let at = 0;
+  const fail = (): never => {
+    throw new Error(`${kernel}.wgsl: cannot evaluate "${expression}"`);
+  };
+  const atom = (): number => {
+    const token = tokens[at++] ?? fail();
+    if (token === "(") {
+      const value = sum();
+      if (tokens[at++] !== ")") fail();
+      return value;
+    }
+    const value = /^\d/.test(token) ? Number(token) : Number(scope[token.replace(/^\$/, "")]);
+    return Number.isInteger(value) ? value : fail();
+  };
+  const product = (): number => {
+    let value = atom();
+    for (let operator = tokens[at]; operator && "*/%".includes(operator); operator = tokens[at]) {
+      at++;
+      const right = atom();
+      value = operator === "*" ? value * right : operator === "/" ? Math.floor(value / right) : value % right;
+    }
+    return value;
+  };
+  const sum = (): number => {
+    let value = product();
+    for (let operator = tokens[at]; operator && "+-".includes(operator); operator = tokens[at]) {
+      at++;
+      const right = product();
+      value = operator === "+" ? value + right : value - right;
+    }
+    return value;
+  };
+  const value = sum();
+  return at === tokens.length ? value : fail();
+}

@@ -1,0 +1,22 @@
+/** The engine's front door. */
+import { loadModel } from "./attribution.ts";
+import { openDevice } from "./dawn.ts";
+import type { Engine } from "./engine.ts";
+
+export type * from "./engine.ts";
+export { RULES } from "./engine.ts";
+export { InputError } from "./errors.ts";
+
+/**
+ * Opens the best adapter, or the one that `adapter` names (default: the environment's CULPRIT_ADAPTER).
+ * Throws InputError when no adapter fits. A process with an open engine does not end by itself: close it and exit.
+ */
+export async function openEngine(options: { readonly adapter?: string } = {}): Promise<Engine> {
+  const device = await openDevice(options.adapter);
+  return {
+    adapter: device.info,
+    lost: device.lost,
+    loadModel: (directory, loadOptions) => loadModel(device, directory, loadOptions),
+    close: () => device.close(),
+  };
+}

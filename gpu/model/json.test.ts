@@ -1,0 +1,25 @@
+import { describe, expect, test } from "vitest";
+import { parseJson } from "./json.ts";
+
+describe("broken JSON is named by its line", () => {
+  test.each([
+    ["a bare word", '{\n"a": word\n}', 'f.json:2: is not valid JSON: unexpected "w"; correct'],
+    ["a trailing comma", "[1,\n2,\n]", 'f.json:3: is not valid JSON: unexpected "]"; correct'],
+    ["a trailing comma in an object", '{"a":1,}', 'f.json:1: is not valid JSON: unexpected "}"; correct'],
+    ["a missing colon", '{"a"\n1}', 'f.json:2: is not valid JSON: unexpected "1"; correct'],
+    ["a missing comma", '["a"\n\n"b"]', 'f.json:3: is not valid JSON: unexpected "\\""; correct'],
+    ["an open list", "[[1], 2\n", "f.json:2: is not valid JSON: it ends too early; correct"],
+    ["an open text", '{"a":\n"b}', 'f.json:2: is not valid JSON: unexpected "\\""; correct'],
+    ["two values", "{}\n{}", 'f.json:2: is not valid JSON: unexpected "{"; correct'],
+    ["the wrong bracket", "[1}", 'f.json:1: is not valid JSON: unexpected "}"; correct'],
+    ["nothing", "", "f.json:1: is not valid JSON: it ends too early; correct"],
+    ["a character of two units", "\u{1f600}", 'f.json:1: is not valid JSON: unexpected "\u{1f600}"; correct'],
+    ["great depth", "[".repeat(200_000), "f.json:1: is not valid JSON: it ends too early; correct"],
+  ])("%s", (_, text, message) => {
+    expect(() => parseJson(text, "f.json")).toThrow(message);
+  });
+
+  test("counted from the line where the text stood", () => {
+    expect(() => parseJson("{", "<stdin>", 7)).toThrow("<stdin>:7: is not valid JSON: it ends too early");
+  });
+});
