@@ -5,16 +5,23 @@ const ROUTES: readonly Route[] = [
   CASES,
   {
     ...CASES,
-    text: ' a&b=c #?"\n',
+    token: ' a&b=c #?"\n',
     benchmark: "ifeval",
-    attributed: "no",
-    rule: "CPLRP",
+    model: "demo-1m",
+    list: "CPLRP",
     deltaFrom: -1.5,
     deltaTo: 0,
     order: "delta-down",
   },
   caseRoute("RmFpbHVyZUNhc2U6MQ=="),
-  { ...caseRoute("a/b?c#d%"), pair: 2, rule: "GRADIENT", layer: 36, values: "normalised", special: true },
+  {
+    ...caseRoute("a/b?c#d%"),
+    pair: "VG9rZW5QYWlyOjI=",
+    rule: "GRADIENT",
+    layer: 36,
+    values: "normalised",
+    special: true,
+  },
 ];
 
 test.each(ROUTES)("a view is the same after a round trip through the address: %#", (route) => {
@@ -26,7 +33,7 @@ test("defaults leave the address short", () => {
   expect(formatRoute(caseRoute("7"))).toBe("#/case/7");
 });
 
-test.each(["", "#", "#/", "#/nowhere", "#/cases?order=worst&attributed=maybe&from=abc&to=", "#/case/"])(
+test.each(["", "#", "#/", "#/nowhere", "#/cases?order=worst&list=maybe&from=abc&to=", "#/case/"])(
   "a broken address shows the case list: %j",
   (hash) => {
     expect(parseRoute(hash)).toEqual(CASES);
@@ -34,6 +41,6 @@ test.each(["", "#", "#/", "#/nowhere", "#/cases?order=worst&attributed=maybe&fro
 );
 
 test("broken values of a case fall back to the first view", () => {
-  expect(parseRoute("#/case/7?layer=-3&rule=LIME&values=x&pair=1.5&special=1")).toEqual(caseRoute("7"));
+  expect(parseRoute("#/case/7?layer=-3&rule=LIME&values=x&special=1")).toEqual(caseRoute("7"));
   expect(parseRoute("#/case/%E0%A4%A")).toEqual(caseRoute("%E0%A4%A"));
 });

@@ -6,16 +6,20 @@
 export const RULES = ["ATTNLRP", "CPLRP", "GRADIENT"] as const;
 export type Rule = (typeof RULES)[number];
 
+export const LISTINGS = ["cases", "attributions", ...RULES] as const;
+export type Listing = (typeof LISTINGS)[number];
+
 export const ORDERS = ["newest", "oldest", "delta-down", "delta-up", "tokens-down", "tokens-up", "key"] as const;
 export type Order = (typeof ORDERS)[number];
 
 export interface CasesRoute {
   readonly page: "cases";
-  readonly text: string;
   readonly benchmark: string;
-  /** Any case, those with the rule's attribution, or those without. */
-  readonly attributed: "any" | "yes" | "no";
-  readonly rule: Rule | "any";
+  readonly model: string;
+  /** What is listed: every case, every attribution, or the attributions of one rule. */
+  readonly list: Listing;
+  /** Target, contrast or a strongly relevant token; only attributions can be searched for it. */
+  readonly token: string;
   readonly deltaFrom: number | null;
   readonly deltaTo: number | null;
   readonly order: Order;
@@ -24,8 +28,8 @@ export interface CasesRoute {
 export interface CaseRoute {
   readonly page: "case";
   readonly id: string;
-  /** Which of the case's token pairs, counted from 0. */
-  readonly pair: number;
+  /** Id of one of the case's token pairs; empty = the one with the largest delta. */
+  readonly pair: string;
   readonly rule: Rule;
   /** Node layer; 0 = embeddings. */
   readonly layer: number;
@@ -38,10 +42,10 @@ export type Route = CasesRoute | CaseRoute;
 
 export const CASES: CasesRoute = {
   page: "cases",
-  text: "",
   benchmark: "",
-  attributed: "any",
-  rule: "any",
+  model: "",
+  list: "cases",
+  token: "",
   deltaFrom: null,
   deltaTo: null,
   order: "newest",
@@ -49,7 +53,7 @@ export const CASES: CasesRoute = {
 
 /** The first view of a case. */
 export function caseRoute(id: string): CaseRoute {
-  return { page: "case", id, pair: 0, rule: "ATTNLRP", layer: 0, values: "raw", special: false };
+  return { page: "case", id, pair: "", rule: "ATTNLRP", layer: 0, values: "raw", special: false };
 }
 
 function oneOf<Choice extends string>(value: string | null, choices: readonly Choice[], otherwise: Choice): Choice {
@@ -75,7 +79,7 @@ export function parseRoute(hash: string): Route {
     return {
       page: "case",
       id: decode(id),
-      pair: indexOf(query.get("pair")),
+      pair: query.get("pair") ?? "",
       rule: oneOf(query.get("rule"), RULES, "ATTNLRP"),
       layer: indexOf(query.get("layer")),
       values: oneOf(query.get("values"), ["raw", "normalised"], "raw"),
@@ -84,10 +88,10 @@ export function parseRoute(hash: string): Route {
   }
   return {
     page: "cases",
-    text: query.get("text") ?? CASES.text,
     benchmark: query.get("benchmark") ?? CASES.benchmark,
-    attributed: oneOf(query.get("attributed"), ["any", "yes", "no"], CASES.attributed),
-    rule: oneOf(query.get("rule"), ["any", ...RULES], CASES.rule),
+    model: query.get("model") ?? CASES.model,
+    list: oneOf(query.get("list"), LISTINGS, CASES.list),
+    token: query.get("token") ?? CASES.token,
     deltaFrom: numberOf(query.get("from")),
     deltaTo: numberOf(query.get("to")),
     order: oneOf(query.get("order"), ORDERS, CASES.order),
@@ -116,10 +120,10 @@ export function formatRoute(route: Route): string {
     put("values", route.values, usual.values);
     put("special", route.special ? "yes" : "no", "no");
   } else {
-    put("text", route.text, CASES.text);
     put("benchmark", route.benchmark, CASES.benchmark);
-    put("attributed", route.attributed, CASES.attributed);
-    put("rule", route.rule, CASES.rule);
+    put("model", route.model, CASES.model);
+    put("list", route.list, CASES.list);
+    put("token", route.token, CASES.token);
     put("from", route.deltaFrom, null);
     put("to", route.deltaTo, null);
     put("order", route.order, CASES.order);

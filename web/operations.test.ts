@@ -1,0 +1,33 @@
+import { buildSchema, parse, validate } from "graphql";
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import * as caseOperations from "./src/operations/case.ts";
+import * as casesOperations from "./src/operations/cases.ts";
+import * as jobOperations from "./src/operations/jobs.ts";
+
+const schema = buildSchema(readFileSync(new URL("../schema/schema.graphql", import.meta.url), "utf8"));
+
+const operations = Object.entries({ ...caseOperations, ...casesOperations, ...jobOperations })
+  .flatMap(([name, value]) =>
+    typeof value === "object" && "document" in value ? [[name, value.document] as const] : []
+  );
+
+test.each(operations)("the page's document %s is valid against schema.graphql", (_name, document) => {
+  expect(validate(schema, parse(document)).map(String)).toEqual([]);
+});
+
+test("every document of the page is checked", () => {
+  expect(operations.map(([name]) => name).sort()).toEqual([
+    "ATTRIBUTE",
+    "CANCEL_JOB",
+    "LIST_ATTRIBUTIONS",
+    "LIST_CASES",
+    "LIST_JOBS",
+    "LIST_MODELS",
+    "READ_CANDIDATES",
+    "READ_CASE",
+    "READ_RELEVANCE",
+    "READ_TOKENS",
+    "WATCH_JOB",
+  ]);
+});

@@ -1,0 +1,67 @@
+/** @jsxImportSource preact */
+/** The alternatives at the place of the error, with the evidence for each. */
+import { Trouble, Waiting } from "./notice.tsx";
+import type { Pair } from "./operations/case.ts";
+import { readCandidates } from "./read_case.ts";
+import { plain } from "./relevance.ts";
+import { TokenGlyphs } from "./token_glyphs.tsx";
+import { useLoad } from "./use_load.ts";
+
+const VERDICT = new Map<boolean | null, string>([[true, "passed"], [false, "failed"], [null, "not tried"]]);
+
+export function Candidates({ pair }: { readonly pair: Pair }) {
+  const { data, error, reload } = useLoad(pair.id, (signal) => readCandidates(pair.id, signal));
+  return (
+    <section>
+      <h2>Candidates at the place of the error</h2>
+      {error === undefined ? null : <Trouble error={error} onRetry={reload} />}
+      {data === undefined
+        ? error === undefined ? <Waiting what="candidates" /> : null
+        : data.length === 0
+        ? <p class="quiet small">No alternatives were recorded with this pair.</p>
+        : (
+          <div class="scroll">
+            <table class="table">
+              <thead>
+                <tr>
+                  <th scope="col" class="number">Rank</th>
+                  <th scope="col">Token</th>
+                  <th scope="col" class="number">Logit</th>
+                  <th scope="col">Checker</th>
+                  <th scope="col" class="rollout">Completion when forced</th>
+                </tr>
+              </thead>
+              <tbody>
+                {data.map((candidate) => (
+                  <tr key={candidate.id}>
+                    <td class="number">{candidate.rank}</td>
+                    <td>
+                      <span
+                        class={`token-text ${
+                          candidate.id === pair.target.id ? "red" : candidate.id === pair.contrast.id ? "blue" : ""
+                        }`}
+                      >
+                        <TokenGlyphs text={candidate.text} />
+                      </span>
+                      {candidate.id === pair.target.id ? <span class="quiet small after">wrong</span> : null}
+                      {candidate.id === pair.contrast.id ? <span class="quiet small after">right</span> : null}
+                    </td>
+                    <td class="number">{plain(candidate.logit)}</td>
+                    <td>{VERDICT.get(candidate.passed)}</td>
+                    <td class="rollout">
+                      {candidate.completion === null ? <span class="quiet">not tried</span> : (
+                        <details>
+                          <summary>{candidate.completion}</summary>
+                          <pre>{candidate.completion}</pre>
+                        </details>
+                      )}
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )}
+    </section>
+  );
+}

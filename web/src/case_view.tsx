@@ -1,0 +1,83 @@
+/** @jsxImportSource preact */
+/** The page of one failure case. */
+import { useEffect } from "preact/hooks";
+import { Candidates } from "./candidates.tsx";
+import { Choice } from "./choice.tsx";
+import { HeatFigure } from "./heat_figure.tsx";
+import { useEndedJobs } from "./job_store.ts";
+import { Empty, Trouble, Waiting } from "./notice.tsx";
+import { readCase, readTokens } from "./read_case.ts";
+import { largestDelta } from "./read_cases.ts";
+import type { CaseRoute } from "./route.ts";
+import { quoteToken } from "./token_text.ts";
+import { useLoad } from "./use_load.ts";
+import { go, lastList } from "./use_route.ts";
+import { Verdict } from "./verdict.tsx";
+
+export function CaseView({ route }: { readonly route: CaseRoute }) {
+  const ended = useEndedJobs();
+  const reading = useLoad(route.id, (signal) => readCase(route.id, signal));
+  const failureCase = reading.data;
+  const tokens = useLoad(
+    failureCase === undefined ? null : failureCase.id,
+    (signal) => readTokens(route.id, failureCase?.tokenCount ?? 0, signal),
+  );
+  const pairs = failureCase?.tokenPairs ?? [];
+  const pair = pairs.find(({ id }) => id === route.pair) ?? largestDelta(pairs);
+
+  useEffect(() => {
+    document.title = `${failureCase?.key ?? "Case"} · Culprit`;
+  }, [failureCase?.key]);
+  useEffect(() => {
+    if (ended > 0) reading.reload();
+  }, [ended]);
+
+  const error = reading.error ?? tokens.error;
+  return (
+    <div class="sheet">
+      <p class="small">
+        <a href={lastList()}>Cases</a>
+      </p>
+      {error === undefined ? null : <Trouble error={error} onRetry={reading.error ? reading.reload : tokens.reload} />}
+      {failureCase === undefined ? error === undefined ? <Waiting what="the case" /> : null : (
+        <>
+          <header class="case-head">
+            <h1>{failureCase.key}</h1>
+            <p class="facts">
+              <span>{failureCase.benchmark}</span>
+              <span>{failureCase.task}</span>
+              <span>{failureCase.model.name}, {failureCase.model.layers} blocks</span>
+              <span class="number">{failureCase.tokenCount.toLocaleString("en")} tokens</span>
+            </p>
+          </header>
+          {pairs.length < 2 || pair === undefined ? null : (
+            <Choice
+              label="Token pair"
+              value={pair.id}
+              options={pairs.map(({ id, target, contrast }) => ({
+                value: id,
+                label: `${quoteToken(target.text)} for ${quoteToken(contrast.text)}`,
+              }))}
+              onChange={(id) => go({ ...route, pair: id }, "replace")}
+            />
+          )}
+          {pair === undefined
+            ? (
+              <Empty title="No token pair">
+                <p class="quiet">Without a wrong token and a right alternative there is nothing to attribute.</p>
+              </Empty>
+            )
+            : (
+              <>
+                <Verdict pair={pair} />
+                {tokens.data === undefined
+                  ? tokens.error === undefined ? <Waiting what="tokens" /> : null
+                  : <HeatFigure route={route} failureCase={failureCase} pair={pair} tokens={tokens.data} />}
+                <Candidates pair={pair} />
+              </>
+            )}
+        </>
+      )}
+    </div>
+  );
+}

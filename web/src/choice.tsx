@@ -1,0 +1,37 @@
+/** @jsxImportSource preact */
+/** One of a few: a group of radio buttons that looks like a switch. */
+import { useId } from "preact/hooks";
+
+export interface Option<Value extends string> {
+  readonly value: Value;
+  readonly label: string;
+  readonly title?: string;
+}
+
+export function Choice<Value extends string>(props: {
+  readonly label: string;
+  readonly options: readonly Option<Value>[];
+  readonly value: Value;
+  readonly onChange: (value: Value) => void;
+}) {
+  const name = useId();
+  return (
+    <fieldset class="choice">
+      <legend>{props.label}</legend>
+      <div class="options">
+        {props.options.map(({ value, label, title }) => (
+          <label key={value} title={title}>
+            <input
+              type="radio"
+              name={name}
+              value={value}
+              checked={value === props.value}
+              onChange={() => props.onChange(value)}
+            />
+            {label}
+          </label>
+        ))}
+      </div>
+    </fieldset>
+  );
+}

@@ -1,0 +1,45 @@
+/** @jsxImportSource preact */
+/** What the colours and numbers of the heatmap mean, in words. */
+import { layerName, RULE_NAMES } from "./names.ts";
+import type { AttributionSummary } from "./operations/case.ts";
+import type { Heat } from "./read_case.ts";
+import { signed } from "./relevance.ts";
+import type { CaseRoute, Rule } from "./route.ts";
+
+const SUM: Readonly<Record<Rule, (sum: string, delta: string) => string>> = {
+  ATTNLRP: (sum, delta) =>
+    `Under AttnLRP they do not sum to delta, since the softmax of attention lets relevance leak: here they sum to ${sum}, delta is ${delta}.`,
+  CPLRP: (sum, delta) =>
+    `Under CP-LRP they sum to delta at every node layer, up to rounding: here to ${sum}, delta is ${delta}.`,
+  GRADIENT: (sum, delta) =>
+    `Gradient times input is a baseline and does not sum to delta: here to ${sum}, delta is ${delta}.`,
+};
+
+export function HeatCaption(props: {
+  readonly route: CaseRoute;
+  readonly attribution: AttributionSummary;
+  readonly heat: Heat;
+}) {
+  const { route, attribution, heat } = props;
+  const sum = heat.relevance.reduce((total, raw) => total + raw, 0);
+  return (
+    <figcaption>
+      <p>
+        Relevance of each token at node layer {heat.layer} ({layerName(heat.layer, attribution.layers)}) under{" "}
+        {RULE_NAMES[attribution.rule]}. Red tokens support the wrong token, blue ones the right token. {route.values ===
+            "raw"
+          ? "Numbers are raw contributions in logit units."
+          : `Numbers are raw contributions divided by the largest |R| over non-special tokens, ${
+            signed(heat.scale).slice(1)
+          } logit.`} {SUM[attribution.rule](signed(sum), signed(attribution.logitDifference))}
+      </p>
+      <p class="quiet">
+        {route.special
+          ? "Special tokens take part in the colours and their scale. "
+          : "The first position and chat-control tokens have no colour and do not count in the scale. "}
+        Models of the Qwen3 kind gather much relevance on the first token, an attention sink. AttnLRP and CP-LRP can
+        disagree, so look at both.
+      </p>
+    </figcaption>
+  );
+}

@@ -1,0 +1,54 @@
+/** @jsxImportSource preact */
+/** What the heatmap shows. Every change goes to the address. */
+import { Choice } from "./choice.tsx";
+import { layerName, RULE_NAMES } from "./names.ts";
+import { type CaseRoute, RULES } from "./route.ts";
+import { go } from "./use_route.ts";
+
+export function HeatControls({ route, layers }: { readonly route: CaseRoute; readonly layers: number }) {
+  const change = (part: Partial<CaseRoute>) => go({ ...route, ...part }, "replace");
+  const layer = Math.min(route.layer, layers);
+  return (
+    <div class="controls">
+      <Choice
+        label="Rule"
+        value={route.rule}
+        options={RULES.map((value) => ({ value, label: RULE_NAMES[value] }))}
+        onChange={(rule) => change({ rule })}
+      />
+      <Choice
+        label="Values"
+        value={route.values}
+        options={[
+          { value: "raw", label: "raw", title: "Logit units" },
+          { value: "normalised", label: "normalised", title: "Divided by the largest |R| over non-special tokens" },
+        ]}
+        onChange={(values) => change({ values })}
+      />
+      <Choice
+        label="Special tokens"
+        value={route.special ? "yes" : "no"}
+        options={[
+          { value: "no", label: "left out", title: "The first position and chat-control tokens have no colour" },
+          { value: "yes", label: "coloured", title: "They take part in the colours and their scale" },
+        ]}
+        onChange={(special) => change({ special: special === "yes" })}
+      />
+      <label class="slider">
+        <span class="label">
+          Node layer
+          <output>{layer}: {layerName(layer, layers)}</output>
+        </span>
+        <input
+          type="range"
+          min={0}
+          max={layers}
+          step={1}
+          value={layer}
+          aria-valuetext={`${layer}, ${layerName(layer, layers)}`}
+          onInput={({ currentTarget }) => change({ layer: Number(currentTarget.value) })}
+        />
+      </label>
+    </div>
+  );
+}

@@ -1,0 +1,42 @@
+/** @jsxImportSource preact */
+/** One job: what it does, how far it is, and a way to stop it. */
+import { useState } from "preact/hooks";
+import { cancel, isActive } from "./job_store.ts";
+import type { Job } from "./operations/jobs.ts";
+
+const KIND = { ATTRIBUTE: "Attribution", IMPORT: "Import" } as const;
+const STATUS = {
+  QUEUED: "queued",
+  RUNNING: "running",
+  COMPLETED: "done",
+  FAILED: "failed",
+  CANCELLED: "cancelled",
+} as const;
+
+/** A bar for known totals, a moving one else. */
+export function JobBar({ job }: { readonly job: Job }) {
+  const known = job.total > 0 && job.status === "RUNNING";
+  return <progress class="bar" aria-label={KIND[job.kind]} {...(known ? { value: job.done, max: job.total } : {})} />;
+}
+
+export function JobItem({ job }: { readonly job: Job }) {
+  const [trouble, setTrouble] = useState<string>();
+  const stop = () => {
+    cancel(job.id).catch((error: Error) => setTrouble(error.message));
+  };
+  return (
+    <li class="job" data-status={job.status}>
+      <div class="line">
+        <strong>{KIND[job.kind]}</strong>
+        <span class="quiet small number">
+          {STATUS[job.status]}, <time dateTime={job.createdAt}>{new Date(job.createdAt).toLocaleTimeString()}</time>
+        </span>
+      </div>
+      {isActive(job) ? <JobBar job={job} /> : null}
+      {job.message === null ? null : <p class="text quiet">{job.message}</p>}
+      {job.error === null ? null : <p class="text" role="alert">{job.error.message}</p>}
+      {trouble === undefined ? null : <p class="text" role="alert">{trouble}</p>}
+      {isActive(job) ? <button type="button" class="link small" onClick={stop}>Cancel</button> : null}
+    </li>
+  );
+}

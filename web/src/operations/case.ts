@@ -1,0 +1,147 @@
+/** What the page of one case asks for. Long vectors come in windows. */
+import type { Operation } from "../client.ts";
+import type { Rule } from "../route.ts";
+
+/** Most tokens of one window. */
+export const WINDOW = 1024;
+
+export interface PairToken {
+  readonly id: number;
+  readonly text: string;
+  readonly logit: number;
+}
+
+export interface AttributionSummary {
+  readonly id: string;
+  readonly rule: Rule;
+  readonly target: { readonly logit: number };
+  readonly contrast: { readonly logit: number };
+  readonly logitDifference: number;
+  readonly layers: number;
+  readonly adapter: string;
+  readonly seconds: number;
+  readonly download: string;
+}
+
+export interface Pair {
+  readonly id: string;
+  readonly target: PairToken;
+  readonly contrast: PairToken & { readonly rank: number };
+  readonly delta: number;
+  readonly attributions: readonly AttributionSummary[];
+}
+
+export interface Case {
+  readonly id: string;
+  readonly key: string;
+  readonly benchmark: string;
+  readonly task: string;
+  readonly model: { readonly name: string; readonly layers: number };
+  readonly tokenCount: number;
+  readonly promptTokens: number;
+  readonly tokenPairs: readonly Pair[];
+}
+
+/** `__typename` is all that comes back when the id is of something else. */
+type NodeOf<Fields> = { readonly node: (Fields & { readonly __typename: string }) | null };
+
+export const READ_CASE: Operation<NodeOf<Case>, { readonly id: string }> = {
+  document: `
+    query ReadCase($id: ID!) {
+      node(id: $id) {
+        __typename
+        ... on FailureCase {
+          id
+          key
+          benchmark
+          task
+          model { name layers }
+          tokenCount
+          promptTokens
+          tokenPairs {
+            id
+            target { id text logit }
+            contrast { id text logit rank }
+            delta
+            attributions {
+              id
+              rule
+              target { logit }
+              contrast { logit }
+              logitDifference
+              layers
+              adapter
+              seconds
+              download
+            }
+          }
+        }
+      }
+    }
+  `,
+};
+
+export type Segment = "INSTRUCTION" | "QUERY" | "ANSWER" | "SPECIAL";
+
+export interface Token {
+  readonly position: number;
+  readonly id: number;
+  readonly text: string;
+  readonly special: boolean;
+  readonly segment: Segment;
+}
+
+export const READ_TOKENS: Operation<
+  NodeOf<{ readonly tokens: readonly Token[] }>,
+  { readonly id: string; readonly from: number; readonly count: number }
+> = {
+  document: `
+    query ReadTokens($id: ID!, $from: Int!, $count: Int!) {
+      node(id: $id) {
+        __typename
+        ... on FailureCase { tokens(from: $from, count: $count) { position id text special segment } }
+      }
+    }
+  `,
+};
+
+export const READ_RELEVANCE: Operation<
+  NodeOf<{ readonly relevance: readonly number[]; readonly scale: number; readonly scaleWithSpecial: number }>,
+  { readonly id: string; readonly layer: number; readonly from: number; readonly count: number }
+> = {
+  document: `
+    query ReadRelevance($id: ID!, $layer: Int!, $from: Int!, $count: Int!) {
+      node(id: $id) {
+        __typename
+        ... on Attribution {
+          relevance(layer: $layer, from: $from, count: $count)
+          scale(layer: $layer)
+          scaleWithSpecial: scale(layer: $layer, includeSpecial: true)
+        }
+      }
+    }
+  `,
+};
+
+export interface Candidate {
+  readonly rank: number;
+  readonly id: number;
+  readonly text: string;
+  readonly logit: number;
+  readonly completion: string | null;
+  readonly passed: boolean | null;
+}
+
+export const READ_CANDIDATES: Operation<
+  NodeOf<{ readonly candidates: readonly Candidate[] }>,
+  { readonly id: string }
+> = {
+  document: `
+    query ReadCandidates($id: ID!) {
+      node(id: $id) {
+        __typename
+        ... on TokenPair { candidates { rank id text logit completion passed } }
+      }
+    }
+  `,
+};

@@ -1,0 +1,124 @@
+/** What the case list asks for: failure cases, or attributions where the filter speaks of tokens or rules. */
+import type { Operation } from "../client.ts";
+import type { Rule } from "../route.ts";
+
+export interface PairSummary {
+  readonly id: string;
+  readonly delta: number;
+  readonly target: { readonly text: string };
+  readonly contrast: { readonly text: string };
+  readonly attributions: readonly { readonly rule: Rule }[];
+}
+
+export interface CaseSummary {
+  readonly id: string;
+  readonly key: string;
+  readonly benchmark: string;
+  readonly task: string;
+  readonly tokenCount: number;
+  readonly tokenPairs: readonly PairSummary[];
+}
+
+export interface PageInfo {
+  readonly hasNextPage: boolean;
+  readonly endCursor: string | null;
+}
+
+interface Range {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+interface PageVariables {
+  readonly first: number;
+  readonly after: string | null;
+}
+
+const SUMMARY = `
+  fragment PairSummary on TokenPair {
+    id
+    delta
+    target { text }
+    contrast { text }
+    attributions { rule }
+  }
+`;
+
+export const LIST_CASES: Operation<
+  {
+    readonly failureCases: {
+      readonly totalCount: number;
+      readonly pageInfo: PageInfo;
+      readonly nodes: readonly CaseSummary[];
+    };
+  },
+  PageVariables & {
+    readonly filter: { readonly benchmark?: string; readonly model?: string; readonly delta?: Range };
+    readonly orderBy: { readonly by: "CREATED" | "DELTA" | "TOKENS" | "KEY"; readonly direction: "ASC" | "DESC" };
+  }
+> = {
+  document: `
+    query ListCases($filter: FailureCaseFilter!, $orderBy: FailureCaseOrder!, $first: Int!, $after: String) {
+      failureCases(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
+        totalCount
+        pageInfo { hasNextPage endCursor }
+        nodes { id key benchmark task tokenCount tokenPairs { ...PairSummary } }
+      }
+    }
+    ${SUMMARY}
+  `,
+};
+
+export interface AttributionSummary {
+  readonly id: string;
+  readonly rule: Rule;
+  readonly logitDifference: number;
+  readonly tokenPair: PairSummary & { readonly failureCase: Omit<CaseSummary, "tokenPairs"> };
+}
+
+export const LIST_ATTRIBUTIONS: Operation<
+  {
+    readonly attributions: {
+      readonly totalCount: number;
+      readonly pageInfo: PageInfo;
+      readonly nodes: readonly AttributionSummary[];
+    };
+  },
+  PageVariables & {
+    readonly filter: {
+      readonly benchmark?: string;
+      readonly model?: string;
+      readonly delta?: Range;
+      readonly rule?: Rule;
+      readonly token?: string;
+    };
+    readonly orderBy: { readonly by: "CREATED" | "DELTA" | "TOKENS"; readonly direction: "ASC" | "DESC" };
+  }
+> = {
+  document: `
+    query ListAttributions($filter: AttributionFilter!, $orderBy: AttributionOrder!, $first: Int!, $after: String) {
+      attributions(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
+        totalCount
+        pageInfo { hasNextPage endCursor }
+        nodes {
+          id
+          rule
+          logitDifference
+          tokenPair { ...PairSummary failureCase { id key benchmark task tokenCount } }
+        }
+      }
+    }
+    ${SUMMARY}
+  `,
+};
+
+export const LIST_MODELS: Operation<
+  { readonly models: { readonly nodes: readonly { readonly name: string }[] } },
+  Record<never, never>
+> = {
+  document: `
+    query ListModels {
+      models(first: 200) { nodes { name } }
+    }
+  `,
+};

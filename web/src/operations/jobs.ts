@@ -1,0 +1,89 @@
+/** Jobs: what is running, what can be asked for. */
+import type { Operation } from "../client.ts";
+import type { Rule } from "../route.ts";
+
+export interface Job {
+  readonly id: string;
+  readonly kind: "ATTRIBUTE" | "IMPORT";
+  readonly status: "QUEUED" | "RUNNING" | "COMPLETED" | "FAILED" | "CANCELLED";
+  readonly done: number;
+  readonly total: number;
+  readonly message: string | null;
+  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly sequence: number;
+  readonly createdAt: string;
+}
+
+interface InputError {
+  readonly __typename: "InputError";
+  readonly problem: string;
+}
+
+type JobResult = ({ readonly __typename: "Job" } & Job) | InputError;
+
+const JOB = `
+  fragment JobState on Job {
+    id
+    kind
+    status
+    done
+    total
+    message
+    error { code message }
+    sequence
+    createdAt
+  }
+`;
+
+export const LIST_JOBS: Operation<
+  { readonly jobs: { readonly nodes: readonly Job[] } },
+  { readonly first: number }
+> = {
+  document: `
+    query ListJobs($first: Int!) {
+      jobs(first: $first) { nodes { ...JobState } }
+    }
+    ${JOB}
+  `,
+};
+
+export const WATCH_JOB: Operation<
+  { readonly jobProgress: Job },
+  { readonly id: string; readonly after: number }
+> = {
+  document: `
+    subscription WatchJob($id: ID!, $after: Int!) {
+      jobProgress(id: $id, after: $after) { ...JobState }
+    }
+    ${JOB}
+  `,
+};
+
+export const ATTRIBUTE: Operation<
+  { readonly attribute: JobResult },
+  { readonly input: { readonly tokenPairIds: readonly string[]; readonly rule: Rule; readonly idempotencyKey: string } }
+> = {
+  document: `
+    mutation Attribute($input: AttributeInput!) {
+      attribute(input: $input) {
+        __typename
+        ... on Job { ...JobState }
+        ... on InputError { problem: message }
+      }
+    }
+    ${JOB}
+  `,
+};
+
+export const CANCEL_JOB: Operation<{ readonly cancelJob: JobResult }, { readonly id: string }> = {
+  document: `
+    mutation CancelJob($id: ID!) {
+      cancelJob(id: $id) {
+        __typename
+        ... on Job { ...JobState }
+        ... on InputError { problem: message }
+      }
+    }
+    ${JOB}
+  `,
+};

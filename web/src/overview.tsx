@@ -1,0 +1,60 @@
+/** @jsxImportSource preact */
+/** A long case at a glance: the strongest relevance of each stretch, in one strip; a click goes there. */
+import { useMemo } from "preact/hooks";
+import { cssPaint } from "./colour.ts";
+import { colourValue, type View } from "./heat_value.ts";
+import type { Token } from "./operations/case.ts";
+import type { Heat } from "./read_case.ts";
+
+const STRETCHES = 240;
+
+/** The strongest token of each stretch: its position and colour value. */
+export function strongestOfStretches(
+  tokens: readonly Token[],
+  heat: Heat,
+  view: View,
+  stretches: number,
+): readonly { readonly position: number; readonly value: number }[] {
+  return Array.from({ length: stretches }, (_, index) => {
+    const from = Math.floor(index * tokens.length / stretches);
+    const to = Math.floor((index + 1) * tokens.length / stretches);
+    return tokens.slice(from, to).reduce((best, token) => {
+      const value = colourValue(token, heat, view) ?? 0;
+      return Math.abs(value) > Math.abs(best.value) ? { position: token.position, value } : best;
+    }, { position: from, value: 0 });
+  });
+}
+
+export function Overview(props: {
+  readonly tokens: readonly Token[];
+  readonly heat: Heat | undefined;
+  readonly view: View;
+  /** The part that is shown below: from `from` up to, not including, `to`. */
+  readonly from: number;
+  readonly to: number;
+  readonly onPick: (position: number) => void;
+}) {
+  const { tokens, heat, view } = props;
+  const strip = useMemo(
+    () => heat === undefined ? [] : strongestOfStretches(tokens, heat, view, STRETCHES),
+    [tokens, heat, view.special],
+  );
+  const stops = strip.map(({ value }, index) =>
+    `${cssPaint(value).background} ${100 * index / STRETCHES}% ${100 * (index + 1) / STRETCHES}%`
+  );
+  const share = (position: number) => `${100 * position / tokens.length}%`;
+  return (
+    <div
+      class="overview"
+      aria-hidden="true"
+      style={stops.length === 0 ? {} : { backgroundImage: `linear-gradient(to right, ${stops.join(", ")})` }}
+      onClick={(event) => {
+        const box = event.currentTarget.getBoundingClientRect();
+        const at = Math.floor(STRETCHES * (event.clientX - box.left) / box.width);
+        props.onPick(strip[Math.max(0, Math.min(STRETCHES - 1, at))]?.position ?? 0);
+      }}
+    >
+      <span class="here" style={{ left: share(props.from), width: share(props.to - props.from) }} />
+    </div>
+  );
+}

@@ -1,0 +1,45 @@
+/** @jsxImportSource preact */
+/** One token of the heatmap: its text, exactly, on the colour of its relevance. */
+import { cssPaint } from "./colour.ts";
+import { colourValue, shownNumber, type View } from "./heat_value.ts";
+import { SEGMENT_NAMES } from "./names.ts";
+import type { Token } from "./operations/case.ts";
+import type { Heat } from "./read_case.ts";
+import { normalise } from "./relevance.ts";
+import { TokenGlyphs } from "./token_glyphs.tsx";
+import { quoteToken } from "./token_text.ts";
+
+export function chipId(position: number): string {
+  return `token-${position}`;
+}
+
+export function TokenChip(props: {
+  readonly token: Token;
+  readonly heat: Heat | undefined;
+  readonly view: View;
+  readonly active: boolean;
+}) {
+  const { token, heat, view, active } = props;
+  const raw = heat?.relevance[token.position];
+  const value = heat === undefined ? null : colourValue(token, heat, view);
+  const colours = value === null ? undefined : cssPaint(value);
+  const number = heat === undefined || raw === undefined ? "" : `, ${shownNumber(raw, heat, view)}`;
+  return (
+    <span
+      id={chipId(token.position)}
+      role="option"
+      aria-selected={active}
+      aria-label={`${quoteToken(token.text)}, ${SEGMENT_NAMES[token.segment]}${number}`}
+      class={`token ${SEGMENT_NAMES[token.segment]}${token.special ? " special" : ""}${
+        value === null ? "" : " heated"
+      }${active ? " active" : ""}`}
+      data-position={token.position}
+      data-id={token.id}
+      data-raw={raw}
+      data-normalised={heat === undefined || raw === undefined ? undefined : normalise(raw, heat.scale)}
+      style={colours === undefined ? {} : { background: colours.background, color: colours.ink }}
+    >
+      <TokenGlyphs text={token.text} />
+    </span>
+  );
+}

@@ -1,0 +1,64 @@
+/** @jsxImportSource preact */
+/** The wrong token, the right one, and what parts them. */
+import type { Pair } from "./operations/case.ts";
+import { plain, signed } from "./relevance.ts";
+import { TokenGlyphs } from "./token_glyphs.tsx";
+
+export function Verdict({ pair }: { readonly pair: Pair }) {
+  return (
+    <dl class="verdict">
+      <div>
+        <dt>Wrong token, which the model chose</dt>
+        <dd>
+          <span class="token-text red">
+            <TokenGlyphs text={pair.target.text} />
+          </span>
+          <span class="number logit">logit {plain(pair.target.logit)}</span>{" "}
+          <span class="quiet small">id {pair.target.id}</span>
+        </dd>
+      </div>
+      <span class="sign" aria-hidden="true">−</span>
+      <div>
+        <dt>Right token, its alternative</dt>
+        <dd>
+          <span class="token-text blue">
+            <TokenGlyphs text={pair.contrast.text} />
+          </span>
+          <span class="number logit">logit {plain(pair.contrast.logit)}</span>{" "}
+          <span class="quiet small">id {pair.contrast.id}, rank {pair.contrast.rank}</span>
+        </dd>
+      </div>
+      <span class="sign equals" aria-hidden="true">=</span>
+      <div class="delta">
+        <dt>Delta</dt>
+        <dd class="number" data-delta={pair.delta}>{signed(pair.delta)}</dd>
+      </div>
+    </dl>
+  );
+}
+
+/** The same at the place where it happened: after the last token, the two ways to go on. */
+export function Fork({ pair }: { readonly pair: Pair }) {
+  return (
+    <span class="fork">
+      <span class="way red">
+        <span class="what">
+          <span>
+            <TokenGlyphs text={pair.target.text} />
+          </span>
+        </span>
+        <span class="kind">wrong</span>
+        <span class="number">{plain(pair.target.logit)}</span>
+      </span>
+      <span class="way blue">
+        <span class="what">
+          <span>
+            <TokenGlyphs text={pair.contrast.text} />
+          </span>
+        </span>
+        <span class="kind">right</span>
+        <span class="number">{plain(pair.contrast.logit)}</span>
+      </span>
+    </span>
+  );
+}
