@@ -49,6 +49,7 @@ const ImportFailureType = builder.objectRef<ImportFailure>("ImportFailure").impl
 const ImportReportType = builder.objectRef<ImportReport>("ImportReport").implement({
   description: "What an import did. Every good line was stored, whatever the others were.",
   fields: (t) => ({
+    lines: t.exposeInt("lines", { description: "Lines read so far." }),
     inserted: t.exposeInt("inserted", { description: "Lines that added a failure case or a token pair." }),
     unchanged: t.exposeInt("unchanged", { description: "Lines that were stored before, word for word." }),
     failedCount: t.exposeInt("failedCount", { description: "Lines that could not be stored." }),

@@ -27,6 +27,8 @@ export interface ImportFailure {
 
 /** What an import did. `failed` holds the first failures, `failedCount` counts all of them. */
 export interface ImportReport {
+  /** Lines read so far. */
+  readonly lines: number;
   readonly inserted: number;
   readonly unchanged: number;
   readonly failedCount: number;

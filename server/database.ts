@@ -1,0 +1,77 @@
+/** The connection to PostgreSQL, and the migrations. */
+import { join } from "node:path";
+import { sql as raw } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/postgres-js";
+import { migrate } from "drizzle-orm/postgres-js/migrator";
+import postgres from "postgres";
+import { InputError } from "../gpu/errors.ts";
+import type { Database } from "../schema/context.ts";
+import { relations } from "../schema/relations.ts";
+import { startEmbeddedPostgres } from "./embedded_postgres.ts";
+import { ROOT, type Settings } from "./settings.ts";
+
+export interface Connection {
+  readonly url: string;
+  readonly db: Database;
+  /** The driver itself, for LISTEN and NOTIFY. */
+  readonly sql: postgres.Sql;
+  close(): Promise<void>;
+}
+
+/** A transaction of Drizzle: what is written through it lands together or not at all. */
+export type Transaction = Parameters<Parameters<Database["transaction"]>[0]>[0];
+
+/** The oldest PostgreSQL that is tested. */
+const OLDEST_VERSION = 15;
+
+/** Connects. `onStatement` sees each statement, for tests that count them. */
+export function openDatabase(url: string, onStatement?: (statement: string) => void): Connection {
+  const sql = postgres(url, {
+    max: 10,
+    onnotice: () => {},
+    connection: { application_name: "culprit" },
+    ...(onStatement ? { debug: (_connection, statement) => onStatement(statement) } : {}),
+  });
+  return { url, sql, db: drizzle({ client: sql, relations }), close: () => sql.end({ timeout: 5 }) };
+}
+
+/** Any number, the same in every process: one at a time migrates. */
+const MIGRATION_LOCK = 1_131_754_096;
+
+/** Brings the tables up to date. Safe to call from several processes at once. */
+export async function migrateDatabase(url: string): Promise<void> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  try {
+    const [row] = await sql<{ version: number }[]>`select current_setting('server_version_num')::int as version`;
+    const version = Math.floor((row?.version ?? 0) / 10_000);
+    if (version < OLDEST_VERSION) {
+      throw new InputError(
+        `it is PostgreSQL ${version}`,
+        "DATABASE_URL",
+        `give a PostgreSQL ${OLDEST_VERSION} or newer`,
+      );
+    }
+    const db = drizzle({ client: sql });
+    await db.execute(raw`select pg_advisory_lock(${MIGRATION_LOCK})`);
+    await migrate(db, { migrationsFolder: join(ROOT, "migrations") });
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+}
+
+/** A database that is up to date, and how to leave it. */
+export interface RunningDatabase {
+  readonly url: string;
+  /** Stops the embedded database unless somebody else uses it. Close connections first. */
+  stop(): Promise<void>;
+}
+
+/** Starts or joins the embedded database unless DATABASE_URL names one, and migrates it. */
+export async function startDatabase(settings: Settings): Promise<RunningDatabase> {
+  const { databaseUrl, home } = settings;
+  const database = databaseUrl === undefined
+    ? await startEmbeddedPostgres(home)
+    : { url: databaseUrl, stop: () => Promise.resolve() };
+  await migrateDatabase(database.url);
+  return database;
+}

@@ -1,0 +1,256 @@
+/** The life of a job, each step one transaction that raises `sequence` and tells the watchers. */
+import { and, count, eq, inArray, isNull, type SQL, sql } from "drizzle-orm";
+import type { PgBoss } from "pg-boss";
+import type { AttributeRequest, Database } from "../schema/context.ts";
+import { attributions, jobs, jobTasks, tokenPairs } from "../schema/tables.ts";
+import type { ImportReport, JobInput, Rule } from "../schema/values.ts";
+import { InputError } from "../gpu/errors.ts";
+import type { Transaction } from "./database.ts";
+import { type AttributeTask, inside } from "./queue.ts";
+import { notifyJob, notifyQueue } from "./signals.ts";
+
+/** A case is clean above this delta (docs/method.md, section 1). */
+const CLEAN_DELTA = 1;
+/** Jobs this small go before the rest: somebody waits for them. */
+const SMALL_JOB = 4;
+const ROWS_AT_ONCE = 1000;
+
+/** A job that was stored, and whether this call stored it. */
+export interface CreatedJob {
+  readonly id: string;
+  readonly created: boolean;
+}
+
+/** Stores an attribution job with its tasks. Pairs that have an attribution of the rule count as done. */
+export async function createAttributeJob(db: Database, boss: PgBoss, request: AttributeRequest): Promise<CreatedJob> {
+  const { rule, tokenPairIds } = request;
+  return await db.transaction(async (tx) => {
+    const job = await insertJob(tx, { kind: "attribute", rule, tokenPairIds }, request.idempotencyKey);
+    if (!job.created) return job;
+    const pairs = await selectPairs(tx, rule, tokenPairIds);
+    for (let from = 0; from < pairs.length; from += ROWS_AT_ONCE) {
+      const part = pairs.slice(from, from + ROWS_AT_ONCE);
+      await tx.insert(jobTasks).values(
+        part.map(({ id, attributionId }) => ({ jobId: job.id, tokenPairId: id, attributionId })),
+      );
+    }
+    const open = pairs.filter(({ attributionId }) => attributionId === null);
+    const priority = open.length <= SMALL_JOB ? 1 : 0;
+    if (open.length > 0) {
+      const tasks = open.map(({ id }): AttributeTask => ({ jobId: job.id, tokenPairId: id, rule }));
+      await boss.insert("attribute", tasks.map((data) => ({ data, priority })), inside(tx));
+      await notifyQueue(tx, "attribute");
+    }
+    const stored = pairs.length - open.length;
+    const message = stored === 0 ? null : `${stored} of ${pairs.length} were already stored`;
+    await tx.update(jobs).set({ total: pairs.length, message }).where(eq(jobs.id, job.id));
+    await settleAttributeJob(tx, job.id);
+    return job;
+  });
+}
+
+/** Stores an import job. */
+export async function createImportJob(
+  db: Database,
+  boss: PgBoss,
+  input: Extract<JobInput, { kind: "import" }>,
+  idempotencyKey: string | undefined,
+): Promise<CreatedJob> {
+  return await db.transaction(async (tx) => {
+    const job = await insertJob(tx, input, idempotencyKey);
+    if (job.created) {
+      await boss.insert("import", [{ data: { jobId: job.id } }], inside(tx));
+      await notifyQueue(tx, "import");
+    }
+    return job;
+  });
+}
+
+async function insertJob(tx: Transaction, input: JobInput, idempotencyKey: string | undefined): Promise<CreatedJob> {
+  const [row] = await tx.insert(jobs).values({ kind: input.kind, input, idempotencyKey: idempotencyKey ?? null })
+    .onConflictDoNothing({ target: jobs.idempotencyKey }).returning({ id: jobs.id });
+  if (row) return { id: row.id, created: true };
+  const [first] = await tx.select({ id: jobs.id, input: jobs.input }).from(jobs)
+    .where(eq(jobs.idempotencyKey, idempotencyKey ?? ""));
+  if (!first) throw new Error("A job that was in the way cannot be read");
+  if (sameRequest(first.input, input)) return { id: first.id, created: false };
+  throw new InputError(
+    `the key "${idempotencyKey}" was used for another request`,
+    "idempotencyKey",
+    "give each request a key of its own",
+  );
+}
+
+/** Whether two requests ask for the same. Uploads get a new path each time: their names stand for them. */
+function sameRequest(a: JobInput, b: JobInput): boolean {
+  const asked = (input: JobInput) =>
+    input.kind === "import" && input.upload
+      ? ["upload", input.name]
+      : input.kind === "import"
+      ? ["import", input.path]
+      : ["attribute", input.rule, input.tokenPairIds];
+  return JSON.stringify(asked(a)) === JSON.stringify(asked(b));
+}
+
+interface SelectedPair {
+  readonly id: number;
+  /** The attribution of the rule that is stored already. */
+  readonly attributionId: number | null;
+}
+
+async function selectPairs(
+  tx: Transaction,
+  rule: Rule,
+  wanted: AttributeRequest["tokenPairIds"],
+): Promise<SelectedPair[]> {
+  const condition: SQL | undefined = wanted === "missing"
+    ? isNull(attributions.id)
+    : wanted === "clean"
+    ? and(isNull(attributions.id), sql`${tokenPairs.delta} > ${CLEAN_DELTA}`)
+    : inArray(tokenPairs.id, [...wanted]);
+  const pairs = await tx.select({ id: tokenPairs.id, attributionId: attributions.id }).from(tokenPairs)
+    .leftJoin(attributions, and(eq(attributions.tokenPairId, tokenPairs.id), eq(attributions.rule, rule)))
+    .where(condition).orderBy(tokenPairs.id);
+  if (typeof wanted !== "string") {
+    const found = new Set(pairs.map(({ id }) => id));
+    const missing = wanted.find((id) => !found.has(id));
+    if (missing !== undefined) {
+      throw new InputError(
+        `there is no token pair ${missing}`,
+        "tokenPairIds",
+        "give ids that another query returned",
+      );
+    }
+  }
+  return pairs;
+}
+
+/** Says that the job is being worked on. False when it has ended, so that there is nothing to do. */
+export async function startJob(db: Database, jobId: string): Promise<boolean> {
+  return await db.transaction(async (tx) => {
+    const status = await lockJob(tx, jobId);
+    if (status === "running") return true;
+    if (status !== "queued") return false;
+    await change(tx, jobId, { status: sql`'running'`, startedAt: sql`now()` });
+    return true;
+  });
+}
+
+/** Says how it goes. False when the job has ended meanwhile, so that the work can be dropped. */
+export async function reportProgress(
+  db: Database,
+  jobId: string,
+  progress: { readonly message: string },
+): Promise<boolean> {
+  return await db.transaction(async (tx) => {
+    const changed = await tx.update(jobs).set({ message: progress.message, sequence: sql`${jobs.sequence} + 1` })
+      .where(and(eq(jobs.id, jobId), eq(jobs.status, "running"))).returning({ id: jobs.id });
+    if (changed.length > 0) await notifyJob(tx, jobId);
+    return changed.length > 0;
+  });
+}
+
+/** The status of a job, locked until the transaction ends; undefined when there is no such job. */
+export async function lockJob(tx: Transaction, jobId: string): Promise<typeof jobs.$inferSelect.status | undefined> {
+  const [job] = await tx.select({ status: jobs.status }).from(jobs).where(eq(jobs.id, jobId)).for("update");
+  return job?.status;
+}
+
+/** Notes that a task has its attribution, and ends the job with its last task. The job must be locked. */
+export async function finishTask(tx: Transaction, task: AttributeTask, attributionId: number): Promise<void> {
+  await tx.update(jobTasks).set({ attributionId, error: null }).where(taskIs(task));
+  await settleAttributeJob(tx, task.jobId);
+}
+
+/** Notes that a task failed for good, and ends the job with its last task. */
+export async function failTask(db: Database, task: AttributeTask, error: string): Promise<void> {
+  await db.transaction(async (tx) => {
+    if (await lockJob(tx, task.jobId) === undefined) return;
+    await tx.update(jobTasks).set({ error }).where(and(taskIs(task), isNull(jobTasks.attributionId)));
+    await settleAttributeJob(tx, task.jobId);
+  });
+}
+
+function taskIs(task: AttributeTask): SQL | undefined {
+  return and(eq(jobTasks.jobId, task.jobId), eq(jobTasks.tokenPairId, task.tokenPairId));
+}
+
+/** Counts what is done, and ends the job when nothing is left. */
+async function settleAttributeJob(tx: Transaction, jobId: string): Promise<void> {
+  const [state] = await tx.select({
+    total: count(),
+    // An error stands only where there is no attribution.
+    done: sql<number>`(count(${jobTasks.attributionId}) + count(${jobTasks.error}))::int`,
+    failed: count(jobTasks.error),
+    error: sql<string | null>`min(${jobTasks.error})`,
+  }).from(jobTasks).where(eq(jobTasks.jobId, jobId));
+  const { total = 0, done = 0, failed = 0, error = null } = state ?? {};
+  if (done < total) return await change(tx, jobId, { done });
+  if (failed === 0) return await change(tx, jobId, { done, status: sql`'completed'`, finishedAt: sql`now()` });
+  await change(tx, jobId, {
+    done,
+    status: sql`'failed'`,
+    finishedAt: sql`now()`,
+    errorCode: failed === total ? "ALL_FAILED" : "SOME_FAILED",
+    errorMessage: total === 1 ? error : `${failed} of ${total} token pairs failed, for example: ${error}`,
+  });
+}
+
+/** Where an import stands; stored with the rows it stored. */
+export interface ImportState {
+  /** Bytes read so far: a restarted import goes on from here. */
+  readonly done: number;
+  readonly total: number;
+  readonly report: ImportReport;
+}
+
+/** Notes how far an import is. The job must be locked. */
+export async function saveImport(tx: Transaction, jobId: string, state: ImportState): Promise<void> {
+  await change(tx, jobId, { ...state, message: `${state.report.lines} lines` });
+}
+
+/** Ends an import. The job must be locked. */
+export async function finishImport(tx: Transaction, jobId: string, state: ImportState): Promise<void> {
+  await change(tx, jobId, {
+    ...state,
+    message: `${state.report.lines} lines`,
+    status: sql`'completed'`,
+    finishedAt: sql`now()`,
+  });
+}
+
+/** Ends a job that cannot go on. Does nothing to one that has ended. */
+export async function failJob(db: Database, jobId: string, code: string, message: string): Promise<void> {
+  await db.transaction(async (tx) => {
+    const status = await lockJob(tx, jobId);
+    if (status !== "queued" && status !== "running") return;
+    await change(tx, jobId, {
+      status: sql`'failed'`,
+      finishedAt: sql`now()`,
+      errorCode: code,
+      errorMessage: message,
+    });
+  });
+}
+
+/** Cancels a job and takes its waiting tasks from the queue. Does nothing to a job that has ended. */
+export async function cancelJob(db: Database, jobId: string): Promise<void> {
+  await db.transaction(async (tx) => {
+    const status = await lockJob(tx, jobId);
+    if (status === undefined) {
+      throw new InputError(`there is no job ${jobId}`, "cancelJob", "give an id that another query returned");
+    }
+    if (status !== "queued" && status !== "running") return;
+    await tx.execute(sql`
+      delete from pgboss.job
+      where name in ('attribute', 'import') and state in ('created', 'retry') and data ->> 'jobId' = ${jobId}`);
+    await change(tx, jobId, { status: sql`'cancelled'`, finishedAt: sql`now()` });
+  });
+}
+
+type Changes = { [Key in keyof typeof jobs.$inferInsert]?: (typeof jobs.$inferInsert)[Key] | SQL };
+
+async function change(tx: Transaction, jobId: string, changes: Changes): Promise<void> {
+  await tx.update(jobs).set({ ...changes, sequence: sql`${jobs.sequence} + 1` } as never).where(eq(jobs.id, jobId));
+  await notifyJob(tx, jobId);
+}
