@@ -24,6 +24,7 @@ export function parseJson(text: string, where: string, firstLine = 1): unknown {
 
 const SPACE = /[ \t\n\r]*/y;
 const SCALAR =
+  // deno-lint-ignore no-control-regex -- JSON strings must not hold control characters
   /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 
 /**

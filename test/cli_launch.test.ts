@@ -1,0 +1,94 @@
+/** The command as people type it: through npx, Node and Deno. */
+import { Buffer } from "node:buffer";
+import { spawn } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { writeTinyModel, writeTinyTokenizer } from "../gpu/model/testing.ts";
+import type { CommandResult } from "./command_line.ts";
+
+const ROOT = new URL("..", import.meta.url).pathname;
+
+let folder: string;
+let model: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "culprit-launch-"));
+  model = writeTinyModel(join(folder, "model"));
+  writeTinyTokenizer(model);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function launch(command: string, args: readonly string[], stdin = ""): Promise<CommandResult> {
+  const child = spawn(command, args, { cwd: ROOT });
+  const parts: Record<"stdout" | "stderr", Buffer[]> = { stdout: [], stderr: [] };
+  for (const name of ["stdout", "stderr"] as const) child[name].on("data", (part: Buffer) => parts[name].push(part));
+  // A command may end before it has read all.
+  child.stdin.on("error", () => {});
+  child.stdin.end(stdin);
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => {
+      const out = Buffer.concat(parts.stdout).toString();
+      // npm's own remarks on its settings are no words of ours.
+      const err = Buffer.concat(parts.stderr).toString().replaceAll(/^npm .*\n/gm, "");
+      resolve({ code: code ?? -1, out, err });
+    });
+  });
+}
+
+const npx = (args: readonly string[], stdin?: string) => launch("npx", ["culprit", ...args], stdin);
+const LAUNCHER = join(ROOT, "server", "launch.mjs");
+
+test("npx culprit inspect --json prints JSON alone and exits with 0", async () => {
+  const { code, out, err } = await npx(["inspect", model, "--json"]);
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+  expect(Object.keys(JSON.parse(out))).toEqual(["config", "parameters", "tensors"]);
+});
+
+test("npx culprit hands standard input and arguments on as they are", async () => {
+  const { code, out, err } = await npx(["tokenize", "--model", model, "--json"], '{"text":"ab <|end|>"}\n');
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+  expect(JSON.parse(out)).toEqual({ ids: [8, 9, 10], tokens: ["ab", " ", "<|end|>"] });
+});
+
+test("npx culprit exits with 2 and one line for bad input", async () => {
+  const args = ["attribute", "--model", model, "--prompt", "a  b", "--contrast", "text:abc"];
+  const { code, out, err } = await npx(args);
+  expect({ code, out }).toEqual({ code: 2, out: "" });
+  expect(err).toBe(
+    '--contrast: "abc" is 2 tokens, not one: 8 "ab", 2 "c"; give a text that is exactly one token, or a token id\n',
+  );
+});
+
+test("a signal to the launcher ends the work with one line", async () => {
+  const child = spawn("node", [LAUNCHER, "tokenize", "--model", model, "--json"], { cwd: ROOT });
+  let err = "";
+  child.stderr.on("data", (part: Buffer) => err += part);
+  // Killed once the first answer is there, while it waits for the next line. Not by child.kill: under Deno that reports
+  // the signal in place of the exit code.
+  child.stdout.once("data", () => process.kill(child.pid!, "SIGTERM"));
+  child.stdin.write('{"text":"a"}\n');
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  expect({ code, err }).toEqual({ code: 1, err: "interrupted by SIGTERM\n" });
+});
+
+test("a reader that has seen enough is no failure", async () => {
+  const lines = `{"text":"ab"}\n`.repeat(50_000);
+  const script = `node "$0" tokenize --model "$1" --json | head -n 1; exit "\${PIPESTATUS[0]}"`;
+  const { code, out, err } = await launch("bash", ["-c", script, LAUNCHER, model], lines);
+  expect({ code, out, err }).toEqual({ code: 0, out: '{"ids":[8],"tokens":["ab"]}\n', err: "" });
+});
+
+test("without node_modules the launcher says what to do", async () => {
+  const copy = join(folder, "copy");
+  mkdirSync(join(copy, "server"), { recursive: true });
+  cpSync(LAUNCHER, join(copy, "server", "launch.mjs"));
+  cpSync(join(ROOT, "package.json"), join(copy, "package.json"));
+  const { code, err } = await launch("node", [join(copy, "server", "launch.mjs"), "inspect"]);
+  expect({ code, err }).toEqual({
+    code: 1,
+    err: `culprit: the dependencies are not installed; run npm ci in ${copy}\n`,
+  });
+});
