@@ -77,7 +77,10 @@ function parse(verb: Verb, args: readonly string[]): Pick<VerbContext, "values" 
       "values" | "positionals"
     >;
   } catch (error) {
-    const reason = (error as Error).message.replaceAll(/\s+/g, " ").replace(/\.$/, "");
+    const unknown = (error as { code?: string }).code === "ERR_PARSE_ARGS_UNKNOWN_OPTION";
+    // Node's advice on options that begin like positionals is long and does not fit here.
+    const text = (error as Error).message.replaceAll(/\s+/g, " ").replace(/\.$/, "");
+    const reason = unknown ? text.replace(/\. .*$/, "") : text;
     throw new InputError(reason, `culprit ${verb.name}`, `npx culprit ${verb.name} --help shows the options`);
   }
 }
