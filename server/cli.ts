@@ -31,11 +31,16 @@ export async function main(args: readonly string[], line: CommandLine): Promise<
     await run(args, line);
     return 0;
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    line.note(`${text.trim().replaceAll(/\s*\n\s*/g, " ")}\n`);
-    if (verbose && error instanceof Error) line.note(`${error.stack}\n`);
-    return error instanceof InputError ? 2 : 1;
+    return report(error, line.note, verbose);
   }
+}
+
+/** Writes one line about an error, and its stack when asked for. Returns the exit code. */
+function report(error: unknown, note: CommandLine["note"], verbose: boolean): number {
+  const text = error instanceof Error ? error.message || error.name : String(error);
+  note(`${text.trim().replaceAll(/\s*\n\s*/g, " ")}\n`);
+  if (verbose && error instanceof Error) note(`${error.stack}\n`);
+  return error instanceof InputError ? 2 : 1;
 }
 
 async function run(args: readonly string[], line: CommandLine): Promise<void> {
@@ -142,6 +147,11 @@ function processLine(): CommandLine {
 }
 
 if (import.meta.main) {
+  const line = processLine();
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    Deno.exit(report(event.reason, line.note, Deno.args.includes("--verbose")));
+  });
   // Exits by itself, since a process with a live GPU device would stay.
-  Deno.exit(await main(Deno.args, processLine()));
+  Deno.exit(await main(Deno.args, line));
 }

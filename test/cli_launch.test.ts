@@ -1,7 +1,7 @@
 /** The command as people type it: through npx, Node and Deno. */
 import { Buffer } from "node:buffer";
 import { spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -60,6 +60,27 @@ test("npx culprit exits with 2 and one line for bad input", async () => {
   expect(err).toBe(
     '--contrast: "abc" is 2 tokens, not one: 8 "ab", 2 "c"; give a text that is exactly one token, or a token id\n',
   );
+});
+
+test("npx culprit attribute ends by itself, though its GPU device was alive", async () => {
+  const ids = join(folder, "ids.json");
+  writeFileSync(ids, "[0, 1, 2]");
+  const { code, out } = await npx([
+    "attribute",
+    "--model",
+    model,
+    "--ids",
+    ids,
+    "--target",
+    "3",
+    "--contrast",
+    "4",
+    "--json",
+  ]);
+  expect(code).toBe(0);
+  const { inputIds, relevance, target, contrast } = JSON.parse(out);
+  expect({ inputIds, ids: [target.id, contrast.id], values: relevance.length })
+    .toEqual({ inputIds: [0, 1, 2], ids: [3, 4], values: 3 });
 });
 
 test("a signal to the launcher ends the work with one line", async () => {

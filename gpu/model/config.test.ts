@@ -83,6 +83,12 @@ describe("what the engine cannot compute is refused", () => {
 
 describe("broken fields are named", () => {
   test.each([
+    ["a missing theta", { rope_theta: undefined }, /rope_theta is missing; add rope_theta/],
+    [
+      "a theta for each kind of layer",
+      { rope_theta: undefined, rope_parameters: { full_attention: { rope_theta: 10_000, rope_type: "default" } } },
+      /rope_theta is missing/,
+    ],
     ["a missing size", { vocab_size: undefined }, /vocab_size is missing; add vocab_size/],
     ["a text for a number", { hidden_size: "8" }, /hidden_size is "8"; use a positive whole number/],
     ["a fraction", { num_hidden_layers: 1.5 }, /num_hidden_layers is 1.5/],

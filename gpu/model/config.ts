@@ -34,7 +34,7 @@ export interface JsonFile {
 /**
  * Reads `config.json` as transformers writes it, in the style of version 4 (`rope_theta`, `rope_scaling`) and of
  * version 5 (`rope_parameters`). Fields that may be missing get the defaults of transformers' Qwen3Config, but for
- * `head_dim`, which is then hidden / heads. The ids that end a generation are those of `generation_config.json`, when
+ * `head_dim`, which is then hidden / heads, and `rope_theta`, which must be there. The ids that end a generation are those of `generation_config.json`, when
  * given, and those of `config.json`.
  * Throws InputError, naming the field, for what is missing, of a wrong type, or asks for what the engine cannot compute.
  */
@@ -133,7 +133,8 @@ function parseRopeTheta(json: JsonObject, where: string): number {
   if (isJsonObject(parameters) && parameters["rope_theta"] != null) {
     return positive(parameters, "rope_theta", `${where} (rope_parameters)`);
   }
-  return positive(json, "rope_theta", where, 10_000);
+  // Without a default: a theta in a place not known here must not pass for a missing one.
+  return positive(json, "rope_theta", where);
 }
 
 /** A field's value; null counts as missing, as in transformers. */

@@ -1,0 +1,139 @@
+/** `culprit attribute` on models whose attribution a foreign implementation computed (golden data of LXT). */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openSafetensors } from "../gpu/model/safetensors.ts";
+import { writeTinyModel, writeTinyTokenizer } from "../gpu/model/testing.ts";
+import { culprit } from "./command_line.ts";
+import { relativeError } from "./compare.ts";
+
+const GOLDEN = new URL("data/golden/", import.meta.url).pathname;
+/** Largest error of node relevance, relative to the largest relevance: float32 in another order of summation. */
+const TOLERANCE = 1e-4;
+
+interface Golden {
+  readonly input_ids: readonly number[];
+  readonly target: number;
+  readonly contrast: number;
+  readonly logit_difference: number;
+  readonly layers: number;
+}
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "culprit-attribute-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Float32 values of a tensor. */
+function values(path: string, name: string): Float32Array {
+  const file = openSafetensors(path);
+  const bytes = new Uint8Array(file.tensors.get(name)!.bytes);
+  file.readInto(name, 0, bytes);
+  file.close();
+  return new Float32Array(bytes.buffer);
+}
+
+function golden(model: string) {
+  const json = JSON.parse(readFileSync(join(GOLDEN, model, "golden.json"), "utf8")) as Golden;
+  const ids = join(folder, `${model}.json`);
+  writeFileSync(ids, JSON.stringify(json.input_ids));
+  const args = ["attribute", "--model", join(GOLDEN, model), "--ids", ids, "--contrast", `${json.contrast}`, "--json"];
+  return { json, args };
+}
+
+describe.each(["qwen3-a", "qwen3-b"])("%s", (model) => {
+  test.each(["attnlrp", "cplrp", "gradient"])("%s with --layers is the golden attribution", async (rule) => {
+    const { json, args } = golden(model);
+    const { code, out, err } = await culprit([...args, "--target", `${json.target}`, "--rule", rule, "--layers"]);
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    const result = JSON.parse(out);
+    expect(Object.keys(result)).toEqual([
+      "rule",
+      "inputIds",
+      "tokens",
+      "target",
+      "contrast",
+      "logitDifference",
+      "relevance",
+      "nodeRelevance",
+      "adapter",
+      "seconds",
+    ]);
+    const { rule: ranRule, inputIds, tokens, target, contrast } = result;
+    expect({ rule: ranRule, inputIds, tokens }).toEqual({ rule, inputIds: json.input_ids, tokens: null });
+    expect([target.id, contrast.id]).toEqual([json.target, json.contrast]);
+    expect(Math.abs(result.logitDifference - json.logit_difference)).toBeLessThan(TOLERANCE);
+    expect(result.logitDifference).toBeCloseTo(target.logit - contrast.logit, 5);
+    const logits = values(join(GOLDEN, model, "golden.safetensors"), "logits_last");
+    expect(relativeError([target.logit, contrast.logit], [logits[json.target]!, logits[json.contrast]!]))
+      .toBeLessThan(TOLERANCE);
+    const expected = values(join(GOLDEN, model, "golden.safetensors"), `${rule}.node_relevance`);
+    expect(result.nodeRelevance).toHaveLength(json.layers + 1);
+    expect(relativeError(result.nodeRelevance.flat(), expected)).toBeLessThan(TOLERANCE);
+    expect(result.relevance).toEqual(result.nodeRelevance[0]);
+    expect(typeof result.adapter).toBe("string");
+    expect(result.seconds).toBeGreaterThan(0);
+  });
+});
+
+test("without --target it is the argmax, without --layers there is no nodeRelevance", async () => {
+  const { args } = golden("qwen3-a");
+  const result = JSON.parse((await culprit(args)).out);
+  const logits = values(join(GOLDEN, "qwen3-a", "golden.safetensors"), "logits_last");
+  expect(result.target.id).toBe(logits.indexOf(Math.max(...logits)));
+  expect(result).not.toHaveProperty("nodeRelevance");
+  expect(result.rule).toBe("attnlrp");
+});
+
+test("a contrast that is the argmax itself is bad input", async () => {
+  const { args } = golden("qwen3-a");
+  const logits = values(join(GOLDEN, "qwen3-a", "golden.safetensors"), "logits_last");
+  const best = logits.indexOf(Math.max(...logits));
+  const { code, out, err } = await culprit(args.with(args.indexOf("--contrast") + 1, `${best}`));
+  expect({ code, out }).toEqual({ code: 2, out: "" });
+  expect(err).toMatch(/^[^\n]+: [^\n]+; [^\n]+\n$/);
+});
+
+describe("texts", () => {
+  let model: string;
+  beforeAll(() => {
+    model = writeTinyModel(join(folder, "texts"));
+    writeTinyTokenizer(model, "<|end|>{{ messages[0].content }}{% if add_generation_prompt %} h{% endif %}");
+  });
+  const run = async (...args: string[]) => {
+    const { code, out, err } = await culprit(["attribute", "--model", model, ...args, "--json"]);
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    return JSON.parse(out);
+  };
+
+  test("--prompt and --prefix are one text, with special tokens parsed", async () => {
+    const result = await run("--prompt", "<|end|>a", "--prefix", "b c", "--target", "text:ab", "--contrast", "3");
+    expect(result.inputIds).toEqual([10, 8, 9, 2]);
+    expect(result.tokens).toEqual(["<|end|>", "ab", " ", "c"]);
+    expect([result.target.id, result.contrast.id]).toEqual([8, 3]);
+  });
+
+  test("--chat goes through the template, --prefix after it", async () => {
+    const result = await run("--chat", "ab", "--prefix", "d", "--target", "1", "--contrast", "text:d");
+    expect(result.tokens).toEqual(["<|end|>", "ab", " ", "h", "d"]);
+  });
+
+  test("--prefix after --ids is tokenized by itself", async () => {
+    const ids = join(folder, "prefix.json");
+    writeFileSync(ids, "[0]");
+    expect((await run("--ids", ids, "--prefix", "b", "--target", "1", "--contrast", "2")).inputIds).toEqual([0, 1]);
+  });
+
+  test("without --json a table for people, with progress on a terminal", async () => {
+    const args = ["attribute", "--model", model, "--prompt", "ab c", "--target", "1", "--contrast", "text:d"];
+    const { code, out, err } = await culprit(args, [], { progress: true, colour: true });
+    expect(code).toBe(0);
+    expect(out).toMatch(/^delta -?\d+\.\d{4} = -?\d+\.\d{4} \(target 1 "b"\) - -?\d+\.\d{4} \(contrast 3 "d"\)\n/);
+    expect(out).toMatch(/\nattnlrp, 3 tokens, \d+\.\d\d s on /);
+    expect(err).toMatch(/\r(load|forward|backward) +\[#*-*\] +\d+ %/);
+    // The bar is taken away at the end.
+    expect(err.slice(0, err.lastIndexOf("\r"))).toMatch(/\r +$/);
+  });
+});
