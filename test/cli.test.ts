@@ -75,7 +75,7 @@ describe("inspect", () => {
     expect(out.endsWith("}\n")).toBe(true);
     expect(JSON.parse(out)).toEqual({
       config: TINY_CONFIG,
-      parameters: 824,
+      parameters: 1224,
       tensors: tinyTensors().map(({ name, dtype, shape }) => ({
         name,
         dtype,
@@ -87,13 +87,13 @@ describe("inspect", () => {
 
   test("shards are one model", async () => {
     const sharded = await culprit(["inspect", writeTinyModel(join(folder, "shards"), { shards: 2 }), "--json"]);
-    expect((JSON.parse(sharded.out) as { parameters: number }).parameters).toBe(824);
+    expect((JSON.parse(sharded.out) as { parameters: number }).parameters).toBe(1224);
   });
 
   test("a single file has no config", async () => {
     const { out } = await culprit(["inspect", join(bare, "model.safetensors"), "--json"]);
     const { config, parameters, tensors } = JSON.parse(out);
-    expect([config, parameters, tensors.length]).toEqual([null, 824, 24]);
+    expect([config, parameters, tensors.length]).toEqual([null, 1224, 24]);
   });
 
   test("without --json a table for people", async () => {
@@ -101,7 +101,7 @@ describe("inspect", () => {
     expect(code).toBe(0);
     expect(out).toContain('model_type: "qwen3"\n');
     expect(out).toMatch(/\nmodel\.embed_tokens\.weight +F32 +\[12, 8\] +384 bytes\n/);
-    expect(out).toMatch(/\n24 tensors, 824 parameters, 3296 bytes\n$/);
+    expect(out).toMatch(/\n24 tensors, 1224 parameters, 4896 bytes\n$/);
   });
 
   test("bad models", async () => {

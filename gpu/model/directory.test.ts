@@ -23,8 +23,8 @@ describe("a whole model", () => {
   test("has its name, config, tensors and the number of its parameters", async () => {
     const path = writeTinyModel(fresh());
     const model = await openModelDirectory(path);
-    // Counted by hand: embeddings 12*8; a layer 8 + 8*8 + 2*(4*8) + 4 + 4 + 8*8 + 8 + 3*(6*8); the last norm 8.
-    expect(model.parameters).toBe(96 + 2 * 360 + 8);
+    // Counted by hand: embeddings 12*8; a layer 8 + 16*8 + 2*(8*8) + 8 + 8 + 8*16 + 8 + 3*(6*8); the last norm 8.
+    expect(model.parameters).toBe(96 + 2 * 560 + 8);
     expect(model.name).toBe(`model-${count}`);
     expect(model.directory).toBe(path);
     expect(model.config.layers).toBe(2);

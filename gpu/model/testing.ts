@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { parseConfig } from "./config.ts";
 import { requiredTensors } from "./layout.ts";
 
-/** A Qwen3 of 600 parameters or so, in the style of transformers 4. */
+/** A Qwen3 of some 1,000 parameters, in the style of transformers 4. */
 export const TINY_CONFIG: Readonly<Record<string, unknown>> = {
   architectures: ["Qwen3ForCausalLM"],
   model_type: "qwen3",
@@ -15,7 +15,7 @@ export const TINY_CONFIG: Readonly<Record<string, unknown>> = {
   num_hidden_layers: 2,
   num_attention_heads: 2,
   num_key_value_heads: 1,
-  head_dim: 4,
+  head_dim: 8,
   rms_norm_eps: 1e-6,
   rope_theta: 10_000,
   rope_scaling: null,
