@@ -32,7 +32,7 @@ export const verb: Verb = {
   usage:
     "attribute --model MODEL (--prompt TEXT | --chat TEXT | --ids FILE) [--prefix TEXT] [--target T] --contrast C " +
     "[--rule RULE] [--layers] [--json]",
-  example: `npx culprit attribute --model models/demo --chat "What is 2+2?" --target text:5 --contrast text:4`,
+  example: `npx culprit attribute --model models/demo-1m --chat "What is 2+2?" --target text:5 --contrast text:4`,
   options: {
     ...ATTRIBUTION_OPTIONS,
     layers: { type: "boolean", help: "with --json: relevance after each layer too" },

@@ -10,7 +10,7 @@ export const verb: Verb = {
   name: "inspect",
   summary: "Shows a model's config and tensors, and checks that Culprit can use it; reads headers only",
   usage: "inspect MODEL|FILE.safetensors [--json]",
-  example: "npx culprit inspect models/demo",
+  example: "npx culprit inspect models/demo-1m",
   options: {},
   run,
 };

@@ -10,7 +10,7 @@ export const verb: Verb = {
   name: "tokenize",
   summary: "Turns JSON lines of text or messages on standard input into token ids",
   usage: "tokenize --model MODEL [--chat] [--json] < LINES",
-  example: `echo '{"text":"Hello"}' | npx culprit tokenize --model models/demo --json`,
+  example: `echo '{"text":"Hello"}' | npx culprit tokenize --model models/demo-1m --json`,
   options: {
     model: { type: "string", value: "MODEL", help: "model directory with tokenizer.json" },
     chat: { type: "boolean", help: 'lines are {"messages":[...]}, written by the chat template with thinking off' },

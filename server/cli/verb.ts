@@ -53,7 +53,7 @@ export interface Verb {
   readonly summary: string;
   /** What follows `culprit`, for example "inspect MODEL|FILE.safetensors". */
   readonly usage: string;
-  /** A command that can be copied, for example "npx culprit inspect models/demo". */
+  /** A command that can be copied, for example "npx culprit inspect models/demo-1m". */
   readonly example: string;
   /** Besides `--help`, `--json` and `--verbose`, which every verb has. */
   readonly options: Readonly<Record<string, VerbOption>>;
