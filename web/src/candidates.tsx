@@ -4,7 +4,7 @@ import { Trouble, Waiting } from "./notice.tsx";
 import type { Pair } from "./operations/case.ts";
 import { readCandidates } from "./read_case.ts";
 import { plain } from "./relevance.ts";
-import { TokenGlyphs } from "./token_glyphs.tsx";
+import { TokenBox } from "./token_glyphs.tsx";
 import { useLoad } from "./use_load.ts";
 
 const VERDICT = new Map<boolean | null, string>([[true, "passed"], [false, "failed"], [null, "not tried"]]);
@@ -36,13 +36,14 @@ export function Candidates({ pair }: { readonly pair: Pair }) {
                   <tr key={candidate.id}>
                     <td class="number">{candidate.rank}</td>
                     <td>
-                      <span
-                        class={`token-text ${
-                          candidate.id === pair.target.id ? "red" : candidate.id === pair.contrast.id ? "blue" : ""
-                        }`}
-                      >
-                        <TokenGlyphs text={candidate.text} />
-                      </span>
+                      <TokenBox
+                        text={candidate.text}
+                        side={candidate.id === pair.target.id
+                          ? "red"
+                          : candidate.id === pair.contrast.id
+                          ? "blue"
+                          : undefined}
+                      />
                       {candidate.id === pair.target.id ? <span class="quiet small after">wrong</span> : null}
                       {candidate.id === pair.contrast.id ? <span class="quiet small after">right</span> : null}
                     </td>

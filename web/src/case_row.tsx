@@ -4,7 +4,7 @@ import { RULE_NAMES } from "./names.ts";
 import type { CaseLine } from "./read_cases.ts";
 import { signed } from "./relevance.ts";
 import { formatRoute } from "./route.ts";
-import { TokenGlyphs } from "./token_glyphs.tsx";
+import { TokenBox } from "./token_glyphs.tsx";
 
 export function CaseRow({ line }: { readonly line: CaseLine }) {
   return (
@@ -15,18 +15,12 @@ export function CaseRow({ line }: { readonly line: CaseLine }) {
       <td data-label="Benchmark">{line.benchmark}</td>
       <td data-label="Task">{line.task}</td>
       <td data-label="Wrong token">
-        {line.pair === undefined ? <span class="quiet">no pair</span> : (
-          <span class="token-text red">
-            <TokenGlyphs text={line.pair.target.text} />
-          </span>
-        )}
+        {line.pair === undefined
+          ? <span class="quiet">no pair</span>
+          : <TokenBox text={line.pair.target.text} side="red" />}
       </td>
       <td data-label="Right token">
-        {line.pair === undefined ? null : (
-          <span class="token-text blue">
-            <TokenGlyphs text={line.pair.contrast.text} />
-          </span>
-        )}
+        {line.pair === undefined ? null : <TokenBox text={line.pair.contrast.text} side="blue" />}
         {line.otherPairs > 0 ? <span class="quiet small">{` and ${line.otherPairs} more`}</span> : null}
       </td>
       <td class="number" data-label="Delta">{line.delta === null ? "" : signed(line.delta)}</td>

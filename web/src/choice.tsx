@@ -6,6 +6,8 @@ export interface Option<Value extends string> {
   readonly value: Value;
   readonly label: string;
   readonly title?: string;
+  /** Shown quieter: choosing it shows nothing yet. */
+  readonly faint?: boolean;
 }
 
 export function Choice<Value extends string>(props: {
@@ -19,14 +21,15 @@ export function Choice<Value extends string>(props: {
     <fieldset class="choice">
       <legend>{props.label}</legend>
       <div class="options">
-        {props.options.map(({ value, label, title }) => (
-          <label key={value} title={title}>
+        {props.options.map(({ value, label, title, faint }) => (
+          <label key={value} title={title} class={faint === true ? "faint" : ""}>
             <input
               type="radio"
               name={name}
               value={value}
               checked={value === props.value}
-              onChange={() => props.onChange(value)}
+              onChange={() =>
+                props.onChange(value)}
             />
             {label}
           </label>

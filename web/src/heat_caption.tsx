@@ -19,6 +19,8 @@ export function HeatCaption(props: {
   readonly route: CaseRoute;
   readonly attribution: AttributionSummary;
   readonly heat: Heat;
+  /** Whether the case has instruction tokens. */
+  readonly instructed: boolean;
 }) {
   const { route, attribution, heat } = props;
   const sum = heat.relevance.reduce((total, raw) => total + raw, 0);
@@ -34,6 +36,7 @@ export function HeatCaption(props: {
           } logit.`} {SUM[attribution.rule](signed(sum), signed(attribution.logitDifference))}
       </p>
       <p class="quiet">
+        {props.instructed ? "Underlined tokens belong to the instructions that were marked. " : ""}
         {route.special
           ? "Special tokens take part in the colours and their scale. "
           : "The first position and chat-control tokens have no colour and do not count in the scale. "}

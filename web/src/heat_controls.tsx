@@ -2,10 +2,16 @@
 /** What the heatmap shows. Every change goes to the address. */
 import { Choice } from "./choice.tsx";
 import { layerName, RULE_NAMES } from "./names.ts";
-import { type CaseRoute, RULES } from "./route.ts";
+import { type CaseRoute, type Rule, RULES } from "./route.ts";
 import { go } from "./use_route.ts";
 
-export function HeatControls({ route, layers }: { readonly route: CaseRoute; readonly layers: number }) {
+export function HeatControls(props: {
+  readonly route: CaseRoute;
+  readonly layers: number;
+  /** Rules whose relevance is there. */
+  readonly computed: readonly Rule[];
+}) {
+  const { route, layers, computed } = props;
   const change = (part: Partial<CaseRoute>) => go({ ...route, ...part }, "replace");
   const layer = Math.min(route.layer, layers);
   return (
@@ -13,7 +19,11 @@ export function HeatControls({ route, layers }: { readonly route: CaseRoute; rea
       <Choice
         label="Rule"
         value={route.rule}
-        options={RULES.map((value) => ({ value, label: RULE_NAMES[value] }))}
+        options={RULES.map((value) => ({
+          value,
+          label: RULE_NAMES[value],
+          ...(computed.includes(value) ? {} : { title: "Not computed for this case yet", faint: true }),
+        }))}
         onChange={(rule) => change({ rule })}
       />
       <Choice

@@ -39,6 +39,7 @@ export function HeatFigure(props: {
   );
   const heat = useSteadyHeat(reading.data, attribution?.id);
   const view = useMemo((): View => ({ values: route.values, special: route.special }), [route.values, route.special]);
+  const instructed = useMemo(() => tokens.some(({ segment }) => segment === "INSTRUCTION"), [tokens]);
   const end = useMemo(() => <Fork pair={pair} />, [pair]);
 
   return (
@@ -49,7 +50,7 @@ export function HeatFigure(props: {
         data-values={route.values}
         aria-busy={reading.loading}
       >
-        <HeatControls route={route} layers={layers} />
+        <HeatControls route={route} layers={layers} computed={pair.attributions.map(({ rule }) => rule)} />
         {attribution === undefined
           ? <AttributeBox key={`${pair.id} ${route.rule}`} pairId={pair.id} rule={route.rule} />
           : null}
@@ -70,7 +71,7 @@ export function HeatFigure(props: {
         {attribution === undefined || heat === undefined ? null : (
           <>
             <Legend heat={heat} view={view} target={pair.target.text} contrast={pair.contrast.text} />
-            <HeatCaption route={route} attribution={attribution} heat={heat} />
+            <HeatCaption route={route} attribution={attribution} heat={heat} instructed={instructed} />
           </>
         )}
       </figure>

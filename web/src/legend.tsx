@@ -3,7 +3,7 @@
 import { cssPaint } from "./colour.ts";
 import { colourRange, shownNumber, type View } from "./heat_value.ts";
 import type { Heat } from "./read_case.ts";
-import { TokenGlyphs } from "./token_glyphs.tsx";
+import { TokenBox } from "./token_glyphs.tsx";
 
 const STOPS = Array.from({ length: 17 }, (_, index) => index / 8 - 1);
 const TICKS = [-1, -0.5, 0, 0.5, 1];
@@ -27,16 +27,10 @@ export function Legend(props: {
       <div class="ticks">{TICKS.map((tick) => <span key={tick}>{shownNumber(tick * range, heat, view)}</span>)}</div>
       <div class="ends">
         <span>
-          supports the right token{" "}
-          <span class="token-text blue">
-            <TokenGlyphs text={props.contrast} />
-          </span>
+          supports the right token <TokenBox text={props.contrast} side="blue" />
         </span>
         <span>
-          supports the wrong token{" "}
-          <span class="token-text red">
-            <TokenGlyphs text={props.target} />
-          </span>
+          supports the wrong token <TokenBox text={props.target} side="red" />
         </span>
       </div>
     </div>

@@ -30,6 +30,7 @@ test("the space before a word is bare, every other space shows", () => {
   expect(marks("  two")).toEqual(["·", "·", "two"]);
   expect(marks("word ")).toEqual(["word", "·"]);
   expect(marks(" \n")).toEqual(["·", "↵"]);
+  expect(tokenPieces(" the", false).map((piece) => piece.mark ?? piece.text)).toEqual(["·", "the"]);
 });
 
 test("line ends, tabs and characters without a glyph have marks", () => {

@@ -20,15 +20,16 @@ function codeLabel(text: string): string {
 }
 
 /**
- * Splits a token for display. One space before a word is left bare, as in print: the token's colour shows its extent.
- * Every other space gets a dot, tabs and line ends get their signs, and characters without a glyph their code.
+ * Splits a token for display. In running text one space before a word is left bare, as in print: the token's colour
+ * shows its extent. Every other space gets a dot, tabs and line ends get their signs, characters without a glyph their
+ * code.
  */
-export function tokenPieces(text: string): readonly Piece[] {
+export function tokenPieces(text: string, running = true): readonly Piece[] {
   const parts = text.split(SPLIT).filter((part) => part !== "");
   return parts.map((part, index): Piece => {
     if (part === " ") {
       const next = parts[index + 1];
-      const bare = index === 0 && next !== undefined && !/^\s/u.test(next) && !HIDDEN.test(next);
+      const bare = running && index === 0 && next !== undefined && !/^\s/u.test(next) && !HIDDEN.test(next);
       return bare ? { kind: "text", text: part } : { kind: "space", text: part, mark: "·" };
     }
     if (part === "\t") return { kind: "tab", text: part, mark: "→" };

@@ -2,7 +2,7 @@
 /** The wrong token, the right one, and what parts them. */
 import type { Pair } from "./operations/case.ts";
 import { plain, signed } from "./relevance.ts";
-import { TokenGlyphs } from "./token_glyphs.tsx";
+import { TokenBox } from "./token_glyphs.tsx";
 
 export function Verdict({ pair }: { readonly pair: Pair }) {
   return (
@@ -10,9 +10,7 @@ export function Verdict({ pair }: { readonly pair: Pair }) {
       <div>
         <dt>Wrong token, which the model chose</dt>
         <dd>
-          <span class="token-text red">
-            <TokenGlyphs text={pair.target.text} />
-          </span>
+          <TokenBox text={pair.target.text} side="red" />
           <span class="number logit">logit {plain(pair.target.logit)}</span>{" "}
           <span class="quiet small">id {pair.target.id}</span>
         </dd>
@@ -21,9 +19,7 @@ export function Verdict({ pair }: { readonly pair: Pair }) {
       <div>
         <dt>Right token, its alternative</dt>
         <dd>
-          <span class="token-text blue">
-            <TokenGlyphs text={pair.contrast.text} />
-          </span>
+          <TokenBox text={pair.contrast.text} side="blue" />
           <span class="number logit">logit {plain(pair.contrast.logit)}</span>{" "}
           <span class="quiet small">id {pair.contrast.id}, rank {pair.contrast.rank}</span>
         </dd>
@@ -41,22 +37,14 @@ export function Verdict({ pair }: { readonly pair: Pair }) {
 export function Fork({ pair }: { readonly pair: Pair }) {
   return (
     <span class="fork">
-      <span class="way red">
-        <span class="what">
-          <span>
-            <TokenGlyphs text={pair.target.text} />
-          </span>
-        </span>
-        <span class="kind">wrong</span>
+      <span class="way">
+        <TokenBox text={pair.target.text} side="red" />
+        <span class="kind red">wrong</span>
         <span class="number">{plain(pair.target.logit)}</span>
       </span>
-      <span class="way blue">
-        <span class="what">
-          <span>
-            <TokenGlyphs text={pair.contrast.text} />
-          </span>
-        </span>
-        <span class="kind">right</span>
+      <span class="way">
+        <TokenBox text={pair.contrast.text} side="blue" />
+        <span class="kind blue">right</span>
         <span class="number">{plain(pair.contrast.logit)}</span>
       </span>
     </span>
