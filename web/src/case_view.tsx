@@ -2,14 +2,13 @@
 /** The page of one failure case. */
 import { useEffect } from "preact/hooks";
 import { Candidates } from "./candidates.tsx";
-import { Choice } from "./choice.tsx";
 import { HeatFigure } from "./heat_figure.tsx";
 import { useEndedJobs } from "./job_store.ts";
 import { Empty, Trouble, Waiting } from "./notice.tsx";
+import { PairChoice } from "./pair_choice.tsx";
 import { readCase, readTokens } from "./read_case.ts";
 import { largestDelta } from "./read_cases.ts";
 import type { CaseRoute } from "./route.ts";
-import { quoteToken } from "./token_text.ts";
 import { useLoad } from "./use_load.ts";
 import { go, lastList } from "./use_route.ts";
 import { Verdict } from "./verdict.tsx";
@@ -50,17 +49,9 @@ export function CaseView({ route }: { readonly route: CaseRoute }) {
               <span class="number">{failureCase.tokenCount.toLocaleString("en")} tokens</span>
             </p>
           </header>
-          {pairs.length < 2 || pair === undefined ? null : (
-            <Choice
-              label="Token pair"
-              value={pair.id}
-              options={pairs.map(({ id, target, contrast }) => ({
-                value: id,
-                label: `${quoteToken(target.text)} for ${quoteToken(contrast.text)}`,
-              }))}
-              onChange={(id) => go({ ...route, pair: id }, "replace")}
-            />
-          )}
+          {pairs.length < 2 || pair === undefined
+            ? null
+            : <PairChoice pairs={pairs} value={pair.id} onChange={(id) => go({ ...route, pair: id }, "replace")} />}
           {pair === undefined
             ? (
               <Empty title="No token pair">

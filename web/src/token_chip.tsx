@@ -9,6 +9,9 @@ import { normalise } from "./relevance.ts";
 import { TokenGlyphs } from "./token_glyphs.tsx";
 import { quoteToken } from "./token_text.ts";
 
+/** Characters from which on a token may break inside. */
+const LONG = 24;
+
 export function chipId(position: number): string {
   return `token-${position}`;
 }
@@ -24,22 +27,30 @@ export function TokenChip(props: {
   const value = heat === undefined ? null : colourValue(token, heat, view);
   const colours = value === null ? undefined : cssPaint(value);
   const number = heat === undefined || raw === undefined ? "" : `, ${shownNumber(raw, heat, view)}`;
+  const whole = token.text.length < LONG;
+  const classes = ["token", SEGMENT_NAMES[token.segment]];
+  if (token.special) classes.push("special");
+  if (value !== null) classes.push("heated");
+  if (!whole) classes.push("long");
+  if (active) classes.push("active");
   return (
-    <span
-      id={chipId(token.position)}
-      role="option"
-      aria-selected={active}
-      aria-label={`${quoteToken(token.text)}, ${SEGMENT_NAMES[token.segment]}${number}`}
-      class={`token ${SEGMENT_NAMES[token.segment]}${token.special ? " special" : ""}${
-        value === null ? "" : " heated"
-      }${active ? " active" : ""}`}
-      data-position={token.position}
-      data-id={token.id}
-      data-raw={raw}
-      data-normalised={heat === undefined || raw === undefined ? undefined : normalise(raw, heat.scale)}
-      style={colours === undefined ? {} : { background: colours.background, color: colours.ink }}
-    >
-      <TokenGlyphs text={token.text} />
-    </span>
+    <>
+      {/* A line breaks before the space of a word, so that no token is torn. */}
+      {whole && token.text.startsWith(" ") ? <wbr /> : null}
+      <span
+        id={chipId(token.position)}
+        role="option"
+        aria-selected={active}
+        aria-label={`${quoteToken(token.text)}, ${SEGMENT_NAMES[token.segment]}${number}`}
+        class={classes.join(" ")}
+        data-position={token.position}
+        data-id={token.id}
+        data-raw={raw}
+        data-normalised={heat === undefined || raw === undefined ? undefined : normalise(raw, heat.scale)}
+        style={colours === undefined ? {} : { background: colours.background, color: colours.ink }}
+      >
+        <TokenGlyphs text={token.text} />
+      </span>
+    </>
   );
 }
