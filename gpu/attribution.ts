@@ -1,5 +1,14 @@
 /** Contrastive attribution of loaded models: forward, seed, backward, node relevance (method.md sections 1 and 2). */
-import { blockBackward, blockForward, type BlockState, blockStateBytes, openWorkspace, project } from "./blocks.ts";
+import {
+  blockBackward,
+  blockForward,
+  type BlockState,
+  blockStateBytes,
+  openWorkspace,
+  project,
+  type Sequence,
+  type Workspace,
+} from "./blocks.ts";
 import type { Device } from "./dawn.ts";
 import type { AttributionRequest, AttributionResult, LoadedModel, RunOptions, TokenLogit } from "./engine.ts";
 import { InputError } from "./errors.ts";
@@ -62,6 +71,14 @@ export async function loadModel(device: Device, directory: string, options: Load
   const model = await openModelDirectory(directory);
   let weights: Weights;
   try {
+    const { headDimension } = model.config;
+    if (headDimension % 8 !== 0) {
+      throw new InputError(
+        `head_dim is ${headDimension}, and the engine's kernels take multiples of 8`,
+        `${model.directory}/config.json`,
+        "use a model with another head_dim",
+      );
+    }
     weights = await loadWeights(device, model, options);
   } catch (error) {
     model.close();
@@ -119,15 +136,14 @@ interface Runner {
 
 /** A forward pass over sequences laid one after the other. */
 interface ForwardPass {
-  readonly workspace: ReturnType<typeof openWorkspace>;
+  readonly workspace: Workspace;
   /** Residual stream at every node layer, layers + 1 of [rows, hidden]; only the last when nothing is kept. */
   readonly nodes: readonly GPUBuffer[];
   /** A state for each block; the same one where they are computed again. */
   readonly states: readonly BlockState[];
   /** Whether each block has its own state. */
   readonly kept: boolean;
-  /** Rows of the sequences' last tokens, and a buffer of them. */
-  readonly lastRows: readonly number[];
+  /** Rows of the sequences' last tokens. */
   readonly lastRowsBuffer: GPUBuffer;
   /** Residual stream and final-normed residual stream at the last tokens, [sequences, hidden]; 1 / RMS beside. */
   readonly last: GPUBuffer;
@@ -147,7 +163,7 @@ async function forward(
     const { rows } = workspace;
     const node = (layer: number) => workspace.allocate(config.hidden, `node layer ${layer}`);
     const nodes = [node(0)];
-    device.write(nodes[0] as GPUBuffer, 0, embed(model, sequences.flat()));
+    device.write(nodes[0] as GPUBuffer, 0, embed(model, workspace, sequences));
     const kept = forBackward && blockStateBytes(config, rows) * config.layers <= keepBytes;
     const states: BlockState[] = [];
     const pace = pacer(device, config, rows, options);
@@ -163,8 +179,7 @@ async function forward(
       await pace("forward", layer + 1);
     }
 
-    let end = 0;
-    const lastRows = sequences.map(({ length }) => (end += length) - 1);
+    const lastRows = workspace.sequences.map(({ firstRow, length }) => firstRow + length - 1);
     const own = workspace.adopt;
     const count = sequences.length;
     const lastRowsBuffer = own(device.allocate(panelsOf(count) * PANEL * 4, "last rows"));
@@ -182,7 +197,7 @@ async function forward(
       y: lastNormed,
       r: lastScale,
     });
-    return { workspace, nodes, states, kept, lastRows, lastRowsBuffer, last, lastNormed, lastScale };
+    return { workspace, nodes, states, kept, lastRowsBuffer, last, lastNormed, lastScale };
   } catch (error) {
     workspace.free();
     throw error;
@@ -205,15 +220,21 @@ function pacer(device: Device, config: ModelConfig, rows: number, { signal, onPr
   };
 }
 
-/** Embedding rows of the tokens, read from the file, in panels [tokens, hidden]. */
-function embed(model: ModelDirectory, ids: readonly number[]): Float32Array<ArrayBuffer> {
+/** Embedding rows of the tokens, read from the file, in panels [rows, hidden]. */
+function embed(
+  model: ModelDirectory,
+  workspace: Workspace,
+  sequences: readonly (readonly number[])[],
+): Float32Array<ArrayBuffer> {
   const { hidden } = model.config;
-  const rows = new Map<number, Float32Array>();
-  const packed = new Float32Array(panelBytes(ids.length, hidden) / 4);
-  ids.forEach((id, row) => {
-    let values = rows.get(id);
-    if (!values) rows.set(id, values = readRowAsNumbers(model, "model.embed_tokens.weight", id, hidden));
-    writeRow(packed, row, values);
+  const embeddings = new Map<number, Float32Array>();
+  const packed = new Float32Array(panelBytes(workspace.rows, hidden) / 4);
+  workspace.sequences.forEach(({ firstRow }, index) => {
+    (sequences[index] as readonly number[]).forEach((id, position) => {
+      let values = embeddings.get(id);
+      if (!values) embeddings.set(id, values = readRowAsNumbers(model, "model.embed_tokens.weight", id, hidden));
+      writeRow(packed, firstRow + position, values);
+    });
   });
   return packed;
 }
@@ -230,14 +251,14 @@ function readRow(packed: Float32Array, row: number, columns: number): Float32Arr
 
 /** Logits at each sequence's last token, [vocabulary] each. */
 async function lastLogits({ device, model, weights }: Runner, pass: ForwardPass): Promise<Float32Array[]> {
-  const count = pass.lastRows.length;
+  const count = pass.workspace.sequences.length;
   const { vocabulary } = model.config;
   const bytes = panelBytes(count, vocabulary);
   const logits = device.allocate(bytes, "logits");
   try {
     project(device, count, pass.lastNormed, weights.unembedding, logits);
     const packed = new Float32Array(await device.read(logits, 0, bytes));
-    return pass.lastRows.map((_, row) => readRow(packed, row, vocabulary));
+    return pass.workspace.sequences.map((_, row) => readRow(packed, row, vocabulary));
   } finally {
     device.free(logits);
   }
@@ -266,8 +287,7 @@ async function attributePacked(
   try {
     const pairs = await chooseTokens(runner, pass, requests);
     const { rows } = workspace;
-    const padded = panelsOf(rows) * PANEL;
-    const relevance = workspace.adopt(device.allocate((config.layers + 1) * padded * 4, "node relevance"));
+    const relevance = workspace.adopt(device.allocate((config.layers + 1) * rows * 4, "node relevance"));
     const gradient = seed(runner, pass, pairs, rule);
     rowDot(
       device,
@@ -276,7 +296,7 @@ async function attributePacked(
       pass.nodes[config.layers] as GPUBuffer,
       gradient,
       relevance,
-      config.layers * padded,
+      config.layers * rows,
     );
     const pace = pacer(device, config, rows, options);
     for (let layer = config.layers - 1; layer >= 0; layer--) {
@@ -285,18 +305,18 @@ async function attributePacked(
       // The next node layer is done with: it takes the output of a block that is computed again.
       if (!pass.kept) blockForward(workspace, block, state, pass.nodes[layer + 1] as GPUBuffer);
       blockBackward(workspace, block, state, rule, gradient);
-      rowDot(device, rows, config.hidden, state.input, gradient, relevance, layer * padded);
+      rowDot(device, rows, config.hidden, state.input, gradient, relevance, layer * rows);
       await pace("backward", config.layers - layer);
     }
-    const values = new Float32Array(await device.read(relevance, 0, (config.layers + 1) * padded * 4));
+    const values = new Float32Array(await device.read(relevance, 0, (config.layers + 1) * rows * 4));
     const seconds = (performance.now() - start) / 1000;
     return requests.map((request, index) => {
       const { target, contrast } = pairs[index] as Pair;
       const tokens = request.inputIds.length;
-      const firstRow = (pass.lastRows[index] as number) - tokens + 1;
+      const { firstRow } = workspace.sequences[index] as Sequence;
       const nodeRelevance = new Float32Array((config.layers + 1) * tokens);
       for (let layer = 0; layer <= config.layers; layer++) {
-        const from = layer * padded + firstRow;
+        const from = layer * rows + firstRow;
         nodeRelevance.set(values.subarray(from, from + tokens), layer * tokens);
       }
       refuseNonFinite(nodeRelevance, tokens, model.directory);

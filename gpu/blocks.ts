@@ -1,6 +1,7 @@
 /**
  * One transformer block on the device, forward and backward by a rule (method.md section 2), for several sequences laid
- * one after the other in one matrix of rows.
+ * one after the other in one matrix of rows. Each sequence starts at a whole panel and has score blocks of its own, so
+ * every sum runs over the same numbers in the same order as when the sequence is alone: packing changes no bit.
  */
 import type { Device } from "./dawn.ts";
 import type { Rule } from "./engine.ts";
@@ -44,15 +45,27 @@ interface Scratch {
   readonly scoreGradient: GPUBuffer;
 }
 
-/** Work space for a pass over `rows` token rows. */
+/** A sequence's place among the rows. */
+export interface Sequence {
+  /** A multiple of 16. */
+  readonly firstRow: number;
+  readonly length: number;
+}
+
+/** A sequence's score block. */
+interface PlacedBlock extends ScoreBlock {
+  /** Row of the sequence's first token. */
+  readonly firstRow: number;
+}
+
+/** Work space for a pass over `rows` token rows, padding included. */
 export interface Workspace {
   readonly device: Device;
   readonly config: ModelConfig;
   readonly rows: number;
+  readonly sequences: readonly Sequence[];
   readonly angles: GPUBuffer;
-  /** First key row that each row sees, [rows with padding]. */
-  readonly lowest: GPUBuffer;
-  readonly scoreBlocks: readonly ScoreBlock[];
+  readonly scoreBlocks: readonly PlacedBlock[];
   readonly scratch: Scratch;
   /** A zeroed [rows, columns] matrix of the workspace. */
   allocate(columns: number, label: string): GPUBuffer;
@@ -92,8 +105,12 @@ export function blockStateBytes(config: ModelConfig, rows: number): number {
 
 /** Lays out the sequences, given by their lengths, one after the other and allocates the work space. */
 export function openWorkspace(device: Device, config: ModelConfig, lengths: readonly number[]): Workspace {
-  const rows = lengths.reduce((sum, length) => sum + length, 0);
-  const padded = panelsOf(rows) * PANEL;
+  let rows = 0;
+  const sequences = lengths.map((length): Sequence => {
+    const firstRow = rows;
+    rows += panelsOf(length) * PANEL;
+    return { firstRow, length };
+  });
   const owned: GPUBuffer[] = [];
   const adopt = (buffer: GPUBuffer) => {
     owned.push(buffer);
@@ -101,27 +118,19 @@ export function openWorkspace(device: Device, config: ModelConfig, lengths: read
   };
   const allocateBytes = (bytes: number, label: string) => adopt(device.allocate(bytes, label));
   const allocate = (columns: number, label: string) => allocateBytes(panelBytes(rows, columns), label);
-  const perRow = (count: number, label: string) => allocateBytes(padded * count * 4, label);
+  const perRow = (count: number, label: string) => allocateBytes(rows * count * 4, label);
   const free = () => owned.forEach((buffer) => device.free(buffer));
   try {
-    const positions = new Float64Array(padded);
-    const lowestKeys = new Uint32Array(padded).fill(0xffffffff);
-    let start = 0;
-    for (const length of lengths) {
-      for (let row = start; row < start + length; row++) {
-        positions[row] = row - start;
-        lowestKeys[row] = start;
-      }
-      start += length;
+    const positions = new Float64Array(rows);
+    for (const { firstRow, length } of sequences) {
+      for (let position = 0; position < length; position++) positions[firstRow + position] = position;
     }
     const angleValues = rotationAngles(positions, config.ropeTheta, config.headDimension);
     const angles = allocateBytes(angleValues.byteLength, "rotation angles");
     device.write(angles, 0, angleValues);
-    const lowest = allocateBytes(lowestKeys.byteLength, "lowest visible keys");
-    device.write(lowest, 0, lowestKeys);
 
     const { query, rotated, queryKeyValue, inner } = widths(config);
-    const scoreBlocks = cutScores(config.heads, rows, lowestKeys);
+    const scoreBlocks = sequences.flatMap((sequence) => cutScores(config.heads, sequence));
     const scoreBytes = Math.max(...scoreBlocks.map(({ queries, keys }) => config.heads * panelBytes(queries, keys)));
     const scratch: Scratch = {
       hidden: allocate(config.hidden, "normed rows"),
@@ -137,8 +146,8 @@ export function openWorkspace(device: Device, config: ModelConfig, lengths: read
       device,
       config,
       rows,
+      sequences,
       angles,
-      lowest,
       scoreBlocks,
       scratch,
       allocate,
@@ -161,21 +170,19 @@ export function openWorkspace(device: Device, config: ModelConfig, lengths: read
   }
 }
 
-/** Cuts the score matrices into blocks of query rows, each with the keys that its queries can see. */
-function cutScores(headCount: number, rows: number, lowest: Uint32Array): ScoreBlock[] {
-  const blocks: ScoreBlock[] = [];
-  for (let firstQuery = 0; firstQuery < rows;) {
-    const firstKey = Math.floor((lowest[firstQuery] as number) / PANEL) * PANEL;
-    // Sequences lie in order: later queries see no earlier key. Add panels of queries while the block stays small.
-    let end = Math.min(firstQuery + PANEL, rows);
-    while (end < rows) {
-      const next = Math.min(end + PANEL, rows);
-      if (headCount * panelBytes(next - firstQuery, next - firstKey) > SCORE_BYTES) break;
+/** Cuts a sequence's score matrices into blocks of query rows, each with the keys that its queries can see. */
+function cutScores(headCount: number, { firstRow, length }: Sequence): PlacedBlock[] {
+  const blocks: PlacedBlock[] = [];
+  for (let firstQuery = 0; firstQuery < length;) {
+    let end = Math.min(firstQuery + PANEL, length);
+    while (end < length) {
+      const next = Math.min(end + PANEL, length);
+      if (headCount * panelBytes(next - firstQuery, next) > SCORE_BYTES) break;
       end = next;
     }
     // Whole panels of keys: the transposed product reads and writes them so.
-    const keys = panelsOf(end - firstKey) * PANEL;
-    blocks.push({ heads: headCount, firstQuery, queries: end - firstQuery, firstKey, keys });
+    const keys = panelsOf(end) * PANEL;
+    blocks.push({ heads: headCount, firstRow, firstQuery, queries: end - firstQuery, keys });
     firstQuery = end;
   }
   return blocks;
@@ -236,7 +243,7 @@ function scores(buffer: GPUBuffer, { queries, keys }: ScoreBlock): Operand {
 const bytesOf = (workspace: Workspace) => panelBytes(workspace.rows, workspace.config.hidden);
 
 /** Records the attention probabilities of a block of queries into scratch.probability. */
-function attend({ device, config, lowest, scratch }: Workspace, state: BlockState, block: ScoreBlock): void {
+function attend({ device, config, scratch }: Workspace, state: BlockState, block: PlacedBlock): void {
   const { query, rotated } = widths(config);
   const { headDimension } = config;
   matmul(device, {
@@ -246,12 +253,12 @@ function attend({ device, config, lowest, scratch }: Workspace, state: BlockStat
     k: headDimension,
     batch: config.heads,
     group: config.heads / config.keyValueHeads,
-    a: heads(state.rotated, rotated, headDimension, 0, block.firstQuery),
-    b: heads(state.rotated, rotated, headDimension, query, block.firstKey),
+    a: heads(state.rotated, rotated, headDimension, 0, block.firstRow + block.firstQuery),
+    b: heads(state.rotated, rotated, headDimension, query, block.firstRow),
     c: scores(scratch.probability, block),
     scale: 1 / Math.sqrt(headDimension),
   });
-  softmax(device, block, scratch.probability, lowest);
+  softmax(device, block, scratch.probability);
 }
 
 /** Records a block's forward pass: state filled from state.input, output [rows, hidden] written. */
@@ -281,8 +288,8 @@ export function blockForward(workspace: Workspace, weights: BlockWeights, state:
       batch: config.heads,
       group: config.heads / config.keyValueHeads,
       a: scores(scratch.probability, block),
-      b: heads(state.queryKeyValue, queryKeyValue, headDimension, rotated, block.firstKey),
-      c: heads(scratch.attention, query, headDimension, 0, block.firstQuery),
+      b: heads(state.queryKeyValue, queryKeyValue, headDimension, rotated, block.firstRow),
+      c: heads(scratch.attention, query, headDimension, 0, block.firstRow + block.firstQuery),
     });
   }
   device.copy(state.input, 0, state.middle, 0, bytesOf(workspace));
@@ -352,13 +359,13 @@ export function blockBackward(
 }
 
 /** Records a query block's part of dq, dk (scratch.rotatedGradient) and dv (scratch.queryKeyValueGradient). */
-function attendBackward(workspace: Workspace, state: BlockState, rule: Rule, block: ScoreBlock): void {
+function attendBackward(workspace: Workspace, state: BlockState, rule: Rule, block: PlacedBlock): void {
   const { device, config, scratch } = workspace;
   const { headDimension, heads: queryHeads, keyValueHeads } = config;
   const { query, rotated, queryKeyValue } = widths(config);
   const group = queryHeads / keyValueHeads;
   const [factor, valueFactor] = ATTENTION_FACTORS[rule];
-  const outputGradient = heads(scratch.attention, query, headDimension, 0, block.firstQuery);
+  const outputGradient = heads(scratch.attention, query, headDimension, 0, block.firstRow + block.firstQuery);
 
   attend(workspace, state, block);
   matmulTransposed(device, {
@@ -369,7 +376,7 @@ function attendBackward(workspace: Workspace, state: BlockState, rule: Rule, blo
     heads: group,
     x: scores(scratch.probability, block),
     y: outputGradient,
-    c: heads(scratch.queryKeyValueGradient, queryKeyValue, headDimension, rotated, block.firstKey),
+    c: heads(scratch.queryKeyValueGradient, queryKeyValue, headDimension, rotated, block.firstRow),
     scale: valueFactor,
     accumulate: true,
   });
@@ -382,7 +389,7 @@ function attendBackward(workspace: Workspace, state: BlockState, rule: Rule, blo
     batch: queryHeads,
     group,
     a: outputGradient,
-    b: heads(state.queryKeyValue, queryKeyValue, headDimension, rotated, block.firstKey),
+    b: heads(state.queryKeyValue, queryKeyValue, headDimension, rotated, block.firstRow),
     c: scores(scratch.scoreGradient, block),
   });
   softmaxBackward(device, block, scratch.probability, scratch.scoreGradient, 1 / Math.sqrt(headDimension));
@@ -394,8 +401,8 @@ function attendBackward(workspace: Workspace, state: BlockState, rule: Rule, blo
     batch: queryHeads,
     group,
     a: scores(scratch.scoreGradient, block),
-    b: heads(state.rotated, rotated, headDimension, query, block.firstKey),
-    c: heads(scratch.rotatedGradient, rotated, headDimension, 0, block.firstQuery),
+    b: heads(state.rotated, rotated, headDimension, query, block.firstRow),
+    c: heads(scratch.rotatedGradient, rotated, headDimension, 0, block.firstRow + block.firstQuery),
   });
   matmulTransposed(device, {
     m: block.keys,
@@ -404,8 +411,8 @@ function attendBackward(workspace: Workspace, state: BlockState, rule: Rule, blo
     batch: keyValueHeads,
     heads: group,
     x: scores(scratch.scoreGradient, block),
-    y: heads(state.rotated, rotated, headDimension, 0, block.firstQuery),
-    c: heads(scratch.rotatedGradient, rotated, headDimension, query, block.firstKey),
+    y: heads(state.rotated, rotated, headDimension, 0, block.firstRow + block.firstQuery),
+    c: heads(scratch.rotatedGradient, rotated, headDimension, query, block.firstRow),
     accumulate: true,
   });
 }

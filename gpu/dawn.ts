@@ -64,6 +64,7 @@ export interface Device {
   allocatedBytes(): number;
   /** A zeroed storage buffer. Throws when the adapter has no room for it. */
   allocate(bytes: number, label: string): GPUBuffer;
+  /** Frees a buffer. Work recorded but not submitted is dropped, since it may use the buffer. */
   free(buffer: GPUBuffer): void;
   /** Writes host bytes (a multiple of 4) at a byte offset; ordered with recorded work submitted later. */
   write(buffer: GPUBuffer, offset: number, data: Uint32Array | Float32Array | Uint8Array): void;
@@ -90,14 +91,20 @@ const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;
  * pending, this loop puts the thread to sleep for a millisecond a turn; timers and sockets go on in between.
  */
 let pendingWaits = 0;
+let throttling = false;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 function throttle(): void {
-  if (pendingWaits === 0) return;
+  throttling = pendingWaits > 0;
+  if (!throttling) return;
   Atomics.wait(sleeper, 0, 0, 1);
   setImmediate(throttle);
 }
 async function wait<T>(work: Promise<T>): Promise<T> {
-  if (pendingWaits++ === 0) setImmediate(throttle);
+  pendingWaits++;
+  if (!throttling) {
+    throttling = true;
+    setImmediate(throttle);
+  }
   try {
     return await work;
   } finally {
@@ -242,18 +249,22 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
   let encoder: GPUCommandEncoder | undefined;
   let pass: GPUComputePassEncoder | undefined;
   let failure: string | undefined;
-  let closed = false;
+  let lostReason: string | undefined;
 
   device.addEventListener("uncapturederror", (event) => {
     failure ??= (event as GPUUncapturedErrorEvent).error.message;
+    event.preventDefault();
   });
   const lost = device.lost.then((reason) => {
-    if (!closed) failure ??= `device lost: ${reason.message || reason.reason}`;
-    return reason.message || reason.reason || "unknown reason";
+    lostReason = reason.message || reason.reason || "unknown reason";
+    return lostReason;
   });
 
+  /** Throws what went wrong on the device since the last check; a lost device stays lost. */
   function check(): void {
-    if (failure !== undefined) throw new Error(`GPU (${info.name}): ${failure}`);
+    const found = lostReason === undefined ? failure : `device lost: ${lostReason}`;
+    failure = undefined;
+    if (found !== undefined) throw new Error(`GPU (${info.name}): ${found}`);
   }
   function commands(): GPUCommandEncoder {
     return encoder ??= device.createCommandEncoder();
@@ -316,6 +327,8 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
     free(buffer) {
       const size = live.get(buffer);
       if (size === undefined) return;
+      pass?.end();
+      pass = encoder = undefined;
       live.delete(buffer);
       liveBytes -= size;
       buffer.destroy();
@@ -379,7 +392,6 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
       }
     },
     close() {
-      closed = true;
       for (const buffer of live.keys()) buffer.destroy();
       live.clear();
       device.destroy();

@@ -69,8 +69,30 @@ function typeOf(dtype: string) {
   return found;
 }
 
-/** Loads all weights. Progress counts bytes of the files. Throws InputError for NaN or infinite weights. */
+/**
+ * Loads all weights. Progress counts bytes of the files. Throws InputError for NaN or infinite weights.
+ * On failure nothing stays on the device.
+ */
 export async function loadWeights(device: Device, model: ModelDirectory, options: RunOptions = {}): Promise<Weights> {
+  const owned: GPUBuffer[] = [];
+  try {
+    return await readWeights(device, model, options, (bytes, label) => {
+      const buffer = device.allocate(bytes, label);
+      owned.push(buffer);
+      return buffer;
+    });
+  } catch (error) {
+    owned.forEach((buffer) => device.free(buffer));
+    throw error;
+  }
+}
+
+async function readWeights(
+  device: Device,
+  model: ModelDirectory,
+  options: RunOptions,
+  allocate: Device["allocate"],
+): Promise<Weights> {
   const { config } = model;
   const total = [...model.tensors.values()].reduce((sum, { info }) => sum + info.bytes, 0);
   let done = 0;
@@ -105,7 +127,7 @@ export async function loadWeights(device: Device, model: ModelDirectory, options
     for (let firstRow = 0; firstRow < rows; firstRow += shardRows) {
       const shard = { firstRow, rows: Math.min(shardRows, rows - firstRow) };
       const label = `${parts[0]?.name} rows ${firstRow}+${shard.rows}`;
-      const buffer = device.allocate(panelBytes(shard.rows, columns, type), label);
+      const buffer = allocate(panelBytes(shard.rows, columns, type), label);
       shards.push({ ...shard, buffer });
       for (let start = 0; start < shard.rows; start += sliceRows) {
         const count = Math.min(sliceRows, shard.rows - start);
@@ -131,7 +153,7 @@ export async function loadWeights(device: Device, model: ModelDirectory, options
       padded.set(value, at);
       at += columns4(value.length) * 4;
     }
-    const buffer = device.allocate(padded.byteLength, names.join(" | "));
+    const buffer = allocate(padded.byteLength, names.join(" | "));
     device.write(buffer, 0, padded);
     return buffer;
   }

@@ -2,23 +2,22 @@
 import { type Device, floatBits } from "../dawn.ts";
 import { columns4, panelsOf } from "../panels.ts";
 
-/** A block of rows of the score matrices of all heads: [heads, queries, keys], in panels. */
+/** A block of query rows of one sequence, all heads: scores [heads, queries, keys] in panels. */
 export interface ScoreBlock {
   readonly heads: number;
-  /** First query's row, a multiple of 16. */
+  /** First query, counted from the start of the sequence; a multiple of 16. */
   readonly firstQuery: number;
   readonly queries: number;
-  /** First key's row, a multiple of 16. */
-  readonly firstKey: number;
+  /** Keys from the start of the sequence to the last query, rounded up to a multiple of 16. */
   readonly keys: number;
 }
 
-/** Records probabilities in place of scores. `lowest` [rows with padding]: the first key that each query sees. */
-export function softmax(device: Device, block: ScoreBlock, scores: GPUBuffer, lowest: GPUBuffer): void {
+/** Records probabilities in place of scores. */
+export function softmax(device: Device, block: ScoreBlock, scores: GPUBuffer): void {
   device.run({
     kernel: "softmax",
-    bindings: [scores, lowest],
-    params: [columns4(block.keys), panelsOf(block.queries), block.firstQuery, block.firstKey],
+    bindings: [scores],
+    params: [columns4(block.keys), panelsOf(block.queries), block.firstQuery, block.queries],
     workgroups: [panelsOf(block.queries), block.heads, 1],
   });
 }
@@ -39,13 +38,12 @@ export function softmaxBackward(
   });
 }
 
-/** Reference for one row: probabilities of the keys from `low` to `query`, 0 elsewhere. */
-export function softmaxReference(scores: readonly number[], low: number, query: number): number[] {
-  const seen = (key: number) => key >= low && key <= query;
-  const most = Math.max(...scores.filter((_, key) => seen(key)));
-  const raised = scores.map((score, key) => seen(key) ? Math.exp(score - most) : 0);
+/** Reference for one row: probabilities of the keys up to `query`, 0 past it. */
+export function softmaxReference(scores: readonly number[], query: number): number[] {
+  const most = Math.max(...scores.slice(0, query + 1));
+  const raised = scores.map((score, key) => key <= query ? Math.exp(score - most) : 0);
   const total = raised.reduce((sum, value) => sum + value, 0);
-  return raised.map((value) => total > 0 ? value / total : 0);
+  return raised.map((value) => value / total);
 }
 
 /** Reference for one row. */

@@ -1,33 +1,30 @@
 // Softmax over the visible keys of each query, in place on a block of scores [heads, block rows, block keys].
 //
-// Query `first_query + row` sees keys `lowest[query]` to `query`; scores outside become 0. Rows past the last query see
-// nothing and become 0. Key number 0 of the block is key `first_key`.
-// Bindings: 0 Params, 1 scores, 2 lowest [rows with padding]. One workgroup a panel (x) and head (y).
+// Queries and keys are numbered from the start of their sequence; the block starts at query `first_query` and key 0.
+// A query sees the keys up to itself; scores past it become 0, and so do rows past the last of `queries`.
+// Bindings: 0 Params, 1 scores. One workgroup a panel (x) and head (y).
 #include rows
 
-struct Params { chunks: u32, panels: u32, first_query: u32, first_key: u32 }
+struct Params { chunks: u32, panels: u32, first_query: u32, queries: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> scores: array<vec4f>;
-@group(0) @binding(2) var<storage, read> lowest: array<u32>;
 
 @compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
   let row = index % 16u;
-  let query = p.first_query + group.x * 16u + row;
-  let low = lowest[query];
+  // The number of keys seen.
+  let seen_keys = select(0u, p.first_query + group.x * 16u + row + 1u, group.x * 16u + row < p.queries);
   let start = (group.y * p.panels + group.x) * p.chunks * 16u + row;
   var most = -3.0e38;
   for (var chunk = index / 16u; chunk < p.chunks; chunk += LANES_PER_ROW) {
-    let keys = vec4u(p.first_key + chunk * 4u) + vec4u(0u, 1u, 2u, 3u);
-    let seen = (keys >= vec4u(low)) & (keys <= vec4u(query));
+    let seen = vec4u(chunk * 4u) + vec4u(0u, 1u, 2u, 3u) < vec4u(seen_keys);
     let v = select(vec4f(-3.0e38), scores[start + chunk * 16u], seen);
     most = max(most, max(max(v.x, v.y), max(v.z, v.w)));
   }
   most = row_max(most, index);
   var total = 0.0;
   for (var chunk = index / 16u; chunk < p.chunks; chunk += LANES_PER_ROW) {
-    let keys = vec4u(p.first_key + chunk * 4u) + vec4u(0u, 1u, 2u, 3u);
-    let seen = (keys >= vec4u(low)) & (keys <= vec4u(query));
+    let seen = vec4u(chunk * 4u) + vec4u(0u, 1u, 2u, 3u) < vec4u(seen_keys);
     let at = start + chunk * 16u;
     // The argument is clamped before exp: a hidden pair's score may be far above the largest visible one.
     let e = select(vec4f(0), exp(min(scores[at] - most, vec4f(0))), seen);

@@ -1,0 +1,338 @@
+/** Each kernel against its plain TypeScript reference, at shapes that don't fill panels, chunks or lanes. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { relativeError } from "../../test/compare.ts";
+import { seededRandom } from "../../test/random.ts";
+import { type Device, openDevice } from "../dawn.ts";
+import { RULES } from "../engine.ts";
+import {
+  columns4,
+  type ElementType,
+  packPanels,
+  packRawPanels,
+  PANEL,
+  panelBytes,
+  panelsOf,
+  unpackPanels,
+} from "../panels.ts";
+import { halfToNumber } from "../weights.ts";
+import { heads, matmul, matmulReference, matmulTransposed, whole } from "./matmul.ts";
+import { rmsNorm, rmsNormBackward, rmsNormBackwardReference, rmsNormReference } from "./norm.ts";
+import { rotate, rotateBackward, rotateBackwardReference, rotateReference, rotationAngles } from "./rotate.ts";
+import { moveRows, rowDot, rowDotReference } from "./row-moves.ts";
+import { softmax, softmaxBackward, softmaxBackwardReference, softmaxReference } from "./softmax.ts";
+import { swiglu, swigluBackward, swigluBackwardReference, swigluReference } from "./swiglu.ts";
+
+const TOLERANCE = 2e-6;
+let device: Device;
+const random = seededRandom(7);
+
+beforeAll(async () => {
+  device = await openDevice();
+});
+afterAll(() => device?.close());
+
+function upload(values: ArrayLike<number>, rows: number, columns: number): GPUBuffer {
+  const buffer = device.allocate(panelBytes(rows, columns), "test matrix");
+  device.write(buffer, 0, packPanels(values, rows, columns));
+  return buffer;
+}
+function uploadVector(values: ArrayLike<number>): GPUBuffer {
+  const padded = new Float32Array(columns4(values.length) * 4);
+  padded.set(Array.from(values));
+  const buffer = device.allocate(padded.byteLength, "test vector");
+  device.write(buffer, 0, padded);
+  return buffer;
+}
+const zeros = (rows: number, columns: number) => device.allocate(panelBytes(rows, columns), "test output");
+async function download(buffer: GPUBuffer, rows: number, columns: number): Promise<Float32Array> {
+  return unpackPanels(new Float32Array(await device.read(buffer, 0, panelBytes(rows, columns))), rows, columns);
+}
+const rowsOf = (values: Float32Array, rows: number, columns: number): number[][] =>
+  Array.from({ length: rows }, (_, row) => Array.from(values.subarray(row * columns, (row + 1) * columns)));
+
+/** The two ways of sharing A: subgroup broadcast on software adapters, workgroup memory on hardware. */
+const TILINGS = { "as on this adapter": undefined, "through workgroup memory": 0 } as const;
+
+describe.each(Object.entries(TILINGS))("matrix products %s", (_, lanes) => {
+  const tiled = () => lanes === undefined ? device : { ...device, info: { ...device.info, lanes } };
+
+  test.each(
+    [["nt", 19, 37, 45], ["nn", 19, 37, 45], ["nt", 1, 3, 2], ["nn", 33, 260, 129], ["nt", 16, 64, 64]] as const,
+  )(
+    "%s of %i x %i x %i",
+    async (mode, m, n, k) => {
+      const a = random.normals(m * k);
+      const b = random.normals(n * k);
+      const [rows, columns] = mode === "nt" ? [n, k] : [k, n];
+      const c = zeros(m, n);
+      const run = (scale: number, accumulate: boolean) =>
+        matmul(tiled(), {
+          mode,
+          m,
+          n,
+          k,
+          a: whole(upload(a, m, k), k),
+          b: whole(upload(b, rows, columns), columns),
+          c: whole(c, n),
+          scale,
+          accumulate,
+        });
+      run(1, false);
+      expect(relativeError(await download(c, m, n), matmulReference(mode, a, b, m, n, k))).toBeLessThan(TOLERANCE);
+      run(-0.5, true);
+      const half = matmulReference(mode, a, b, m, n, k).map((value) => value / 2);
+      expect(relativeError(await download(c, m, n), half)).toBeLessThan(TOLERANCE);
+    },
+  );
+
+  test.each([["bf16", "nt"], ["bf16", "nn"], ["f16", "nt"], ["f16", "nn"]] as const)(
+    "%s weights, %s",
+    async (type: ElementType, mode) => {
+      const [m, n, k] = [5, 23, 70];
+      const [rows, columns] = mode === "nt" ? [n, k] : [k, n];
+      // Finite halves and bf16 of moderate size: clear the top exponent bit, set the next.
+      const raw = Uint16Array.from(
+        { length: n * k },
+        () => (random.integer(0, 0xffff) & 0x8fff) | (type === "bf16" ? 0x3000 : 0x2000),
+      );
+      const numbers = type === "bf16"
+        ? new Float32Array(Uint32Array.from(raw, (word) => word << 16).buffer)
+        : Float32Array.from(raw, halfToNumber);
+      const packed = new Uint16Array(panelBytes(rows, columns, type) / 2);
+      packRawPanels(raw, rows, columns, packed);
+      const weights = device.allocate(packed.byteLength, "test weights");
+      device.write(weights, 0, new Uint8Array(packed.buffer));
+      const a = random.normals(m * k);
+      const c = zeros(m, n);
+      matmul(tiled(), {
+        mode,
+        m,
+        n,
+        k,
+        a: whole(upload(a, m, k), k),
+        b: { ...whole(weights, columns), type },
+        c: whole(c, n),
+      });
+      expect(relativeError(await download(c, m, n), matmulReference(mode, a, numbers, m, n, k))).toBeLessThan(
+        TOLERANCE,
+      );
+    },
+  );
+
+  test("a batch over heads that share key heads, and back", async () => {
+    const [rows, queryHeads, keyHeads, dimension] = [21, 6, 2, 8];
+    const keys = panelsOf(rows) * PANEL;
+    const q = random.normals(rows * queryHeads * dimension);
+    const k = random.normals(rows * keyHeads * dimension);
+    const scores = device.allocate(queryHeads * panelBytes(rows, keys), "test scores");
+    const scoreOperand = { buffer: scores, base: 0, step: panelsOf(rows) * columns4(keys), stride: columns4(keys) };
+    const head = (values: Float32Array, count: number, h: number) =>
+      Array.from(
+        { length: rows * dimension },
+        (_, i) => values[Math.floor(i / dimension) * count * dimension + h * dimension + i % dimension] as number,
+      );
+    const queries = heads(upload(q, rows, queryHeads * dimension), queryHeads * dimension, dimension);
+    matmul(tiled(), {
+      mode: "nt",
+      m: rows,
+      n: keys,
+      k: dimension,
+      batch: queryHeads,
+      group: queryHeads / keyHeads,
+      a: queries,
+      b: heads(upload(k, rows, keyHeads * dimension), keyHeads * dimension, dimension),
+      c: scoreOperand,
+    });
+    const found = new Float32Array(await device.read(scores, 0, queryHeads * panelBytes(rows, keys)));
+    const size = panelBytes(rows, keys) / 4;
+    const gradient = new Float64Array(rows * keyHeads * dimension);
+    for (let h = 0; h < queryHeads; h++) {
+      const keyHead = Math.floor(h / (queryHeads / keyHeads));
+      const expected = matmulReference("nt", head(q, queryHeads, h), head(k, keyHeads, keyHead), rows, rows, dimension);
+      const wide = unpackPanels(found.subarray(h * size, (h + 1) * size), rows, keys);
+      const narrow = expected.map((_, i) => wide[Math.floor(i / rows) * keys + i % rows] as number);
+      expect(relativeError(narrow, expected)).toBeLessThan(TOLERANCE);
+      matmulReference("tn", expected, head(q, queryHeads, h), rows, dimension, rows).forEach((value, i) => {
+        gradient[Math.floor(i / dimension) * keyHeads * dimension + keyHead * dimension + i % dimension]! += value;
+      });
+    }
+    const out = zeros(rows, keyHeads * dimension);
+    matmulTransposed(tiled(), {
+      m: keys,
+      n: dimension,
+      q: rows,
+      batch: keyHeads,
+      heads: queryHeads / keyHeads,
+      x: scoreOperand,
+      y: queries,
+      c: heads(out, keyHeads * dimension, dimension),
+    });
+    expect(relativeError(await download(out, rows, keyHeads * dimension), gradient)).toBeLessThan(TOLERANCE);
+  });
+});
+
+test.each([[3, 5], [17, 64], [40, 130]])("RMS norm and its two backward rules, %i x %i", async (rows, columns) => {
+  const epsilon = 1e-5;
+  const [x, dy, g] = [random.normals(rows * columns), random.normals(rows * columns), random.normals(rows * columns)];
+  const w = random.normals(columns);
+  const [input, weight, y] = [upload(x, rows, columns), uploadVector(w), zeros(rows, columns)];
+  const r = device.allocate(panelsOf(rows) * PANEL * 4, "test scale");
+  rmsNorm(device, { rows, columns, epsilon, x: input, weight, y, r });
+  const reference = rowsOf(x, rows, columns).map((row) => rmsNormReference(row, Array.from(w), epsilon));
+  expect(relativeError(await download(y, rows, columns), reference.flatMap((row) => row.y))).toBeLessThan(TOLERANCE);
+  const scales = new Float32Array(await device.read(r, 0, rows * 4));
+  expect(relativeError(scales, reference.map((row) => row.r))).toBeLessThan(TOLERANCE);
+  for (const rule of ["constant", "exact"] as const) {
+    const gradient = upload(g, rows, columns);
+    rmsNormBackward(device, { rule, rows, columns, dy: upload(dy, rows, columns), weight, r, x: input, g: gradient });
+    const back = rowsOf(dy, rows, columns).flatMap((row, index) =>
+      rmsNormBackwardReference(rule, rowsOf(x, rows, columns)[index] as number[], Array.from(w), row, epsilon)
+    );
+    const expected = back.map((value, i) => value + (g[i] as number));
+    expect(relativeError(await download(gradient, rows, columns), expected), rule).toBeLessThan(TOLERANCE);
+  }
+});
+
+test("head norms with rotary embedding, and back by both rules", async () => {
+  const [rows, queryHeads, keyHeads, headDimension, theta, epsilon] = [19, 5, 2, 16, 10_000, 1e-6];
+  const all = queryHeads + keyHeads;
+  const width = (all + keyHeads) * headDimension;
+  const x = random.normals(rows * width);
+  const dout = random.normals(rows * all * headDimension);
+  const w = random.normals(2 * headDimension);
+  const positions = Array.from({ length: panelsOf(rows) * PANEL }, (_, row) => row * 37);
+  const angleValues = rotationAngles(positions, theta, headDimension);
+  const angles = device.allocate(angleValues.byteLength, "test angles");
+  device.write(angles, 0, angleValues);
+  const shape = {
+    rows,
+    queryHeads,
+    keyHeads,
+    headDimension,
+    weight: uploadVector(w),
+    angles,
+    r: device.allocate(all * panelsOf(rows) * PANEL * 4, "test scale"),
+    x: upload(x, rows, width),
+  };
+  const out = zeros(rows, all * headDimension);
+  rotate(device, { ...shape, epsilon, out });
+  const perHead = (values: Float32Array, columns: number, row: number, head: number) =>
+    Array.from(values.subarray(row * columns + head * headDimension, row * columns + (head + 1) * headDimension));
+  const weightOf = (head: number) =>
+    Array.from(head < queryHeads ? w.subarray(0, headDimension) : w.subarray(headDimension));
+  const each = (compute: (row: number, head: number) => number[]) =>
+    Array.from({ length: rows }, (_, row) => Array.from({ length: all }, (_, head) => compute(row, head))).flat(2);
+  const turned = each((row, head) =>
+    rotateReference(perHead(x, width, row, head), weightOf(head), positions[row] as number, theta, epsilon)
+  );
+  // Angles are rounded to float32 as in transformers; at position 666 that moves a cosine by up to 3e-5.
+  expect(relativeError(await download(out, rows, all * headDimension), turned)).toBeLessThan(1e-4);
+  for (const rule of ["constant", "exact"] as const) {
+    const dx = zeros(rows, width);
+    rotateBackward(device, { ...shape, rule, factor: 0.25, dout: upload(dout, rows, all * headDimension), dx });
+    const found = await download(dx, rows, width);
+    const expected = each((row, head) =>
+      rotateBackwardReference(
+        rule,
+        perHead(x, width, row, head),
+        weightOf(head),
+        perHead(dout, all * headDimension, row, head),
+        positions[row] as number,
+        theta,
+        epsilon,
+      ).map((value) => value / 4)
+    );
+    expect(relativeError(each((row, head) => perHead(found, width, row, head)), expected), rule).toBeLessThan(1e-4);
+    const values = each((row, head) => head < keyHeads ? perHead(found, width, row, all + head) : []);
+    expect(values.every((value) => value === 0), "columns of v are left alone").toBe(true);
+  }
+});
+
+test("softmax over the keys that each query sees, and its Jacobian", async () => {
+  const [headCount, firstQuery, queries] = [3, 16, 21];
+  const keys = panelsOf(firstQuery + queries) * PANEL;
+  const size = panelBytes(queries, keys);
+  const both = [random.normals(headCount * queries * keys, 5), random.normals(headCount * queries * keys)] as const;
+  const [scores, dp] = both.map((values) => {
+    const buffer = device.allocate(headCount * size, "test scores");
+    for (let head = 0; head < headCount; head++) {
+      const part = values.subarray(head * queries * keys, (head + 1) * queries * keys);
+      device.write(buffer, head * size, packPanels(part, queries, keys));
+    }
+    return buffer;
+  }) as [GPUBuffer, GPUBuffer];
+  const readPadded = async (buffer: GPUBuffer) => {
+    const packed = new Float32Array(await device.read(buffer, 0, headCount * size));
+    const padded = panelsOf(queries) * PANEL;
+    return Array.from(
+      { length: headCount },
+      (_, head) =>
+        rowsOf(unpackPanels(packed.subarray(head * size / 4, (head + 1) * size / 4), padded, keys), padded, keys),
+    );
+  };
+  const read = async (buffer: GPUBuffer) => (await readPadded(buffer)).flatMap((rows) => rows.slice(0, queries)).flat();
+  const block = { heads: headCount, firstQuery, queries, keys };
+  softmax(device, block, scores);
+  const probabilities = rowsOf(both[0], headCount * queries, keys).map((row, index) =>
+    softmaxReference(row, firstQuery + index % queries)
+  );
+  expect(relativeError(await read(scores), probabilities.flat())).toBeLessThan(TOLERANCE);
+  const past = (await readPadded(scores)).flatMap((rows) => rows.slice(queries)).flat();
+  expect(past.every((value) => value === 0), "rows past the last query").toBe(true);
+  softmaxBackward(device, block, scores, dp, 0.25);
+  const pulled = rowsOf(both[1], headCount * queries, keys).flatMap((row, index) =>
+    softmaxBackwardReference(probabilities[index] as number[], row).map((value) => value / 4)
+  );
+  expect(relativeError(await read(dp), pulled)).toBeLessThan(TOLERANCE);
+});
+
+test("the gated linear unit and its three backward rules", async () => {
+  const [rows, columns] = [18, 24];
+  const x = random.normals(rows * 2 * columns, 2);
+  const dw = random.normals(rows * columns);
+  const pairs = Array.from(dw, (gradient, i) => {
+    const at = Math.floor(i / columns) * 2 * columns + i % columns;
+    return { gate: x[at] as number, up: x[at + columns] as number, gradient };
+  });
+  const input = upload(x, rows, 2 * columns);
+  const w = zeros(rows, columns);
+  swiglu(device, rows, columns, input, w);
+  const expected = pairs.map(({ gate, up }) => swigluReference(gate, up));
+  expect(relativeError(await download(w, rows, columns), expected)).toBeLessThan(TOLERANCE);
+  for (const rule of RULES) {
+    const dx = zeros(rows, 2 * columns);
+    swigluBackward(device, rule, rows, columns, input, upload(dw, rows, columns), dx);
+    const back = pairs.map(({ gate, up, gradient }) => swigluBackwardReference(rule, gate, up, gradient));
+    const reference = new Float64Array(rows * 2 * columns);
+    back.forEach(({ dgate, dup }, i) => {
+      const at = Math.floor(i / columns) * 2 * columns + i % columns;
+      reference[at] = dgate;
+      reference[at + columns] = dup;
+    });
+    expect(relativeError(await download(dx, rows, 2 * columns), reference), rule).toBeLessThan(TOLERANCE);
+  }
+});
+
+test("inner products of rows; rows gathered and scattered", async () => {
+  const [rows, columns] = [35, 22];
+  const [a, b] = [random.normals(rows * columns), random.normals(rows * columns)];
+  const out = device.allocate(2 * panelsOf(rows) * PANEL * 4, "test relevance");
+  rowDot(device, rows, columns, upload(a, rows, columns), upload(b, rows, columns), out, 48);
+  const found = new Float32Array(await device.read(out, 48 * 4, rows * 4));
+  expect(relativeError(found, rowDotReference(a, b, rows, columns))).toBeLessThan(TOLERANCE);
+
+  const chosen = [34, 0, 17, 18, 3];
+  const list = device.allocate(64, "test rows");
+  device.write(list, 0, Uint32Array.from(chosen));
+  const gathered = zeros(chosen.length, columns);
+  moveRows(device, "gather", chosen.length, columns, list, upload(a, rows, columns), gathered);
+  const expected = chosen.flatMap((row) => Array.from(a.subarray(row * columns, (row + 1) * columns)));
+  expect(Array.from(await download(gathered, chosen.length, columns))).toEqual(expected);
+  const scattered = zeros(rows, columns);
+  moveRows(device, "scatter", chosen.length, columns, list, gathered, scattered);
+  const back = await download(scattered, rows, columns);
+  rowsOf(back, rows, columns).forEach((row, index) => {
+    const original = Array.from(a.subarray(index * columns, (index + 1) * columns));
+    expect(row).toEqual(chosen.includes(index) ? original : original.map(() => 0));
+  });
+});
