@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { RULE_NAMES } from "./names.ts";
 import { listsAttributions } from "./read_cases.ts";
-import { CASES, type CasesRoute, formatRoute, LISTINGS, type Order, ORDERS } from "./route.ts";
+import { CASES, type CasesRoute, LISTINGS, type Order, ORDERS } from "./route.ts";
 import { go } from "./use_route.ts";
 
 /** Typing is answered after a pause. */
@@ -36,7 +36,7 @@ function numberIn(text: string): number | null {
 function Typed(props: {
   readonly value: string;
   readonly label: string;
-  readonly type?: "search" | "number";
+  readonly type?: "text" | "number";
   readonly list?: string;
   readonly onValue: (value: string) => void;
 }) {
@@ -49,7 +49,7 @@ function Typed(props: {
   }, [text]);
   return (
     <input
-      type={props.type ?? "search"}
+      type={props.type ?? "text"}
       {...(props.type === "number" ? { step: "any" } : {})}
       {...(props.list === undefined ? {} : { list: props.list })}
       aria-label={props.label}
@@ -143,9 +143,6 @@ export function CaseFilter(props: {
           {orders.map((order) => <option key={order} value={order}>{ORDER_NAMES[order]}</option>)}
         </select>
       </label>
-      {formatRoute(route) === formatRoute(CASES)
-        ? null
-        : <button type="button" onClick={() => go(CASES)}>Clear</button>}
     </form>
   );
 }

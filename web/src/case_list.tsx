@@ -58,9 +58,6 @@ function NoCases({ filtered, attributions }: { readonly filtered: boolean; reado
             ? "Only attributed cases were searched: compute attributions first, or widen the filter."
             : "Widen the filter to see more."}
         </p>
-        <p>
-          <a href={formatRoute(CASES)}>Show all cases</a>
-        </p>
       </Empty>
     );
   }
@@ -96,12 +93,13 @@ export function CaseList({ route }: { readonly route: CasesRoute }) {
     <div class="sheet">
       <div>
         <h1>Failure cases</h1>
-        <p class="quiet" role="status">
-          {page === undefined
-            ? " "
-            : `${page.total.toLocaleString("en")} ${noun}${page.total === 1 ? "" : "s"}${
-              filtered ? " match" + (page.total === 1 ? "es" : "") : ""
-            }`}
+        <p class="count-line quiet">
+          <span role="status">
+            {page === undefined
+              ? "\u00a0"
+              : `${page.total.toLocaleString("en")} ${noun}${page.total === 1 ? "" : "s"}${filtered ? " found" : ""}`}
+          </span>
+          {filtered ? <a href={formatRoute({ ...CASES, order: route.order })}>Clear the filter</a> : null}
         </p>
       </div>
       <CaseFilter

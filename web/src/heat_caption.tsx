@@ -8,11 +8,11 @@ import type { CaseRoute, Rule } from "./route.ts";
 
 const SUM: Readonly<Record<Rule, (sum: string, delta: string) => string>> = {
   ATTNLRP: (sum, delta) =>
-    `Under AttnLRP they do not sum to delta, since the softmax of attention lets relevance leak: here they sum to ${sum}, delta is ${delta}.`,
+    `Under AttnLRP raw contributions do not sum to delta, since the softmax of attention lets relevance leak: here they sum to ${sum}, and delta is ${delta}.`,
   CPLRP: (sum, delta) =>
-    `Under CP-LRP they sum to delta at every node layer, up to rounding: here to ${sum}, delta is ${delta}.`,
+    `Under CP-LRP raw contributions sum to delta at every node layer, up to rounding: here to ${sum}, and delta is ${delta}.`,
   GRADIENT: (sum, delta) =>
-    `Gradient times input is a baseline and does not sum to delta: here to ${sum}, delta is ${delta}.`,
+    `Gradient times input is a baseline, and raw contributions do not sum to delta: here to ${sum}, and delta is ${delta}.`,
 };
 
 export function HeatCaption(props: {

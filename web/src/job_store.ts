@@ -16,6 +16,8 @@ const jobs = new Map<string, Job>();
 const watching = new Set<string>();
 const listeners = new Set<() => void>();
 let ended = 0;
+/** Whether the jobs of before the page was opened are known. */
+let asked = false;
 
 export function isActive(job: Job): boolean {
   return job.status === "QUEUED" || job.status === "RUNNING";
@@ -25,7 +27,8 @@ function store(job: Job): void {
   const old = jobs.get(job.id);
   if (old !== undefined && old.sequence > job.sequence) return;
   jobs.set(job.id, job);
-  if (old !== undefined && isActive(old) && !isActive(job)) ended++;
+  const news = old === undefined ? asked : isActive(old);
+  if (news && !isActive(job)) ended++;
   watchActive();
   for (const listener of listeners) listener();
 }
@@ -62,6 +65,7 @@ async function ask(): Promise<void> {
   try {
     const answer = await request(LIST_JOBS, { first: LISTED });
     for (const job of answer.jobs.nodes) store(job);
+    asked = true;
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
   }

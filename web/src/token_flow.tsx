@@ -4,7 +4,7 @@
  * One tab stop: arrow keys walk the tokens, Home and End go to the ends of the page.
  */
 import type { ComponentChildren } from "preact";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { View } from "./heat_value.ts";
 import type { Token } from "./operations/case.ts";
 import { Overview } from "./overview.tsx";
@@ -51,25 +51,32 @@ export function TokenFlow(props: {
   const [page, setPage] = useState(0);
   const [active, setActive] = useState<number | null>(null);
   const [tip, setTip] = useState<number | null>(null);
+  const box = useRef<HTMLDivElement>(null);
+  /** Whether the next active token comes from elsewhere and should stand in the middle of the window. */
+  const centred = useRef(false);
   const first = page * PAGE;
   const last = Math.min(tokens.length, first + PAGE) - 1;
-
-  useEffect(() => {
-    if (props.asked === undefined) return;
-    const { position } = props.asked;
-    setPage(Math.floor(position / PAGE));
-    setActive(position);
-    setTip(position);
-  }, [props.asked]);
-
-  useEffect(() => {
-    if (active !== null) document.getElementById(chipId(active))?.scrollIntoView({ block: "nearest" });
-  }, [active, page]);
 
   const show = (position: number | null) => {
     setActive(position);
     setTip(position);
   };
+
+  useEffect(() => {
+    if (props.asked === undefined) return;
+    const { position } = props.asked;
+    setPage(Math.floor(position / PAGE));
+    show(position);
+    box.current?.focus({ preventScroll: true });
+    centred.current = true;
+  }, [props.asked]);
+
+  useEffect(() => {
+    if (active === null) return;
+    const block = centred.current ? "center" : "nearest";
+    centred.current = false;
+    document.getElementById(chipId(active))?.scrollIntoView({ block });
+  }, [active, page]);
 
   const onKey = (event: KeyboardEvent) => {
     const here = active ?? first;
@@ -134,6 +141,7 @@ export function TokenFlow(props: {
         )
         : null}
       <div
+        ref={box}
         role="listbox"
         tabIndex={0}
         aria-label="Tokens of prompt and completion, with their relevance"
@@ -142,7 +150,11 @@ export function TokenFlow(props: {
         class="token-flow"
         onKeyDown={onKey}
         onBlur={() => show(null)}
-        onFocus={(event) => event.currentTarget.matches(":focus-visible") && active === null && show(first)}
+        onFocus={(event) => {
+          if (!event.currentTarget.matches(":focus-visible")) return;
+          setActive((old) => old ?? first);
+          setTip((old) => old ?? first);
+        }}
         onPointerDown={(event) => {
           const position = positionOf(event.target);
           if (position !== null) show(position);
