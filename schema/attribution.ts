@@ -1,6 +1,6 @@
 /** Attribution: relevance of every token at every node layer. */
 import { and, arrayContains, eq, type SQL, sql } from "drizzle-orm";
-import { builder, MAX_WINDOW } from "./builder.ts";
+import { builder, MAX_WINDOW, pageCost } from "./builder.ts";
 import { BadInput } from "./bad_input.ts";
 import { Direction, direction, Range, withinRange } from "./lists.ts";
 import { Rule } from "./rule.ts";
@@ -65,7 +65,7 @@ export const Attribution = builder.drizzleNode("attributions", {
     relevance: t.floatList({
       description: "Raw signed relevance in logit units, a window of one node layer. Divide by `scale` for display. " +
         "AttnLRP does not sum to delta, and must not be normalised as if it did.",
-      complexity: ({ count }) => ({ field: 1 + Math.ceil(count / 64), multiplier: 1 }),
+      complexity: ({ count }) => ({ field: 1 + Math.ceil(count / 16), multiplier: 1 }),
       args: {
         layer: t.arg.int({ required: true, defaultValue: 0, description: "Node layer, 0 = embeddings." }),
         from: t.arg.int({ required: true, defaultValue: 0, description: "First position of the window." }),
@@ -200,7 +200,7 @@ builder.queryField("attributions", (t) =>
     {
       type: Attribution,
       description: "Attributions, newest first when nothing else is said.",
-      complexity: (args) => ({ field: 1, multiplier: args.first ?? args.last ?? 20 }),
+      complexity: pageCost,
       args: {
         filter: t.arg({ type: AttributionFilter, description: "Which to list." }),
         orderBy: t.arg({ type: AttributionOrder, description: "How to order them." }),

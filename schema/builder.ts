@@ -5,6 +5,7 @@ import DrizzlePlugin from "@pothos/plugin-drizzle";
 import ErrorsPlugin from "@pothos/plugin-errors";
 import RelayPlugin from "@pothos/plugin-relay";
 import ValidationPlugin from "@pothos/plugin-validation";
+import { GraphQLError } from "graphql";
 import { getTableConfig } from "drizzle-orm/pg-core";
 import { BadInput } from "./bad_input.ts";
 import type { Context } from "./context.ts";
@@ -12,6 +13,8 @@ import { relations } from "./relations.ts";
 
 /** Most rows of one page of a list. */
 export const MAX_PAGE = 200;
+/** Rows of a page when nothing is said. */
+const DEFAULT_PAGE = 20;
 /** Most tokens of one window. */
 export const MAX_WINDOW = 1024;
 /** Levels of fields in one operation. */
@@ -30,6 +33,13 @@ export interface SchemaTypes {
   };
 }
 
+/** What a page of a list costs: its fields as often as it may repeat them. */
+export function pageCost(
+  { first, last }: { readonly first?: number | null | undefined; readonly last?: number | null | undefined },
+): { readonly field: number; readonly multiplier: number } {
+  return { field: 1, multiplier: Math.min(Math.max(first ?? last ?? DEFAULT_PAGE, 1), MAX_PAGE) };
+}
+
 /** Edges and nodes repeat as often as the connection field already says. */
 const counted = { complexity: { field: 0, multiplier: 1 } };
 
@@ -41,9 +51,15 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     getTableConfig,
     relations,
     maxConnectionSize: MAX_PAGE,
-    defaultConnectionSize: 20,
+    defaultConnectionSize: DEFAULT_PAGE,
   },
-  complexity: { limit: { complexity: MAX_COST, depth: MAX_DEPTH } },
+  complexity: {
+    limit: { complexity: MAX_COST },
+    complexityError: (_kind, { complexity }) =>
+      new GraphQLError(`The operation may cost ${complexity} fields, more than ${MAX_COST}; ask for shorter lists`, {
+        extensions: { code: "TOO_COSTLY" },
+      }),
+  },
   // Arguments that fail validation become the mutation's typed error, like every other bad input.
   errors: { directResult: true, unsafelyHandleInputErrors: true },
   relay: {
@@ -52,6 +68,15 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     nodeQueryOptions: {
       description: "Anything that has an `id`, or null when there is no such thing.",
       args: { id: { description: "An id that another query returned." } },
+      resolve: async (_parent, { id }, _context, _info, resolveNode) => {
+        try {
+          return await resolveNode(id);
+        } catch (error) {
+          // The plugin has no other word for it.
+          if (error instanceof Error && /^Model .* not found$/s.test(error.message)) return null;
+          throw error;
+        }
+      },
     },
     nodesQueryOptions: false,
     idFieldOptions: { description: "Global id, for `node` and for arguments." },
@@ -60,7 +85,9 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     hasPreviousPageFieldOptions: { description: "Whether something comes before `startCursor`." },
     startCursorFieldOptions: { description: "Cursor of the page's first item." },
     endCursorFieldOptions: { description: "Cursor of the page's last item: give it as `after` for the next page." },
-    firstArgOptions: { description: `How many items from the front, ${MAX_PAGE} at most; 20 when nothing is said.` },
+    firstArgOptions: {
+      description: `How many items from the front, ${MAX_PAGE} at most; ${DEFAULT_PAGE} when nothing is said.`,
+    },
     afterArgOptions: { description: "Start after this cursor." },
     lastArgOptions: { description: `How many items from the end, ${MAX_PAGE} at most.` },
     beforeArgOptions: { description: "End before this cursor." },

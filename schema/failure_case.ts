@@ -1,6 +1,6 @@
 /** FailureCase and its tokens. */
 import { and, eq, type SQL, sql } from "drizzle-orm";
-import { builder, MAX_WINDOW } from "./builder.ts";
+import { builder, MAX_WINDOW, pageCost } from "./builder.ts";
 import { Direction, direction, Range, withinRange } from "./lists.ts";
 import { Model } from "./model.ts";
 import { failureCases, models } from "./tables.ts";
@@ -68,7 +68,7 @@ export const FailureCase = builder.drizzleNode("failureCases", {
     tokens: t.field({
       type: [Token],
       description: "A window of the tokens of prompt and prefix.",
-      complexity: ({ count }) => ({ field: 1 + Math.ceil(count / 64), multiplier: 1 }),
+      complexity: ({ count }) => ({ field: 1 + Math.ceil(count / 8), multiplier: 1 }),
       args: {
         from: t.arg.int({ required: true, defaultValue: 0, description: "First position of the window." }),
         count: t.arg.int({
@@ -162,7 +162,7 @@ builder.queryField("failureCases", (t) =>
     {
       type: FailureCase,
       description: "Failure cases, newest first when nothing else is said.",
-      complexity: (args) => ({ field: 1, multiplier: args.first ?? args.last ?? 20 }),
+      complexity: pageCost,
       args: {
         filter: t.arg({ type: FailureCaseFilter, description: "Which to list." }),
         orderBy: t.arg({ type: FailureCaseOrder, description: "How to order them." }),

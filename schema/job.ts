@@ -3,7 +3,7 @@ import { and, eq, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
 import { Attribution } from "./attribution.ts";
 import { BadInput } from "./bad_input.ts";
-import { builder } from "./builder.ts";
+import { builder, pageCost } from "./builder.ts";
 import { Direction, direction } from "./lists.ts";
 import { found } from "./rows.ts";
 import { Rule } from "./rule.ts";
@@ -105,7 +105,7 @@ export const Job = builder.drizzleNode("jobs", {
         description:
           "The attributions an ATTRIBUTE job was asked for, as far as they are there; those that were stored " +
           "before it count too.",
-        complexity: (args) => ({ field: 1, multiplier: args.first ?? args.last ?? 20 }),
+        complexity: pageCost,
         totalCount: true,
         query: { orderBy: { id: "asc" } },
       },
@@ -181,7 +181,7 @@ builder.queryField("jobs", (t) =>
     {
       type: Job,
       description: "Jobs, newest first when nothing else is said.",
-      complexity: (args) => ({ field: 1, multiplier: args.first ?? args.last ?? 20 }),
+      complexity: pageCost,
       args: {
         filter: t.arg({ type: JobFilter, description: "Which to list." }),
         orderBy: t.arg({ type: JobOrder, description: "How to order them." }),
@@ -246,7 +246,10 @@ const Selection = builder.enumType("TokenPairSelection", {
   description: "Token pairs that need not be named one by one.",
   values: {
     MISSING: { value: "missing", description: "Every pair that has no attribution of the rule." },
-    CLEAN: { value: "clean", description: "Every pair that has no attribution of the rule and whose delta is above 1." },
+    CLEAN: {
+      value: "clean",
+      description: "Every pair that has no attribution of the rule and whose delta is above 1.",
+    },
   } as const,
 });
 

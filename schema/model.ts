@@ -1,5 +1,5 @@
 /** Model: a Hugging Face style directory whose failures are explained. */
-import { builder } from "./builder.ts";
+import { builder, pageCost } from "./builder.ts";
 import { BadInput } from "./bad_input.ts";
 import { found } from "./rows.ts";
 import { models } from "./tables.ts";
@@ -28,7 +28,7 @@ builder.queryField("models", (t) =>
     {
       type: Model,
       description: "The models that were added, newest first.",
-      complexity: (args) => ({ field: 1, multiplier: args.first ?? args.last ?? 20 }),
+      complexity: pageCost,
       totalCount: (_parent, _args, context) => context.db.$count(models),
       resolve: (query, _parent, _args, context) =>
         context.db.query.models.findMany(query({ orderBy: { createdAt: "desc" } })),

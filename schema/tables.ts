@@ -85,7 +85,9 @@ export const failureCases = snakeCase.table("failure_cases", {
   index("failure_cases_key").on(table.key, table.id),
   index("failure_cases_delta").on(table.delta, table.id),
   index("failure_cases_tokens").on(table.tokenCount, table.id),
-  index("failure_cases_benchmark").on(table.benchmark, table.task, table.id),
+  index("failure_cases_benchmark").on(table.benchmark, table.createdAt, table.id),
+  index("failure_cases_task").on(table.benchmark, table.task, table.id),
+  index("failure_cases_model").on(table.modelId, table.createdAt, table.id),
   check("failure_cases_prompt_tokens", sql`${table.promptTokens} between 1 and ${table.tokenCount}`),
 ]);
 

@@ -18,9 +18,12 @@ export interface Attempt<Task> {
 }
 
 export interface Consumer {
-  /** Takes no more tasks, waits for the one in hand, and resolves. */
+  /** Takes no more tasks, hands the one in work back to the queue as if it had never been taken, and resolves. */
   stop(): Promise<void>;
 }
+
+/** The reason that a handed-back task's signal is aborted with. */
+class HandedBack extends Error {}
 
 /** How often to look without having been woken, in milliseconds. */
 const POLL_MS = 1000;
@@ -32,7 +35,7 @@ export async function startConsumer<Name extends QueueName>(
   handle: (attempt: Attempt<QueueTasks[Name]>) => Promise<void>,
 ): Promise<Consumer> {
   const log = getLogger(["culprit", "queue", queue]);
-  let stopped = false;
+  const stopping = new AbortController();
   let wake = (): void => {};
   const listener = await connection.sql.listen(WORK_WAITS, (payload) => {
     if (payload === queue) wake();
@@ -42,18 +45,23 @@ export async function startConsumer<Name extends QueueName>(
     const [job] = await boss.fetch<QueueTasks[Name]>(queue, { batchSize: 1 });
     if (!job) return false;
     const attempt = { id: job.id, retryCount: job.retryCount };
+    if (stopping.signal.aborted) return await handBack(connection, queue, attempt);
     const taken = new AbortController();
     const heartbeat = setInterval(() => {
       boss.touch(queue, attempt).then(
         (touched) => {
-          if ((touched as { affected?: number }).affected === 0) taken.abort(new Error("The task was given to another"));
+          if ((touched as { affected?: number }).affected === 0) {
+            taken.abort(new Error("The task was given to another"));
+          }
         },
         (error) => log.warn("Heartbeat: {message}", { message: messageOf(error) }),
       );
     }, HEARTBEAT_SECONDS * 300);
+    const signal = AbortSignal.any([taken.signal, stopping.signal]);
     try {
-      await handle({ ...attempt, task: job.data, signal: taken.signal });
+      await handle({ ...attempt, task: job.data, signal });
     } catch (error) {
+      if (stopping.signal.aborted) return await handBack(connection, queue, attempt);
       log.warn("Task {id} failed: {message}", { id: job.id, message: messageOf(error) });
       await boss.fail(queue, attempt, { message: messageOf(error) });
     } finally {
@@ -63,13 +71,13 @@ export async function startConsumer<Name extends QueueName>(
   };
 
   const loop = async (): Promise<void> => {
-    while (!stopped) {
+    while (!stopping.signal.aborted) {
       try {
         if (await takeOne()) continue;
       } catch (error) {
-        if (!stopped) log.error("Queue {queue}: {message}", { queue, message: messageOf(error) });
+        if (!stopping.signal.aborted) log.error("Queue {queue}: {message}", { queue, message: messageOf(error) });
       }
-      if (stopped) return;
+      if (stopping.signal.aborted) return;
       await new Promise<void>((done) => {
         const timer = setTimeout(done, POLL_MS);
         wake = () => {
@@ -82,12 +90,25 @@ export async function startConsumer<Name extends QueueName>(
   const running = loop();
   return {
     stop: async () => {
-      stopped = true;
+      stopping.abort(new HandedBack("The worker is stopping"));
       wake();
       await running;
       await listener.unlisten();
     },
   };
+}
+
+/** Returns a task to the queue. Written by hand, since a failed attempt would count as one of its few retries. */
+async function handBack(
+  { sql }: Connection,
+  queue: QueueName,
+  attempt: { readonly id: string; readonly retryCount: number },
+): Promise<true> {
+  await sql`
+    update pgboss.job set state = 'created', started_on = null, heartbeat_on = null
+    where name = ${queue} and id = ${attempt.id} and retry_count = ${attempt.retryCount} and state = 'active'`;
+  await sql`select pg_notify(${WORK_WAITS}, ${queue})`;
+  return true;
 }
 
 /** The message of anything that was thrown. */

@@ -24,13 +24,16 @@ export type Transaction = Parameters<Parameters<Database["transaction"]>[0]>[0];
 /** The oldest PostgreSQL that is tested. */
 const OLDEST_VERSION = 15;
 
-/** Connects. `onStatement` sees each statement, for tests that count them. */
-export function openDatabase(url: string, onStatement?: (statement: string) => void): Connection {
+/** Connects. `onStatement` sees each statement with its parameters, for tests that count and explain them. */
+export function openDatabase(
+  url: string,
+  onStatement?: (statement: string, parameters: readonly unknown[]) => void,
+): Connection {
   const sql = postgres(url, {
     max: 10,
     onnotice: () => {},
     connection: { application_name: "culprit" },
-    ...(onStatement ? { debug: (_connection, statement) => onStatement(statement) } : {}),
+    ...(onStatement ? { debug: (_connection, statement, parameters) => onStatement(statement, parameters) } : {}),
   });
   return { url, sql, db: drizzle({ client: sql, relations }), close: () => sql.end({ timeout: 5 }) };
 }

@@ -118,7 +118,9 @@ CREATE INDEX "failure_cases_created" ON "failure_cases" ("created_at","id");--> 
 CREATE INDEX "failure_cases_key" ON "failure_cases" ("key","id");--> statement-breakpoint
 CREATE INDEX "failure_cases_delta" ON "failure_cases" ("delta","id");--> statement-breakpoint
 CREATE INDEX "failure_cases_tokens" ON "failure_cases" ("token_count","id");--> statement-breakpoint
-CREATE INDEX "failure_cases_benchmark" ON "failure_cases" ("benchmark","task","id");--> statement-breakpoint
+CREATE INDEX "failure_cases_benchmark" ON "failure_cases" ("benchmark","created_at","id");--> statement-breakpoint
+CREATE INDEX "failure_cases_task" ON "failure_cases" ("benchmark","task","id");--> statement-breakpoint
+CREATE INDEX "failure_cases_model" ON "failure_cases" ("model_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "job_tasks_by_attribution" ON "job_tasks" ("attribution_id");--> statement-breakpoint
 CREATE INDEX "jobs_created" ON "jobs" ("created_at","id");--> statement-breakpoint
 CREATE INDEX "jobs_status" ON "jobs" ("status","created_at","id");--> statement-breakpoint
@@ -131,4 +133,6 @@ ALTER TABLE "failure_cases" ADD CONSTRAINT "failure_cases_model" FOREIGN KEY ("m
 ALTER TABLE "job_tasks" ADD CONSTRAINT "job_tasks_job" FOREIGN KEY ("job_id") REFERENCES "jobs"("id") ON DELETE CASCADE;--> statement-breakpoint
 ALTER TABLE "job_tasks" ADD CONSTRAINT "job_tasks_pair" FOREIGN KEY ("token_pair_id") REFERENCES "token_pairs"("id");--> statement-breakpoint
 ALTER TABLE "job_tasks" ADD CONSTRAINT "job_tasks_attribution" FOREIGN KEY ("attribution_id") REFERENCES "attributions"("id");--> statement-breakpoint
-ALTER TABLE "token_pairs" ADD CONSTRAINT "token_pairs_case" FOREIGN KEY ("failure_case_id") REFERENCES "failure_cases"("id");
+ALTER TABLE "token_pairs" ADD CONSTRAINT "token_pairs_case" FOREIGN KEY ("failure_case_id") REFERENCES "failure_cases"("id");--> statement-breakpoint
+-- Windows of vectors are read without reading the rest.
+ALTER TABLE "attributions" ALTER COLUMN "relevance" SET STORAGE EXTERNAL;

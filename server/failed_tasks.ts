@@ -1,0 +1,31 @@
+/** Tasks that no retry could save end here, so that their jobs end too. */
+import type { PgBoss } from "pg-boss";
+import { type Consumer, startConsumer } from "./consumer.ts";
+import type { Connection } from "./database.ts";
+import { failJob, failTask } from "./jobs.ts";
+
+/** What a failed attempt left behind. */
+interface Failure {
+  readonly message?: string;
+}
+
+export async function startFailedTasks(connection: Connection, boss: PgBoss): Promise<Consumer> {
+  const { db } = connection;
+  const reasonOf = async (queue: "attribute-failed" | "import-failed", id: string): Promise<string> => {
+    const [job] = await boss.findJobs(queue, { id });
+    return (job?.sourceOutput as Failure | null | undefined)?.message ?? "the worker died each time it was tried";
+  };
+  const attributes = await startConsumer(connection, boss, "attribute-failed", async (attempt) => {
+    await failTask(db, attempt.task, await reasonOf("attribute-failed", attempt.id));
+    await boss.complete("attribute-failed", attempt);
+  });
+  const imports = await startConsumer(connection, boss, "import-failed", async (attempt) => {
+    await failJob(db, attempt.task.jobId, "INTERNAL", await reasonOf("import-failed", attempt.id));
+    await boss.complete("import-failed", attempt);
+  });
+  return {
+    stop: async () => {
+      await Promise.all([attributes.stop(), imports.stop()]);
+    },
+  };
+}

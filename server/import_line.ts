@@ -1,0 +1,234 @@
+/** One line of a culprit/1 file: read, checked, and made ready to store. */
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { InputError } from "../gpu/errors.ts";
+import type { Tokenizer } from "../gpu/model/tokenizer.ts";
+import type { failureCases, tokenPairs } from "../schema/tables.ts";
+import { segmentsOf } from "./segments.ts";
+
+/** What an import knows of a model. */
+export interface ImportModel {
+  readonly id: number;
+  readonly name: string;
+  readonly vocabulary: number;
+  readonly tokenizer: Tokenizer;
+}
+
+/** A line that can be stored. */
+export interface ImportLine {
+  readonly failureCase: Omit<typeof failureCases.$inferInsert, "id">;
+  readonly tokenPair: Omit<typeof tokenPairs.$inferInsert, "id" | "failureCaseId">;
+}
+
+/** Most tokens of a case. */
+const MAX_TOKENS = 1_000_000;
+
+const name = z.string().min(1).max(500);
+const tokenId = z.int().min(0);
+const rank = z.int().min(0);
+const pairToken = { id: tokenId, text: z.string(), logit: z.number() };
+
+const record = z.strictObject({
+  format: z.literal("culprit/1"),
+  key: name,
+  benchmark: name,
+  task: name,
+  model: name,
+  messages: z.array(z.strictObject({ role: z.string(), content: z.string() })).default([]),
+  prompt: z.string(),
+  prefix: z.string(),
+  inputIds: z.array(tokenId).min(1).max(MAX_TOKENS),
+  promptTokens: z.int().min(1),
+  completion: z.string(),
+  completionIds: z.array(tokenId).max(MAX_TOKENS).default([]),
+  target: z.strictObject(pairToken),
+  contrast: z.strictObject({ ...pairToken, rank }),
+  delta: z.number(),
+  instructionPhrases: z.array(z.string().min(1)).max(1000).default([]),
+  candidates: z.array(z.strictObject({
+    rank,
+    ...pairToken,
+    completion: z.string().nullable().default(null),
+    passed: z.boolean().nullable().default(null),
+  })).max(1000).default([]),
+  metadata: z.record(z.string(), z.unknown()).default({}),
+});
+type Line = z.infer<typeof record>;
+
+/** How far delta may be from the difference of the logits given: they may have been rounded. */
+const DELTA_TOLERANCE = 0.02;
+
+/**
+ * Checks a line and computes what is stored. `where` is `file:line`; `modelOf` finds a model by name.
+ * Throws InputError that names the place and the mend.
+ */
+export async function readImportLine(
+  text: string,
+  where: string,
+  modelOf: (name: string) => Promise<ImportModel | undefined>,
+): Promise<ImportLine> {
+  const line = parse(text, where);
+  const model = await modelOf(line.model);
+  const wrong = (what: string, mend: string) => new InputError(what, where, mend);
+  if (!model) throw wrong(`there is no model "${line.model}"`, "add it first: npx culprit model add DIR");
+  checkIds(line, model, wrong);
+  if (line.promptTokens > line.inputIds.length) {
+    throw wrong(
+      `promptTokens is ${line.promptTokens}, but there are ${line.inputIds.length} inputIds`,
+      "count the tokens of the prompt alone",
+    );
+  }
+  if (line.target.id === line.contrast.id) {
+    throw wrong(`target and contrast are both token ${line.target.id}`, "give the right alternative as contrast");
+  }
+  const difference = line.target.logit - line.contrast.logit;
+  if (Math.abs(difference - line.delta) > DELTA_TOLERANCE) {
+    throw wrong(
+      `delta is ${line.delta}, but target.logit - contrast.logit is ${difference}`,
+      "give the difference of the two logits",
+    );
+  }
+  for (const phrase of line.instructionPhrases) {
+    if (!line.prompt.includes(phrase)) {
+      throw wrong(`the prompt has no phrase ${quoted(phrase)}`, "give exact substrings of the prompt");
+    }
+  }
+  checkText(line, model, wrong);
+  return { failureCase: failureCaseOf(line, model, wrong), tokenPair: tokenPairOf(line) };
+}
+
+type Wrong = (what: string, mend: string) => InputError;
+
+function parse(text: string, where: string): Line {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    const reason = (error as Error).message.split("\n")[0];
+    throw new InputError(`it is no JSON: ${reason}`, where, "write one JSON object a line");
+  }
+  const parsed = record.safeParse(json);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const path = (issue?.path ?? []).map((part) => typeof part === "number" ? `[${part}]` : `.${String(part)}`).join(
+      "",
+    );
+    const field = path.replace(/^\./, "");
+    throw new InputError(
+      `${field === "" ? "" : `${field}: `}${issue?.message ?? "it is not of the format"}`,
+      where,
+      "mend the field, the format culprit/1 is described in docs/import.md",
+    );
+  }
+  const unfit = findUnfitText(parsed.data);
+  if (unfit !== undefined) {
+    throw new InputError(`${unfit} holds a NUL or half a surrogate pair`, where, "remove the broken character");
+  }
+  return parsed.data;
+}
+
+/** PostgreSQL stores neither NUL nor half a surrogate pair: the name of the first field that holds one. */
+function findUnfitText(value: unknown, path = ""): string | undefined {
+  if (typeof value === "string") return value.includes("\0") || !value.isWellFormed() ? path : undefined;
+  if (typeof value !== "object" || value === null) return undefined;
+  // Lists of ids are long and hold no text.
+  if (Array.isArray(value) && typeof value[0] === "number") return undefined;
+  for (const [key, part] of Object.entries(value)) {
+    const found = findUnfitText(key, path) ?? findUnfitText(part, path === "" ? key : `${path}.${key}`);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function checkIds(line: Line, model: ImportModel, wrong: Wrong): void {
+  const lists: [string, readonly number[]][] = [
+    ["inputIds", line.inputIds],
+    ["completionIds", line.completionIds],
+    ["target.id", [line.target.id]],
+    ["contrast.id", [line.contrast.id]],
+    ["candidates", line.candidates.map(({ id }) => id)],
+  ];
+  for (const [field, ids] of lists) {
+    const at = ids.findIndex((id) => id >= model.vocabulary);
+    if (at < 0) continue;
+    throw wrong(
+      `${field}${ids.length > 1 ? `[${at}]` : ""} is ${ids[at]}, but ${model.name} has ${model.vocabulary} token ids`,
+      "give ids of this model's tokenizer",
+    );
+  }
+}
+
+/** Ids of another tokenizer, or of another text, would be explained as if they were this text. */
+function checkText({ inputIds, promptTokens, prompt, prefix }: Line, { tokenizer }: ImportModel, wrong: Wrong): void {
+  const parts: [string, string, readonly number[]][] = [
+    ["prompt", prompt, inputIds.slice(0, promptTokens)],
+    ["prefix", prefix, inputIds.slice(promptTokens)],
+  ];
+  for (const [field, text, ids] of parts) {
+    const spelled = tokenizer.decode(ids);
+    if (spelled.normalize("NFC") === text.normalize("NFC")) continue;
+    // A character may lie across the end of the prompt's tokens: then the whole decides.
+    if (tokenizer.decode(inputIds).normalize("NFC") === (prompt + prefix).normalize("NFC")) return;
+    throw wrong(
+      `the ${ids.length} ids of the ${field} spell ${quoted(spelled)}, but ${field} is ${quoted(text)}`,
+      "give the ids of prompt + prefix by this model's tokenizer, and promptTokens of them for the prompt",
+    );
+  }
+}
+
+function failureCaseOf(line: Line, model: ImportModel, wrong: Wrong): ImportLine["failureCase"] {
+  const { target: _target, contrast: _contrast, delta, candidates: _candidates, format: _format, ...content } = line;
+  const { model: _model, ...values } = content;
+  let segments: string;
+  try {
+    segments = segmentsOf(model.tokenizer, line.inputIds, line.promptTokens, line.instructionPhrases);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw wrong(
+      `the prompt's tokens do not spell the phrase ${quoted(error.message)}`,
+      "give it as the model reads it",
+    );
+  }
+  return {
+    ...values,
+    modelId: model.id,
+    tokenTexts: line.inputIds.map((id) => model.tokenizer.token(id).replaceAll("\0", "\u2400")),
+    segments,
+    tokenCount: line.inputIds.length,
+    delta,
+    contentHash: hashOf(content),
+  };
+}
+
+function tokenPairOf({ target, contrast, delta, candidates }: Line): ImportLine["tokenPair"] {
+  return {
+    targetId: target.id,
+    targetText: target.text,
+    targetLogit: target.logit,
+    contrastId: contrast.id,
+    contrastText: contrast.text,
+    contrastLogit: contrast.logit,
+    contrastRank: contrast.rank,
+    delta,
+    source: "imported",
+    candidates: [...candidates].sort((a, b) => a.rank - b.rank),
+    contentHash: hashOf({ target, contrast, delta, candidates }),
+  };
+}
+
+/** SHA-256 of a value, whatever the order of its keys. */
+function hashOf(value: unknown): string {
+  return createHash("sha256").update(canonical(value)).digest("hex");
+}
+
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const entries = Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1);
+  return `{${entries.map(([key, part]) => `${JSON.stringify(key)}:${canonical(part)}`).join(",")}}`;
+}
+
+/** A text for an error: its beginning, in quotes. */
+function quoted(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}...` : text);
+}

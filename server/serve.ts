@@ -1,0 +1,97 @@
+/** The server process: database, queue, worker, HTTP, all started and stopped together. */
+import { getLogger } from "@logtape/logtape";
+import { InputError } from "../gpu/errors.ts";
+import type { Context, Services } from "../schema/context.ts";
+import { type Connection, openDatabase, startDatabase } from "./database.ts";
+import { startConsumer } from "./consumer.ts";
+import { startFailedTasks } from "./failed_tasks.ts";
+import { createHandler } from "./http.ts";
+import { performImport } from "./import_task.ts";
+import { startQueue } from "./queue.ts";
+import { createServices } from "./services.ts";
+import { isLoopback, type Settings } from "./settings.ts";
+import { startSupervisor } from "./supervisor.ts";
+import { startJobWatcher } from "./watch_job.ts";
+
+export interface Server {
+  /** Address to open in a browser. */
+  readonly address: string;
+  readonly connection: Connection;
+  readonly services: Services;
+  /** Ends requests, worker, queue and database, in this order. */
+  stop(): Promise<void>;
+}
+
+/** Starts the server. `worker: false` leaves the work to workers that were started elsewhere. */
+export async function startServer(settings: Settings, options: { readonly worker: boolean }): Promise<Server> {
+  const closing: (() => Promise<void>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const close of closing.splice(0).reverse()) await close();
+  };
+  try {
+    const database = await startDatabase(settings);
+    closing.push(() => database.stop());
+    const connection = openDatabase(database.url);
+    closing.push(() => connection.close());
+    const boss = await startQueue(database.url);
+    closing.push(() => boss.stop({ graceful: false }));
+    const watcher = await startJobWatcher(connection);
+    closing.push(() => watcher.stop());
+    const failed = await startFailedTasks(connection, boss);
+    closing.push(() => failed.stop());
+    const imports = await startConsumer(
+      connection,
+      boss,
+      "import",
+      (attempt) => performImport(connection, boss, attempt),
+    );
+    closing.push(() => imports.stop());
+    const supervisor = options.worker ? startSupervisor(database.url) : undefined;
+    if (supervisor) closing.push(() => supervisor.stop());
+
+    const services = createServices({ settings, connection, boss, watcher });
+    const context: Context = { db: connection.db, services };
+    const handler = createHandler({ settings, context, workerState: () => supervisor?.state() });
+    const http = listen(settings, handler);
+    closing.push(async () => {
+      // Streams end with their watchers; whatever still hangs then is cut.
+      await watcher.stop();
+      await Promise.race([http.shutdown(), new Promise((done) => setTimeout(done, SHUTDOWN_MS))]);
+    });
+    return { address: addressOf(settings, http.addr.port), connection, services, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+const SHUTDOWN_MS = 3000;
+
+function listen(settings: Settings, handler: (request: Request) => Promise<Response>): Deno.HttpServer<Deno.NetAddr> {
+  try {
+    return Deno.serve({ hostname: settings.host, port: settings.port, onListen: () => {} }, async (request) => {
+      try {
+        return await handler(request);
+      } catch (error) {
+        getLogger(["culprit", "http"]).error("{method} {url}: {error}", {
+          method: request.method,
+          url: request.url,
+          error: error instanceof Error ? error.stack : error,
+        });
+        return new Response("Something went wrong; the server's log says what\n", { status: 500 });
+      }
+    });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    throw new InputError(
+      `port ${settings.port} is taken`,
+      "PORT",
+      "set PORT to another one, or stop what listens there",
+    );
+  }
+}
+
+function addressOf({ host }: Settings, port: number): string {
+  const name = isLoopback(host) ? "localhost" : host.includes(":") ? `[${host}]` : host;
+  return `http://${name}:${port}`;
+}

@@ -1,0 +1,77 @@
+/** What mutations and subscriptions do: the domain's verbs over database, queue and files. */
+import { createWriteStream } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { PgBoss } from "pg-boss";
+import { InputError } from "../gpu/errors.ts";
+import { BadInput } from "../schema/bad_input.ts";
+import type { AttributeRequest, ImportRequest, Services } from "../schema/context.ts";
+import { addModel } from "./add_model.ts";
+import { confinedPath } from "./confined_path.ts";
+import type { Connection } from "./database.ts";
+import { cancelJob, createAttributeJob, createImportJob } from "./jobs.ts";
+import type { Settings } from "./settings.ts";
+import type { JobWatcher } from "./watch_job.ts";
+
+export interface ServiceParts {
+  readonly settings: Settings;
+  readonly connection: Connection;
+  readonly boss: PgBoss;
+  readonly watcher: JobWatcher;
+}
+
+export function createServices({ settings, connection, boss, watcher }: ServiceParts): Services {
+  const { db } = connection;
+  return {
+    addModel: ({ directory, name }) =>
+      shown(async () => (await addModel(db, await confinedPath(settings, directory, "directory"), name)).id),
+    importFailureCases: (request) =>
+      shown(async () => (await importFailureCases({ settings, connection, boss, watcher }, request)).id),
+    attribute: (request: AttributeRequest) => shown(async () => (await createAttributeJob(db, boss, request)).id),
+    cancelJob: (id) =>
+      shown(async () => {
+        await cancelJob(db, id);
+        return id;
+      }),
+    watchJob: (id, after) => watcher.watch(id, after),
+  };
+}
+
+async function importFailureCases(parts: ServiceParts, request: ImportRequest): Promise<{ readonly id: string }> {
+  const { settings, connection: { db }, boss } = parts;
+  const { file, path, idempotencyKey } = request;
+  if ((file === undefined) === (path === undefined)) {
+    throw new InputError("it takes exactly one of the two", "file, path", "give one of them");
+  }
+  if (path !== undefined) {
+    const real = await confinedPath(settings, path, "path");
+    return await createImportJob(
+      db,
+      boss,
+      { kind: "import", path: real, name: basename(real), upload: false },
+      idempotencyKey,
+    );
+  }
+  const folder = join(settings.home, "uploads");
+  await mkdir(folder, { recursive: true });
+  const copy = join(folder, `${crypto.randomUUID()}.jsonl`);
+  await pipeline(Readable.fromWeb(file!.stream() as never), createWriteStream(copy, { mode: 0o600 }));
+  const input = { kind: "import", path: copy, name: file!.name || "upload", upload: true } as const;
+  const job = await createImportJob(db, boss, input, idempotencyKey).catch(async (error) => {
+    await rm(copy, { force: true });
+    throw error;
+  });
+  if (!job.created) await rm(copy, { force: true });
+  return job;
+}
+
+/** Runs it, and turns the engine's InputError into the one that GraphQL shows. */
+async function shown<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof InputError ? new BadInput(error.what, error.where, error.mend) : error;
+  }
+}

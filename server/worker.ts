@@ -1,0 +1,106 @@
+/**
+ * The GPU worker: a process of its own, since a graphics driver can take its process down. It takes attribute tasks from
+ * the queue; any number of workers on any number of machines may join with DATABASE_URL and the model files.
+ * Run it with `deno run -A server/worker.ts`, or `npx culprit worker`.
+ */
+import process from "node:process";
+import { getLogger } from "@logtape/logtape";
+import { InputError } from "../gpu/errors.ts";
+import { openEngine } from "../gpu/mod.ts";
+import { performAttribute } from "./attribute_task.ts";
+import { messageOf, startConsumer } from "./consumer.ts";
+import { openDatabase, startDatabase } from "./database.ts";
+import { startLogging } from "./logging.ts";
+import { createModelCache } from "./model_cache.ts";
+import { startQueue } from "./queue.ts";
+import { readSettings, type Settings } from "./settings.ts";
+
+export interface Worker {
+  /** The adapter it works on, in its driver's words. */
+  readonly adapter: string;
+  /** Resolves with the reason when the device is lost: the process should then be replaced. */
+  readonly lost: Promise<string>;
+  /** Hands the task in work back to the queue and leaves. */
+  stop(): Promise<void>;
+}
+
+/** Opens the device, joins the queue and starts to work. Throws InputError for settings that do not fit. */
+export async function startWorker(settings: Settings): Promise<Worker> {
+  const engine = await openEngine(settings.adapter === undefined ? {} : { adapter: settings.adapter });
+  const database = await startDatabase(settings);
+  const connection = openDatabase(database.url);
+  const boss = await startQueue(database.url);
+  const cache = createModelCache(engine);
+  const consumer = await startConsumer(
+    connection,
+    boss,
+    "attribute",
+    (attempt) => performAttribute({ connection, boss, cache }, attempt),
+  );
+  let stopping = false;
+  return {
+    adapter: engine.adapter.name,
+    lost: engine.lost.then((reason) => stopping ? new Promise<string>(() => {}) : reason),
+    stop: async () => {
+      stopping = true;
+      await consumer.stop();
+      cache.dispose();
+      engine.close();
+      await boss.stop({ graceful: false });
+      await connection.close();
+      await database.stop();
+    },
+  };
+}
+
+/** Words that a supervised worker writes on standard output. */
+export type WorkerMessage = { readonly event: "ready"; readonly adapter: string };
+
+/** The process: works until it is asked to stop, its supervisor is gone, or its device is lost. Returns the exit code. */
+export async function runWorker(
+  options: { readonly signal: AbortSignal; readonly onReady?: (worker: Worker) => void },
+): Promise<number> {
+  const log = getLogger(["culprit", "worker"]);
+  let worker: Worker;
+  try {
+    worker = await startWorker(readSettings());
+  } catch (error) {
+    log.error("{message}", { message: messageOf(error) });
+    return error instanceof InputError ? 2 : 1;
+  }
+  log.info("Ready on {adapter}", { adapter: worker.adapter });
+  options.onReady?.(worker);
+  const asked = new Promise<undefined>((done) => {
+    if (options.signal.aborted) done(undefined);
+    options.signal.addEventListener("abort", () => done(undefined));
+  });
+  const lost = await Promise.race([worker.lost, asked]);
+  if (lost === undefined) {
+    await worker.stop();
+    return 0;
+  }
+  // The task in work fails by itself and is tried again, by the process that replaces this one.
+  log.error("The device was lost: {reason}", { reason: lost });
+  return 1;
+}
+
+if (import.meta.main) {
+  await startLogging();
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop.abort());
+  if (process.env["CULPRIT_SUPERVISED"] === "1") {
+    // The supervisor holds the other end of standard input: when it is gone, so are we.
+    process.stdin.on("end", () => stop.abort());
+    process.stdin.on("error", () => stop.abort());
+    process.stdin.resume();
+  }
+  const code = await runWorker({
+    signal: stop.signal,
+    onReady: ({ adapter }) => {
+      const message: WorkerMessage = { event: "ready", adapter };
+      process.stdout.write(JSON.stringify(message) + "\n");
+    },
+  });
+  // A process with a device does not end by itself.
+  process.exit(code);
+}

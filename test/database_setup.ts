@@ -1,0 +1,20 @@
+/** One embedded PostgreSQL for a whole test run; each test file makes a database of its own (see database.ts). */
+import { join } from "node:path";
+import type { TestProject } from "vitest/node";
+import { startEmbeddedPostgres } from "../server/embedded_postgres.ts";
+import { ROOT } from "../server/settings.ts";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    databaseUrl: string;
+  }
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  // Kept between runs, since making it anew takes longer than starting it. What tests store may be lost in a crash.
+  const database = await startEmbeddedPostgres(join(ROOT, ".culprit", "test"), {
+    flags: ["-c fsync=off", "-c synchronous_commit=off", "-c full_page_writes=off"],
+  });
+  project.provide("databaseUrl", database.url);
+  return () => database.stop();
+}
