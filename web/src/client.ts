@@ -1,5 +1,6 @@
 /// <reference lib="dom" />
 /** The page's one way to the server: GraphQL over HTTP, and GraphQL over SSE for what is live. */
+import { authorization } from "./access_token.ts";
 import { eventParser } from "./event_stream.ts";
 
 /** A GraphQL document with the types of its variables and its data, written beside it. */
@@ -14,8 +15,8 @@ export class RequestError extends Error {
   override readonly name = "RequestError";
   constructor(
     message: string,
-    /** Nobody answered, the server is not ready, or it refused this request. */
-    readonly kind: "unreachable" | "starting" | "refused",
+    /** Nobody answered, the server is not ready, it wants an API token, or it refused this request. */
+    readonly kind: "unreachable" | "starting" | "token" | "refused",
   ) {
     super(message);
   }
@@ -38,7 +39,7 @@ async function post(
   try {
     response = await fetch(ENDPOINT, {
       method: "POST",
-      headers: { "content-type": "application/json", accept },
+      headers: { "content-type": "application/json", accept, ...authorization() },
       body: JSON.stringify({ query: operation.document, variables }),
       ...(signal === undefined ? {} : { signal }),
     });
@@ -49,6 +50,7 @@ async function post(
   if (response.status === 502 || response.status === 503 || response.status === 504) {
     throw new RequestError("The server is starting or stopping.", "starting");
   }
+  if (response.status === 401) throw new RequestError("The server asks for an API token.", "token");
   return response;
 }
 

@@ -2,6 +2,7 @@
 /** The heatmap of one token pair with its switches, legend, caption and the strongest tokens. */
 import { useMemo, useRef, useState } from "preact/hooks";
 import { AttributeBox } from "./attribute_box.tsx";
+import { DownloadLink } from "./download_link.tsx";
 import { HeatCaption } from "./heat_caption.tsx";
 import { HeatControls } from "./heat_controls.tsx";
 import type { View } from "./heat_value.ts";
@@ -81,7 +82,7 @@ export function HeatFigure(props: {
       {attribution === undefined ? null : (
         <p class="quiet small">
           Computed on {attribution.adapter} in {attribution.seconds.toFixed(2)} s.{" "}
-          <a href={attribution.download} download>All node layers as a NumPy file</a>
+          <DownloadLink path={attribution.download}>All node layers as a NumPy file</DownloadLink>
         </p>
       )}
     </>

@@ -2,6 +2,7 @@
 /** What the page says while it has nothing to show. */
 import type { ComponentChildren } from "preact";
 import type { RequestError } from "./client.ts";
+import { TokenForm } from "./token_form.tsx";
 
 export function Waiting({ what }: { readonly what: string }) {
   return (
@@ -12,6 +13,7 @@ export function Waiting({ what }: { readonly what: string }) {
 }
 
 export function Trouble({ error, onRetry }: { readonly error: RequestError; readonly onRetry?: () => void }) {
+  if (error.kind === "token") return <TokenForm />;
   const away = error.kind !== "refused";
   return (
     <div class="notice bad" role="alert">

@@ -49,7 +49,7 @@ export function useLoad<Data>(key: string | null, read: (signal: AbortSignal) =>
           loading: false,
           ...(old.key === key && old.data !== undefined ? { data: old.data } : {}),
         }));
-        if (error.kind !== "refused") timer = setTimeout(attempt, RETRY_MS);
+        if (error.kind === "unreachable" || error.kind === "starting") timer = setTimeout(attempt, RETRY_MS);
       }
     };
     attempt();
