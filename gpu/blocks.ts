@@ -41,7 +41,9 @@ interface Scratch {
   readonly rotatedGradient: GPUBuffer;
   readonly queryKeyValueGradient: GPUBuffer;
   readonly gateUpGradient: GPUBuffer;
+  /** P, dP and dS of one score block, [heads, queries, keys]. dS carries the scale of the scores. */
   readonly probability: GPUBuffer;
+  readonly probabilityGradient: GPUBuffer;
   readonly scoreGradient: GPUBuffer;
 }
 
@@ -53,7 +55,7 @@ export interface Sequence {
 }
 
 /** A sequence's score block. */
-interface PlacedBlock extends ScoreBlock {
+export interface PlacedBlock extends ScoreBlock {
   /** Row of the sequence's first token. */
   readonly firstRow: number;
 }
@@ -140,6 +142,7 @@ export function openWorkspace(device: Device, config: ModelConfig, lengths: read
       queryKeyValueGradient: allocate(queryKeyValue, "q, k and v gradients"),
       gateUpGradient: allocate(2 * inner, "gate and up gradients"),
       probability: allocateBytes(scoreBytes, "attention probabilities"),
+      probabilityGradient: allocateBytes(scoreBytes, "attention probability gradients"),
       scoreGradient: allocateBytes(scoreBytes, "attention score gradients"),
     };
     return {
@@ -243,7 +246,19 @@ function scores(buffer: GPUBuffer, { queries, keys }: ScoreBlock): Operand {
 const bytesOf = (workspace: Workspace) => panelBytes(workspace.rows, workspace.config.hidden);
 
 /** Records the attention probabilities of a block of queries into scratch.probability. */
-function attend({ device, config, scratch }: Workspace, state: BlockState, block: PlacedBlock): void {
+function attend(workspace: Workspace, state: BlockState, block: PlacedBlock): void {
+  const { probability } = workspace.scratch;
+  attentionScores(workspace, state, block, probability);
+  softmax(workspace.device, block, probability);
+}
+
+/** Records the scaled scores q k / sqrt(D) of a block of queries, hidden pairs included. */
+export function attentionScores(
+  { device, config }: Workspace,
+  state: BlockState,
+  block: PlacedBlock,
+  out: GPUBuffer,
+): void {
   const { query, rotated } = widths(config);
   const { headDimension } = config;
   matmul(device, {
@@ -255,10 +270,9 @@ function attend({ device, config, scratch }: Workspace, state: BlockState, block
     group: config.heads / config.keyValueHeads,
     a: heads(state.rotated, rotated, headDimension, 0, block.firstRow + block.firstQuery),
     b: heads(state.rotated, rotated, headDimension, query, block.firstRow),
-    c: scores(scratch.probability, block),
+    c: scores(out, block),
     scale: 1 / Math.sqrt(headDimension),
   });
-  softmax(device, block, scratch.probability);
 }
 
 /** Records a block's forward pass: state filled from state.input, output [rows, hidden] written. */
@@ -331,19 +345,54 @@ export function blockBackward(
   rule: Rule,
   gradient: GPUBuffer,
 ): void {
-  const { device, config, rows, scratch } = workspace;
-  const { hidden: columns } = config;
-  const norm = { rule: normRule(rule), rows, columns, g: gradient, dy: scratch.hidden };
+  mlpBackward(workspace, weights, state, rule, gradient);
+  attentionBackward(workspace, weights, state, rule, gradient);
+}
 
+/**
+ * Records the first half of a block's backward pass: `gradient` goes from the block's output to the residual stream
+ * between attention and MLP, in place; the gradient of the attention's output is left in scratch.attention.
+ */
+export function mlpBackward(
+  workspace: Workspace,
+  weights: BlockWeights,
+  state: BlockState,
+  rule: Rule,
+  gradient: GPUBuffer,
+): void {
+  const { device, config, rows, scratch } = workspace;
   projectBack(workspace, gradient, weights.down, scratch.inner);
   swigluBackward(device, rule, rows, widths(config).inner, state.gateUp, scratch.inner, scratch.gateUpGradient);
   projectBack(workspace, scratch.gateUpGradient, weights.gateUp, scratch.hidden);
-  rmsNormBackward(device, { ...norm, weight: weights.mlpNorm, r: state.middleScale, x: state.middle });
-
+  rmsNormBackward(device, {
+    rule: normRule(rule),
+    rows,
+    columns: config.hidden,
+    dy: scratch.hidden,
+    weight: weights.mlpNorm,
+    r: state.middleScale,
+    x: state.middle,
+    g: gradient,
+  });
   projectBack(workspace, gradient, weights.output, scratch.attention);
+}
+
+/** Records the second half of a block's backward pass, after `mlpBackward`: `gradient` goes to the block's input. */
+export function attentionBackward(
+  workspace: Workspace,
+  weights: BlockWeights,
+  state: BlockState,
+  rule: Rule,
+  gradient: GPUBuffer,
+): void {
+  const { device, config, rows, scratch } = workspace;
   device.clear(scratch.queryKeyValueGradient);
   device.clear(scratch.rotatedGradient);
-  for (const block of workspace.scoreBlocks) attendBackward(workspace, state, rule, block);
+  for (const block of workspace.scoreBlocks) {
+    if (ATTENTION_FACTORS[rule][0] > 0) scoreGradients(workspace, state, block);
+    else attend(workspace, state, block);
+    pullScores(workspace, state, rule, block);
+  }
   const [factor] = ATTENTION_FACTORS[rule];
   if (factor > 0) {
     rotateBackward(device, {
@@ -355,19 +404,53 @@ export function blockBackward(
     });
   }
   projectBack(workspace, scratch.queryKeyValueGradient, weights.queryKeyValue, scratch.hidden);
-  rmsNormBackward(device, { ...norm, weight: weights.attentionNorm, r: state.inputScale, x: state.input });
+  rmsNormBackward(device, {
+    rule: normRule(rule),
+    rows,
+    columns: config.hidden,
+    dy: scratch.hidden,
+    weight: weights.attentionNorm,
+    r: state.inputScale,
+    x: state.input,
+    g: gradient,
+  });
+}
+
+/** Records P, dP and dS of a score block from the gradient of the attention's output in scratch.attention. */
+export function scoreGradients(workspace: Workspace, state: BlockState, block: PlacedBlock): void {
+  const { device, config, scratch } = workspace;
+  const { query, rotated, queryKeyValue } = widths(config);
+  const { headDimension } = config;
+  attend(workspace, state, block);
+  matmul(device, {
+    mode: "nt",
+    m: block.queries,
+    n: block.keys,
+    k: headDimension,
+    batch: config.heads,
+    group: config.heads / config.keyValueHeads,
+    a: heads(scratch.attention, query, headDimension, 0, block.firstRow + block.firstQuery),
+    b: heads(state.queryKeyValue, queryKeyValue, headDimension, rotated, block.firstRow),
+    c: scores(scratch.probabilityGradient, block),
+  });
+  softmaxBackward(
+    device,
+    block,
+    scratch.probability,
+    scratch.probabilityGradient,
+    scratch.scoreGradient,
+    1 / Math.sqrt(headDimension),
+  );
 }
 
 /** Records a query block's part of dq, dk (scratch.rotatedGradient) and dv (scratch.queryKeyValueGradient). */
-function attendBackward(workspace: Workspace, state: BlockState, rule: Rule, block: PlacedBlock): void {
+function pullScores(workspace: Workspace, state: BlockState, rule: Rule, block: PlacedBlock): void {
   const { device, config, scratch } = workspace;
   const { headDimension, heads: queryHeads, keyValueHeads } = config;
   const { query, rotated, queryKeyValue } = widths(config);
   const group = queryHeads / keyValueHeads;
   const [factor, valueFactor] = ATTENTION_FACTORS[rule];
-  const outputGradient = heads(scratch.attention, query, headDimension, 0, block.firstRow + block.firstQuery);
-
-  attend(workspace, state, block);
+  const firstQuery = block.firstRow + block.firstQuery;
   matmulTransposed(device, {
     m: block.keys,
     n: headDimension,
@@ -375,24 +458,12 @@ function attendBackward(workspace: Workspace, state: BlockState, rule: Rule, blo
     batch: keyValueHeads,
     heads: group,
     x: scores(scratch.probability, block),
-    y: outputGradient,
+    y: heads(scratch.attention, query, headDimension, 0, firstQuery),
     c: heads(scratch.queryKeyValueGradient, queryKeyValue, headDimension, rotated, block.firstRow),
     scale: valueFactor,
     accumulate: true,
   });
   if (factor === 0) return;
-  matmul(device, {
-    mode: "nt",
-    m: block.queries,
-    n: block.keys,
-    k: headDimension,
-    batch: queryHeads,
-    group,
-    a: outputGradient,
-    b: heads(state.queryKeyValue, queryKeyValue, headDimension, rotated, block.firstRow),
-    c: scores(scratch.scoreGradient, block),
-  });
-  softmaxBackward(device, block, scratch.probability, scratch.scoreGradient, 1 / Math.sqrt(headDimension));
   matmul(device, {
     mode: "nn",
     m: block.queries,
@@ -402,7 +473,7 @@ function attendBackward(workspace: Workspace, state: BlockState, rule: Rule, blo
     group,
     a: scores(scratch.scoreGradient, block),
     b: heads(state.rotated, rotated, headDimension, query, block.firstRow),
-    c: heads(scratch.rotatedGradient, rotated, headDimension, 0, block.firstRow + block.firstQuery),
+    c: heads(scratch.rotatedGradient, rotated, headDimension, 0, firstQuery),
   });
   matmulTransposed(device, {
     m: block.keys,
@@ -411,7 +482,7 @@ function attendBackward(workspace: Workspace, state: BlockState, rule: Rule, blo
     batch: keyValueHeads,
     heads: group,
     x: scores(scratch.scoreGradient, block),
-    y: heads(state.rotated, rotated, headDimension, 0, block.firstRow + block.firstQuery),
+    y: heads(state.rotated, rotated, headDimension, 0, firstQuery),
     c: heads(scratch.rotatedGradient, rotated, headDimension, query, block.firstRow),
     accumulate: true,
   });

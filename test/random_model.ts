@@ -38,6 +38,7 @@ export function writeRandomModel(
   length.writeBigUInt64LE(BigInt(text.length));
   const random = seededRandom(seed);
   const pool = random.normals(POOL);
+  const scaledPools = new Map<number, ReturnType<typeof encode>>();
   const file = openSync(join(directory, "model.safetensors"), "w");
   try {
     writeSync(file, length);
@@ -46,7 +47,9 @@ export function writeRandomModel(
       const count = shape.reduce((product, size) => product * size, 1);
       const isNorm = shape.length === 1;
       const scale = isNorm ? 0.1 : 1 / Math.sqrt(shape.at(-1) as number);
-      const scaled = encode(pool.map((value) => value * scale + (isNorm ? 1 : 0)), dtype);
+      const key = isNorm ? 0 : scale;
+      const scaled = scaledPools.get(key) ?? encode(pool.map((value) => value * scale + (isNorm ? 1 : 0)), dtype);
+      scaledPools.set(key, scaled);
       for (let written = 0; written < count;) {
         const start = random.integer(0, POOL - 1);
         const part = scaled.subarray(start, Math.min(POOL, start + count - written));

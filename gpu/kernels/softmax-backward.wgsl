@@ -1,12 +1,13 @@
-// ds = factor * probability * (dp - sum over keys (probability * dp)), in place on dp [heads, block rows, block keys].
+// ds = factor * probability * (dp - sum over keys (probability * dp)), all [heads, block rows, block keys].
 // Hidden pairs have probability 0, so their ds is 0.
-// Bindings: 0 Params, 1 probability, 2 dp. One workgroup a panel (x) and head (y).
+// Bindings: 0 Params, 1 probability, 2 dp, 3 ds. One workgroup a panel (x) and head (y).
 #include rows
 
 struct Params { chunks: u32, panels: u32, factor: f32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> probability: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> dp: array<vec4f>;
+@group(0) @binding(2) var<storage, read> dp: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> ds: array<vec4f>;
 
 @compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
@@ -18,6 +19,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   inner = row_sum(inner, index);
   for (var chunk = index / 16u; chunk < p.chunks; chunk += LANES_PER_ROW) {
     let at = start + chunk * 16u;
-    dp[at] = p.factor * probability[at] * (dp[at] - inner);
+    ds[at] = p.factor * probability[at] * (dp[at] - inner);
   }
 }

@@ -22,17 +22,18 @@ export function softmax(device: Device, block: ScoreBlock, scores: GPUBuffer): v
   });
 }
 
-/** Records dp = factor * the softmax Jacobian's pullback of dp. */
+/** Records ds = factor * the softmax Jacobian's pullback of dp. */
 export function softmaxBackward(
   device: Device,
   block: ScoreBlock,
   probability: GPUBuffer,
   dp: GPUBuffer,
+  ds: GPUBuffer,
   factor: number,
 ): void {
   device.run({
     kernel: "softmax-backward",
-    bindings: [probability, dp],
+    bindings: [probability, dp, ds],
     params: [columns4(block.keys), panelsOf(block.queries), floatBits(factor)],
     workgroups: [panelsOf(block.queries), block.heads, 1],
   });
