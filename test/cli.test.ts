@@ -43,9 +43,9 @@ describe("help", () => {
   test("lists the verbs, and each verb has usage, options and an example", async () => {
     const list = await culprit(["--help"]);
     expect(list.code).toBe(0);
-    for (const verb of ["inspect", "tokenize", "attribute"]) {
+    for (const verb of ["inspect", "tokenize", "attribute", "serve", "worker", "model add", "import"]) {
       expect(list.out).toContain(`\n  ${verb} `);
-      const help = await culprit([verb, "--help"]);
+      const help = await culprit([...verb.split(" "), "--help"]);
       expect(help.code).toBe(0);
       expect(help.out).toContain(`usage: npx culprit ${verb} `);
       expect(help.out).toMatch(/example:\n {2}.*npx culprit /);
