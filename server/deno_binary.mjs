@@ -1,0 +1,40 @@
+// Finds the Deno that npm installed. Plain Node and no dependencies, for the scripts that run before Deno does.
+import { accessSync, chmodSync, constants, existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+
+/** npm packages that hold the Deno binary, by `process.platform`-`process.arch`. */
+const BINARY_PACKAGES = {
+  "linux-x64": "@deno/linux-x64-glibc",
+  "linux-arm64": "@deno/linux-arm64-glibc",
+  "darwin-x64": "@deno/darwin-x64",
+  "darwin-arm64": "@deno/darwin-arm64",
+  "win32-x64": "@deno/win32-x64",
+  "win32-arm64": "@deno/win32-arm64",
+};
+
+/**
+ * The binary in the platform's own package. The package `deno` copies it next to itself in an install script, which npm
+ * may not have run, so that copy is not relied on. Throws an Error of one line.
+ */
+export function findDeno(root) {
+  const platform = `${process.platform}-${process.arch}`;
+  const name = BINARY_PACKAGES[platform];
+  if (!name) throw new Error(`there is no Deno for ${platform}; use Linux, macOS or Windows on x64 or arm64`);
+  const require = createRequire(join(root, "package.json"));
+  let file;
+  try {
+    // Asked through the package that depends on it, since npm may nest one package in the other.
+    const deno = createRequire(require.resolve("deno/package.json"));
+    file = join(dirname(deno.resolve(`${name}/package.json`)), process.platform === "win32" ? "deno.exe" : "deno");
+  } catch {
+    file = "";
+  }
+  if (!existsSync(file)) throw new Error(`the dependencies are not installed; run npm ci in ${root}`);
+  try {
+    accessSync(file, constants.X_OK);
+  } catch {
+    chmodSync(file, 0o755);
+  }
+  return file;
+}

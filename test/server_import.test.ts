@@ -1,0 +1,219 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { importFile } from "../server/import_file.ts";
+import { ROOT } from "../server/settings.ts";
+import { loadTokenizer, type Tokenizer } from "../gpu/model/tokenizer.ts";
+import { failureCases, tokenPairs } from "../schema/tables.ts";
+import type { ImportState } from "../server/jobs.ts";
+import { storeModel, testDatabase } from "./database.ts";
+
+const database = testDatabase();
+const directory = join(ROOT, "models", "demo-1m");
+let folder = "";
+let tokenizer: Tokenizer;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "culprit-import-"));
+  tokenizer = await loadTokenizer(directory);
+  await storeModel(database, { directory, vocabulary: 2048 });
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+beforeEach(async () => {
+  await database.connection.db.delete(tokenPairs);
+  await database.connection.db.delete(failureCases);
+});
+
+/** A good line; `changes` replace its fields. */
+function line(key: string, changes: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+  const prompt = "<|im_start|>user\nAnswer in lower case only. Name a colour.<|im_end|>\n<|im_start|>assistant\n";
+  const prefix = "the colour is";
+  return {
+    format: "culprit/1",
+    key,
+    benchmark: "demo-ifeval",
+    task: key,
+    model: "demo-1m",
+    messages: [{ role: "user", content: "Answer in lower case only. Name a colour." }],
+    prompt,
+    prefix,
+    inputIds: [...tokenizer.encode(prompt), ...tokenizer.encode(prefix)],
+    promptTokens: tokenizer.encode(prompt).length,
+    completion: "the colour is Red",
+    completionIds: tokenizer.encode("the colour is Red"),
+    target: { id: 10, text: "R", logit: 5.5 },
+    contrast: { id: 11, text: "S", logit: 3.25, rank: 1 },
+    delta: 2.25,
+    instructionPhrases: ["lower case only"],
+    candidates: [{ rank: 1, id: 11, text: "S", logit: 3.25, completion: "so", passed: true }],
+    metadata: { seed: 1 },
+    ...changes,
+  };
+}
+
+async function importLines(lines: readonly unknown[], options: Partial<Parameters<typeof importFile>[1]> = {}) {
+  const path = join(folder, "cases.jsonl");
+  const text = lines.map((one) => typeof one === "string" ? one : JSON.stringify(one)).join("\n");
+  await writeFile(path, text + "\n");
+  const state = await importFile(database.connection.db, {
+    path,
+    name: "cases.jsonl",
+    from: undefined,
+    onBatch: () => Promise.resolve(),
+    ...options,
+  });
+  return state.report;
+}
+
+const stored = () =>
+  Promise.all([
+    database.connection.db.select().from(failureCases).orderBy(failureCases.id),
+    database.connection.db.select().from(tokenPairs).orderBy(tokenPairs.id),
+  ]);
+
+test("importing the same file twice changes nothing", async () => {
+  const lines = [line("a"), line("b"), line("a")];
+  expect(await importLines(lines)).toMatchObject({ lines: 3, inserted: 2, unchanged: 1, failedCount: 0 });
+  const before = await stored();
+  expect(await importLines(lines)).toMatchObject({ lines: 3, inserted: 0, unchanged: 3, failedCount: 0 });
+  expect(await stored()).toEqual(before);
+});
+
+test("what was given is stored, with token texts and segments computed from it", async () => {
+  await importLines([line("a")]);
+  const [[failureCase], [pair]] = await stored();
+  expect(failureCase).toMatchObject({
+    key: "a",
+    prefix: "the colour is",
+    promptTokens: line("a")["promptTokens"],
+    inputIds: line("a")["inputIds"],
+    delta: 2.25,
+    metadata: { seed: 1 },
+  });
+  expect(pair).toMatchObject({ targetId: 10, contrastRank: 1, delta: 2.25, source: "imported" });
+  const spelled = (segment: string) =>
+    failureCase!.tokenTexts.filter((_, position) => failureCase!.segments[position] === segment).join("");
+  expect(failureCase!.segments).toHaveLength(failureCase!.tokenCount);
+  expect(spelled("I").trim()).toBe("lower case only");
+  expect(spelled("A")).toBe("the colour is");
+  expect(spelled("S")).toBe("<|im_start|><|im_end|><|im_start|>");
+});
+
+test("another contrast of a stored case becomes another pair, and lists know the largest delta", async () => {
+  await importLines([line("a")]);
+  const second = line("a", { contrast: { id: 12, text: "T", logit: 1.5, rank: 2 }, delta: 4 });
+  expect(await importLines([second])).toMatchObject({ inserted: 1, failedCount: 0 });
+  const [cases, pairs] = await stored();
+  expect(cases).toHaveLength(1);
+  expect(cases[0]!.delta).toBe(4);
+  expect(pairs).toHaveLength(2);
+});
+
+const cut = JSON.stringify({ format: "culprit/1" }).slice(0, -3);
+/** A wrong line, and what must be said about it. */
+const WRONG: readonly (readonly [string, () => unknown, RegExp])[] = [
+  ["broken JSON", () => cut, /it is no JSON: .*; write one JSON object a line$/],
+  ["another format", () => line("x", { format: "culprit/2" }), /format: .*culprit\/1/],
+  ["a missing field", () => line("x", { target: undefined }), /target: /],
+  ["a wrong type", () => line("x", { delta: "much" }), /delta: .*number/],
+  ["an unknown field", () => line("x", { instructionPhrase: [] }), /instructionPhrase/],
+  ["an unknown model", () => line("x", { model: "gpt" }), /no model "gpt"; add it first: npx culprit model add/],
+  [
+    "an id out of range",
+    () => line("x", { inputIds: [1, 2048] }),
+    /inputIds\[1\] is 2048, but demo-1m has 2048 token ids/,
+  ],
+  [
+    "a target out of range",
+    () => line("x", { target: { id: 9999, text: "", logit: 5.5 } }),
+    /target\.id is 9999.*; give ids of this model's tokenizer/,
+  ],
+  ["no ids", () => line("x", { inputIds: [] }), /inputIds: /],
+  [
+    "a target that is the contrast",
+    () => line("x", { contrast: { id: 10, text: "R", logit: 3.25, rank: 1 } }),
+    /target and contrast are both token 10; give the right alternative/,
+  ],
+  [
+    "a delta that is not the difference",
+    () => line("x", { delta: 9 }),
+    /delta is 9, but .* is 2\.25; give the difference/,
+  ],
+  ["too many prompt tokens", () => line("x", { promptTokens: 999 }), /promptTokens is 999, but there are/],
+  [
+    "a phrase that the prompt has not",
+    () => line("x", { instructionPhrases: ["upper case"] }),
+    /no phrase "upper case"; give exact substrings/,
+  ],
+  ["ids of another text", () => line("x", { prefix: "a colour is" }), /ids of the prefix spell .*; give the ids/],
+  ["a NUL", () => line("x", { completion: "a\0b" }), /completion holds a NUL/],
+  ["half a surrogate pair", () => line("x", { metadata: { a: "\ud800" } }), /metadata\.a holds/],
+];
+
+test.each(WRONG)("%s: the line is named with its mend, and the others are stored", async (_name, wrong, message) => {
+  const report = await importLines([line("good"), wrong(), line("also good")]);
+  expect(report).toMatchObject({ lines: 3, inserted: 2, unchanged: 0, failedCount: 1 });
+  expect(report.failed[0]!.line).toBe(2);
+  expect(report.failed[0]!.message).toMatch(/^cases\.jsonl:2: /);
+  expect(report.failed[0]!.message).toMatch(message);
+  expect(report.failed[0]!.message).not.toContain("\n");
+  const [cases, pairs] = await stored();
+  expect(cases.map(({ key }) => key)).toEqual(["good", "also good"]);
+  expect(pairs).toHaveLength(2);
+});
+
+test("a key that is stored with other content fails, and what was stored stays", async () => {
+  await importLines([line("a")]);
+  const before = await stored();
+  const report = await importLines([line("a", { completion: "another" }), line("a", { candidates: [] })]);
+  expect(report).toMatchObject({ inserted: 0, failedCount: 2 });
+  expect(report.failed.map(({ message }) => message)).toEqual([
+    expect.stringMatching(/^cases\.jsonl:1: the key "a" is stored with other content; give it a key of its own/),
+    expect.stringMatching(/^cases\.jsonl:2: the token pair of "a" is stored with other numbers/),
+  ]);
+  expect(await stored()).toEqual(before);
+});
+
+test("an interrupted import leaves whole batches, and goes on where it was", async () => {
+  const lines = Array.from({ length: 250 }, (_, index) => line(`many/${index}`));
+  const states: ImportState[] = [];
+  const interrupted = importLines(lines, {
+    onBatch: (_tx, state) => {
+      if (states.length === 1) return Promise.reject(new Error("killed"));
+      states.push(state);
+      return Promise.resolve();
+    },
+  });
+  await expect(interrupted).rejects.toThrow("killed");
+  const [cases] = await stored();
+  expect(cases).toHaveLength(100);
+  expect(states[0]!.report).toMatchObject({ lines: 100, inserted: 100 });
+  const report = await importLines(lines, { from: states[0] });
+  expect(report).toMatchObject({ lines: 250, inserted: 250, unchanged: 0, failedCount: 0 });
+  const [all, pairs] = await stored();
+  expect([all.length, pairs.length]).toEqual([250, 250]);
+});
+
+test("blank lines and a missing last newline are no errors", async () => {
+  const path = join(folder, "blank.jsonl");
+  await writeFile(path, `\n${JSON.stringify(line("a"))}\r\n\n${JSON.stringify(line("b"))}`);
+  const { report, done, total } = await importFile(database.connection.db, {
+    path,
+    name: "blank.jsonl",
+    from: undefined,
+    onBatch: () => Promise.resolve(),
+  });
+  expect(report).toMatchObject({ lines: 4, inserted: 2, failedCount: 0 });
+  expect(done).toBe(total);
+});
+
+test("a file that is not there is one clear line", async () => {
+  const missing = importFile(database.connection.db, {
+    path: join(folder, "none"),
+    name: "none",
+    from: undefined,
+    onBatch: () => Promise.resolve(),
+  });
+  await expect(missing).rejects.toThrow(/^none: it cannot be read as a file; give the path of a JSON Lines file$/);
+});
