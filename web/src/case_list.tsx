@@ -11,7 +11,8 @@ import { type CaseLine, listsAttributions, readCasePage } from "./read_cases.ts"
 import { CASES, type CasesRoute, formatRoute } from "./route.ts";
 import { useLoad } from "./use_load.ts";
 
-const HOW_TO_IMPORT = "npx culprit model add models/demo-1m\nnpx culprit import --from culprit CASES.jsonl";
+const HOW_TO_IMPORT =
+  "npx culprit model add models/demo-1m\nnpx culprit import --from culprit models/demo-1m/failure-cases.jsonl";
 
 const benchmarksSeen = new Set<string>();
 

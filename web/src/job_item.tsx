@@ -19,6 +19,22 @@ export function JobBar({ job }: { readonly job: Job }) {
   return <progress class="bar" aria-label={KIND[job.kind]} {...(known ? { value: job.done, max: job.total } : {})} />;
 }
 
+/** Bad lines that are shown; the API has more. */
+const SHOWN = 3;
+
+function ImportReport({ report }: { readonly report: NonNullable<Job["report"]> }) {
+  const { inserted, unchanged, failedCount, failed } = report;
+  return (
+    <>
+      <p class="text">
+        {`${inserted} new, ${unchanged} known${failedCount === 0 ? "" : `, ${failedCount} not stored:`}`}
+      </p>
+      {failed.slice(0, SHOWN).map(({ message }) => <p key={message} class="text">{message}</p>)}
+      {failedCount > SHOWN ? <p class="text quiet">{`and ${failedCount - SHOWN} more lines`}</p> : null}
+    </>
+  );
+}
+
 export function JobItem({ job }: { readonly job: Job }) {
   const [trouble, setTrouble] = useState<string>();
   const stop = () => {
@@ -34,6 +50,7 @@ export function JobItem({ job }: { readonly job: Job }) {
       </div>
       {isActive(job) ? <JobBar job={job} /> : null}
       {job.message === null ? null : <p class="text quiet">{job.message}</p>}
+      {job.report === null ? null : <ImportReport report={job.report} />}
       {job.error === null ? null : <p class="text" role="alert">{job.error.message}</p>}
       {trouble === undefined ? null : <p class="text" role="alert">{trouble}</p>}
       {isActive(job) ? <button type="button" class="link small" onClick={stop}>Cancel</button> : null}

@@ -12,6 +12,13 @@ export interface Job {
   readonly error: { readonly code: string; readonly message: string } | null;
   readonly sequence: number;
   readonly createdAt: string;
+  /** What an import did with the lines of its file. */
+  readonly report: {
+    readonly inserted: number;
+    readonly unchanged: number;
+    readonly failedCount: number;
+    readonly failed: readonly { readonly message: string }[];
+  } | null;
 }
 
 interface InputError {
@@ -32,6 +39,7 @@ const JOB = `
     error { code message }
     sequence
     createdAt
+    report { inserted unchanged failedCount failed { message } }
   }
 `;
 
