@@ -1,0 +1,172 @@
+import { join } from "node:path";
+import process from "node:process";
+import { eq } from "drizzle-orm";
+import type { PgBoss } from "pg-boss";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { openModelDirectory } from "../gpu/model/directory.ts";
+import { attributions, failureCases, jobs, jobTasks, models, tokenPairs } from "../schema/tables.ts";
+import { createAttributeJob } from "../server/jobs.ts";
+import { startQueue } from "../server/queue.ts";
+import { ROOT } from "../server/settings.ts";
+import { startSupervisor, type Supervisor } from "../server/supervisor.ts";
+import { testDatabase } from "./database.ts";
+
+const PAIRS = 16;
+const TOKENS = 192;
+
+const database = testDatabase();
+let boss: PgBoss;
+let supervisor: Supervisor | undefined;
+let pairIds: number[] = [];
+
+beforeAll(async () => {
+  boss = await startQueue(database.url);
+  const { db } = database.connection;
+  const directory = join(ROOT, "test", "data", "golden", "qwen3-a");
+  const model = await openModelDirectory(directory);
+  model.close();
+  const { config, parameters, hash } = model;
+  const [{ id: modelId } = { id: 0 }] = await db.insert(models).values({
+    name: "golden",
+    directory,
+    architecture: config.architecture,
+    parameters,
+    layers: config.layers,
+    hidden: config.hidden,
+    vocabulary: config.vocabulary,
+    tokenizerHash: "none",
+    hash,
+  }).returning({ id: models.id });
+  for (let index = 0; index < PAIRS; index++) {
+    const inputIds = Array.from({ length: TOKENS }, (_, position) => (7 * position + 13 * index) % config.vocabulary);
+    const [failureCase] = await db.insert(failureCases).values({
+      modelId,
+      key: `case/${index}`,
+      benchmark: "golden",
+      task: `${index}`,
+      messages: [],
+      prompt: "",
+      prefix: "",
+      completion: "",
+      completionIds: [],
+      instructionPhrases: [],
+      metadata: {},
+      inputIds,
+      tokenTexts: inputIds.map(String),
+      segments: `S${"Q".repeat(TOKENS - 1)}`,
+      tokenCount: TOKENS,
+      promptTokens: TOKENS,
+      contentHash: "",
+    }).returning({ id: failureCases.id });
+    const [pair] = await db.insert(tokenPairs).values({
+      failureCaseId: failureCase!.id,
+      targetId: 1 + index,
+      targetText: "t",
+      targetLogit: 1,
+      contrastId: 0,
+      contrastText: "c",
+      contrastLogit: 0,
+      contrastRank: 1,
+      delta: 1,
+      source: "imported",
+      candidates: [],
+      contentHash: "",
+    }).returning({ id: tokenPairs.id });
+    pairIds.push(pair!.id);
+  }
+  pairIds = pairIds.sort((a, b) => a - b);
+});
+afterEach(async () => {
+  await supervisor?.stop();
+  supervisor = undefined;
+});
+afterAll(() => boss?.stop({ graceful: false }));
+
+const startJob = async () =>
+  (await createAttributeJob(database.connection.db, boss, {
+    tokenPairIds: pairIds,
+    rule: "attnlrp",
+    idempotencyKey: undefined,
+  })).id;
+
+async function until<Value>(look: () => Promise<Value | undefined> | Value | undefined): Promise<Value> {
+  for (const deadline = Date.now() + 100_000; Date.now() < deadline;) {
+    const value = await look();
+    if (value !== undefined) return value;
+    await new Promise((done) => setTimeout(done, 10));
+  }
+  throw new Error("It did not happen in time");
+}
+
+async function jobRow(jobId: string): Promise<typeof jobs.$inferSelect> {
+  const [row] = await database.connection.db.select().from(jobs).where(eq(jobs.id, jobId));
+  return row!;
+}
+
+const finished = (jobId: string) =>
+  until(async () => {
+    const job = await jobRow(jobId);
+    return job.status === "queued" || job.status === "running" ? undefined : job;
+  });
+
+const ready = () =>
+  until(() => {
+    const state = supervisor!.state();
+    return state.kind === "ready" ? state.pid : undefined;
+  });
+
+/** What was stored, by pair. */
+async function results(): Promise<Map<number, string>> {
+  const rows = await database.connection.db.select({
+    pair: attributions.tokenPairId,
+    relevance: attributions.relevance,
+  })
+    .from(attributions);
+  expect(rows).toHaveLength(new Set(rows.map(({ pair }) => pair)).size);
+  return new Map(rows.map(({ pair, relevance }) => [pair, Buffer.from(relevance).toString("hex")]));
+}
+
+test("a worker killed in the middle loses nothing: its job is finished once, with the same numbers", async () => {
+  const { db } = database.connection;
+  supervisor = startSupervisor(database.url);
+  await ready();
+  expect(await finished(await startJob())).toMatchObject({ status: "completed", done: PAIRS, total: PAIRS });
+  const undisturbed = await results();
+  expect(undisturbed.size).toBe(PAIRS);
+  await db.delete(jobTasks);
+  await db.delete(attributions);
+
+  const victim = await ready();
+  const jobId = await startJob();
+  await until(async () => (await jobRow(jobId)).done >= 3 || undefined);
+  await until(async () =>
+    (await boss.findJobs("attribute", { data: { jobId } })).find(({ state }) => state === "active")
+  );
+  process.kill(victim, "SIGKILL");
+  const job = await finished(jobId);
+  expect(job).toMatchObject({ status: "completed", done: PAIRS, total: PAIRS });
+  expect(await ready()).not.toBe(victim);
+  expect(await results()).toEqual(undisturbed);
+  const tasks = await boss.findJobs("attribute", { data: { jobId } });
+  expect(tasks).toHaveLength(PAIRS);
+  expect(tasks.every(({ state }) => state === "completed")).toBe(true);
+  // Only the task that it died over was tried again.
+  expect(tasks.filter(({ retryCount }) => retryCount > 0).length).toBeLessThanOrEqual(1);
+});
+
+test("a worker whose supervisor stops hands its task back and leaves", async () => {
+  const { db } = database.connection;
+  await db.delete(jobTasks);
+  await db.delete(attributions);
+  supervisor = startSupervisor(database.url);
+  const pid = await ready();
+  const jobId = await startJob();
+  await until(async () => (await jobRow(jobId)).done >= 1 || undefined);
+  await supervisor.stop();
+  expect(() => process.kill(pid, 0)).toThrow();
+  const tasks = await boss.findJobs("attribute", { data: { jobId } });
+  expect(tasks.filter(({ state }) => state === "active")).toEqual([]);
+  expect(tasks.every(({ retryCount }) => retryCount === 0)).toBe(true);
+  supervisor = startSupervisor(database.url);
+  expect(await finished(jobId)).toMatchObject({ status: "completed", done: PAIRS });
+});
