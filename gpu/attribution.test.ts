@@ -6,10 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { relativeError } from "../test/compare.ts";
 import { seededRandom } from "../test/random.ts";
 import { writeRandomModel } from "../test/random_model.ts";
-import { loadModel } from "./attribution.ts";
 import { type Device, openDevice } from "./dawn.ts";
 import { type AttributionRequest, type AttributionResult, type LoadedModel, RULES } from "./engine.ts";
 import { InputError } from "./errors.ts";
+import { loadModel } from "./loaded_model.ts";
 import { openSafetensors } from "./model/safetensors.ts";
 
 const GOLDEN = join(import.meta.dirname as string, "..", "test", "data", "golden");

@@ -33,18 +33,39 @@ export interface BlockState {
   readonly gateUp: GPUBuffer;
 }
 
-/** Buffers that all blocks use in turn. */
+/** Buffers that the forward passes of all blocks use in turn. */
 interface Scratch {
   readonly hidden: GPUBuffer;
   readonly attention: GPUBuffer;
   readonly inner: GPUBuffer;
-  readonly rotatedGradient: GPUBuffer;
-  readonly queryKeyValueGradient: GPUBuffer;
-  readonly gateUpGradient: GPUBuffer;
-  /** P, dP and dS of one score block, [heads, queries, keys]. dS carries the scale of the scores. */
+  /** P of one score block, [heads, queries, keys]. */
   readonly probability: GPUBuffer;
-  readonly probabilityGradient: GPUBuffer;
-  readonly scoreGradient: GPUBuffer;
+}
+
+/**
+ * Work space of backward passes: several gradients (targets) over the first `rows` rows of a workspace, that share its
+ * block states. Matrices are [targets, rows, ...], one target's panels after the other's.
+ */
+export interface GradientSpace {
+  readonly workspace: Workspace;
+  readonly targets: number;
+  /** Rows of each target; a multiple of 16. */
+  readonly rows: number;
+  readonly scoreBlocks: readonly PlacedBlock[];
+  readonly hidden: GPUBuffer;
+  /** Gradient of the attention's output, before its projection. */
+  readonly attention: GPUBuffer;
+  readonly inner: GPUBuffer;
+  readonly rotated: GPUBuffer;
+  readonly queryKeyValue: GPUBuffer;
+  readonly gateUp: GPUBuffer;
+  /** dP and dS of one score block, [targets, heads, queries, keys]. dS carries the scale of the scores. */
+  readonly probability: GPUBuffer;
+  readonly scores: GPUBuffer;
+  /** A zeroed [targets, rows, columns] matrix, owned by this space. */
+  allocate(columns: number, label: string): GPUBuffer;
+  /** Frees all that the space allocated, before the workspace would. */
+  free(): void;
 }
 
 /** A sequence's place among the rows. */
@@ -133,17 +154,11 @@ export function openWorkspace(device: Device, config: ModelConfig, lengths: read
 
     const { query, rotated, queryKeyValue, inner } = widths(config);
     const scoreBlocks = sequences.flatMap((sequence) => cutScores(config.heads, sequence));
-    const scoreBytes = Math.max(...scoreBlocks.map(({ queries, keys }) => config.heads * panelBytes(queries, keys)));
     const scratch: Scratch = {
       hidden: allocate(config.hidden, "normed rows"),
       attention: allocate(query, "attention output"),
       inner: allocate(inner, "MLP inner"),
-      rotatedGradient: allocate(rotated, "q and k gradients"),
-      queryKeyValueGradient: allocate(queryKeyValue, "q, k and v gradients"),
-      gateUpGradient: allocate(2 * inner, "gate and up gradients"),
-      probability: allocateBytes(scoreBytes, "attention probabilities"),
-      probabilityGradient: allocateBytes(scoreBytes, "attention probability gradients"),
-      scoreGradient: allocateBytes(scoreBytes, "attention score gradients"),
+      probability: allocateBytes(scoreBytes(scoreBlocks), "attention probabilities"),
     };
     return {
       device,
@@ -173,14 +188,80 @@ export function openWorkspace(device: Device, config: ModelConfig, lengths: read
   }
 }
 
+const scoreBytes = (blocks: readonly ScoreBlock[]) =>
+  Math.max(...blocks.map(({ heads, queries, keys }) => heads * panelBytes(queries, keys)));
+
+/** Allocates the work space of a backward pass of all rows, one gradient; freed with the workspace. */
+export function openGradientSpace(workspace: Workspace): GradientSpace {
+  return allocateGradients(workspace, 1, workspace.rows, workspace.scoreBlocks);
+}
+
+/** Allocates the work space for several targets over the first `rows` rows of a workspace of one sequence. */
+export function openTargetSpace(workspace: Workspace, targets: number, rows: number): GradientSpace {
+  const [sequence, another] = workspace.sequences;
+  if (!sequence || another) throw new Error("targets are packed over one sequence");
+  const length = Math.min(rows, sequence.length);
+  return allocateGradients(
+    workspace,
+    targets,
+    rows,
+    cutScores(workspace.config.heads, { firstRow: 0, length }, targets),
+  );
+}
+
+/** Device bytes of a GradientSpace but for its blocks of scores, for each row of each target. */
+export function gradientRowBytes(config: ModelConfig): number {
+  const { query, rotated, queryKeyValue, inner } = widths(config);
+  return 4 * (2 * config.hidden + query + rotated + queryKeyValue + 3 * inner);
+}
+
+function allocateGradients(
+  workspace: Workspace,
+  targets: number,
+  rows: number,
+  scoreBlocks: readonly PlacedBlock[],
+): GradientSpace {
+  const { device, config } = workspace;
+  const owned: GPUBuffer[] = [];
+  const allocateBytes = (bytes: number, label: string) => {
+    const buffer = workspace.adopt(device.allocate(bytes, label));
+    owned.push(buffer);
+    return buffer;
+  };
+  const allocate = (columns: number, label: string) => allocateBytes(panelBytes(targets * rows, columns), label);
+  const free = () => owned.forEach((buffer) => device.free(buffer));
+  const { query, rotated, queryKeyValue, inner } = widths(config);
+  try {
+    return {
+      workspace,
+      targets,
+      rows,
+      scoreBlocks,
+      hidden: allocate(config.hidden, "gradient of normed rows"),
+      attention: allocate(query, "gradient of the attention output"),
+      inner: allocate(inner, "gradient of the MLP inner"),
+      rotated: allocate(rotated, "gradients of q and k"),
+      queryKeyValue: allocate(queryKeyValue, "gradients of q, k and v"),
+      gateUp: allocate(2 * inner, "gradients of gate and up"),
+      probability: allocateBytes(targets * scoreBytes(scoreBlocks), "gradients of attention probabilities"),
+      scores: allocateBytes(targets * scoreBytes(scoreBlocks), "gradients of attention scores"),
+      allocate,
+      free,
+    };
+  } catch (error) {
+    free();
+    throw error;
+  }
+}
+
 /** Cuts a sequence's score matrices into blocks of query rows, each with the keys that its queries can see. */
-function cutScores(headCount: number, { firstRow, length }: Sequence): PlacedBlock[] {
+function cutScores(headCount: number, { firstRow, length }: Sequence, targets = 1): PlacedBlock[] {
   const blocks: PlacedBlock[] = [];
   for (let firstQuery = 0; firstQuery < length;) {
     let end = Math.min(firstQuery + PANEL, length);
     while (end < length) {
       const next = Math.min(end + PANEL, length);
-      if (headCount * panelBytes(next - firstQuery, next) > SCORE_BYTES) break;
+      if (targets * headCount * panelBytes(next - firstQuery, next) > SCORE_BYTES) break;
       end = next;
     }
     // Whole panels of keys: the transposed product reads and writes them so.
@@ -209,15 +290,15 @@ export function project(
       k: weight.columns,
       a: whole(x, weight.columns),
       b: { ...whole(buffer, weight.columns), type: weight.type },
-      c: { buffer: out, base: firstRow / 4, step: 0, stride },
+      c: { buffer: out, base: firstRow / 4, step: 0, outer: 0, stride },
       accumulate,
     });
   }
 }
 
-/** Records out [rows, weight.columns] (+)= gradient [rows, weight.rows] W. */
+/** Records out [targets, rows, weight.columns] (+)= gradient [targets, rows, weight.rows] W. */
 function projectBack(
-  { device, rows }: Workspace,
+  { workspace: { device }, targets, rows }: GradientSpace,
   gradient: GPUBuffer,
   weight: WeightMatrix,
   out: GPUBuffer,
@@ -227,10 +308,10 @@ function projectBack(
   for (const { buffer, firstRow, rows: k } of weight.shards) {
     matmul(device, {
       mode: "nn",
-      m: rows,
+      m: targets * rows,
       n: weight.columns,
       k,
-      a: { buffer: gradient, base: firstRow / 4, step: 0, stride },
+      a: { buffer: gradient, base: firstRow / 4, step: 0, outer: 0, stride },
       b: { ...whole(buffer, weight.columns), type: weight.type },
       c: whole(out, weight.columns),
       accumulate: accumulate || firstRow > 0,
@@ -238,9 +319,10 @@ function projectBack(
   }
 }
 
-/** A block's scores as a batch of matrices, one a head. */
-function scores(buffer: GPUBuffer, { queries, keys }: ScoreBlock): Operand {
-  return { buffer, base: 0, step: panelsOf(queries) * columns4(keys), stride: columns4(keys) };
+/** A block's scores as a batch of matrices, one a head; `shared` where all targets use the same ones. */
+function scores(buffer: GPUBuffer, { heads, queries, keys }: ScoreBlock, shared = false): Operand {
+  const step = panelsOf(queries) * columns4(keys);
+  return { buffer, base: 0, step, outer: shared ? 0 : heads * step, stride: columns4(keys) };
 }
 
 const bytesOf = (workspace: Workspace) => panelBytes(workspace.rows, workspace.config.hidden);
@@ -337,78 +419,83 @@ function headArguments({ config, rows, angles }: Workspace, weights: BlockWeight
   };
 }
 
-/** Records the pull-back of `gradient` [rows, hidden] from a block's output to its input, in place. */
+/** Records the pull-back of `gradient` [targets, rows, hidden] from a block's output to its input, in place. */
 export function blockBackward(
-  workspace: Workspace,
+  space: GradientSpace,
   weights: BlockWeights,
   state: BlockState,
   rule: Rule,
   gradient: GPUBuffer,
 ): void {
-  mlpBackward(workspace, weights, state, rule, gradient);
-  attentionBackward(workspace, weights, state, rule, gradient);
+  mlpBackward(space, weights, state, rule, gradient);
+  attentionBackward(space, weights, state, rule, gradient);
 }
 
 /**
  * Records the first half of a block's backward pass: `gradient` goes from the block's output to the residual stream
- * between attention and MLP, in place; the gradient of the attention's output is left in scratch.attention.
+ * between attention and MLP, in place; the gradient of the attention's output is left in space.attention.
  */
 export function mlpBackward(
-  workspace: Workspace,
+  space: GradientSpace,
   weights: BlockWeights,
   state: BlockState,
   rule: Rule,
   gradient: GPUBuffer,
 ): void {
-  const { device, config, rows, scratch } = workspace;
-  projectBack(workspace, gradient, weights.down, scratch.inner);
-  swigluBackward(device, rule, rows, widths(config).inner, state.gateUp, scratch.inner, scratch.gateUpGradient);
-  projectBack(workspace, scratch.gateUpGradient, weights.gateUp, scratch.hidden);
+  const { workspace: { device, config }, targets, rows } = space;
+  projectBack(space, gradient, weights.down, space.inner);
+  swigluBackward(device, rule, rows, widths(config).inner, state.gateUp, space.inner, space.gateUp, targets);
+  projectBack(space, space.gateUp, weights.gateUp, space.hidden);
   rmsNormBackward(device, {
     rule: normRule(rule),
     rows,
     columns: config.hidden,
-    dy: scratch.hidden,
+    targets,
+    dy: space.hidden,
     weight: weights.mlpNorm,
     r: state.middleScale,
     x: state.middle,
     g: gradient,
   });
-  projectBack(workspace, gradient, weights.output, scratch.attention);
+  projectBack(space, gradient, weights.output, space.attention);
 }
 
 /** Records the second half of a block's backward pass, after `mlpBackward`: `gradient` goes to the block's input. */
 export function attentionBackward(
-  workspace: Workspace,
+  space: GradientSpace,
   weights: BlockWeights,
   state: BlockState,
   rule: Rule,
   gradient: GPUBuffer,
 ): void {
-  const { device, config, rows, scratch } = workspace;
-  device.clear(scratch.queryKeyValueGradient);
-  device.clear(scratch.rotatedGradient);
-  for (const block of workspace.scoreBlocks) {
-    if (ATTENTION_FACTORS[rule][0] > 0) scoreGradients(workspace, state, block);
-    else attend(workspace, state, block);
-    pullScores(workspace, state, rule, block);
-  }
+  const { workspace, targets, rows } = space;
+  const { device, config } = workspace;
   const [factor] = ATTENTION_FACTORS[rule];
+  device.clear(space.queryKeyValue);
+  device.clear(space.rotated);
+  for (const block of space.scoreBlocks) {
+    if (factor > 0) scoreGradients(space, state, block);
+    else attend(workspace, state, block);
+    pullScores(space, state, rule, block);
+  }
   if (factor > 0) {
     rotateBackward(device, {
       ...headArguments(workspace, weights, state),
       rule: normRule(rule),
       factor,
-      dout: scratch.rotatedGradient,
-      dx: scratch.queryKeyValueGradient,
+      targets,
+      gradientRows: rows,
+      dout: space.rotated,
+      dx: space.queryKeyValue,
     });
   }
-  projectBack(workspace, scratch.queryKeyValueGradient, weights.queryKeyValue, scratch.hidden);
+  projectBack(space, space.queryKeyValue, weights.queryKeyValue, space.hidden);
   rmsNormBackward(device, {
     rule: normRule(rule),
     rows,
     columns: config.hidden,
-    dy: scratch.hidden,
+    targets,
+    dy: space.hidden,
     weight: weights.attentionNorm,
     r: state.inputScale,
     x: state.input,
@@ -416,8 +503,9 @@ export function attentionBackward(
   });
 }
 
-/** Records P, dP and dS of a score block from the gradient of the attention's output in scratch.attention. */
-export function scoreGradients(workspace: Workspace, state: BlockState, block: PlacedBlock): void {
+/** Records P (workspace scratch), dP and dS of a score block from the gradient in space.attention. */
+export function scoreGradients(space: GradientSpace, state: BlockState, block: PlacedBlock): void {
+  const { workspace, targets, rows } = space;
   const { device, config, scratch } = workspace;
   const { query, rotated, queryKeyValue } = widths(config);
   const { headDimension } = config;
@@ -428,24 +516,26 @@ export function scoreGradients(workspace: Workspace, state: BlockState, block: P
     n: block.keys,
     k: headDimension,
     batch: config.heads,
+    outer: targets,
     group: config.heads / config.keyValueHeads,
-    a: heads(scratch.attention, query, headDimension, 0, block.firstRow + block.firstQuery),
+    a: heads(space.attention, query, headDimension, 0, block.firstRow + block.firstQuery, rows),
     b: heads(state.queryKeyValue, queryKeyValue, headDimension, rotated, block.firstRow),
-    c: scores(scratch.probabilityGradient, block),
+    c: scores(space.probability, block),
   });
   softmaxBackward(
     device,
     block,
     scratch.probability,
-    scratch.probabilityGradient,
-    scratch.scoreGradient,
+    space.probability,
+    space.scores,
     1 / Math.sqrt(headDimension),
+    targets,
   );
 }
 
-/** Records a query block's part of dq, dk (scratch.rotatedGradient) and dv (scratch.queryKeyValueGradient). */
-function pullScores(workspace: Workspace, state: BlockState, rule: Rule, block: PlacedBlock): void {
-  const { device, config, scratch } = workspace;
+/** Records a query block's part of dq, dk (space.rotated) and dv (space.queryKeyValue). */
+function pullScores(space: GradientSpace, state: BlockState, rule: Rule, block: PlacedBlock): void {
+  const { workspace: { device, config, scratch }, targets, rows } = space;
   const { headDimension, heads: queryHeads, keyValueHeads } = config;
   const { query, rotated, queryKeyValue } = widths(config);
   const group = queryHeads / keyValueHeads;
@@ -456,10 +546,11 @@ function pullScores(workspace: Workspace, state: BlockState, rule: Rule, block: 
     n: headDimension,
     q: block.queries,
     batch: keyValueHeads,
+    outer: targets,
     heads: group,
-    x: scores(scratch.probability, block),
-    y: heads(scratch.attention, query, headDimension, 0, firstQuery),
-    c: heads(scratch.queryKeyValueGradient, queryKeyValue, headDimension, rotated, block.firstRow),
+    x: scores(scratch.probability, block, true),
+    y: heads(space.attention, query, headDimension, 0, firstQuery, rows),
+    c: heads(space.queryKeyValue, queryKeyValue, headDimension, rotated, block.firstRow, rows),
     scale: valueFactor,
     accumulate: true,
   });
@@ -470,20 +561,22 @@ function pullScores(workspace: Workspace, state: BlockState, rule: Rule, block: 
     n: headDimension,
     k: block.keys,
     batch: queryHeads,
+    outer: targets,
     group,
-    a: scores(scratch.scoreGradient, block),
+    a: scores(space.scores, block),
     b: heads(state.rotated, rotated, headDimension, query, block.firstRow),
-    c: heads(scratch.rotatedGradient, rotated, headDimension, 0, firstQuery),
+    c: heads(space.rotated, rotated, headDimension, 0, firstQuery, rows),
   });
   matmulTransposed(device, {
     m: block.keys,
     n: headDimension,
     q: block.queries,
     batch: keyValueHeads,
+    outer: targets,
     heads: group,
-    x: scores(scratch.scoreGradient, block),
+    x: scores(space.scores, block),
     y: heads(state.rotated, rotated, headDimension, 0, firstQuery),
-    c: heads(scratch.rotatedGradient, rotated, headDimension, query, block.firstRow),
+    c: heads(space.rotated, rotated, headDimension, query, block.firstRow, rows),
     accumulate: true,
   });
 }

@@ -1,7 +1,7 @@
 /** The engine's front door. */
-import { loadModel } from "./attribution.ts";
 import { openDevice } from "./dawn.ts";
 import type { Engine } from "./engine.ts";
+import { loadModel } from "./loaded_model.ts";
 
 export type * from "./engine.ts";
 export { RULES } from "./engine.ts";

@@ -125,7 +125,13 @@ describe.each(Object.entries(TILINGS))("matrix products %s", (_, lanes) => {
     const q = random.normals(rows * queryHeads * dimension);
     const k = random.normals(rows * keyHeads * dimension);
     const scores = device.allocate(queryHeads * panelBytes(rows, keys), "test scores");
-    const scoreOperand = { buffer: scores, base: 0, step: panelsOf(rows) * columns4(keys), stride: columns4(keys) };
+    const scoreOperand = {
+      buffer: scores,
+      base: 0,
+      step: panelsOf(rows) * columns4(keys),
+      outer: 0,
+      stride: columns4(keys),
+    };
     const head = (values: Float32Array, count: number, h: number) =>
       Array.from(
         { length: rows * dimension },

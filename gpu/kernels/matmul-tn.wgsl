@@ -5,7 +5,7 @@
 // `heads` consecutive matrices of X and Y are summed into one of C: query heads that share a key/value head.
 // Rows of X and Y that pad the last panel must be zero. The sum runs in ascending order of head and q.
 //
-// Bindings: 0 Params, 1 X (f32), 2 Y (f32), 3 C (f32). Cells as in matmul.wgsl.
+// Bindings: 0 Params, 1 X (f32), 2 Y (f32), 3 C (f32). Cells and batch as in matmul.wgsl.
 // A workgroup makes 16 rows (i) x (4 * LANES) columns (j); SHARE as in matmul.wgsl.
 #if SHARE == subgroup
 enable subgroups;
@@ -17,9 +17,10 @@ struct Params {
   heads: u32,
   accumulate: u32,
   scale: f32,
-  x_base: u32, x_step: u32, x_stride: u32,
-  y_base: u32, y_step: u32, y_stride: u32,
-  c_base: u32, c_step: u32, c_stride: u32,
+  x_base: u32, x_step: u32, x_stride: u32, x_outer: u32,
+  y_base: u32, y_step: u32, y_stride: u32, y_outer: u32,
+  c_base: u32, c_step: u32, c_stride: u32, c_outer: u32,
+  inner: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -37,9 +38,11 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
   #for R 0 16
   var sum_$R = vec4f(0);
   #end
-  for (var head = tile.z * p.heads; head < (tile.z + 1u) * p.heads; head++) {
-    let x_at = p.x_base + head * p.x_step + tile.y * 4u;
-    let y_at = p.y_base + head * p.y_step + column;
+  let outer = tile.z / p.inner;
+  let inner = tile.z % p.inner;
+  for (var head = inner * p.heads; head < (inner + 1u) * p.heads; head++) {
+    let x_at = p.x_base + outer * p.x_outer + head * p.x_step + tile.y * 4u;
+    let y_at = p.y_base + outer * p.y_outer + head * p.y_step + column;
     for (var quad = 0u; quad < p.panels_q * 4u; quad++) { // four q at a time
       let panel = quad / 4u;
       let row = (quad % 4u) * 4u;
@@ -75,7 +78,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     }
   }
   if (chunk < p.chunks_n) {
-    let at = (p.c_base + tile.z * p.c_step + tile.y * p.c_stride + chunk) * 16u;
+    let at = (p.c_base + outer * p.c_outer + inner * p.c_step + tile.y * p.c_stride + chunk) * 16u;
     if (p.accumulate != 0u) {
       #for R 0 16
       c[at + $(R)u] += p.scale * sum_$R;

@@ -5,25 +5,27 @@
 import { type Device, floatBits, type Slice } from "../dawn.ts";
 import { columns4, type ElementType, PANEL } from "../panels.ts";
 
-/** A matrix, or a batch of them, inside a buffer in panel layout; base, step and stride in cells of 16 x 4. */
+/** A matrix, or a batch of them, inside a buffer in panel layout; base, step, outer and stride in cells of 16 x 4. */
 export interface Operand {
   readonly buffer: GPUBuffer | Slice;
   /** Cell where the first panel of the first matrix starts. */
   readonly base: number;
-  /** Cells from one matrix of the batch to the next. */
+  /** Cells from one matrix of the inner batch (heads) to the next. */
   readonly step: number;
+  /** Cells from one inner batch to the next (targets of a pack); 0 when they share it. */
+  readonly outer: number;
   /** Cells from one panel to the next. */
   readonly stride: number;
 }
 
 /** The whole [rows, columns] matrix of a buffer. */
 export function whole(buffer: GPUBuffer | Slice, columns: number): Operand {
-  return { buffer, base: 0, step: 0, stride: columns4(columns) };
+  return { buffer, base: 0, step: 0, outer: 0, stride: columns4(columns) };
 }
 
 /**
  * One matrix a head inside a [rows, width] matrix whose heads lie side by side, from `firstColumn` on (a multiple of 4)
- * and from row `firstRow` on (a multiple of 16).
+ * and from row `firstRow` on (a multiple of 16). `outerRows` (a multiple of 16) lie between one pack's target and the next.
  */
 export function heads(
   buffer: GPUBuffer,
@@ -31,9 +33,16 @@ export function heads(
   headDimension: number,
   firstColumn = 0,
   firstRow = 0,
+  outerRows = 0,
 ): Operand {
   const stride = columns4(width);
-  return { buffer, base: (firstRow / PANEL) * stride + firstColumn / 4, step: headDimension / 4, stride };
+  return {
+    buffer,
+    base: (firstRow / PANEL) * stride + firstColumn / 4,
+    step: headDimension / 4,
+    outer: (outerRows / PANEL) * stride,
+    stride,
+  };
 }
 
 export interface Matmul {
@@ -42,7 +51,9 @@ export interface Matmul {
   readonly m: number;
   readonly n: number;
   readonly k: number;
+  /** Matrices of the inner batch, and inner batches. */
   readonly batch?: number;
+  readonly outer?: number;
   /** Matrices of A and C for each of B. */
   readonly group?: number;
   readonly a: Operand;
@@ -70,7 +81,7 @@ function tilingFor(device: Device): Tiling {
 /** Records C (+)= scale * A B or A B^T; m and n are rounded up to whole panels and chunks, whose padding is zero. */
 export function matmul(
   device: Device,
-  { mode, m, n, k, batch = 1, group = 1, a, b, c, scale = 1, accumulate }: Matmul,
+  { mode, m, n, k, batch = 1, outer = 1, group = 1, a, b, c, scale = 1, accumulate }: Matmul,
 ): void {
   const tiling = tilingFor(device);
   // Four lanes leave room for twice the columns before the tile is too small to pay.
@@ -84,19 +95,24 @@ export function matmul(
       columns4(k),
       accumulate ? 1 : 0,
       floatBits(scale),
-      ...[a, b, c].flatMap(({ base, step, stride }) => [base, step, stride]),
+      ...[a, b, c].flatMap(cells),
+      batch,
       group,
     ],
-    workgroups: [Math.ceil(columns4(n) / (tiling.LANES * cols)), Math.ceil(m / PANEL), batch],
+    workgroups: [Math.ceil(columns4(n) / (tiling.LANES * cols)), Math.ceil(m / PANEL), batch * outer],
   });
 }
+
+const cells = ({ base, step, stride, outer }: Operand) => [base, step, stride, outer];
 
 export interface MatmulTransposed {
   /** C [m, n] = sum over q of X[q, m] Y[q, n]. */
   readonly m: number;
   readonly n: number;
   readonly q: number;
+  /** Matrices of C in the inner batch, and inner batches. */
   readonly batch?: number;
+  readonly outer?: number;
   /** Matrices of X and Y summed into each of C. */
   readonly heads?: number;
   readonly x: Operand;
@@ -109,7 +125,7 @@ export interface MatmulTransposed {
 /** Records C (+)= scale * X^T Y. Padding rows of X and Y must be zero. */
 export function matmulTransposed(
   device: Device,
-  { m, n, q, batch = 1, heads = 1, x, y, c, scale = 1, accumulate }: MatmulTransposed,
+  { m, n, q, batch = 1, outer = 1, heads = 1, x, y, c, scale = 1, accumulate }: MatmulTransposed,
 ): void {
   const tiling = tilingFor(device);
   device.run({
@@ -122,9 +138,10 @@ export function matmulTransposed(
       heads,
       accumulate ? 1 : 0,
       floatBits(scale),
-      ...[x, y, c].flatMap(({ base, step, stride }) => [base, step, stride]),
+      ...[x, y, c].flatMap(cells),
+      batch,
     ],
-    workgroups: [Math.ceil(columns4(n) / tiling.LANES), Math.ceil(m / PANEL), batch],
+    workgroups: [Math.ceil(columns4(n) / tiling.LANES), Math.ceil(m / PANEL), batch * outer],
   });
 }
 

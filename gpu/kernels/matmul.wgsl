@@ -6,8 +6,9 @@
 // The sum runs over k in ascending order whatever the tile, so a row's result does not depend on what it is packed with.
 //
 // Bindings: 0 Params, 1 A (f32), 2 B (TYPE), 3 C (f32).
-// A panel of a matrix starts at cell `base + batch * step + panel * stride`; a cell is 16 rows x 4 columns.
-// B's batch index is divided by `group` (query heads that share a key/value head).
+// The batch counts `inner` matrices (heads) in each of several outer ones (targets of a pack). A panel of a matrix starts
+// at cell `base + outer * outer_step + inner * step + panel * stride`; a cell is 16 rows x 4 columns.
+// B's inner index is divided by `group` (query heads that share a key/value head).
 //
 // A workgroup makes 16 rows x (4 * COLS * LANES) columns; a lane holds 16 x 4 * COLS sums. Each lane loads its own B and
 // a share of A, which the others get by subgroupBroadcast (SHARE subgroup: LANES is the subgroup's size) or through
@@ -22,9 +23,10 @@ struct Params {
   chunks_k: u32, // chunks of 4 along k
   accumulate: u32,
   scale: f32,
-  a_base: u32, a_step: u32, a_stride: u32,
-  b_base: u32, b_step: u32, b_stride: u32,
-  c_base: u32, c_step: u32, c_stride: u32,
+  a_base: u32, a_step: u32, a_stride: u32, a_outer: u32,
+  b_base: u32, b_step: u32, b_stride: u32, b_outer: u32,
+  c_base: u32, c_step: u32, c_stride: u32, c_outer: u32,
+  inner: u32,
   group: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
@@ -39,8 +41,10 @@ var<workgroup> staged: array<vec4f, $(16 * 16)>;
 
 @compute @workgroup_size($LANES)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let a_panel = (p.a_base + tile.z * p.a_step + tile.y * p.a_stride) * 16u;
-  let b_batch = p.b_base + (tile.z / p.group) * p.b_step;
+  let outer = tile.z / p.inner;
+  let inner = tile.z % p.inner;
+  let a_panel = (p.a_base + outer * p.a_outer + inner * p.a_step + tile.y * p.a_stride) * 16u;
+  let b_batch = p.b_base + outer * p.b_outer + (inner / p.group) * p.b_step;
   #for J 0 COLS
   let chunk_$J = tile.x * $(LANES * COLS)u + $(J * LANES)u + lane;
   let column_$J = min(chunk_$J, p.chunks_n - 1u);
@@ -104,7 +108,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
 
   #for J 0 COLS
   if (chunk_$J < p.chunks_n) {
-    let at = (p.c_base + tile.z * p.c_step + tile.y * p.c_stride + chunk_$J) * 16u;
+    let at = (p.c_base + outer * p.c_outer + inner * p.c_step + tile.y * p.c_stride + chunk_$J) * 16u;
     if (p.accumulate != 0u) {
       #for R 0 16
       c[at + $(R)u] += p.scale * sum_$(R)_$J;

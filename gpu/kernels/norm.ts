@@ -31,8 +31,11 @@ export function rmsNorm(device: Device, { rows, columns, epsilon, x, weight, y, 
 
 export interface RmsNormBackward {
   readonly rule: NormRule;
+  /** Rows of x; a multiple of 16 where there are several targets. */
   readonly rows: number;
   readonly columns: number;
+  /** Gradients that share x and r, one after the other in dy and g. */
+  readonly targets?: number;
   readonly dy: GPUBuffer;
   readonly weight: GPUBuffer;
   readonly r: GPUBuffer;
@@ -43,13 +46,16 @@ export interface RmsNormBackward {
 }
 
 /** Records g += pullback of dy through the norm. */
-export function rmsNormBackward(device: Device, { rule, rows, columns, dy, weight, r, x, g }: RmsNormBackward): void {
+export function rmsNormBackward(
+  device: Device,
+  { rule, rows, columns, targets = 1, dy, weight, r, x, g }: RmsNormBackward,
+): void {
   device.run({
     kernel: "rmsnorm-backward",
     constants: { MODE: rule },
     bindings: rule === "exact" ? [dy, weight, r, g, x] : [dy, weight, r, g],
-    params: [columns4(columns), floatBits(columns)],
-    workgroups: [panelsOf(rows), 1, 1],
+    params: [columns4(columns), floatBits(columns), panelsOf(rows)],
+    workgroups: [targets * panelsOf(rows), 1, 1],
   });
 }
 

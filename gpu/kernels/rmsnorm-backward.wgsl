@@ -3,11 +3,12 @@
 //   MODE constant (AttnLRP, CP-LRP):  dx = r * w * dy                      r counts as a constant
 //   MODE exact (gradient):            dx = r * w * dy - x * r^3 / columns * sum(w * dy * x)
 //
-// Bindings: 0 Params, 1 dy [rows, columns], 2 w [columns], 3 r [rows], 4 g [rows, columns], 5 x (exact only).
-// One workgroup a panel.
+// dy and g may hold several gradients (targets of a pack), `panels` panels each, that share x and r.
+// Bindings: 0 Params, 1 dy [targets, rows, columns], 2 w [columns], 3 r [rows], 4 g (shape of dy),
+// 5 x [rows, columns] (exact only). One workgroup a panel.
 #include rows
 
-struct Params { chunks: u32, columns: f32 }
+struct Params { chunks: u32, columns: f32, panels: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(2) var<storage, read> w: array<vec4f>;
@@ -21,19 +22,23 @@ struct Params { chunks: u32, columns: f32 }
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
   let row = index % 16u;
   let start = group.x * p.chunks * 16u + row;
-  let scale = r[group.x * 16u + row];
+  let panel = group.x % p.panels;
+  let scale = r[panel * 16u + row];
+  #if MODE == exact
+  let x_start = panel * p.chunks * 16u + row;
+  #end
   #if MODE == exact
   var inner = 0.0;
   for (var chunk = index / 16u; chunk < p.chunks; chunk += LANES_PER_ROW) {
     let at = start + chunk * 16u;
-    inner += dot(w[chunk] * dy[at], x[at]);
+    inner += dot(w[chunk] * dy[at], x[x_start + chunk * 16u]);
   }
   let pull = row_sum(inner, index) * scale * scale * scale / p.columns;
   #end
   for (var chunk = index / 16u; chunk < p.chunks; chunk += LANES_PER_ROW) {
     let at = start + chunk * 16u;
     #if MODE == exact
-    g[at] += w[chunk] * dy[at] * scale - x[at] * pull;
+    g[at] += w[chunk] * dy[at] * scale - x[x_start + chunk * 16u] * pull;
     #else
     g[at] += w[chunk] * dy[at] * scale;
     #end

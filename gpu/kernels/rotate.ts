@@ -4,6 +4,7 @@ import { columns4, PANEL, panelsOf } from "../panels.ts";
 import { type NormRule, rmsNormBackwardReference, rmsNormReference } from "./norm.ts";
 
 interface Heads {
+  /** Rows of x. */
   readonly rows: number;
   readonly queryHeads: number;
   readonly keyHeads: number;
@@ -46,19 +47,24 @@ export function rotateBackward(
   args: Heads & {
     readonly rule: NormRule;
     readonly factor: number;
-    /** [rows, q heads | k heads] */
+    /** Gradients that share x, r and angles, one after the other in dout and dx. */
+    readonly targets?: number;
+    /** Rows of each gradient, the first of x's; default all. A multiple of 16 where there are several targets. */
+    readonly gradientRows?: number;
+    /** [targets, rows, q heads | k heads] */
     readonly dout: GPUBuffer;
-    /** Shape of x; the columns of v stay as they are. */
+    /** As x for each target; the columns of v stay as they are. */
     readonly dx: GPUBuffer;
   },
 ): void {
+  const panels = panelsOf(args.gradientRows ?? args.rows);
   const bindings = [args.dout, args.weight, args.angles, args.r, args.dx];
   device.run({
     kernel: "rotate-backward",
     constants: { MODE: args.rule },
     bindings: args.rule === "exact" ? [...bindings, args.x] : bindings,
-    params: [...shape(args), floatBits(args.factor)],
-    workgroups: [panelsOf(args.rows), Math.ceil((args.queryHeads + args.keyHeads) / 4), 1],
+    params: [...shape(args), panels, floatBits(args.factor)],
+    workgroups: [(args.targets ?? 1) * panels, Math.ceil((args.queryHeads + args.keyHeads) / 4), 1],
   });
 }
 

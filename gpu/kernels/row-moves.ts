@@ -2,7 +2,10 @@
 import type { Device } from "../dawn.ts";
 import { columns4, panelsOf } from "../panels.ts";
 
-/** Records out[start + row] = <a[row], b[row]> for all rows of [rows, columns], padding included. */
+/**
+ * Records out[start + target * rows + row] = <a[row], b[target, row]> for all rows, padding included. Rows are a multiple
+ * of 16 where there are several targets.
+ */
 export function rowDot(
   device: Device,
   rows: number,
@@ -11,12 +14,13 @@ export function rowDot(
   b: GPUBuffer,
   out: GPUBuffer,
   start: number,
+  targets = 1,
 ): void {
   device.run({
     kernel: "row-dot",
     bindings: [a, b, out],
-    params: [columns4(columns), start],
-    workgroups: [panelsOf(rows), 1, 1],
+    params: [columns4(columns), start, panelsOf(rows)],
+    workgroups: [targets * panelsOf(rows), 1, 1],
   });
 }
 

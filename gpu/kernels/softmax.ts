@@ -22,7 +22,7 @@ export function softmax(device: Device, block: ScoreBlock, scores: GPUBuffer): v
   });
 }
 
-/** Records ds = factor * the softmax Jacobian's pullback of dp. */
+/** Records ds = factor * the softmax Jacobian's pullback of dp, [targets, heads, queries, keys] each. */
 export function softmaxBackward(
   device: Device,
   block: ScoreBlock,
@@ -30,12 +30,13 @@ export function softmaxBackward(
   dp: GPUBuffer,
   ds: GPUBuffer,
   factor: number,
+  targets = 1,
 ): void {
   device.run({
     kernel: "softmax-backward",
     bindings: [probability, dp, ds],
-    params: [columns4(block.keys), panelsOf(block.queries), floatBits(factor)],
-    workgroups: [panelsOf(block.queries), block.heads, 1],
+    params: [columns4(block.keys), panelsOf(block.queries), floatBits(factor), block.heads],
+    workgroups: [panelsOf(block.queries), targets * block.heads, 1],
   });
 }
 

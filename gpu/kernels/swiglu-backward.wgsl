@@ -4,8 +4,9 @@
 //   RULE cplrp:     dup = a * dw,      dgate = 0
 //   RULE gradient:  dup = a * dw,      dgate = sigmoid(gate) * (1 + gate * (1 - sigmoid(gate))) * up * dw
 //
-// Bindings: 0 Params, 1 x [rows, gate | up], 2 dw [rows, chunks], 3 dx (shape of x).
-struct Params { chunks: u32, cells: u32, width: u32 }
+// dw and dx may hold several gradients (targets of a pack), `panels` panels each, that share x.
+// Bindings: 0 Params, 1 x [rows, gate | up], 2 dw [targets, rows, chunks], 3 dx [targets, rows, gate | up].
+struct Params { chunks: u32, cells: u32, width: u32, panels: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> dw: array<vec4f>;
@@ -16,13 +17,16 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let index = id.y * p.width + id.x;
   let cell = index / 16u;
   if (cell >= p.cells) { return; }
-  let gate_at = ((cell / p.chunks) * 2u * p.chunks + cell % p.chunks) * 16u + index % 16u;
+  let panel = cell / p.chunks;
+  let gate_at = (panel * 2u * p.chunks + cell % p.chunks) * 16u + index % 16u;
   let up_at = gate_at + p.chunks * 16u;
-  let gate = x[gate_at];
+  let from_gate = ((panel % p.panels) * 2u * p.chunks + cell % p.chunks) * 16u + index % 16u;
+  let gate = x[from_gate];
+  let up = x[from_gate + p.chunks * 16u];
   let sigmoid = 1.0 / (1.0 + exp(-gate));
   #if RULE == attnlrp
   dx[up_at] = 0.5 * gate * sigmoid * dw[index];
-  dx[gate_at] = 0.5 * sigmoid * x[up_at] * dw[index];
+  dx[gate_at] = 0.5 * sigmoid * up * dw[index];
   #end
   #if RULE == cplrp
   dx[up_at] = gate * sigmoid * dw[index];
@@ -30,6 +34,6 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   #end
   #if RULE == gradient
   dx[up_at] = gate * sigmoid * dw[index];
-  dx[gate_at] = sigmoid * (1.0 + gate * (1.0 - sigmoid)) * x[up_at] * dw[index];
+  dx[gate_at] = sigmoid * (1.0 + gate * (1.0 - sigmoid)) * up * dw[index];
   #end
 }

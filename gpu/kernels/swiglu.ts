@@ -1,25 +1,16 @@
 /** The gated linear unit of the MLP, and its backward rules. Sources: swiglu.wgsl, swiglu-backward.wgsl. */
-import { type Device, MAX_WORKGROUPS } from "../dawn.ts";
+import type { Device } from "../dawn.ts";
 import type { Rule } from "../engine.ts";
 import { columns4, PANEL, panelsOf } from "../panels.ts";
-
-/** Params and workgroups that give each vec4 of [rows, columns] an invocation, 64 a workgroup. */
-function elementwise(rows: number, columns: number) {
-  const cells = panelsOf(rows) * columns4(columns);
-  const workgroups = Math.ceil(cells * PANEL / 64);
-  const across = Math.min(workgroups, MAX_WORKGROUPS);
-  return {
-    params: [columns4(columns), cells, across * 64],
-    workgroups: [across, Math.ceil(workgroups / across), 1] as const,
-  };
-}
+import { elementwise } from "./elementwise.ts";
 
 /** Records w [rows, columns] = silu(gate) * up; x holds gate and up, [rows, 2 columns]; columns a multiple of 4. */
 export function swiglu(device: Device, rows: number, columns: number, x: GPUBuffer, w: GPUBuffer): void {
-  device.run({ kernel: "swiglu", bindings: [x, w], ...elementwise(rows, columns) });
+  const { cells, width, workgroups } = elementwise(rows, columns);
+  device.run({ kernel: "swiglu", bindings: [x, w], params: [columns4(columns), cells, width], workgroups });
 }
 
-/** Records dx [rows, 2 columns] from dw [rows, columns] by the rule. */
+/** Records dx [targets, rows, 2 columns] from dw [targets, rows, columns] by the rule; all targets share x. */
 export function swigluBackward(
   device: Device,
   rule: Rule,
@@ -28,12 +19,15 @@ export function swigluBackward(
   x: GPUBuffer,
   dw: GPUBuffer,
   dx: GPUBuffer,
+  targets = 1,
 ): void {
+  const { cells, width, workgroups } = elementwise(targets * panelsOf(rows) * PANEL, columns);
   device.run({
     kernel: "swiglu-backward",
     constants: { RULE: rule },
     bindings: [x, dw, dx],
-    ...elementwise(rows, columns),
+    params: [columns4(columns), cells, width, panelsOf(rows)],
+    workgroups,
   });
 }
 

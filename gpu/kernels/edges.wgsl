@@ -1,0 +1,32 @@
+// Edges of one block by the closed form (docs/method.md section 3), summed over heads, for a block of target rows:
+//
+//   RULE attnlrp:  A[t, s] = sum_heads (1/2 P_ts dP_ts + 1/4 dS_ts S_ts)      dS holds the scale of the scores: divided out
+//   RULE cplrp:    A[t, s] = sum_heads P_ts dP_ts
+//
+// The diagonal's other terms are added by edges-diagonal.wgsl. Hidden pairs have P = dS = 0, so their edge is 0.
+// Bindings: 0 Params, 1 P, 2 dP, 3 A [block rows, keys], and for attnlrp 4 dS, 5 S. One invocation a vec4 of A.
+struct Params { cells: u32, heads: u32, unscale: f32, width: u32 }
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> probability: array<vec4f>;
+@group(0) @binding(2) var<storage, read> probability_gradient: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> edges: array<vec4f>;
+#if RULE == attnlrp
+@group(0) @binding(4) var<storage, read> score_gradient: array<vec4f>;
+@group(0) @binding(5) var<storage, read> scores: array<vec4f>;
+#end
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let index = id.y * p.width + id.x;
+  if (index >= p.cells * 16u) { return; }
+  var sum = vec4f(0);
+  for (var head = 0u; head < p.heads; head++) {
+    let at = head * p.cells * 16u + index;
+    #if RULE == attnlrp
+    sum += 0.5 * probability[at] * probability_gradient[at] + 0.25 * p.unscale * score_gradient[at] * scores[at];
+    #else
+    sum += probability[at] * probability_gradient[at];
+    #end
+  }
+  edges[index] = sum;
+}

@@ -1,0 +1,115 @@
+/** A model on a device, as `gpu/engine.ts` promises it: requests checked, run one after another. */
+import { attributePacked } from "./attribution.ts";
+import type { Device } from "./dawn.ts";
+import type { AttributionRequest, AttributionResult, LoadedModel, RunOptions } from "./engine.ts";
+import { InputError } from "./errors.ts";
+import type { ModelConfig } from "./model/config.ts";
+import { openModelDirectory } from "./model/directory.ts";
+import { forward, lastLogits, type Runner } from "./pass.ts";
+import { freeWeights, loadWeights, type Weights } from "./weights.ts";
+
+/** Block states are kept for the backward pass up to this many bytes; beyond it they are computed again. */
+const KEEP_BYTES = 2 ** 30;
+
+export interface LoadOptions extends RunOptions {
+  /** Largest sum of block states kept instead of computed again, bytes. */
+  readonly keepBytes?: number;
+}
+
+/** Checks a request against a model. Throws InputError naming the argument. */
+function checkRequest(config: ModelConfig, { inputIds, target, contrast }: AttributionRequest): void {
+  checkIds(config, inputIds);
+  for (const [where, id] of [["target", target], ["contrast", contrast]] as const) {
+    if (id !== undefined) checkId(config, id, where);
+  }
+  if (target === contrast) {
+    throw new InputError(
+      `target and contrast are the same token ${target}`,
+      "contrast",
+      "name the token that should have come instead of the target",
+    );
+  }
+}
+
+function checkIds(config: ModelConfig, inputIds: readonly number[]): void {
+  if (inputIds.length === 0) throw new InputError("the prompt has no tokens", "input", "give at least one token");
+  if (inputIds.length > config.maxPositions) {
+    throw new InputError(
+      `the prompt has ${inputIds.length} tokens and the model takes ${config.maxPositions}`,
+      "input",
+      "shorten it",
+    );
+  }
+  inputIds.forEach((id, index) => checkId(config, id, `input[${index}]`));
+}
+
+function checkId({ vocabulary }: ModelConfig, id: number, where: string): void {
+  if (!Number.isInteger(id) || id < 0 || id >= vocabulary) {
+    throw new InputError(
+      `token id ${id} is not in the vocabulary of ${vocabulary}`,
+      where,
+      `use whole numbers from 0 to ${vocabulary - 1}`,
+    );
+  }
+}
+
+/** Loads a model directory onto a device. Throws InputError when it is broken or does not fit. */
+export async function loadModel(device: Device, directory: string, options: LoadOptions = {}): Promise<LoadedModel> {
+  const model = await openModelDirectory(directory);
+  let weights: Weights;
+  try {
+    const { headDimension } = model.config;
+    if (headDimension % 8 !== 0) {
+      throw new InputError(
+        `head_dim is ${headDimension}, and the engine's kernels take multiples of 8`,
+        `${model.directory}/config.json`,
+        "use a model with another head_dim",
+      );
+    }
+    weights = await loadWeights(device, model, options);
+  } catch (error) {
+    model.close();
+    throw error;
+  }
+  const runner: Runner = { device, model, weights, keepBytes: options.keepBytes ?? KEEP_BYTES };
+  let queue: Promise<unknown> = Promise.resolve();
+  let disposed = false;
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = queue.then(() => {
+      if (disposed) throw new Error(`${model.directory} is disposed`);
+      return work();
+    });
+    queue = turn.catch(() => {});
+    return turn;
+  }
+  return {
+    directory: model.directory,
+    config: model.config,
+    adapter: device.info,
+    async attribute(request, runOptions = {}) {
+      checkRequest(model.config, request);
+      const [result] = await inTurn(() => attributePacked(runner, [request], runOptions));
+      return result as AttributionResult;
+    },
+    attributeMany(requests, runOptions = {}) {
+      requests.forEach((request) => checkRequest(model.config, request));
+      return inTurn(() => attributePacked(runner, requests, runOptions));
+    },
+    async logits(inputIds, runOptions = {}) {
+      checkIds(model.config, inputIds);
+      return await inTurn(async () => {
+        const pass = await forward(runner, [inputIds], runOptions, false);
+        try {
+          return (await lastLogits(runner, pass))[0] as Float32Array;
+        } finally {
+          pass.workspace.free();
+        }
+      });
+    },
+    dispose() {
+      disposed = true;
+      freeWeights(device, weights);
+      model.close();
+    },
+  };
+}

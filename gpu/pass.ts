@@ -1,0 +1,228 @@
+/**
+ * What every way of explaining a prediction starts with: the forward pass, the token pair with its logits, and the
+ * gradient of the objective at the last node layer (method.md section 1).
+ */
+import { blockForward, type BlockState, blockStateBytes, openWorkspace, project, type Workspace } from "./blocks.ts";
+import type { Device } from "./dawn.ts";
+import type { AttributionRequest, Rule, RunOptions, TokenLogit } from "./engine.ts";
+import { InputError } from "./errors.ts";
+import { rmsNorm, rmsNormBackward } from "./kernels/norm.ts";
+import { moveRows } from "./kernels/row-moves.ts";
+import type { ModelConfig } from "./model/config.ts";
+import type { ModelDirectory } from "./model/directory.ts";
+import { PANEL, panelBytes, panelIndex, panelsOf } from "./panels.ts";
+import { readRowAsNumbers, type Weights } from "./weights.ts";
+
+/** Work recorded between waits for the device, in floating point operations: bounds how long cancelling takes. */
+const FLUSH_OPERATIONS = 4e9;
+
+/** A model on a device. */
+export interface Runner {
+  readonly device: Device;
+  readonly model: ModelDirectory;
+  readonly weights: Weights;
+  readonly keepBytes: number;
+}
+
+/** A forward pass over sequences laid one after the other. */
+export interface ForwardPass {
+  readonly workspace: Workspace;
+  /** Residual stream at every node layer, layers + 1 of [rows, hidden]; only the last when nothing is kept. */
+  readonly nodes: readonly GPUBuffer[];
+  /** A state for each block; the same one where they are computed again. */
+  readonly states: readonly BlockState[];
+  /** Whether each block has its own state. */
+  readonly kept: boolean;
+  /** Rows of the sequences' last tokens. */
+  readonly lastRowsBuffer: GPUBuffer;
+  /** Residual stream and final-normed residual stream at the last tokens, [sequences, hidden]; 1 / RMS beside. */
+  readonly last: GPUBuffer;
+  readonly lastNormed: GPUBuffer;
+  readonly lastScale: GPUBuffer;
+}
+
+/** Runs the forward pass of all sequences; the caller frees the workspace. */
+export async function forward(
+  { device, model, weights, keepBytes }: Runner,
+  sequences: readonly (readonly number[])[],
+  options: RunOptions,
+  forBackward: boolean,
+): Promise<ForwardPass> {
+  const { config } = model;
+  const workspace = openWorkspace(device, config, sequences.map(({ length }) => length));
+  try {
+    const { rows } = workspace;
+    const node = (layer: number) => workspace.allocate(config.hidden, `node layer ${layer}`);
+    const nodes = [node(0)];
+    device.write(nodes[0] as GPUBuffer, 0, embed(model, workspace, sequences));
+    const kept = forBackward && blockStateBytes(config, rows) * config.layers <= keepBytes;
+    const states: BlockState[] = [];
+    const pace = pacer(device, config, rows, options);
+    for (let layer = 0; layer < config.layers; layer++) {
+      // Without a backward pass two buffers take turns.
+      const input = nodes[layer] as GPUBuffer;
+      const output = forBackward || layer === 0 ? node(layer + 1) : nodes[layer - 1] as GPUBuffer;
+      nodes.push(output);
+      const first = states[0];
+      const state = kept || !first ? workspace.blockState(input) : { ...first, input };
+      states.push(state);
+      blockForward(workspace, weights.blocks[layer] as Weights["blocks"][number], state, output);
+      await pace("forward", layer + 1);
+    }
+
+    const lastRows = workspace.sequences.map(({ firstRow, length }) => firstRow + length - 1);
+    const own = workspace.adopt;
+    const count = sequences.length;
+    const lastRowsBuffer = own(device.allocate(panelsOf(count) * PANEL * 4, "last rows"));
+    device.write(lastRowsBuffer, 0, Uint32Array.from(lastRows));
+    const last = own(device.allocate(panelBytes(count, config.hidden), "last rows of the residual stream"));
+    const lastNormed = own(device.allocate(panelBytes(count, config.hidden), "last rows, normed"));
+    const lastScale = own(device.allocate(panelsOf(count) * PANEL * 4, "final norm's scale"));
+    moveRows(device, "gather", count, config.hidden, lastRowsBuffer, nodes[config.layers] as GPUBuffer, last);
+    rmsNorm(device, {
+      rows: count,
+      columns: config.hidden,
+      epsilon: config.normEpsilon,
+      x: last,
+      weight: weights.finalNorm,
+      y: lastNormed,
+      r: lastScale,
+    });
+    return { workspace, nodes, states, kept, lastRowsBuffer, last, lastNormed, lastScale };
+  } catch (error) {
+    workspace.free();
+    throw error;
+  }
+}
+
+/** Waits for the device every so often, reports progress, and stops when the signal says so. */
+export function pacer(device: Device, config: ModelConfig, rows: number, { signal, onProgress }: RunOptions) {
+  const { hidden, intermediate, heads, keyValueHeads, headDimension, layers } = config;
+  const parameters = hidden * (3 * intermediate + (2 * heads + 2 * keyValueHeads) * headDimension);
+  const operations = 2 * parameters * rows + 4 * rows * rows * heads * headDimension;
+  let sinceFlush = 0;
+  return async (phase: "forward" | "backward", done: number): Promise<void> => {
+    signal?.throwIfAborted();
+    sinceFlush += operations;
+    if (sinceFlush < FLUSH_OPERATIONS && done < layers) return;
+    sinceFlush = 0;
+    await device.flush();
+    onProgress?.({ phase, done, total: layers });
+  };
+}
+
+/** Embedding rows of the tokens, read from the file, in panels [rows, hidden]. */
+function embed(
+  model: ModelDirectory,
+  workspace: Workspace,
+  sequences: readonly (readonly number[])[],
+): Float32Array<ArrayBuffer> {
+  const { hidden } = model.config;
+  const embeddings = new Map<number, Float32Array>();
+  const packed = new Float32Array(panelBytes(workspace.rows, hidden) / 4);
+  workspace.sequences.forEach(({ firstRow }, index) => {
+    (sequences[index] as readonly number[]).forEach((id, position) => {
+      let values = embeddings.get(id);
+      if (!values) embeddings.set(id, values = readRowAsNumbers(model, "model.embed_tokens.weight", id, hidden));
+      writeRow(packed, firstRow + position, values);
+    });
+  });
+  return packed;
+}
+
+function writeRow(packed: Float32Array, row: number, values: Float32Array): void {
+  for (let column = 0; column < values.length; column++) {
+    packed[panelIndex(row, column, values.length)] = values[column] as number;
+  }
+}
+
+function readRow(packed: Float32Array, row: number, columns: number): Float32Array {
+  return Float32Array.from({ length: columns }, (_, column) => packed[panelIndex(row, column, columns)] as number);
+}
+
+/** Logits at each sequence's last token, [vocabulary] each. */
+export async function lastLogits({ device, model, weights }: Runner, pass: ForwardPass): Promise<Float32Array[]> {
+  const count = pass.workspace.sequences.length;
+  const { vocabulary } = model.config;
+  const bytes = panelBytes(count, vocabulary);
+  const logits = device.allocate(bytes, "logits");
+  try {
+    project(device, count, pass.lastNormed, weights.unembedding, logits);
+    const packed = new Float32Array(await device.read(logits, 0, bytes));
+    return pass.workspace.sequences.map((_, row) => readRow(packed, row, vocabulary));
+  } finally {
+    device.free(logits);
+  }
+}
+
+function argmax(values: Float32Array): number {
+  return values.reduce((best, value, id) => value > (values[best] as number) ? id : best, 0);
+}
+
+const dot = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, i) => sum + value * (b[i] as number), 0);
+
+export interface Pair {
+  readonly target: TokenLogit;
+  readonly contrast: TokenLogit;
+}
+
+/** The token pairs with their logits; the argmax where a request names no target. */
+export async function chooseTokens(
+  runner: Runner,
+  pass: ForwardPass,
+  requests: readonly AttributionRequest[],
+): Promise<readonly Pair[]> {
+  const { device, model, weights } = runner;
+  const { hidden } = model.config;
+  const logits = requests.some(({ target }) => target === undefined) ? await lastLogits(runner, pass) : undefined;
+  const packed = new Float32Array(await device.read(pass.lastNormed, 0, panelBytes(requests.length, hidden)));
+  return requests.map(({ target, contrast }, index) => {
+    const normed = readRow(packed, index, hidden);
+    const withLogit = (id: number): TokenLogit => ({
+      id,
+      logit: dot(normed, readRowAsNumbers(model, weights.unembeddingName, id, hidden)),
+    });
+    const wrong = target ?? argmax((logits as Float32Array[])[index] as Float32Array);
+    if (wrong === contrast) {
+      throw new InputError(
+        `the contrast ${contrast} is the model's own choice at this position, so there is nothing to contrast it with`,
+        "contrast",
+        "name another contrast, or a target",
+      );
+    }
+    return { target: withLogit(wrong), contrast: withLogit(contrast) };
+  });
+}
+
+/** Records the gradient of the objective at the last node layer, [rows, hidden]: zero but for the last tokens. */
+export function seed(
+  { device, model, weights }: Runner,
+  pass: ForwardPass,
+  pairs: readonly Pair[],
+  rule: Rule,
+): GPUBuffer {
+  const { workspace } = pass;
+  const { hidden } = model.config;
+  const packed = new Float32Array(panelBytes(pairs.length, hidden) / 4);
+  pairs.forEach(({ target, contrast }, row) => {
+    const wrong = readRowAsNumbers(model, weights.unembeddingName, target.id, hidden);
+    const right = readRowAsNumbers(model, weights.unembeddingName, contrast.id, hidden);
+    writeRow(packed, row, wrong.map((value, i) => value - (right[i] as number)));
+  });
+  const difference = workspace.adopt(device.allocate(packed.byteLength, "unembedding difference"));
+  device.write(difference, 0, packed);
+  const lastGradient = workspace.adopt(device.allocate(packed.byteLength, "gradient at the last tokens"));
+  rmsNormBackward(device, {
+    rule: rule === "gradient" ? "exact" : "constant",
+    rows: pairs.length,
+    columns: hidden,
+    dy: difference,
+    weight: weights.finalNorm,
+    r: pass.lastScale,
+    x: pass.last,
+    g: lastGradient,
+  });
+  const gradient = workspace.allocate(hidden, "gradient");
+  moveRows(device, "scatter", pairs.length, hidden, pass.lastRowsBuffer, lastGradient, gradient);
+  return gradient;
+}
