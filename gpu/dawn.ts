@@ -168,9 +168,46 @@ async function requestBundled(): Promise<GPUAdapter | null> {
 }
 
 async function requestFrom(flags: string[]): Promise<GPUAdapter | null> {
-  const gpu = create(flags);
-  instances.push(gpu);
-  return await gpu.requestAdapter({ powerPreference: "high-performance" });
+  let found: Promise<GPUAdapter | null>;
+  const restore = silenceStandardError();
+  try {
+    const gpu = create(flags);
+    instances.push(gpu);
+    found = gpu.requestAdapter({ powerPreference: "high-performance" });
+  } finally {
+    restore();
+  }
+  // Dawn rejects where no adapter has the name asked for; it gives null where there is none at all.
+  return await found.catch(() => null);
+}
+
+/**
+ * Sends standard error to nowhere until the returned function is called: while Dawn enumerates adapters it warns on
+ * standard error of limits that nobody asked for, and the command line promises one line there for bad input.
+ */
+function silenceStandardError(): () => void {
+  if (Deno.build.os !== "linux") return () => {};
+  try {
+    const libc = Deno.dlopen("libc.so.6", {
+      dup: { parameters: ["i32"], result: "i32" },
+      dup2: { parameters: ["i32", "i32"], result: "i32" },
+      close: { parameters: ["i32"], result: "i32" },
+      open: { parameters: ["buffer", "i32"], result: "i32" },
+    });
+    const WRITE_ONLY = 1;
+    const saved = libc.symbols.dup(2);
+    const nowhere = libc.symbols.open(new TextEncoder().encode("/dev/null\0"), WRITE_ONLY);
+    if (saved < 0 || nowhere < 0) return () => libc.close();
+    libc.symbols.dup2(nowhere, 2);
+    return () => {
+      libc.symbols.dup2(saved, 2);
+      libc.symbols.close(saved);
+      libc.symbols.close(nowhere);
+      libc.close();
+    };
+  } catch {
+    return () => {};
+  }
 }
 
 function nameOf(adapter: GPUAdapter): string {
