@@ -7,7 +7,7 @@ import type { Database } from "../schema/context.ts";
 import { attributions, failureCases, models, tokenPairs } from "../schema/tables.ts";
 import { attributionRow } from "./attribution_row.ts";
 import type { Attempt } from "./consumer.ts";
-import type { Connection } from "./database.ts";
+import type { Connection, Transaction } from "./database.ts";
 import { failTask, finishTask, lockJob, reportProgress, startJob } from "./jobs.ts";
 import type { ModelCache } from "./model_cache.ts";
 import { type AttributeTask, inside } from "./queue.ts";
@@ -60,8 +60,6 @@ export async function performAttribute(parts: AttributeParts, attempt: Attempt<A
     await boss.complete("attribute", attempt);
   }
 }
-
-type Transaction = Parameters<Parameters<Database["transaction"]>[0]>[0];
 
 /** Stores a result, links it to the task, and completes the task: all in one transaction, or nothing. */
 async function finish(

@@ -41,10 +41,11 @@ export async function createAttributeJob(db: Database, boss: PgBoss, request: At
       await boss.insert("attribute", tasks.map((data) => ({ data, priority })), inside(tx));
       await notifyQueue(tx, "attribute");
     }
+    await tx.update(jobs).set({ total: pairs.length }).where(eq(jobs.id, job.id));
+    await settleAttributeJob(tx, job.id);
     const stored = pairs.length - open.length;
     const message = stored === 0 ? null : `${stored} of ${pairs.length} were already stored`;
-    await tx.update(jobs).set({ total: pairs.length, message }).where(eq(jobs.id, job.id));
-    await settleAttributeJob(tx, job.id);
+    await tx.update(jobs).set({ message }).where(eq(jobs.id, job.id));
     return job;
   });
 }
@@ -131,7 +132,7 @@ export async function startJob(db: Database, jobId: string): Promise<boolean> {
     const status = await lockJob(tx, jobId);
     if (status === "running") return true;
     if (status !== "queued") return false;
-    await change(tx, jobId, { status: sql`'running'`, startedAt: sql`now()` });
+    await change(tx, jobId, { status: "running", startedAt: sql`now()` });
     return true;
   });
 }
@@ -186,11 +187,11 @@ async function settleAttributeJob(tx: Transaction, jobId: string): Promise<void>
   }).from(jobTasks).where(eq(jobTasks.jobId, jobId));
   const { total = 0, done = 0, failed = 0, error = null } = state ?? {};
   if (done < total) return await change(tx, jobId, { done });
-  if (failed === 0) return await change(tx, jobId, { done, status: sql`'completed'`, finishedAt: sql`now()` });
+  const end = { done, message: null, finishedAt: sql`now()` };
+  if (failed === 0) return await change(tx, jobId, { ...end, status: "completed" });
   await change(tx, jobId, {
-    done,
-    status: sql`'failed'`,
-    finishedAt: sql`now()`,
+    ...end,
+    status: "failed",
     errorCode: failed === total ? "ALL_FAILED" : "SOME_FAILED",
     errorMessage: total === 1 ? error : `${failed} of ${total} token pairs failed, for example: ${error}`,
   });
@@ -214,7 +215,7 @@ export async function finishImport(tx: Transaction, jobId: string, state: Import
   await change(tx, jobId, {
     ...state,
     message: `${state.report.lines} lines`,
-    status: sql`'completed'`,
+    status: "completed",
     finishedAt: sql`now()`,
   });
 }
@@ -225,7 +226,7 @@ export async function failJob(db: Database, jobId: string, code: string, message
     const status = await lockJob(tx, jobId);
     if (status !== "queued" && status !== "running") return;
     await change(tx, jobId, {
-      status: sql`'failed'`,
+      status: "failed",
       finishedAt: sql`now()`,
       errorCode: code,
       errorMessage: message,
@@ -244,7 +245,7 @@ export async function cancelJob(db: Database, jobId: string): Promise<void> {
     await tx.execute(sql`
       delete from pgboss.job
       where name in ('attribute', 'import') and state in ('created', 'retry') and data ->> 'jobId' = ${jobId}`);
-    await change(tx, jobId, { status: sql`'cancelled'`, finishedAt: sql`now()` });
+    await change(tx, jobId, { status: "cancelled", finishedAt: sql`now()` });
   });
 }
 

@@ -2,59 +2,28 @@
 // The command `culprit`: runs server/cli.ts with the Deno that npm installed. Plain Node and no dependencies, since it
 // must speak clearly before anything is installed.
 import { spawn } from "node:child_process";
-import { accessSync, chmodSync, constants, existsSync } from "node:fs";
-import { createRequire } from "node:module";
 import { constants as system } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { findDeno } from "./deno_binary.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-
-/** npm packages that hold the Deno binary, by `process.platform`-`process.arch`. */
-const BINARY_PACKAGES = {
-  "linux-x64": "@deno/linux-x64-glibc",
-  "linux-arm64": "@deno/linux-arm64-glibc",
-  "darwin-x64": "@deno/darwin-x64",
-  "darwin-arm64": "@deno/darwin-arm64",
-  "win32-x64": "@deno/win32-x64",
-  "win32-arm64": "@deno/win32-arm64",
-};
 
 function fail(line) {
   console.error(`culprit: ${line}`);
   process.exit(1);
 }
 
-/**
- * The binary in the platform's own package. The package `deno` copies it next to itself in an install script, which npm
- * may not have run, so that copy is not relied on.
- */
-function findDeno() {
-  const platform = `${process.platform}-${process.arch}`;
-  const name = BINARY_PACKAGES[platform];
-  if (!name) fail(`there is no Deno for ${platform}; use Linux, macOS or Windows on x64 or arm64`);
-  const require = createRequire(join(root, "package.json"));
+function deno() {
   try {
-    // Asked through the package that depends on it, since npm may nest one package in the other.
-    const deno = createRequire(require.resolve("deno/package.json"));
-    const file = join(
-      dirname(deno.resolve(`${name}/package.json`)),
-      process.platform === "win32" ? "deno.exe" : "deno",
-    );
-    if (!existsSync(file)) throw new Error(file);
-    try {
-      accessSync(file, constants.X_OK);
-    } catch {
-      chmodSync(file, 0o755);
-    }
-    return file;
-  } catch {
-    return fail(`the dependencies are not installed; run npm ci in ${root}`);
+    return findDeno(root);
+  } catch (error) {
+    return fail(error.message);
   }
 }
 
 const child = spawn(
-  findDeno(),
+  deno(),
   [
     "run",
     "-A",
