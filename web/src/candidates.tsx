@@ -9,7 +9,12 @@ import { useLoad } from "./use_load.ts";
 
 const VERDICT = new Map<boolean | null, string>([[true, "passed"], [false, "failed"], [null, "not tried"]]);
 
-export function Candidates({ pair }: { readonly pair: Pair }) {
+/** A completion from the forced token on: what comes before is the same for all. */
+function sinceForced(completion: string, prefix: string): string {
+  return prefix !== "" && completion.startsWith(prefix) ? `…${completion.slice(prefix.length)}` : completion;
+}
+
+export function Candidates({ pair, prefix }: { readonly pair: Pair; readonly prefix: string }) {
   const { data, error, reload } = useLoad(pair.id, (signal) => readCandidates(pair.id, signal));
   return (
     <section>
@@ -52,7 +57,7 @@ export function Candidates({ pair }: { readonly pair: Pair }) {
                     <td class="rollout">
                       {candidate.completion === null ? <span class="quiet">not tried</span> : (
                         <details>
-                          <summary>{candidate.completion}</summary>
+                          <summary>{sinceForced(candidate.completion, prefix)}</summary>
                           <pre>{candidate.completion}</pre>
                         </details>
                       )}

@@ -64,7 +64,7 @@ export function CaseView({ route }: { readonly route: CaseRoute }) {
                 {tokens.data === undefined
                   ? tokens.error === undefined ? <Waiting what="tokens" /> : null
                   : <HeatFigure route={route} failureCase={failureCase} pair={pair} tokens={tokens.data} />}
-                <Candidates pair={pair} />
+                <Candidates pair={pair} prefix={failureCase.prefix} />
               </>
             )}
         </>

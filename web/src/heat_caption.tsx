@@ -8,11 +8,11 @@ import type { CaseRoute, Rule } from "./route.ts";
 
 const SUM: Readonly<Record<Rule, (sum: string, delta: string) => string>> = {
   ATTNLRP: (sum, delta) =>
-    `Under AttnLRP raw contributions do not sum to delta, since the softmax of attention lets relevance leak: here they sum to ${sum}, and delta is ${delta}.`,
+    `Under AttnLRP raw contributions need not sum to delta, since relevance leaks at each softmax on the way down: here they sum to ${sum}, delta is ${delta}.`,
   CPLRP: (sum, delta) =>
-    `Under CP-LRP raw contributions sum to delta at every node layer, up to rounding: here to ${sum}, and delta is ${delta}.`,
+    `Under CP-LRP raw contributions sum to delta at every node layer, up to rounding: here they sum to ${sum}, delta is ${delta}.`,
   GRADIENT: (sum, delta) =>
-    `Gradient times input is a baseline, and raw contributions do not sum to delta: here to ${sum}, and delta is ${delta}.`,
+    `Gradient times input is a baseline whose raw contributions need not sum to delta: here they sum to ${sum}, delta is ${delta}.`,
 };
 
 export function HeatCaption(props: {

@@ -39,6 +39,8 @@ export interface Case {
   readonly model: { readonly name: string; readonly layers: number };
   readonly tokenCount: number;
   readonly promptTokens: number;
+  /** The completion before its first wrong token. */
+  readonly prefix: string;
   readonly tokenPairs: readonly Pair[];
 }
 
@@ -58,6 +60,7 @@ export const READ_CASE: Operation<NodeOf<Case>, { readonly id: string }> = {
           model { name layers }
           tokenCount
           promptTokens
+          prefix
           tokenPairs {
             id
             target { id text logit }
