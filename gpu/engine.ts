@@ -53,9 +53,61 @@ export interface AttributionResult {
   readonly seconds: number;
 }
 
-/** A step of long work. `done` of `total` are counted in the unit of the phase (bytes when loading, blocks else). */
+/** An attribution graph over node layers; method.md section 3. Fields left out take GRAPH_DEFAULTS. */
+export interface GraphRequest extends AttributionRequest {
+  /** Ascending node layers; transitions join neighbours in the list. Default: all layers. */
+  readonly transitions?: readonly number[];
+  /** Share of the absolute edge weights that a transition keeps, more than 0 to 1. */
+  readonly mass?: number;
+  /** Only targets with a raw |relevance| above this, in logits, get edges (0: all); the last token of the last layer does. */
+  readonly minRelevance?: number;
+  /** Whether edges must lead to the last token of the last layer. */
+  readonly reach?: "last" | "all";
+  /** Splits every kept edge by head into its OV and QK part; adjacent layers under AttnLRP and CP-LRP only. */
+  readonly heads?: boolean;
+  /** Edges that a graph keeps at most. */
+  readonly edgeBudget?: number;
+}
+
+/** The terms of a transition's edges by head, in the order of its edges. */
+export interface HeadEdges {
+  readonly heads: number;
+  /** [edges, heads, (ov, qk)]; a diagonal edge has its residual and query terms besides. */
+  readonly terms: Float32Array;
+}
+
+/** Edges from node layer `source` to node layer `target`, and what was dropped. */
+export interface Transition {
+  readonly source: number;
+  readonly target: number;
+  /** Source token, target token and signed weight in logits; ordered by target, then source. */
+  readonly edges: { readonly sources: Uint32Array; readonly targets: Uint32Array; readonly weights: Float32Array };
+  /** Smallest |weight| that the mass rule keeps. */
+  readonly threshold: number;
+  /** Target tokens above minRelevance, and the edges into them. */
+  readonly rows: number;
+  readonly candidates: number;
+  /** Sum of |weight| of the candidates, and the share of it that stays. */
+  readonly totalMass: number;
+  readonly keptMass: number;
+  /** Edges that the mass rule kept and that were dropped for not reaching the last token, or by the edge budget. */
+  readonly droppedByReach: number;
+  readonly droppedByBudget: number;
+  /** max_i |sum_j A_ji - R_i| / max |R| over the edges that stay, R the relevance of the source layer. */
+  readonly columnError: number;
+  readonly headEdges?: HeadEdges;
+}
+
+export interface GraphResult extends AttributionResult {
+  /** The node layers that transitions join. */
+  readonly nodeLayers: readonly number[];
+  /** From the first layers to the last. */
+  readonly transitions: readonly Transition[];
+}
+
+/** A step of long work. `done` of `total` count bytes when loading, edges' targets for edges, blocks else. */
 export interface Progress {
-  readonly phase: "load" | "forward" | "backward";
+  readonly phase: "load" | "forward" | "backward" | "edges";
   readonly done: number;
   readonly total: number;
 }
@@ -77,6 +129,8 @@ export interface LoadedModel {
    * rounding. `seconds` is the time of the whole pack. Throws as `attribute`, before anything runs.
    */
   attributeMany(requests: readonly AttributionRequest[], options?: RunOptions): Promise<readonly AttributionResult[]>;
+  /** Attribution and its graph. Throws as `attribute`, and for transitions or bounds that make no sense. */
+  graph(request: GraphRequest, options?: RunOptions): Promise<GraphResult>;
   /** Logits at the last position, [vocabulary]. */
   logits(inputIds: readonly number[], options?: RunOptions): Promise<Float32Array>;
   /** Frees the device memory of the weights. */

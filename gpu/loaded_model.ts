@@ -3,6 +3,7 @@ import { attributePacked } from "./attribution.ts";
 import type { Device } from "./dawn.ts";
 import type { AttributionRequest, AttributionResult, LoadedModel, RunOptions } from "./engine.ts";
 import { InputError } from "./errors.ts";
+import { buildGraph, checkGraphRequest } from "./graph.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { openModelDirectory } from "./model/directory.ts";
 import { forward, lastLogits, type Runner } from "./pass.ts";
@@ -94,6 +95,11 @@ export async function loadModel(device: Device, directory: string, options: Load
     attributeMany(requests, runOptions = {}) {
       requests.forEach((request) => checkRequest(model.config, request));
       return inTurn(() => attributePacked(runner, requests, runOptions));
+    },
+    async graph(request, runOptions = {}) {
+      checkRequest(model.config, request);
+      checkGraphRequest(model.config, request);
+      return await inTurn(() => buildGraph(runner, request, runOptions));
     },
     async logits(inputIds, runOptions = {}) {
       checkIds(model.config, inputIds);

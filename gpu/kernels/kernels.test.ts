@@ -15,6 +15,7 @@ import {
   unpackPanels,
 } from "../panels.ts";
 import { halfToNumber } from "../weights.ts";
+import { edgeBytes, edgeReference, edges, headEdgeReference, headEdges } from "./edges.ts";
 import { heads, matmul, matmulReference, matmulTransposed, whole } from "./matmul.ts";
 import { rmsNorm, rmsNormBackward, rmsNormBackwardReference, rmsNormReference } from "./norm.ts";
 import { rotate, rotateBackward, rotateBackwardReference, rotateReference, rotationAngles } from "./rotate.ts";
@@ -291,6 +292,66 @@ test("softmax over the keys that each query sees, and its Jacobian", async () =>
     softmaxBackwardReference(probabilities[index] as number[], row).map((value) => value / 4)
   );
   expect(relativeError(await read(ds), pulled)).toBeLessThan(TOLERANCE);
+});
+
+test.each(["attnlrp", "cplrp"] as const)("edges of a block of queries, whole and by head, %s", async (rule) => {
+  const [headCount, firstQuery, queries, scale] = [3, 16, 21, 0.25];
+  const keys = panelsOf(firstQuery + queries) * PANEL;
+  const block = { heads: headCount, firstRow: 0, firstQuery, queries, keys };
+  // Hidden pairs: P and dS are 0, dP and S are whatever the products gave.
+  const seen = (index: number) => index % keys <= firstQuery + Math.floor(index / keys) % queries;
+  const fill = (hidden: boolean) =>
+    random.normals(headCount * queries * keys).map((value, index) => hidden || seen(index) ? value : 0);
+  const [p, dp, ds, s] = [fill(false), fill(true), fill(false), fill(true)];
+  const place = (values: Float32Array) => {
+    const buffer = device.allocate(headCount * panelBytes(queries, keys), "test scores");
+    for (let head = 0; head < headCount; head++) {
+      const part = values.subarray(head * queries * keys, (head + 1) * queries * keys);
+      device.write(buffer, head * panelBytes(queries, keys), packPanels(part, queries, keys));
+    }
+    return buffer;
+  };
+  const matrices = {
+    probability: place(p),
+    probabilityGradient: place(dp),
+    scoreGradient: place(ds.map((value) => value * scale)),
+    scores: place(s),
+    scale,
+  };
+  const residual = random.normals(firstQuery + queries);
+  const out = device.allocate(edgeBytes(block), "test edges");
+  edges(device, rule, block, matrices, uploadVector(residual), out);
+  // Targets are numbered from the sequence's start in the reference, from the block's in the matrices.
+  const numbers = (values: Float32Array, head: number) => [
+    ...Array.from({ length: firstQuery }, () => []),
+    ...rowsOf(values, headCount * queries, keys).slice(head * queries, (head + 1) * queries),
+  ];
+  const perHead = Array.from({ length: headCount }, (_, head) => ({
+    probability: numbers(p, head),
+    probabilityGradient: numbers(dp, head),
+    scoreGradient: numbers(ds, head),
+    scores: numbers(s, head),
+  }));
+  const expected = Array.from(
+    { length: queries * keys },
+    (_, index) =>
+      edgeReference(rule, perHead, Array.from(residual), firstQuery + Math.floor(index / keys), index % keys),
+  );
+  expect(relativeError(await download(out, queries, keys), expected)).toBeLessThan(TOLERANCE);
+
+  const pairs = [[0, 3], [20, 36], [5, 21]] as const;
+  const pairBuffer = device.allocate(64, "test pairs");
+  device.write(pairBuffer, 0, Uint32Array.from(pairs.flat()));
+  const terms = device.allocate(pairs.length * headCount * 8, "test terms");
+  headEdges(device, rule, block, matrices, pairBuffer, pairs.length, terms);
+  const split = pairs.flatMap(([queryRow, key]) =>
+    perHead.flatMap((head) => {
+      const { ov, qk } = headEdgeReference(rule, head, firstQuery + queryRow, key);
+      return [ov, qk];
+    })
+  );
+  const found = new Float32Array(await device.read(terms, 0, split.length * 4));
+  expect(relativeError(found, split)).toBeLessThan(TOLERANCE);
 });
 
 test("the gated linear unit and its three backward rules", async () => {
