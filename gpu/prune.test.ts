@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../test/random.ts";
-import { type EdgeRow, edgesAbove, keepBudget, keepReaching, massThreshold } from "./prune.ts";
+import { type EdgeRow, type Edges, edgesAbove, keepBudget, keepReaching, massThreshold } from "./prune.ts";
 
 const row = (target: number, ...weights: number[]): EdgeRow => ({ target, weights: Float32Array.from(weights) });
 const edges = (...list: [number, number, number][]) => ({
@@ -8,7 +8,7 @@ const edges = (...list: [number, number, number][]) => ({
   targets: Uint32Array.from(list, ([, target]) => target),
   weights: Float32Array.from(list, ([, , weight]) => weight),
 });
-const listOf = ({ sources, targets, weights }: ReturnType<typeof edges>) =>
+const listOf = ({ sources, targets, weights }: Edges) =>
   Array.from(sources, (source, index) => [source, targets[index], weights[index]]);
 
 describe("the mass threshold", () => {
