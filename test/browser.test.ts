@@ -176,10 +176,10 @@ test("a case shows the API's tokens and, once computed, the API's numbers", asyn
 });
 
 test("switching the rule attributes live, and the numbers are the API's again", async () => {
-  await page.click("label:has-text('CP-LRP')");
+  await page.click("figure label:has-text('CP-LRP')");
   await compute("CPLRP");
   await expectSameAsApi("CPLRP");
-  await page.click("label:has-text('Gradient × input')");
+  await page.click("figure label:has-text('Gradient × input')");
   await compute("GRADIENT");
   await expectSameAsApi("GRADIENT");
 });
@@ -193,17 +193,17 @@ test("the colours are the numbers: red for positive, blue for negative, none for
       special ? "rgba(0, 0, 0, 0)" : rgb(paint((relevance[position] ?? 0) / scale, "light").background)
     ),
   );
-  await page.click("label:has-text('coloured')");
+  await page.click("figure label:has-text('coloured')");
   await page.waitForSelector("[role=option].special.heated");
   const largest = Math.max(...relevance.map(Math.abs));
   expect((await tokensOfPage()).map(({ background }) => background)).toEqual(
     relevance.map((raw) => rgb(paint(raw / largest, "light").background)),
   );
-  await page.click("label:has-text('left out')");
+  await page.click("figure label:has-text('left out')");
 });
 
 test("switching back needs no new computation", async () => {
-  await page.click("label:has-text('AttnLRP')");
+  await page.click("figure label:has-text('AttnLRP')");
   await heatmap("ATTNLRP");
   await expectSameAsApi("ATTNLRP");
 });
@@ -229,7 +229,7 @@ test("the tip tells a token's numbers, by pointer and by keyboard, and raw or no
 
   const label = async () => (await tokensOfPage())[strongest.position]?.label;
   expect(await label()).toContain(number(strongest.raw, 3));
-  await page.click("label:has-text('normalised')");
+  await page.click("figure label:has-text('normalised')");
   await page.waitForSelector("figure[data-values=normalised]");
   expect(await label()).toContain(number(strongest.normalised, 3));
   await expectSameAsApi("ATTNLRP");
@@ -243,6 +243,24 @@ test("the layer slider shows each node layer as the API has it, and a sent link 
   await heatmap("ATTNLRP", 2);
   await page.waitForSelector("figure[data-values=normalised]");
   await expectSameAsApi("ATTNLRP", 2);
+});
+
+test("going back finds the list as it was left", async () => {
+  const keys = () => page.$$eval(".cases tbody .case", (cells) => cells.map((cell) => cell.textContent));
+  await page.click("text=/^Cases$/");
+  await page.waitForSelector(".cases tbody tr");
+  await page.selectOption("label:has-text('Order') select", "tokens-down");
+  await page.waitForURL(/order=tokens-down/);
+  await page.waitForFunction(() => document.querySelector(".cases")?.getAttribute("aria-busy") === "false");
+  const before = await keys();
+  await page.evaluate(() => scrollTo(0, 300));
+  await page.click(".cases tbody tr:nth-child(10) a");
+  await page.waitForSelector("[role=option]");
+  expect(await page.evaluate(() => scrollY)).toBe(0);
+  await page.goBack();
+  await page.waitForSelector(".cases tbody tr");
+  expect(await keys()).toEqual(before);
+  expect(await page.evaluate(() => scrollY)).toBeGreaterThan(0);
 });
 
 test("the page never complained, and its script is at most 150 kB compressed", async () => {

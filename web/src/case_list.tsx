@@ -71,7 +71,12 @@ function NoCases({ filtered, attributions }: { readonly filtered: boolean; reado
   );
 }
 
-export function CaseList({ route }: { readonly route: CasesRoute }) {
+export function CaseList(props: {
+  readonly route: CasesRoute;
+  /** Whether it is what the reader sees, and not kept behind a case. */
+  readonly shown: boolean;
+}) {
+  const { route, shown } = props;
   const ended = useEndedJobs();
   const list = useLoad(formatRoute(route), (signal) => readCasePage(route, null, signal));
   const models = useLoad("models", (signal) => request(LIST_MODELS, {}, signal));
@@ -81,8 +86,8 @@ export function CaseList({ route }: { readonly route: CasesRoute }) {
   for (const { benchmark } of lines) benchmarksSeen.add(benchmark);
 
   useEffect(() => {
-    document.title = "Cases · Culprit";
-  }, []);
+    if (shown) document.title = "Cases · Culprit";
+  }, [shown]);
   useEffect(() => {
     if (ended > 0 && more.lines.length === 0) list.reload();
   }, [ended]);

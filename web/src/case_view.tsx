@@ -8,7 +8,7 @@ import { Empty, Trouble, Waiting } from "./notice.tsx";
 import { PairChoice } from "./pair_choice.tsx";
 import { readCase, readTokens } from "./read_case.ts";
 import { largestDelta } from "./read_cases.ts";
-import type { CaseRoute } from "./route.ts";
+import { type CaseRoute, formatRoute } from "./route.ts";
 import { useLoad } from "./use_load.ts";
 import { go, lastList } from "./use_route.ts";
 import { Verdict } from "./verdict.tsx";
@@ -35,7 +35,7 @@ export function CaseView({ route }: { readonly route: CaseRoute }) {
   return (
     <div class="sheet">
       <p class="small">
-        <a href={lastList()}>Cases</a>
+        <a href={formatRoute(lastList().route)}>Cases</a>
       </p>
       {error === undefined ? null : <Trouble error={error} onRetry={reading.error ? reading.reload : tokens.reload} />}
       {failureCase === undefined ? error === undefined ? <Waiting what="the case" /> : null : (

@@ -4,6 +4,9 @@ import { keepJobs } from "./job_store.ts";
 import { Page } from "./page.tsx";
 import "./styles.css";
 
+// The page puts the list back where it was by itself.
+history.scrollRestoration = "manual";
+
 const root = document.getElementById("page");
 if (root !== null) render(<Page />, root);
 keepJobs();

@@ -1,12 +1,19 @@
 /** The address as state. */
 import { useEffect, useState } from "preact/hooks";
-import { CASES, formatRoute, parseRoute, type Route } from "./route.ts";
+import { CASES, type CasesRoute, formatRoute, parseRoute, type Route } from "./route.ts";
 
-let list = formatRoute(CASES);
+/** Where the reader was in the case list. */
+interface ListPlace {
+  readonly route: CasesRoute;
+  /** Pixels from the top. */
+  readonly scroll: number;
+}
 
-/** The case list as it was last filtered and ordered. */
-export function lastList(): string {
-  return list;
+let place: ListPlace = { route: CASES, scroll: 0 };
+
+/** The case list as it was last seen. */
+export function lastList(): ListPlace {
+  return place;
 }
 
 /** Goes to a route; `replace` leaves no step in the history, for switches and sliders. */
@@ -21,13 +28,15 @@ export function go(route: Route, how: "push" | "replace" = "push"): void {
 }
 
 export function useRoute(): Route {
-  const [hash, setHash] = useState(location.hash);
+  const [route, setRoute] = useState(() => parseRoute(location.hash));
   useEffect(() => {
-    const read = () => setHash(location.hash);
+    if (route.page === "cases") place = { route, scroll: place.scroll };
+    const read = () => {
+      if (route.page === "cases") place = { route, scroll: scrollY };
+      setRoute(parseRoute(location.hash));
+    };
     addEventListener("hashchange", read);
     return () => removeEventListener("hashchange", read);
-  }, []);
-  const route = parseRoute(hash);
-  if (route.page === "cases") list = formatRoute(route);
+  }, [route]);
   return route;
 }

@@ -15,8 +15,7 @@ export function Verdict({ pair }: { readonly pair: Pair }) {
           <span class="quiet small">id {pair.target.id}</span>
         </dd>
       </div>
-      <span class="sign" aria-hidden="true">−</span>
-      <div>
+      <div class="minus">
         <dt>Right token, its alternative</dt>
         <dd>
           <TokenBox text={pair.contrast.text} side="blue" />
@@ -24,8 +23,7 @@ export function Verdict({ pair }: { readonly pair: Pair }) {
           <span class="quiet small">id {pair.contrast.id}, rank {pair.contrast.rank}</span>
         </dd>
       </div>
-      <span class="sign equals" aria-hidden="true">=</span>
-      <div class="delta">
+      <div class="equals">
         <dt>Delta</dt>
         <dd class="number" data-delta={pair.delta}>{signed(pair.delta)}</dd>
       </div>
