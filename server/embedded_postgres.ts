@@ -21,12 +21,13 @@ export interface EmbeddedPostgres {
   stop(): Promise<void>;
 }
 
-/** What is remembered beside the data. */
+/** What is remembered with the data, in a file among them: the two come and go together. */
 interface Remembered {
   readonly port: number;
   readonly password: string;
 }
 
+const REMEMBERED = "culprit.json";
 const DATABASE = "culprit";
 const USER = "postgres";
 
@@ -38,12 +39,12 @@ export async function startEmbeddedPostgres(
   const binaries = await openBinaries();
   await mkdir(home, { recursive: true });
   const data = join(home, "postgres");
-  const account = await postgresAccount(home);
-  if (!(await exists(join(data, "PG_VERSION")))) await initialise(binaries, home, data, account);
-  const remembered = JSON.parse(await readFile(join(home, "postgres.json"), "utf8")) as Remembered;
+  const account = await postgresAccount(binaries, home);
+  if (!(await exists(join(data, "PG_VERSION")))) await initialise(binaries, data, account);
+  const remembered = JSON.parse(await readFile(join(data, REMEMBERED), "utf8")) as Remembered;
 
   const joined = await joinRunning(data, remembered.password);
-  const port = joined ?? await start(binaries, home, data, account, remembered, options.flags ?? []);
+  const port = joined ?? await start(binaries, data, account, remembered, options.flags ?? []);
   await createDatabase(urlOf(port, remembered.password, USER));
   return {
     url: urlOf(port, remembered.password, DATABASE),
@@ -98,7 +99,7 @@ interface Account {
   readonly prefix: readonly string[];
 }
 
-async function postgresAccount(home: string): Promise<Account> {
+async function postgresAccount(binaries: Binaries, home: string): Promise<Account> {
   if (process.getuid?.() !== 0) return { prefix: [] };
   const id = async (flag: string) => Number((await run("id", [flag, USER], {})).trim());
   if (!(await run("id", ["-u", USER], {}).then(() => true, () => false))) {
@@ -106,10 +107,11 @@ async function postgresAccount(home: string): Promise<Account> {
     await run("useradd", ["-g", USER, "-M", "-s", "/usr/sbin/nologin", USER], {});
   }
   const account = { uid: await id("-u"), gid: await id("-g"), prefix: [] };
-  const canEnter = (folder: string, as: Partial<Account>) =>
-    run("ls", ["-d", join(folder, ".")], as).then(() => true, () => false);
-  const folders = [home, join(ROOT, "node_modules")];
-  if ((await Promise.all(folders.map((folder) => canEnter(folder, account)))).every(Boolean)) return account;
+  const canUse = async (as: Partial<Account>): Promise<boolean> => {
+    const entered = await run("sh", ["-c", 'cd "$0"', home], as).then(() => true, () => false);
+    return entered && await run(binaries.pgCtl, ["--version"], as).then(() => true, () => false);
+  };
+  if (await canUse(account)) return account;
   // A folder such as /root is closed to that account: let it pass folders, without giving it root.
   const prefix = [
     "setpriv",
@@ -119,7 +121,7 @@ async function postgresAccount(home: string): Promise<Account> {
     "--inh-caps=+dac_override",
     "--ambient-caps=+dac_override",
   ];
-  if (!(await canEnter(home, { prefix }))) {
+  if (!(await canUse({ prefix }))) {
     throw new InputError(
       `PostgreSQL refuses to run as root, and the account ${USER} cannot enter the folder`,
       home,
@@ -129,13 +131,12 @@ async function postgresAccount(home: string): Promise<Account> {
   return { ...account, prefix };
 }
 
-async function initialise(binaries: Binaries, home: string, data: string, account: Account): Promise<void> {
+async function initialise(binaries: Binaries, data: string, account: Account): Promise<void> {
   // Made beside its place and renamed when whole, so that a killed or concurrent start leaves nothing half-made.
-  const draft = `${data}.${process.pid}`;
+  const draft = `${data}.${randomBytes(6).toString("hex")}`;
   const passwordFile = `${draft}.password`;
   const password = randomBytes(18).toString("hex");
   try {
-    await rm(draft, { recursive: true, force: true });
     await mkdir(draft, { mode: 0o700 });
     await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
     if (account.uid !== undefined && account.gid !== undefined) {
@@ -154,16 +155,13 @@ async function initialise(binaries: Binaries, home: string, data: string, accoun
       "--lc-messages=C",
     ], account);
     const remembered: Remembered = { port: await freePort(), password };
-    const draftFile = `${draft}.json`;
-    await writeFile(draftFile, JSON.stringify(remembered), { mode: 0o600 });
+    await writeFile(join(draft, REMEMBERED), JSON.stringify(remembered), { mode: 0o600 });
     await rename(draft, data);
-    await rename(draftFile, join(home, "postgres.json"));
   } catch (error) {
     // Somebody else was faster: their database is as good as ours.
     if (!(await exists(join(data, "PG_VERSION")))) throw error;
-    await untilExists(join(home, "postgres.json"));
   } finally {
-    for (const leftover of [draft, passwordFile, `${draft}.json`]) await rm(leftover, { recursive: true, force: true });
+    for (const leftover of [draft, passwordFile]) await rm(leftover, { recursive: true, force: true });
   }
 }
 
@@ -186,7 +184,6 @@ const START_MS = 60_000;
 
 async function start(
   binaries: Binaries,
-  home: string,
   data: string,
   account: Account,
   remembered: Remembered,
@@ -207,7 +204,7 @@ async function start(
       const seconds = String(START_MS / 1000);
       await run(binaries.pgCtl, ["start", "-D", data, "-l", log, "-w", "-t", seconds, "-s", "-o", options], account);
       if (port !== remembered.port) {
-        await writeFile(join(home, "postgres.json"), JSON.stringify({ ...remembered, port }), { mode: 0o600 });
+        await writeFile(join(data, REMEMBERED), JSON.stringify({ ...remembered, port }), { mode: 0o600 });
       }
       return port;
     } catch (error) {
@@ -272,11 +269,11 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Whether the process is a PostgreSQL, as far as the system tells. */
+/** Whether the process is a PostgreSQL, as far as the system tells, and not a dead one that waits for its parent. */
 async function isPostgres(pid: number): Promise<boolean> {
   if (!isAlive(pid)) return false;
-  const name = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => undefined);
-  return name === undefined || name.trim().startsWith("postgres");
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
+  return stat === undefined || /^\d+ \(postgres[^)]*\) [^ZX]/.test(stat);
 }
 
 /** Runs a program to its end and returns its output. Throws with what it wrote to standard error. */
@@ -324,10 +321,6 @@ function isFree(port: number): Promise<boolean> {
 
 const exists = (path: string): Promise<boolean> => access(path).then(() => true, () => false);
 const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
-
-async function untilExists(path: string): Promise<void> {
-  for (let attempt = 0; attempt < 100 && !(await exists(path)); attempt++) await pause(100);
-}
 
 function ignoreCode(...codes: string[]): (error: { code?: string }) => void {
   return (error) => {

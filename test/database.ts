@@ -1,6 +1,7 @@
 /** A fresh, migrated database for a test file, and what tests put into it. */
 import postgres from "postgres";
 import { afterAll, beforeAll, inject } from "vitest";
+import type {} from "./database_setup.ts";
 import { type Connection, migrateDatabase, openDatabase } from "../server/database.ts";
 import { failureCases, models, tokenPairs } from "../schema/tables.ts";
 

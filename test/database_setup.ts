@@ -1,5 +1,6 @@
 /** One embedded PostgreSQL for a whole test run; each test file makes a database of its own (see database.ts). */
 import { join } from "node:path";
+import postgres from "postgres";
 import type { TestProject } from "vitest/node";
 import { startEmbeddedPostgres } from "../server/embedded_postgres.ts";
 import { ROOT } from "../server/settings.ts";
@@ -15,6 +16,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const database = await startEmbeddedPostgres(join(ROOT, ".culprit", "test"), {
     flags: ["-c fsync=off", "-c synchronous_commit=off", "-c full_page_writes=off"],
   });
+  // Another run may share it: while we are connected, its end is not the database's.
+  const hold = postgres(database.url, { max: 1, onnotice: () => {} });
+  await hold`select 1`;
   project.provide("databaseUrl", database.url);
-  return () => database.stop();
+  return async () => {
+    await hold.end();
+    await database.stop();
+  };
 }

@@ -1,0 +1,105 @@
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ROOT } from "../server/settings.ts";
+import { failureCases, models } from "../schema/tables.ts";
+import { testDatabase } from "./database.ts";
+
+const database = testDatabase();
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "culprit-cli-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+interface Outcome {
+  readonly code: number | null;
+  readonly out: string;
+  readonly note: string;
+}
+
+/** Runs `culprit` on the test's database. `onOut` is told what it has written so far. */
+function culprit(
+  args: readonly string[],
+  options: { readonly env?: Record<string, string>; readonly onOut?: (out: string, kill: () => void) => void } = {},
+): Promise<Outcome> {
+  return new Promise((done, fail) => {
+    const child = spawn("node", [join(ROOT, "server", "launch.mjs"), ...args], {
+      cwd: ROOT,
+      env: { ...process.env, DATABASE_URL: database.url, CULPRIT_HOME: folder, ...options.env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let out = "";
+    let note = "";
+    child.stdout.on("data", (chunk) => {
+      out += chunk;
+      // Not child.kill: Deno then reports no exit code.
+      options.onOut?.(out, () => process.kill(child.pid!, "SIGTERM"));
+    });
+    child.stderr.on("data", (chunk) => note += chunk);
+    child.on("error", fail);
+    child.on("close", (code) => done({ code, out, note }));
+  });
+}
+
+test("model add and import say what they did, and doing it again changes nothing", async () => {
+  const { db } = database.connection;
+  const add = ["model", "add", "models/demo-1m", "--json"];
+  const added = await culprit(add);
+  expect(added).toMatchObject({ code: 0 });
+  const [item, totals] = added.out.trim().split("\n").map((line) => JSON.parse(line));
+  expect(item).toMatchObject({ id: expect.any(String), kind: "model", status: "COMPLETED", name: "demo-1m" });
+  expect(totals).toEqual({ total: 1, created: 1 });
+  expect((await culprit(add)).out).toContain('"created":false');
+  expect(await db.$count(models)).toBe(1);
+
+  const all = await readFile(join(ROOT, "models", "demo-1m", "failure-cases.jsonl"), "utf8");
+  const file = join(folder, "some.jsonl");
+  await writeFile(file, all.split("\n").slice(0, 20).join("\n"));
+  const first = await culprit(["import", "--from", "culprit", file, "--json"]);
+  expect(first).toMatchObject({ code: 0 });
+  expect(JSON.parse(first.out)).toEqual({ total: 20, inserted: 20, unchanged: 0, failed: 0 });
+  const again = await culprit(["import", "--from", "culprit", file, "--json"]);
+  expect(JSON.parse(again.out)).toEqual({ total: 20, inserted: 0, unchanged: 20, failed: 0 });
+  expect(await db.$count(failureCases)).toBe(20);
+
+  await writeFile(file, all.split("\n")[20] + "\n{}\n");
+  const broken = await culprit(["import", "--from", "culprit", file, "--json"]);
+  expect(broken.code).toBe(2);
+  expect(JSON.parse(broken.out)).toEqual({ total: 2, inserted: 1, unchanged: 0, failed: 1 });
+  expect(broken.note).toMatch(/^some\.jsonl:2: format: .*\n/m);
+});
+
+test("wrong settings and arguments end with 2 and one line", async () => {
+  for (
+    const [args, env, line] of [
+      [["serve"], { PORT: "many" }, /^PORT: "many" is no port; give a number/],
+      [["serve"], { HOST: "0.0.0.0" }, /^HOST: .*; set CULPRIT_TOKENS/],
+      [["import", "--from", "csv", "x"], {}, /^--from: "csv" is no format/],
+      [["model", "add", "/no/such"], {}, /^\/no\/such: there is no such folder/],
+    ] as const
+  ) {
+    const { code, note } = await culprit(args, { env });
+    expect([code, note.trim().split("\n").length], note).toEqual([2, 1]);
+    expect(note).toMatch(line);
+  }
+});
+
+test("serve answers at the address it prints, and ends without a trace when it is asked to", async () => {
+  const asked: Promise<Response>[] = [];
+  const { code, out } = await culprit(["serve", "--no-worker", "--json"], {
+    env: { PORT: "0" },
+    onOut: (text, kill) => {
+      if (asked.length > 0 || !text.includes("\n")) return;
+      const { address } = JSON.parse(text) as { address: string };
+      asked.push(fetch(`${address.replace("localhost", "127.0.0.1")}/ready`).finally(kill));
+    },
+  });
+  expect(out).toContain('"event":"listening"');
+  const response = await asked[0]!;
+  expect(await response.json()).toEqual({ database: "ready", worker: { kind: "elsewhere" } });
+  expect(code).toBe(0);
+});

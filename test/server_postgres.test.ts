@@ -1,0 +1,103 @@
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import postgres from "postgres";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { migrateDatabase } from "../server/database.ts";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "../server/embedded_postgres.ts";
+import { ROOT } from "../server/settings.ts";
+
+let home = "";
+let running: EmbeddedPostgres[] = [];
+
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), "culprit-postgres-"));
+});
+afterEach(async () => {
+  for (const database of running.splice(0)) await database.stop().catch(() => {});
+});
+afterAll(() => rm(home, { recursive: true, force: true }));
+
+async function start(): Promise<EmbeddedPostgres> {
+  const database = await startEmbeddedPostgres(home, { flags: ["-c fsync=off"] });
+  running.push(database);
+  return database;
+}
+
+async function ask<Row>(url: string, statement: string): Promise<Row[]> {
+  const sql = postgres(url, { max: 1, onnotice: () => {}, connect_timeout: 5 });
+  try {
+    return await sql.unsafe(statement) as unknown as Row[];
+  } finally {
+    await sql.end();
+  }
+}
+
+const postmaster = async () =>
+  Number((await readFile(join(home, "postgres", "postmaster.pid"), "utf8")).split("\n")[0]);
+
+test("starts that come together share one database, and the last to leave stops it", async () => {
+  const [first, second] = await Promise.all([start(), start()]);
+  expect(second.url).toBe(first.url);
+  const user = postgres(first.url, { max: 1 });
+  await user`select 1`;
+  await second.stop();
+  expect(await user`select 1 as alive`).toEqual([{ alive: 1 }]);
+  await user.end();
+  await first.stop();
+  await expect(ask(first.url, "select 1")).rejects.toThrow();
+});
+
+test("what was stored is there after a restart, at the same address", async () => {
+  const first = await start();
+  await ask(first.url, "create table kept as select 7 as value");
+  await first.stop();
+  await expect(ask(first.url, "select 1")).rejects.toThrow();
+  const second = await start();
+  expect(second.url).toBe(first.url);
+  expect(await ask(second.url, "select value from kept")).toEqual([{ value: 7 }]);
+});
+
+test("a database whose starter was killed is taken over", async () => {
+  const starter = spawn(process.execPath, [
+    "eval",
+    `import { startEmbeddedPostgres } from "${join(ROOT, "server", "embedded_postgres.ts")}";
+     await startEmbeddedPostgres(${JSON.stringify(home)}); console.log("started"); setInterval(() => {}, 1000);`,
+  ], { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
+  await new Promise((done, fail) => {
+    starter.stdout.once("data", done);
+    starter.once("exit", (code) => fail(new Error(`The starter ended with ${code}`)));
+  });
+  const pid = await postmaster();
+  starter.kill("SIGKILL");
+  await new Promise((done) => starter.once("exit", done));
+  const database = await start();
+  expect(await postmaster()).toBe(pid);
+  await database.stop();
+  await expect(ask(database.url, "select 1")).rejects.toThrow();
+});
+
+test("a remembered port that another program took is replaced", async () => {
+  const first = await start();
+  await first.stop();
+  const squatter = await new Promise<Server>((done) => {
+    const server = createServer();
+    server.listen(Number(new URL(first.url).port), "127.0.0.1", () => done(server));
+  });
+  try {
+    const second = await start();
+    expect(second.url).not.toBe(first.url);
+    expect(await ask(second.url, "select 1 as alive")).toEqual([{ alive: 1 }]);
+  } finally {
+    squatter.close();
+  }
+});
+
+test("migrations that come together run once", async () => {
+  const { url } = await start();
+  await Promise.all([migrateDatabase(url), migrateDatabase(url), migrateDatabase(url)]);
+  expect(await ask(url, "select count(*)::int as runs from drizzle.__drizzle_migrations")).toEqual([{ runs: 1 }]);
+});
