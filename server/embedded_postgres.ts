@@ -27,6 +27,15 @@ interface Remembered {
   readonly password: string;
 }
 
+async function readRemembered(data: string): Promise<Remembered> {
+  const path = join(data, REMEMBERED);
+  try {
+    return JSON.parse(await readFile(path, "utf8")) as Remembered;
+  } catch {
+    throw new InputError("the database's password is not there", path, `put it back, or move ${data} away to begin anew`);
+  }
+}
+
 const REMEMBERED = "culprit.json";
 const DATABASE = "culprit";
 const USER = "postgres";
@@ -41,7 +50,7 @@ export async function startEmbeddedPostgres(
   const data = join(home, "postgres");
   const account = await postgresAccount(binaries, home);
   if (!(await exists(join(data, "PG_VERSION")))) await initialise(binaries, data, account);
-  const remembered = JSON.parse(await readFile(join(data, REMEMBERED), "utf8")) as Remembered;
+  const remembered = await readRemembered(data);
 
   const joined = await joinRunning(data, remembered.password);
   const port = joined ?? await start(binaries, data, account, remembered, options.flags ?? []);

@@ -22,7 +22,7 @@ let watcher: JobWatcher;
 let services: Services;
 let ask: ReturnType<typeof graphqlClient>;
 let pairIds: number[] = [];
-let consumers: Consumer[] = [];
+const consumers: Consumer[] = [];
 
 beforeAll(async () => {
   boss = await startQueue(database.url);

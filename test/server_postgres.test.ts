@@ -11,7 +11,7 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from "../server/embedded
 import { ROOT } from "../server/settings.ts";
 
 let home = "";
-let running: EmbeddedPostgres[] = [];
+const running: EmbeddedPostgres[] = [];
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), "culprit-postgres-"));
