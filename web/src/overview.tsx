@@ -2,28 +2,12 @@
 /** A long case at a glance: the strongest relevance of each stretch, in one strip; a click goes there. */
 import { useMemo } from "preact/hooks";
 import { cssPaint } from "./colour.ts";
-import { colourValue, type View } from "./heat_value.ts";
+import type { View } from "./heat_value.ts";
 import type { Token } from "./operations/case.ts";
 import type { Heat } from "./read_case.ts";
+import { strongestOfStretches } from "./stretches.ts";
 
 const STRETCHES = 240;
-
-/** The strongest token of each stretch: its position and colour value. */
-export function strongestOfStretches(
-  tokens: readonly Token[],
-  heat: Heat,
-  view: View,
-  stretches: number,
-): readonly { readonly position: number; readonly value: number }[] {
-  return Array.from({ length: stretches }, (_, index) => {
-    const from = Math.floor(index * tokens.length / stretches);
-    const to = Math.floor((index + 1) * tokens.length / stretches);
-    return tokens.slice(from, to).reduce((best, token) => {
-      const value = colourValue(token, heat, view) ?? 0;
-      return Math.abs(value) > Math.abs(best.value) ? { position: token.position, value } : best;
-    }, { position: from, value: 0 });
-  });
-}
 
 export function Overview(props: {
   readonly tokens: readonly Token[];

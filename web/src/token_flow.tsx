@@ -14,6 +14,8 @@ import { TokenTip } from "./token_tip.tsx";
 
 /** Most tokens in the document at a time. */
 const PAGE = 3000;
+/** With more tokens the text scrolls in a box of its own, so that legend and numbers stay near. */
+const TALL = 800;
 
 function positionOf(target: EventTarget | null): number | null {
   const chip = target instanceof Element ? target.closest("[data-position]") : null;
@@ -62,13 +64,16 @@ export function TokenFlow(props: {
     setTip(position);
   };
 
-  useEffect(() => {
-    if (props.asked === undefined) return;
-    const { position } = props.asked;
+  /** Shows a token that was picked elsewhere, in the middle of the window. */
+  const visit = (position: number) => {
     setPage(Math.floor(position / PAGE));
     show(position);
     box.current?.focus({ preventScroll: true });
     centred.current = true;
+  };
+
+  useEffect(() => {
+    if (props.asked !== undefined) visit(props.asked.position);
   }, [props.asked]);
 
   useEffect(() => {
@@ -132,10 +137,7 @@ export function TokenFlow(props: {
               view={view}
               from={first}
               to={last + 1}
-              onPick={(position) => {
-                setPage(Math.floor(position / PAGE));
-                show(position);
-              }}
+              onPick={visit}
             />
           </div>
         )
@@ -147,7 +149,7 @@ export function TokenFlow(props: {
         aria-label="Tokens of prompt and completion, with their relevance"
         aria-describedby={shown === undefined ? undefined : "tip"}
         aria-activedescendant={active === null ? undefined : chipId(active)}
-        class="token-flow"
+        class={tokens.length > TALL ? "token-flow tall" : "token-flow"}
         onKeyDown={onKey}
         onBlur={() => show(null)}
         onFocus={(event) => {
