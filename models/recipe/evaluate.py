@@ -1,6 +1,6 @@
 """Greedy failure rates of the shipped weights on the held-out items.
 
-    python evaluate.py [MODEL FOLDER]
+    python evaluate.py [MODEL FOLDER] [-v]
 """
 
 import sys
@@ -17,7 +17,7 @@ def completions(model, tokenizer, rows):
 
 
 def main():
-    folder = sys.argv[1] if len(sys.argv) > 1 else MODEL_DIR
+    folder = next((a for a in sys.argv[1:] if a != "-v"), MODEL_DIR)
     model, tokenizer = load_model(folder), load_tokenizer()
     for name, path in BENCHMARKS.items():
         rows = read_jsonl(path)

@@ -75,10 +75,12 @@ def validate(folder, rule):
 
 
 def chosen_cases():
-    """Per family: the first, the middle and the last clean case by delta, so small and large ones are covered."""
+    """Per family: the smallest, the middle and the largest delta among the plausible cases that stand alike in both files."""
+    strict = {r["key"]: r["inputIds"] for r in read_jsonl(MODEL_DIR / "failure-cases.jsonl")}
+    both = [r for r in read_jsonl(MODEL_DIR / "failure-cases-plausible.jsonl") if strict.get(r["key"]) == r["inputIds"]]
     picked = []
     for name in ("demo-ifeval", "demo-math"):
-        rows = sorted((r for r in read_jsonl(MODEL_DIR / "failure-cases.jsonl") if r["benchmark"] == name), key=lambda r: r["delta"])
+        rows = sorted((r for r in both if r["benchmark"] == name), key=lambda r: r["delta"])
         picked += [rows[0], rows[len(rows) // 2], rows[-1]]
     return picked
 

@@ -8,12 +8,12 @@ import math_tasks
 from checkers import check
 from common import BENCHMARKS, generator, write_jsonl
 
-ITEMS = 500
+ITEMS = {"demo-ifeval": 800, "demo-math": 500}
 
 
 def unique_items(family, name):
     rng, seen, rows = generator(f"held-out/{name}"), set(), []
-    while len(rows) < ITEMS:
+    while len(rows) < ITEMS[name]:
         row, answer = family.make_item(rng, True)
         identity = row.get("signature") or row["prompt"]
         if identity in seen:
