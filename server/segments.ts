@@ -33,7 +33,8 @@ export function segmentsOf(
     if (start < 0) throw new RangeError(phrase);
     for (; start >= 0; start = text.indexOf(phrase, start + phrase.length)) {
       const first = firstPast(ends, start);
-      const last = firstPast(ends, start + phrase.length - 1);
+      let last = firstPast(ends, start + phrase.length - 1);
+      while (ends[last + 1] === ends[last]) last++;
       inPhrase.fill(1, first, last + 1);
     }
   }
