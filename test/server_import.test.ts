@@ -1,12 +1,16 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { access, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { startConsumer } from "../server/consumer.ts";
 import { importFile } from "../server/import_file.ts";
+import { performImport } from "../server/import_task.ts";
+import { createImportJob, type ImportState } from "../server/jobs.ts";
+import { startQueue } from "../server/queue.ts";
 import { ROOT } from "../server/settings.ts";
 import { loadTokenizer, type Tokenizer } from "../gpu/model/tokenizer.ts";
-import { failureCases, tokenPairs } from "../schema/tables.ts";
-import type { ImportState } from "../server/jobs.ts";
+import { failureCases, jobs, tokenPairs } from "../schema/tables.ts";
 import { storeModel, testDatabase } from "./database.ts";
 
 const database = testDatabase();
@@ -193,6 +197,40 @@ test("an interrupted import leaves whole batches, and goes on where it was", asy
   expect(report).toMatchObject({ lines: 250, inserted: 250, unchanged: 0, failedCount: 0 });
   const [all, pairs] = await stored();
   expect([all.length, pairs.length]).toEqual([250, 250]);
+});
+
+test("an import job that is taken from its process ends once, with every line counted once", async () => {
+  const { connection } = database;
+  const boss = await startQueue(database.url);
+  const path = join(folder, "job.jsonl");
+  const lines = Array.from({ length: 350 }, (_, index) => JSON.stringify(line(`job/${index}`)));
+  await writeFile(path, lines.join("\n"));
+  const input = { kind: "import", path, name: "job.jsonl", upload: true } as const;
+  const { id } = await createImportJob(connection.db, boss, input, undefined);
+  const jobRow = async () => (await connection.db.select().from(jobs).where(eq(jobs.id, id)))[0]!;
+
+  const [task] = await boss.fetch<{ jobId: string }>("import");
+  const taken = new AbortController();
+  const watch = setInterval(async () => {
+    if ((await jobRow()).report) taken.abort(new Error("taken away"));
+  }, 5);
+  const attempt = { id: task!.id, retryCount: task!.retryCount, task: task!.data, signal: taken.signal };
+  await expect(performImport(connection, boss, attempt)).rejects.toThrow();
+  clearInterval(watch);
+  expect((await jobRow()).report!.lines).toBeLessThan(350);
+  await boss.fail("import", attempt);
+
+  const consumer = await startConsumer(connection, boss, "import", (next) => performImport(connection, boss, next));
+  while ((await jobRow()).status === "running") await new Promise((done) => setTimeout(done, 50));
+  await consumer.stop();
+  await boss.stop({ graceful: false });
+  expect(await jobRow()).toMatchObject({
+    status: "completed",
+    report: { lines: 350, inserted: 350, unchanged: 0, failedCount: 0 },
+  });
+  expect(await connection.db.$count(failureCases)).toBe(350);
+  // The copy of the upload is gone with its import.
+  await expect(access(path)).rejects.toThrow();
 });
 
 test("blank lines and a missing last newline are no errors", async () => {
