@@ -32,7 +32,11 @@ async function readRemembered(data: string): Promise<Remembered> {
   try {
     return JSON.parse(await readFile(path, "utf8")) as Remembered;
   } catch {
-    throw new InputError("the database's password is not there", path, `put it back, or move ${data} away to begin anew`);
+    throw new InputError(
+      "the database's password is not there",
+      path,
+      `put it back, or move ${data} away to begin anew`,
+    );
   }
 }
 
@@ -127,6 +131,8 @@ async function postgresAccount(binaries: Binaries, home: string): Promise<Accoun
     `--reuid=${account.uid}`,
     `--regid=${account.gid}`,
     "--clear-groups",
+    // Without it, access(2), by which initdb looks for postgres, forgets the capability.
+    "--securebits=+no_setuid_fixup",
     "--inh-caps=+dac_override",
     "--ambient-caps=+dac_override",
   ];
