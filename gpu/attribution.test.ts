@@ -47,7 +47,7 @@ const nodeLayer = ({ nodeRelevance, inputIds }: AttributionResult, layer: number
   nodeRelevance.subarray(layer * inputIds.length, (layer + 1) * inputIds.length);
 const sum = (values: Float32Array) => values.reduce((total, value) => total + value, 0);
 
-describe.each(["qwen3-a", "qwen3-b"])("%s equals the golden values of LXT", (name) => {
+describe.each(["qwen3-a", "qwen3-b", "olmo3-a"])("%s equals the golden values of LXT", (name) => {
   const golden = readGolden(name);
   const file = openSafetensors(join(GOLDEN, name, "golden.safetensors"));
   const expected = (tensor: string) => {
@@ -79,10 +79,34 @@ describe.each(["qwen3-a", "qwen3-b"])("%s equals the golden values of LXT", (nam
   });
 });
 
-/** Odd sizes, grouped heads, both embeddings, both dtypes. */
+/** Odd sizes, grouped heads, both embeddings, both dtypes, both architectures, windows. */
 const SHAPES = [
-  { hidden: 20, intermediate: 27, layers: 3, heads: 3, keyHeads: 1, head: 8, vocabulary: 37, tied: true, dtype: "F32" },
   {
+    architecture: "olmo3",
+    hidden: 28,
+    intermediate: 37,
+    layers: 5,
+    heads: 4,
+    keyHeads: 2,
+    head: 16,
+    vocabulary: 33,
+    tied: false,
+    dtype: "F32",
+  },
+  {
+    architecture: "qwen3",
+    hidden: 20,
+    intermediate: 27,
+    layers: 3,
+    heads: 3,
+    keyHeads: 1,
+    head: 8,
+    vocabulary: 37,
+    tied: true,
+    dtype: "F32",
+  },
+  {
+    architecture: "qwen3",
     hidden: 33,
     intermediate: 50,
     layers: 2,
@@ -94,6 +118,7 @@ const SHAPES = [
     dtype: "BF16",
   },
   {
+    architecture: "qwen3",
     hidden: 48,
     intermediate: 31,
     layers: 2,
@@ -111,8 +136,7 @@ function randomModel(shape: typeof SHAPES[number], seed: number): string {
   writeRandomModel(
     folder,
     {
-      model_type: "qwen3",
-      architectures: ["Qwen3ForCausalLM"],
+      model_type: shape.architecture,
       hidden_size: shape.hidden,
       intermediate_size: shape.intermediate,
       num_hidden_layers: shape.layers,
@@ -124,60 +148,87 @@ function randomModel(shape: typeof SHAPES[number], seed: number): string {
       max_position_embeddings: 256,
       rms_norm_eps: 1e-6,
       rope_theta: 10_000,
+      ...(shape.architecture === "olmo3"
+        ? {
+          sliding_window: 9,
+          rope_scaling: { rope_type: "yarn", factor: 4, original_max_position_embeddings: 32 },
+        }
+        : {}),
     },
     { dtype: shape.dtype, seed },
   );
   return folder;
 }
 
-describe.each(SHAPES)("identities at $hidden x $intermediate, $heads/$keyHeads heads of $head, $dtype", (shape) => {
-  const random = seededRandom(shape.hidden);
-  const ids = (length: number) => Array.from({ length }, () => random.integer(0, shape.vocabulary - 1));
-  const request = (length: number, rule: AttributionRequest["rule"]): AttributionRequest => {
-    const target = random.integer(0, shape.vocabulary - 2);
-    return { inputIds: ids(length), target, contrast: target + 1, rule };
-  };
-  let directory: string;
-  let model: LoadedModel;
-  beforeAll(async () => {
-    directory = randomModel(shape, shape.hidden);
-    model = await loadModel(device, directory);
-  });
+describe.each(SHAPES)(
+  "identities of $architecture at $hidden x $intermediate, $heads/$keyHeads heads of $head, $dtype",
+  (shape) => {
+    const random = seededRandom(shape.hidden);
+    const ids = (length: number) => Array.from({ length }, () => random.integer(0, shape.vocabulary - 1));
+    const request = (length: number, rule: AttributionRequest["rule"]): AttributionRequest => {
+      const target = random.integer(0, shape.vocabulary - 2);
+      return { inputIds: ids(length), target, contrast: target + 1, rule };
+    };
+    let directory: string;
+    let model: LoadedModel;
+    beforeAll(async () => {
+      directory = randomModel(shape, shape.hidden);
+      model = await loadModel(device, directory);
+    });
 
-  test.each([1, 2, 17, 45])("CP-LRP relevance sums to delta at every node layer, %i tokens", async (length) => {
-    const result = await model.attribute(request(length, "cplrp"));
-    for (let layer = 0; layer <= result.layers; layer++) {
-      const relevance = nodeLayer(result, layer);
-      const scale = Math.max(...relevance.map(Math.abs), Math.abs(result.logitDifference));
-      expect(Math.abs(sum(relevance) - result.logitDifference) / scale, `layer ${layer}`).toBeLessThan(1e-4);
-    }
-  });
+    test.each([1, 2, 17, 45])("CP-LRP relevance sums to delta at every node layer, %i tokens", async (length) => {
+      const result = await model.attribute(request(length, "cplrp"));
+      for (let layer = 0; layer <= result.layers; layer++) {
+        const relevance = nodeLayer(result, layer);
+        const scale = Math.max(...relevance.map(Math.abs), Math.abs(result.logitDifference));
+        expect(Math.abs(sum(relevance) - result.logitDifference) / scale, `layer ${layer}`).toBeLessThan(1e-4);
+      }
+    });
 
-  test.each(RULES)("swapping target and contrast negates every relevance exactly, %s", async (rule) => {
-    const one = request(23, rule);
-    const other = { ...one, target: one.contrast, contrast: one.target as number };
-    const [plus, minus] = [await model.attribute(one), await model.attribute(other)];
-    // 0 - x, not -x: zeros have no sign here.
-    expect(minus.nodeRelevance.map((value) => 0 + value)).toEqual(plus.nodeRelevance.map((value) => 0 - value));
-  });
+    test.each(["attnlrp", "cplrp"] as const)(
+      "columns of every transition sum to the source's relevance, %s",
+      async (rule) => {
+        for (const [length, transitions] of [[37, undefined], [20, [0, shape.layers]]] as const) {
+          const everything = {
+            mass: 1,
+            minRelevance: 0,
+            reach: "all",
+            ...(transitions ? { transitions } : {}),
+          } as const;
+          const graph = await model.graph({ ...request(length, rule), ...everything });
+          for (const { source, columnError } of graph.transitions) {
+            expect(columnError, `from layer ${source}`).toBeLessThan(1e-4);
+          }
+        }
+      },
+    );
 
-  test.each(RULES)("a pack of cases gives what each gives alone, %s", async (rule) => {
-    const pack = [7, 1, 30, 16].map((length) => request(length, rule));
-    const packed = await model.attributeMany(pack);
-    for (const [index, one] of pack.entries()) {
-      const alone = await model.attribute(one);
-      // To the last bit: every sum runs over the same numbers in the same order.
-      expect((packed[index] as AttributionResult).nodeRelevance).toEqual(alone.nodeRelevance);
-    }
-  });
+    test.each(RULES)("swapping target and contrast negates every relevance exactly, %s", async (rule) => {
+      const one = request(23, rule);
+      const other = { ...one, target: one.contrast, contrast: one.target as number };
+      const [plus, minus] = [await model.attribute(one), await model.attribute(other)];
+      // 0 - x, not -x: zeros have no sign here.
+      expect(minus.nodeRelevance.map((value) => 0 + value)).toEqual(plus.nodeRelevance.map((value) => 0 - value));
+    });
 
-  test.each(RULES)("blocks computed again for the backward pass give the same numbers, %s", async (rule) => {
-    const frugal = await loadModel(device, directory, { keepBytes: 0 });
-    const one = request(29, rule);
-    expect((await frugal.attribute(one)).nodeRelevance).toEqual((await model.attribute(one)).nodeRelevance);
-    frugal.dispose();
-  });
-});
+    test.each(RULES)("a pack of cases gives what each gives alone, %s", async (rule) => {
+      const pack = [7, 1, 30, 16].map((length) => request(length, rule));
+      const packed = await model.attributeMany(pack);
+      for (const [index, one] of pack.entries()) {
+        const alone = await model.attribute(one);
+        // To the last bit: every sum runs over the same numbers in the same order.
+        expect((packed[index] as AttributionResult).nodeRelevance).toEqual(alone.nodeRelevance);
+      }
+    });
+
+    test.each(RULES)("blocks computed again for the backward pass give the same numbers, %s", async (rule) => {
+      const frugal = await loadModel(device, directory, { keepBytes: 0 });
+      const one = request(29, rule);
+      expect((await frugal.attribute(one)).nodeRelevance).toEqual((await model.attribute(one)).nodeRelevance);
+      frugal.dispose();
+    });
+  },
+);
 
 test.each(RULES)(
   "doubling the unembedding doubles every relevance exactly: the pass is linear in its seed, %s",

@@ -7,10 +7,10 @@ import type { Device } from "./dawn.ts";
 import type { Rule } from "./engine.ts";
 import { heads, matmul, matmulTransposed, type Operand, whole } from "./kernels/matmul.ts";
 import { type NormRule, rmsNorm, rmsNormBackward } from "./kernels/norm.ts";
-import { rotate, rotateBackward, rotationAngles } from "./kernels/rotate.ts";
+import { normSegments, rotate, rotateBackward, rotationAngles } from "./kernels/rotate.ts";
 import { type ScoreBlock, softmax, softmaxBackward } from "./kernels/softmax.ts";
 import { swiglu, swigluBackward } from "./kernels/swiglu.ts";
-import type { ModelConfig } from "./model/config.ts";
+import type { LayerAttention, ModelConfig, Rotation } from "./model/config.ts";
 import { columns4, PANEL, panelBytes, panelsOf } from "./panels.ts";
 import type { BlockWeights, WeightMatrix } from "./weights.ts";
 
@@ -20,14 +20,16 @@ export interface BlockState {
   readonly input: GPUBuffer;
   /** Residual stream between attention and MLP. */
   readonly middle: GPUBuffer;
-  /** 1 / RMS of `input` and of `middle`, [rows]. */
-  readonly inputScale: GPUBuffer;
-  readonly middleScale: GPUBuffer;
+  /** What the block's two norms run over, and 1 / RMS of it, [rows]. */
+  readonly attentionNormed: GPUBuffer;
+  readonly attentionScale: GPUBuffer;
+  readonly mlpNormed: GPUBuffer;
+  readonly mlpScale: GPUBuffer;
   /** Projections before the head norms, [rows, q | k | v]. */
   readonly queryKeyValue: GPUBuffer;
   /** Normed and rotated, [rows, q | k]. */
   readonly rotated: GPUBuffer;
-  /** 1 / RMS of each q and k head, [heads, rows]. */
+  /** 1 / RMS of q and k, [segments, rows]. */
   readonly headScale: GPUBuffer;
   /** [rows, gate | up] */
   readonly gateUp: GPUBuffer;
@@ -51,7 +53,7 @@ export interface GradientSpace {
   readonly targets: number;
   /** Rows of each target; a multiple of 16. */
   readonly rows: number;
-  readonly scoreBlocks: readonly PlacedBlock[];
+  scoreBlocks(attention: LayerAttention): readonly PlacedBlock[];
   readonly hidden: GPUBuffer;
   /** Gradient of the attention's output, before its projection. */
   readonly attention: GPUBuffer;
@@ -87,8 +89,10 @@ export interface Workspace {
   readonly config: ModelConfig;
   readonly rows: number;
   readonly sequences: readonly Sequence[];
-  readonly angles: GPUBuffer;
-  readonly scoreBlocks: readonly PlacedBlock[];
+  /** Angles of rotary embedding, as rotate.wgsl reads them. */
+  angles(rotation: Rotation): GPUBuffer;
+  /** Blocks into which a layer's scores are cut. */
+  scoreBlocks(attention: LayerAttention): readonly PlacedBlock[];
   readonly scratch: Scratch;
   /** A zeroed [rows, columns] matrix of the workspace. */
   allocate(columns: number, label: string): GPUBuffer;
@@ -122,8 +126,9 @@ const widths = ({ heads: queryHeads, keyValueHeads, headDimension, intermediate 
 /** Device bytes of one BlockState over `rows` rows, its input left out. */
 export function blockStateBytes(config: ModelConfig, rows: number): number {
   const { rotated, queryKeyValue, inner } = widths(config);
-  return panelBytes(rows, config.hidden + rotated + queryKeyValue + 2 * inner) +
-    panelsOf(rows) * PANEL * 4 * (2 + config.heads + config.keyValueHeads);
+  const hidden = config.blockNorms === "input" ? config.hidden : 3 * config.hidden;
+  return panelBytes(rows, hidden + rotated + queryKeyValue + 2 * inner) +
+    panelsOf(rows) * PANEL * 4 * (2 + normSegments(config.headNorms, config.heads, config.keyValueHeads));
 }
 
 /** Lays out the sequences, given by their lengths, one after the other and allocates the work space. */
@@ -148,38 +153,51 @@ export function openWorkspace(device: Device, config: ModelConfig, lengths: read
     for (const { firstRow, length } of sequences) {
       for (let position = 0; position < length; position++) positions[firstRow + position] = position;
     }
-    const angleValues = rotationAngles(positions, config.ropeTheta, config.headDimension);
-    const angles = allocateBytes(angleValues.byteLength, "rotation angles");
-    device.write(angles, 0, angleValues);
+    const angles = new Map<Rotation, GPUBuffer>();
+    for (const rotation of new Set(config.attention.map((layer) => layer.rotation))) {
+      const values = rotationAngles(positions, rotation, config.headDimension);
+      const buffer = allocateBytes(values.byteLength, "rotation angles");
+      device.write(buffer, 0, values);
+      angles.set(rotation, buffer);
+    }
 
     const { query, rotated, queryKeyValue, inner } = widths(config);
-    const scoreBlocks = sequences.flatMap((sequence) => cutScores(config.heads, sequence));
+    const scoreBlocks = cutByWindow(
+      config,
+      (window) => sequences.flatMap((sequence) => cutScores(config.heads, sequence, window)),
+    );
     const scratch: Scratch = {
       hidden: allocate(config.hidden, "normed rows"),
       attention: allocate(query, "attention output"),
       inner: allocate(inner, "MLP inner"),
-      probability: allocateBytes(scoreBytes(scoreBlocks), "attention probabilities"),
+      probability: allocateBytes(scoreBytes([...scoreBlocks.values()].flat()), "attention probabilities"),
     };
     return {
       device,
       config,
       rows,
       sequences,
-      angles,
-      scoreBlocks,
+      angles: (rotation) => angles.get(rotation) as GPUBuffer,
+      scoreBlocks: ({ window }) => scoreBlocks.get(window) as PlacedBlock[],
       scratch,
       allocate,
       adopt,
-      blockState: (input) => ({
-        input,
-        middle: allocate(config.hidden, "middle rows"),
-        inputScale: perRow(1, "input scale"),
-        middleScale: perRow(1, "middle scale"),
-        queryKeyValue: allocate(queryKeyValue, "q, k and v"),
-        rotated: allocate(rotated, "rotated q and k"),
-        headScale: perRow(config.heads + config.keyValueHeads, "head scales"),
-        gateUp: allocate(2 * inner, "gate and up"),
-      }),
+      blockState(input) {
+        const middle = allocate(config.hidden, "middle rows");
+        const isPreNorm = config.blockNorms === "input";
+        return {
+          input,
+          middle,
+          attentionNormed: isPreNorm ? input : allocate(config.hidden, "attention's output"),
+          attentionScale: perRow(1, "attention norm's scale"),
+          mlpNormed: isPreNorm ? middle : allocate(config.hidden, "MLP's output"),
+          mlpScale: perRow(1, "MLP norm's scale"),
+          queryKeyValue: allocate(queryKeyValue, "q, k and v"),
+          rotated: allocate(rotated, "rotated q and k"),
+          headScale: perRow(normSegments(config.headNorms, config.heads, config.keyValueHeads), "head scales"),
+          gateUp: allocate(2 * inner, "gate and up"),
+        };
+      },
       free,
     };
   } catch (error) {
@@ -193,7 +211,12 @@ const scoreBytes = (blocks: readonly ScoreBlock[]) =>
 
 /** Allocates the work space of a backward pass of all rows, one gradient; freed with the workspace. */
 export function openGradientSpace(workspace: Workspace): GradientSpace {
-  return allocateGradients(workspace, 1, workspace.rows, workspace.scoreBlocks);
+  return allocateGradients(
+    workspace,
+    1,
+    workspace.rows,
+    new Map(workspace.config.attention.map((layer) => [layer.window, workspace.scoreBlocks(layer)])),
+  );
 }
 
 /** Allocates the work space for several targets over the first `rows` rows of a workspace of one sequence. */
@@ -201,12 +224,9 @@ export function openTargetSpace(workspace: Workspace, targets: number, rows: num
   const [sequence, another] = workspace.sequences;
   if (!sequence || another) throw new Error("targets are packed over one sequence");
   const length = Math.min(rows, sequence.length);
-  return allocateGradients(
-    workspace,
-    targets,
-    rows,
-    cutScores(workspace.config.heads, { firstRow: 0, length }, targets),
-  );
+  const { config } = workspace;
+  const cut = (window: number | null) => cutScores(config.heads, { firstRow: 0, length }, window, targets);
+  return allocateGradients(workspace, targets, rows, cutByWindow(config, cut));
 }
 
 /** Device bytes of a GradientSpace but for its blocks of scores, for each row of each target. */
@@ -219,7 +239,7 @@ function allocateGradients(
   workspace: Workspace,
   targets: number,
   rows: number,
-  scoreBlocks: readonly PlacedBlock[],
+  scoreBlocks: ReadonlyMap<number | null, readonly PlacedBlock[]>,
 ): GradientSpace {
   const { device, config } = workspace;
   const owned: GPUBuffer[] = [];
@@ -231,20 +251,21 @@ function allocateGradients(
   const allocate = (columns: number, label: string) => allocateBytes(panelBytes(targets * rows, columns), label);
   const free = () => owned.forEach((buffer) => device.free(buffer));
   const { query, rotated, queryKeyValue, inner } = widths(config);
+  const blockBytes = targets * scoreBytes([...scoreBlocks.values()].flat());
   try {
     return {
       workspace,
       targets,
       rows,
-      scoreBlocks,
+      scoreBlocks: ({ window }) => scoreBlocks.get(window) as readonly PlacedBlock[],
       hidden: allocate(config.hidden, "gradient of normed rows"),
       attention: allocate(query, "gradient of the attention output"),
       inner: allocate(inner, "gradient of the MLP inner"),
       rotated: allocate(rotated, "gradients of q and k"),
       queryKeyValue: allocate(queryKeyValue, "gradients of q, k and v"),
       gateUp: allocate(2 * inner, "gradients of gate and up"),
-      probability: allocateBytes(targets * scoreBytes(scoreBlocks), "gradients of attention probabilities"),
-      scores: allocateBytes(targets * scoreBytes(scoreBlocks), "gradients of attention scores"),
+      probability: allocateBytes(blockBytes, "gradients of attention probabilities"),
+      scores: allocateBytes(blockBytes, "gradients of attention scores"),
       allocate,
       free,
     };
@@ -254,19 +275,33 @@ function allocateGradients(
   }
 }
 
+/** Score blocks for each window that the layers have. */
+function cutByWindow(
+  { attention }: ModelConfig,
+  cut: (window: number | null) => PlacedBlock[],
+): ReadonlyMap<number | null, PlacedBlock[]> {
+  return new Map([...new Set(attention.map(({ window }) => window))].map((window) => [window, cut(window)]));
+}
+
 /** Cuts a sequence's score matrices into blocks of query rows, each with the keys that its queries can see. */
-function cutScores(headCount: number, { firstRow, length }: Sequence, targets = 1): PlacedBlock[] {
+function cutScores(
+  headCount: number,
+  { firstRow, length }: Sequence,
+  window: number | null,
+  targets = 1,
+): PlacedBlock[] {
   const blocks: PlacedBlock[] = [];
   for (let firstQuery = 0; firstQuery < length;) {
+    const firstKey = window === null ? 0 : Math.floor(Math.max(0, firstQuery + 1 - window) / PANEL) * PANEL;
     let end = Math.min(firstQuery + PANEL, length);
     while (end < length) {
       const next = Math.min(end + PANEL, length);
-      if (targets * headCount * panelBytes(next - firstQuery, next) > SCORE_BYTES) break;
+      if (targets * headCount * panelBytes(next - firstQuery, next - firstKey) > SCORE_BYTES) break;
       end = next;
     }
     // Whole panels of keys: the transposed product reads and writes them so.
-    const keys = panelsOf(end) * PANEL;
-    blocks.push({ heads: headCount, firstRow, firstQuery, queries: end - firstQuery, keys });
+    const keys = panelsOf(end) * PANEL - firstKey;
+    blocks.push({ heads: headCount, firstRow, firstQuery, queries: end - firstQuery, firstKey, keys, window });
     firstQuery = end;
   }
   return blocks;
@@ -325,8 +360,6 @@ function scores(buffer: GPUBuffer, { heads, queries, keys }: ScoreBlock, shared 
   return { buffer, base: 0, step, outer: shared ? 0 : heads * step, stride: columns4(keys) };
 }
 
-const bytesOf = (workspace: Workspace) => panelBytes(workspace.rows, workspace.config.hidden);
-
 /** Records the attention probabilities of a block of queries into scratch.probability. */
 function attend(workspace: Workspace, state: BlockState, block: PlacedBlock): void {
   const { probability } = workspace.scratch;
@@ -351,7 +384,7 @@ export function attentionScores(
     batch: config.heads,
     group: config.heads / config.keyValueHeads,
     a: heads(state.rotated, rotated, headDimension, 0, block.firstRow + block.firstQuery),
-    b: heads(state.rotated, rotated, headDimension, query, block.firstRow),
+    b: heads(state.rotated, rotated, headDimension, query, block.firstRow + block.firstKey),
     c: scores(out, block),
     scale: 1 / Math.sqrt(headDimension),
   });
@@ -360,21 +393,28 @@ export function attentionScores(
 /** Records a block's forward pass: state filled from state.input, output [rows, hidden] written. */
 export function blockForward(workspace: Workspace, weights: BlockWeights, state: BlockState, output: GPUBuffer): void {
   const { device, config, rows, scratch } = workspace;
-  const { hidden: columns, normEpsilon: epsilon, headDimension } = config;
+  const { headDimension } = config;
   const { query, rotated, queryKeyValue, inner } = widths(config);
-
-  rmsNorm(device, {
+  const attentionNorm = {
     rows,
-    columns,
-    epsilon,
-    x: state.input,
+    columns: config.hidden,
+    epsilon: config.normEpsilon,
+    x: state.attentionNormed,
     weight: weights.attentionNorm,
-    y: scratch.hidden,
-    r: state.inputScale,
+    r: state.attentionScale,
+  };
+  const mlpNorm = { ...attentionNorm, x: state.mlpNormed, weight: weights.mlpNorm, r: state.mlpScale };
+  const bytes = panelBytes(rows, config.hidden);
+  const isPreNorm = config.blockNorms === "input";
+
+  if (isPreNorm) rmsNorm(device, { ...attentionNorm, y: scratch.hidden });
+  project(device, rows, isPreNorm ? scratch.hidden : state.input, weights.queryKeyValue, state.queryKeyValue);
+  rotate(device, {
+    ...headArguments(workspace, weights, state),
+    epsilon: config.normEpsilon,
+    out: state.rotated,
   });
-  project(device, rows, scratch.hidden, weights.queryKeyValue, state.queryKeyValue);
-  rotate(device, { ...headArguments(workspace, weights, state), epsilon, out: state.rotated });
-  for (const block of workspace.scoreBlocks) {
+  for (const block of workspace.scoreBlocks(weights.attention)) {
     attend(workspace, state, block);
     matmul(device, {
       mode: "nn",
@@ -384,26 +424,26 @@ export function blockForward(workspace: Workspace, weights: BlockWeights, state:
       batch: config.heads,
       group: config.heads / config.keyValueHeads,
       a: scores(scratch.probability, block),
-      b: heads(state.queryKeyValue, queryKeyValue, headDimension, rotated, block.firstRow),
+      b: heads(state.queryKeyValue, queryKeyValue, headDimension, rotated, block.firstRow + block.firstKey),
       c: heads(scratch.attention, query, headDimension, 0, block.firstRow + block.firstQuery),
     });
   }
-  device.copy(state.input, 0, state.middle, 0, bytesOf(workspace));
-  project(device, rows, scratch.attention, weights.output, state.middle, true);
+  device.copy(state.input, 0, state.middle, 0, bytes);
+  if (isPreNorm) project(device, rows, scratch.attention, weights.output, state.middle, true);
+  else {
+    project(device, rows, scratch.attention, weights.output, state.attentionNormed);
+    rmsNorm(device, { ...attentionNorm, y: state.middle, accumulate: true });
+  }
 
-  rmsNorm(device, {
-    rows,
-    columns,
-    epsilon,
-    x: state.middle,
-    weight: weights.mlpNorm,
-    y: scratch.hidden,
-    r: state.middleScale,
-  });
-  project(device, rows, scratch.hidden, weights.gateUp, state.gateUp);
+  if (isPreNorm) rmsNorm(device, { ...mlpNorm, y: scratch.hidden });
+  project(device, rows, isPreNorm ? scratch.hidden : state.middle, weights.gateUp, state.gateUp);
   swiglu(device, rows, inner, state.gateUp, scratch.inner);
-  device.copy(state.middle, 0, output, 0, bytesOf(workspace));
-  project(device, rows, scratch.inner, weights.down, output, true);
+  device.copy(state.middle, 0, output, 0, bytes);
+  if (isPreNorm) project(device, rows, scratch.inner, weights.down, output, true);
+  else {
+    project(device, rows, scratch.inner, weights.down, state.mlpNormed);
+    rmsNorm(device, { ...mlpNorm, y: output, accumulate: true });
+  }
 }
 
 function headArguments({ config, rows, angles }: Workspace, weights: BlockWeights, state: BlockState) {
@@ -412,8 +452,9 @@ function headArguments({ config, rows, angles }: Workspace, weights: BlockWeight
     queryHeads: config.heads,
     keyHeads: config.keyValueHeads,
     headDimension: config.headDimension,
+    headNorms: config.headNorms,
     weight: weights.headNorms,
-    angles,
+    angles: angles(weights.attention.rotation),
     r: state.headScale,
     x: state.queryKeyValue,
   };
@@ -442,22 +483,32 @@ export function mlpBackward(
   rule: Rule,
   gradient: GPUBuffer,
 ): void {
-  const { workspace: { device, config }, targets, rows } = space;
-  projectBack(space, gradient, weights.down, space.inner);
-  swigluBackward(device, rule, rows, widths(config).inner, state.gateUp, space.inner, space.gateUp, targets);
-  projectBack(space, space.gateUp, weights.gateUp, space.hidden);
-  rmsNormBackward(device, {
-    rule: normRule(rule),
-    rows,
-    columns: config.hidden,
-    targets,
-    dy: space.hidden,
-    weight: weights.mlpNorm,
-    r: state.middleScale,
-    x: state.middle,
-    g: gradient,
-  });
-  projectBack(space, gradient, weights.output, space.attention);
+  const { workspace: { device, config } } = space;
+  const isPreNorm = config.blockNorms === "input";
+  const norm = normBackward(space, rule, weights.mlpNorm, state.mlpNormed, state.mlpScale);
+  if (!isPreNorm) rmsNormBackward(device, { ...norm, dy: gradient, g: space.hidden, accumulate: false });
+  projectBack(space, isPreNorm ? gradient : space.hidden, weights.down, space.inner);
+  const { inner } = widths(config);
+  swigluBackward(device, rule, space.rows, inner, state.gateUp, space.inner, space.gateUp, space.targets);
+  if (isPreNorm) {
+    projectBack(space, space.gateUp, weights.gateUp, space.hidden);
+    rmsNormBackward(device, { ...norm, dy: space.hidden, g: gradient, accumulate: true });
+  } else projectBack(space, space.gateUp, weights.gateUp, gradient, true);
+
+  const attentionNorm = normBackward(space, rule, weights.attentionNorm, state.attentionNormed, state.attentionScale);
+  if (!isPreNorm) rmsNormBackward(device, { ...attentionNorm, dy: gradient, g: space.hidden, accumulate: false });
+  projectBack(space, isPreNorm ? gradient : space.hidden, weights.output, space.attention);
+}
+
+/** What the pull-back through one of a block's norms does not change from place to place. */
+function normBackward(
+  { workspace: { config }, targets, rows }: GradientSpace,
+  rule: Rule,
+  weight: GPUBuffer,
+  x: GPUBuffer,
+  r: GPUBuffer,
+) {
+  return { rule: normRule(rule), rows, columns: config.hidden, targets, weight, x, r };
 }
 
 /** Records the second half of a block's backward pass, after `mlpBackward`: `gradient` goes to the block's input. */
@@ -473,7 +524,7 @@ export function attentionBackward(
   const [factor] = ATTENTION_FACTORS[rule];
   device.clear(space.queryKeyValue);
   device.clear(space.rotated);
-  for (const block of space.scoreBlocks) {
+  for (const block of space.scoreBlocks(weights.attention)) {
     if (factor > 0) scoreGradients(space, state, block);
     else attend(workspace, state, block);
     pullScores(space, state, rule, block);
@@ -489,17 +540,16 @@ export function attentionBackward(
       dx: space.queryKeyValue,
     });
   }
+  if (config.blockNorms === "output") {
+    projectBack(space, space.queryKeyValue, weights.queryKeyValue, gradient, true);
+    return;
+  }
   projectBack(space, space.queryKeyValue, weights.queryKeyValue, space.hidden);
   rmsNormBackward(device, {
-    rule: normRule(rule),
-    rows,
-    columns: config.hidden,
-    targets,
+    ...normBackward(space, rule, weights.attentionNorm, state.attentionNormed, state.attentionScale),
     dy: space.hidden,
-    weight: weights.attentionNorm,
-    r: state.inputScale,
-    x: state.input,
     g: gradient,
+    accumulate: true,
   });
 }
 
@@ -519,7 +569,7 @@ export function scoreGradients(space: GradientSpace, state: BlockState, block: P
     outer: targets,
     group: config.heads / config.keyValueHeads,
     a: heads(space.attention, query, headDimension, 0, block.firstRow + block.firstQuery, rows),
-    b: heads(state.queryKeyValue, queryKeyValue, headDimension, rotated, block.firstRow),
+    b: heads(state.queryKeyValue, queryKeyValue, headDimension, rotated, block.firstRow + block.firstKey),
     c: scores(space.probability, block),
   });
   softmaxBackward(
@@ -541,6 +591,7 @@ function pullScores(space: GradientSpace, state: BlockState, rule: Rule, block: 
   const group = queryHeads / keyValueHeads;
   const [factor, valueFactor] = ATTENTION_FACTORS[rule];
   const firstQuery = block.firstRow + block.firstQuery;
+  const firstKey = block.firstRow + block.firstKey;
   matmulTransposed(device, {
     m: block.keys,
     n: headDimension,
@@ -550,7 +601,7 @@ function pullScores(space: GradientSpace, state: BlockState, rule: Rule, block: 
     heads: group,
     x: scores(scratch.probability, block, true),
     y: heads(space.attention, query, headDimension, 0, firstQuery, rows),
-    c: heads(space.queryKeyValue, queryKeyValue, headDimension, rotated, block.firstRow, rows),
+    c: heads(space.queryKeyValue, queryKeyValue, headDimension, rotated, firstKey, rows),
     scale: valueFactor,
     accumulate: true,
   });
@@ -564,7 +615,7 @@ function pullScores(space: GradientSpace, state: BlockState, rule: Rule, block: 
     outer: targets,
     group,
     a: scores(space.scores, block),
-    b: heads(state.rotated, rotated, headDimension, query, block.firstRow),
+    b: heads(state.rotated, rotated, headDimension, query, block.firstRow + block.firstKey),
     c: heads(space.rotated, rotated, headDimension, 0, firstQuery, rows),
   });
   matmulTransposed(device, {
@@ -576,7 +627,7 @@ function pullScores(space: GradientSpace, state: BlockState, rule: Rule, block: 
     heads: group,
     x: scores(space.scores, block),
     y: heads(state.rotated, rotated, headDimension, 0, firstQuery),
-    c: heads(space.rotated, rotated, headDimension, query, block.firstRow, rows),
+    c: heads(space.rotated, rotated, headDimension, query, firstKey, rows),
     accumulate: true,
   });
 }

@@ -21,7 +21,7 @@ import type { GraphRequest, GraphResult, HeadEdges, RunOptions, Transition } fro
 import { InputError } from "./errors.ts";
 import { type ClosedRule, edgeBytes, edges as recordEdges, headEdges as recordHeadEdges } from "./kernels/edges.ts";
 import { moveRows, rowDot } from "./kernels/row-moves.ts";
-import type { ModelConfig } from "./model/config.ts";
+import type { LayerAttention, ModelConfig } from "./model/config.ts";
 import { PANEL, panelBytes, panelIndex, panelsOf } from "./panels.ts";
 import { chooseTokens, forward, type ForwardPass, pacer, type Pair, type Runner, seed } from "./pass.ts";
 import { type EdgeRow, type Edges, edgesAbove, filterEdges, keepBudget, keepReaching, massThreshold } from "./prune.ts";
@@ -179,7 +179,7 @@ async function walkBack(
       closed.set(layer + 1, {
         source: layer,
         target: layer + 1,
-        ...await collector(state, gradient, targets),
+        ...await collector(block.attention, state, gradient, targets),
       });
     }
     attentionBackward(space, block, state, rule, gradient);
@@ -205,6 +205,7 @@ function activeTargets(
 }
 
 type Collect = (
+  attention: LayerAttention,
   state: BlockState,
   middleGradient: GPUBuffer,
   targets: readonly number[],
@@ -214,10 +215,10 @@ type Collect = (
 function openCollector(space: GradientSpace, rule: ClosedRule, request: GraphRequest): Collect {
   const { workspace } = space;
   const { device, config, rows } = workspace;
-  const blocks = workspace.scoreBlocks;
-  const scoreBytes = Math.max(...blocks.map(({ queries, keys }) => config.heads * panelBytes(queries, keys)));
+  const all = config.attention.flatMap((layer) => workspace.scoreBlocks(layer));
+  const scoreBytes = Math.max(...all.map(({ queries, keys }) => config.heads * panelBytes(queries, keys)));
   const scores = workspace.adopt(device.allocate(scoreBytes, "attention scores"));
-  const tile = workspace.adopt(device.allocate(Math.max(...blocks.map(edgeBytes)), "a tile of edges"));
+  const tile = workspace.adopt(device.allocate(Math.max(...all.map(edgeBytes)), "a tile of edges"));
   const residual = workspace.adopt(device.allocate(rows * 4, "residual relevance"));
   const matrices = {
     probability: workspace.scratch.probability,
@@ -230,7 +231,8 @@ function openCollector(space: GradientSpace, rule: ClosedRule, request: GraphReq
     scoreGradients(space, state, block);
     if (rule === "attnlrp") attentionScores(workspace, state, block, scores);
   };
-  return async (state, middleGradient, targets) => {
+  return async (attention, state, middleGradient, targets) => {
+    const blocks = workspace.scoreBlocks(attention);
     rowDot(device, rows, config.hidden, state.input, middleGradient, residual, 0);
     const edgeRows: EdgeRow[] = [];
     for (const block of blocks) {
@@ -257,7 +259,7 @@ function openCollector(space: GradientSpace, rule: ClosedRule, request: GraphReq
       const pairs = new Uint32Array(count * 2);
       for (let index = 0; index < count; index++) {
         pairs[2 * index] = (kept.targets[done + index] as number) - block.firstQuery;
-        pairs[2 * index + 1] = kept.sources[done + index] as number;
+        pairs[2 * index + 1] = (kept.sources[done + index] as number) - block.firstKey;
       }
       const pairBuffer = device.allocate(pairs.byteLength, "edges to split by head");
       const out = device.allocate(count * config.heads * 8, "edges split by head");
@@ -275,11 +277,11 @@ function openCollector(space: GradientSpace, rule: ClosedRule, request: GraphReq
   };
 }
 
-function readEdgeRow(tile: Float32Array, { firstQuery, keys }: PlacedBlock, target: number): EdgeRow {
-  const weights = Float32Array.from(
-    { length: target + 1 },
-    (_, source) => tile[panelIndex(target - firstQuery, source, keys)] as number,
-  );
+function readEdgeRow(tile: Float32Array, { firstQuery, firstKey, keys }: PlacedBlock, target: number): EdgeRow {
+  const weights = new Float32Array(target + 1);
+  for (let source = firstKey; source <= target; source++) {
+    weights[source] = tile[panelIndex(target - firstQuery, source - firstKey, keys)] as number;
+  }
   return { target, weights };
 }
 

@@ -64,7 +64,7 @@ export async function forward(
       const output = forBackward || layer === 0 ? node(layer + 1) : nodes[layer - 1] as GPUBuffer;
       nodes.push(output);
       const first = states[0];
-      const state = kept || !first ? workspace.blockState(input) : { ...first, input };
+      const state = kept || !first ? workspace.blockState(input) : withInput(config, first, input);
       states.push(state);
       blockForward(workspace, weights.blocks[layer] as Weights["blocks"][number], state, output);
       await pace("forward", layer + 1);
@@ -93,6 +93,11 @@ export async function forward(
     workspace.free();
     throw error;
   }
+}
+
+/** The same state for another block. */
+function withInput({ blockNorms }: ModelConfig, state: BlockState, input: GPUBuffer): BlockState {
+  return { ...state, input, attentionNormed: blockNorms === "input" ? input : state.attentionNormed };
 }
 
 /** Waits for the device every so often, reports progress, and stops when the signal says so. */
@@ -221,6 +226,7 @@ export function seed(
     r: pass.lastScale,
     x: pass.last,
     g: lastGradient,
+    accumulate: false,
   });
   const gradient = workspace.allocate(hidden, "gradient");
   moveRows(device, "scatter", pairs.length, hidden, pass.lastRowsBuffer, lastGradient, gradient);

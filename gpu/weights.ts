@@ -5,7 +5,9 @@
 import type { Device } from "./dawn.ts";
 import type { RunOptions } from "./engine.ts";
 import { InputError } from "./errors.ts";
+import type { LayerAttention } from "./model/config.ts";
 import type { ModelDirectory } from "./model/directory.ts";
+import { blockNormNames } from "./model/layout.ts";
 import { columns4, type ElementType, packRawPanels, PANEL, panelBytes, panelsOf, type RawElements } from "./panels.ts";
 
 /** Rows [firstRow, firstRow + rows) of a weight matrix; firstRow is a multiple of 16. */
@@ -23,12 +25,13 @@ export interface WeightMatrix {
   readonly type: ElementType;
 }
 
-/** Weights of one block. Vectors are f32, padded with zeros to a multiple of 4. */
+/** Weights of one block, and how it attends. Vectors are f32, padded with zeros to a multiple of 4. */
 export interface BlockWeights {
+  readonly attention: LayerAttention;
   readonly attentionNorm: GPUBuffer;
   /** q, k and v projections one above the other. */
   readonly queryKeyValue: WeightMatrix;
-  /** q norm, then k norm. */
+  /** q norm, then k norm, each over a head or over the projection. */
   readonly headNorms: GPUBuffer;
   readonly output: WeightMatrix;
   readonly mlpNorm: GPUBuffer;
@@ -161,11 +164,13 @@ async function readWeights(
   const queries = config.heads * config.headDimension;
   const keys = config.keyValueHeads * config.headDimension;
   const gateRows = columns4(config.intermediate) * 4;
+  const norms = blockNormNames(config);
   const blocks: BlockWeights[] = [];
   for (let layer = 0; layer < config.layers; layer++) {
     const name = (part: string) => `model.layers.${layer}.${part}.weight`;
     blocks.push({
-      attentionNorm: vector(name("input_layernorm")),
+      attention: config.attention[layer] as LayerAttention,
+      attentionNorm: vector(name(norms.attentionNorm)),
       queryKeyValue: await matrix(
         [
           { name: name("self_attn.q_proj"), firstRow: 0 },
@@ -177,7 +182,7 @@ async function readWeights(
       ),
       headNorms: vector(name("self_attn.q_norm"), name("self_attn.k_norm")),
       output: await matrix([{ name: name("self_attn.o_proj"), firstRow: 0 }], config.hidden, queries),
-      mlpNorm: vector(name("post_attention_layernorm")),
+      mlpNorm: vector(name(norms.mlpNorm)),
       gateUp: await matrix(
         [{ name: name("mlp.gate_proj"), firstRow: 0 }, { name: name("mlp.up_proj"), firstRow: gateRows }],
         2 * gateRows,

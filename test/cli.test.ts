@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { TINY_CONFIG, tinyTensors, writeTinyModel, writeTinyTokenizer } from "../gpu/model/testing.ts";
-import { culprit } from "./command_line.ts";
+import { culprit, refused } from "./command_line.ts";
 
 const TEMPLATE = "{% for message in messages %}{% if message.role == 'tool' %}{{ raise_exception('no tools here') }}" +
   "{% endif %}{{ message.content }}<|end|>{% endfor %}{% if add_generation_prompt %}h{% endif %}" +
@@ -30,20 +30,11 @@ function file(name: string, text: string): string {
   return path;
 }
 
-/** Exit code 2, nothing on standard output, and one line that says what, where and how to mend it. */
-async function refused(args: readonly string[], line: RegExp, stdin: readonly (string | Uint8Array)[] = []) {
-  const { code, out, err } = await culprit(args, stdin);
-  expect(err).toMatch(line);
-  expect(err).toMatch(/^[^\n]+: [^\n]+; [^\n]+\n$/);
-  expect(err).not.toMatch(/\n\s+at /);
-  expect({ code, out }).toEqual({ code: 2, out: "" });
-}
-
 describe("help", () => {
   test("lists the verbs, and each verb has usage, options and an example", async () => {
     const list = await culprit(["--help"]);
     expect(list.code).toBe(0);
-    for (const verb of ["inspect", "tokenize", "attribute", "serve", "worker", "model add", "import"]) {
+    for (const verb of ["inspect", "tokenize", "attribute", "graph", "serve", "worker", "model add", "import"]) {
       expect(list.out).toContain(`\n  ${verb} `);
       const help = await culprit([...verb.split(" "), "--help"]);
       expect(help.code).toBe(0);
@@ -120,7 +111,7 @@ describe("inspect", () => {
     const llama = writeTinyModel(join(folder, "llama"), { config: { ...TINY_CONFIG, model_type: "llama" } });
     await refused(
       ["inspect", llama],
-      /config\.json: the architecture "llama" .*not supported; use a model of one of: qwen3/,
+      /config\.json: the architecture "llama" .*not supported; use a model of one of: qwen3, olmo3/,
     );
     const wrong = writeTinyModel(join(folder, "wrong"), { config: { ...TINY_CONFIG, hidden_size: 16 } });
     await refused(["inspect", wrong], /tensor model\.embed_tokens\.weight has shape \[12,8\], expected \[12,16\]; use/);

@@ -5,7 +5,7 @@
 // Bindings: 0 Params, 1 A [block rows, keys], 2 residual [rows], and for attnlrp 3 dS, 4 S. One workgroup a panel of rows.
 #include rows
 
-struct Params { chunks: u32, panels: u32, heads: u32, first_query: u32, queries: u32, first_row: u32, unscale: f32 }
+struct Params { chunks: u32, panels: u32, heads: u32, first_query: u32, queries: u32, first_key: u32, first_row: u32, unscale: f32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> edges: array<f32>;
 @group(0) @binding(2) var<storage, read> residual: array<f32>;
@@ -29,7 +29,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   #end
   let query = group.x * 16u + row;
   if (index < 16u && query < p.queries) {
-    let key = p.first_query + query;
-    edges[((group.x * p.chunks + key / 4u) * 16u + row) * 4u + key % 4u] += sum + residual[p.first_row + key];
+    let token = p.first_query + query;
+    let key = token - p.first_key;
+    edges[((group.x * p.chunks + key / 4u) * 16u + row) * 4u + key % 4u] += sum + residual[p.first_row + token];
   }
 }

@@ -51,6 +51,7 @@ export function edges(
       block.heads,
       block.firstQuery,
       block.queries,
+      block.firstKey,
       block.firstRow,
       unscale,
     ],
@@ -58,7 +59,7 @@ export function edges(
   });
 }
 
-/** Records (ov, qk) of `count` chosen edges for each head, [count, heads, 2]. `pairs`: (row in the block, key). */
+/** Records (ov, qk) of `count` chosen edges for each head, [count, heads, 2]. `pairs`: (row, key) in the block. */
 export function headEdges(
   device: Device,
   rule: ClosedRule,

@@ -187,117 +187,156 @@ test.each([[3, 5], [17, 64], [40, 130]])("RMS norm and its two backward rules, %
   rmsNorm(device, { rows, columns, epsilon, x: input, weight, y, r });
   const reference = rowsOf(x, rows, columns).map((row) => rmsNormReference(row, Array.from(w), epsilon));
   expect(relativeError(await download(y, rows, columns), reference.flatMap((row) => row.y))).toBeLessThan(TOLERANCE);
+  const sum = upload(g, rows, columns);
+  rmsNorm(device, { rows, columns, epsilon, x: input, weight, y: sum, r, accumulate: true });
+  const added = reference.flatMap((row) => row.y).map((value, i) => value + (g[i] as number));
+  expect(relativeError(await download(sum, rows, columns), added)).toBeLessThan(TOLERANCE);
   const scales = new Float32Array(await device.read(r, 0, rows * 4));
   expect(relativeError(scales, reference.map((row) => row.r))).toBeLessThan(TOLERANCE);
   for (const rule of ["constant", "exact"] as const) {
     const gradient = upload(g, rows, columns);
-    rmsNormBackward(device, { rule, rows, columns, dy: upload(dy, rows, columns), weight, r, x: input, g: gradient });
+    const backward = { rule, rows, columns, dy: upload(dy, rows, columns), weight, r, x: input, g: gradient };
+    rmsNormBackward(device, { ...backward, accumulate: true });
     const back = rowsOf(dy, rows, columns).flatMap((row, index) =>
       rmsNormBackwardReference(rule, rowsOf(x, rows, columns)[index] as number[], Array.from(w), row, epsilon)
     );
     const expected = back.map((value, i) => value + (g[i] as number));
     expect(relativeError(await download(gradient, rows, columns), expected), rule).toBeLessThan(TOLERANCE);
+    rmsNormBackward(device, { ...backward, accumulate: false });
+    expect(relativeError(await download(gradient, rows, columns), back), rule).toBeLessThan(TOLERANCE);
   }
 });
 
-test("head norms with rotary embedding, and back by both rules", async () => {
-  const [rows, queryHeads, keyHeads, headDimension, theta, epsilon] = [19, 5, 2, 16, 10_000, 1e-6];
-  const all = queryHeads + keyHeads;
-  const width = (all + keyHeads) * headDimension;
-  const x = random.normals(rows * width);
-  const dout = random.normals(rows * all * headDimension);
-  const w = random.normals(2 * headDimension);
-  const positions = Array.from({ length: panelsOf(rows) * PANEL }, (_, row) => row * 37);
-  const angleValues = rotationAngles(positions, theta, headDimension);
-  const angles = device.allocate(angleValues.byteLength, "test angles");
-  device.write(angles, 0, angleValues);
-  const shape = {
-    rows,
-    queryHeads,
-    keyHeads,
-    headDimension,
-    weight: uploadVector(w),
-    angles,
-    r: device.allocate(all * panelsOf(rows) * PANEL * 4, "test scale"),
-    x: upload(x, rows, width),
-  };
-  const out = zeros(rows, all * headDimension);
-  rotate(device, { ...shape, epsilon, out });
-  const perHead = (values: Float32Array, columns: number, row: number, head: number) =>
-    Array.from(values.subarray(row * columns + head * headDimension, row * columns + (head + 1) * headDimension));
-  const weightOf = (head: number) =>
-    Array.from(head < queryHeads ? w.subarray(0, headDimension) : w.subarray(headDimension));
-  const each = (compute: (row: number, head: number) => number[]) =>
-    Array.from({ length: rows }, (_, row) => Array.from({ length: all }, (_, head) => compute(row, head))).flat(2);
-  const turned = each((row, head) =>
-    rotateReference(perHead(x, width, row, head), weightOf(head), positions[row] as number, theta, epsilon)
-  );
-  // Angles are rounded to float32 as in transformers; at position 666 that moves a cosine by up to 3e-5.
-  expect(relativeError(await download(out, rows, all * headDimension), turned)).toBeLessThan(1e-4);
-  for (const rule of ["constant", "exact"] as const) {
-    const dx = zeros(rows, width);
-    rotateBackward(device, { ...shape, rule, factor: 0.25, dout: upload(dout, rows, all * headDimension), dx });
-    const found = await download(dx, rows, width);
-    const expected = each((row, head) =>
-      rotateBackwardReference(
-        rule,
-        perHead(x, width, row, head),
-        weightOf(head),
-        perHead(dout, all * headDimension, row, head),
+test.each(["head", "projection"] as const)(
+  "norms of q and k over each %s, rotated, and back by both rules",
+  async (over) => {
+    const [rows, queryHeads, keyHeads, headDimension, theta, epsilon] = [19, 5, 2, 16, 10_000, 1e-6];
+    const heads = queryHeads + keyHeads;
+    const width = (heads + keyHeads) * headDimension;
+    // The parts of a row that share a norm: first head and number of heads.
+    const segments: readonly (readonly [number, number])[] = over === "head"
+      ? Array.from({ length: heads }, (_, head) => [head, 1] as const)
+      : [[0, queryHeads], [queryHeads, keyHeads]];
+    const x = random.normals(rows * width);
+    const dout = random.normals(rows * heads * headDimension);
+    const w = random.normals((over === "head" ? 2 : heads) * headDimension);
+    const positions = Array.from({ length: panelsOf(rows) * PANEL }, (_, row) => row * 37);
+    const angleValues = rotationAngles(positions, { theta, yarn: null }, headDimension);
+    const angles = device.allocate(angleValues.byteLength, "test angles");
+    device.write(angles, 0, angleValues);
+    const shape = {
+      rows,
+      queryHeads,
+      keyHeads,
+      headDimension,
+      headNorms: over,
+      weight: uploadVector(w),
+      angles,
+      r: device.allocate(segments.length * panelsOf(rows) * PANEL * 4, "test scale"),
+      x: upload(x, rows, width),
+    };
+    const out = zeros(rows, heads * headDimension);
+    rotate(device, { ...shape, epsilon, out });
+    const part = (values: Float32Array, columns: number, row: number, [first, count]: readonly [number, number]) =>
+      Array.from(
+        values.subarray(row * columns + first * headDimension, row * columns + (first + count) * headDimension),
+      );
+    const weightOf = ([first, count]: readonly [number, number]) =>
+      Array.from(
+        over === "projection"
+          ? w.subarray(first * headDimension, (first + count) * headDimension)
+          : w.subarray(first < queryHeads ? 0 : headDimension, first < queryHeads ? headDimension : 2 * headDimension),
+      );
+    const each = (compute: (row: number, segment: readonly [number, number]) => number[]) =>
+      Array.from({ length: rows }, (_, row) => segments.map((segment) => compute(row, segment))).flat(2);
+    const turned = each((row, segment) =>
+      rotateReference(
+        part(x, width, row, segment),
+        weightOf(segment),
         positions[row] as number,
         theta,
         epsilon,
-      ).map((value) => value / 4)
+        segment[1],
+      )
     );
-    expect(relativeError(each((row, head) => perHead(found, width, row, head)), expected), rule).toBeLessThan(1e-4);
-    const values = each((row, head) => head < keyHeads ? perHead(found, width, row, all + head) : []);
-    expect(values.every((value) => value === 0), "columns of v are left alone").toBe(true);
-  }
-});
-
-test("softmax over the keys that each query sees, and its Jacobian", async () => {
-  const [headCount, firstQuery, queries] = [3, 16, 21];
-  const keys = panelsOf(firstQuery + queries) * PANEL;
-  const size = panelBytes(queries, keys);
-  const both = [random.normals(headCount * queries * keys, 5), random.normals(headCount * queries * keys)] as const;
-  const [scores, dp] = both.map((values) => {
-    const buffer = device.allocate(headCount * size, "test scores");
-    for (let head = 0; head < headCount; head++) {
-      const part = values.subarray(head * queries * keys, (head + 1) * queries * keys);
-      device.write(buffer, head * size, packPanels(part, queries, keys));
+    // Angles are rounded to float32 as in transformers; at position 666 that moves a cosine by up to 3e-5.
+    expect(relativeError(await download(out, rows, heads * headDimension), turned)).toBeLessThan(1e-4);
+    for (const rule of ["constant", "exact"] as const) {
+      const dx = zeros(rows, width);
+      rotateBackward(device, { ...shape, rule, factor: 0.25, dout: upload(dout, rows, heads * headDimension), dx });
+      const found = await download(dx, rows, width);
+      const expected = each((row, segment) =>
+        rotateBackwardReference(
+          rule,
+          part(x, width, row, segment),
+          weightOf(segment),
+          part(dout, heads * headDimension, row, segment),
+          positions[row] as number,
+          theta,
+          epsilon,
+          segment[1],
+        ).map((value) => value / 4)
+      );
+      expect(relativeError(each((row, segment) => part(found, width, row, segment)), expected), rule).toBeLessThan(
+        1e-4,
+      );
+      const values = Array.from({ length: rows }, (_, row) => part(found, width, row, [heads, keyHeads])).flat();
+      expect(values.every((value) => value === 0), "columns of v are left alone").toBe(true);
     }
-    return buffer;
-  }) as [GPUBuffer, GPUBuffer];
-  const readPadded = async (buffer: GPUBuffer) => {
-    const packed = new Float32Array(await device.read(buffer, 0, headCount * size));
-    const padded = panelsOf(queries) * PANEL;
-    return Array.from(
-      { length: headCount },
-      (_, head) =>
-        rowsOf(unpackPanels(packed.subarray(head * size / 4, (head + 1) * size / 4), padded, keys), padded, keys),
+  },
+);
+
+test.each([null, 7, 25])(
+  "softmax over the keys that each query sees in a window of %s, and its Jacobian",
+  async (window) => {
+    const [headCount, firstQuery, queries, firstKey] = [3, 32, 21, window === 7 ? 16 : 0];
+    const keys = panelsOf(firstQuery + queries) * PANEL - firstKey;
+    const size = panelBytes(queries, keys);
+    const both = [random.normals(headCount * queries * keys, 5), random.normals(headCount * queries * keys)] as const;
+    const [scores, dp] = both.map((values) => {
+      const buffer = device.allocate(headCount * size, "test scores");
+      for (let head = 0; head < headCount; head++) {
+        const part = values.subarray(head * queries * keys, (head + 1) * queries * keys);
+        device.write(buffer, head * size, packPanels(part, queries, keys));
+      }
+      return buffer;
+    }) as [GPUBuffer, GPUBuffer];
+    const readPadded = async (buffer: GPUBuffer) => {
+      const packed = new Float32Array(await device.read(buffer, 0, headCount * size));
+      const padded = panelsOf(queries) * PANEL;
+      return Array.from(
+        { length: headCount },
+        (_, head) =>
+          rowsOf(unpackPanels(packed.subarray(head * size / 4, (head + 1) * size / 4), padded, keys), padded, keys),
+      );
+    };
+    const read = async (buffer: GPUBuffer) =>
+      (await readPadded(buffer)).flatMap((rows) => rows.slice(0, queries)).flat();
+    const block = { heads: headCount, firstQuery, queries, firstKey, keys, window };
+    softmax(device, block, scores);
+    const probabilities = rowsOf(both[0], headCount * queries, keys).map((row, index) =>
+      softmaxReference(
+        row,
+        Math.max(firstKey, firstQuery + index % queries + 1 - (window ?? Infinity)) - firstKey,
+        firstQuery + index % queries - firstKey,
+      )
     );
-  };
-  const read = async (buffer: GPUBuffer) => (await readPadded(buffer)).flatMap((rows) => rows.slice(0, queries)).flat();
-  const block = { heads: headCount, firstQuery, queries, keys };
-  softmax(device, block, scores);
-  const probabilities = rowsOf(both[0], headCount * queries, keys).map((row, index) =>
-    softmaxReference(row, firstQuery + index % queries)
-  );
-  expect(relativeError(await read(scores), probabilities.flat())).toBeLessThan(TOLERANCE);
-  const past = (await readPadded(scores)).flatMap((rows) => rows.slice(queries)).flat();
-  expect(past.every((value) => value === 0), "rows past the last query").toBe(true);
-  const ds = device.allocate(headCount * size, "test score gradients");
-  softmaxBackward(device, block, scores, dp, ds, 0.25);
-  const pulled = rowsOf(both[1], headCount * queries, keys).flatMap((row, index) =>
-    softmaxBackwardReference(probabilities[index] as number[], row).map((value) => value / 4)
-  );
-  expect(relativeError(await read(ds), pulled)).toBeLessThan(TOLERANCE);
-});
+    expect(relativeError(await read(scores), probabilities.flat())).toBeLessThan(TOLERANCE);
+    const past = (await readPadded(scores)).flatMap((rows) => rows.slice(queries)).flat();
+    expect(past.every((value) => value === 0), "rows past the last query").toBe(true);
+    const ds = device.allocate(headCount * size, "test score gradients");
+    softmaxBackward(device, block, scores, dp, ds, 0.25);
+    const pulled = rowsOf(both[1], headCount * queries, keys).flatMap((row, index) =>
+      softmaxBackwardReference(probabilities[index] as number[], row).map((value) => value / 4)
+    );
+    expect(relativeError(await read(ds), pulled)).toBeLessThan(TOLERANCE);
+  },
+);
 
 test.each(["attnlrp", "cplrp"] as const)("edges of a block of queries, whole and by head, %s", async (rule) => {
   const [headCount, firstQuery, queries, scale] = [3, 16, 21, 0.25];
   const keys = panelsOf(firstQuery + queries) * PANEL;
-  const block = { heads: headCount, firstRow: 0, firstQuery, queries, keys };
+  const block = { heads: headCount, firstRow: 0, firstQuery, queries, firstKey: 0, keys, window: null };
   // Hidden pairs: P and dS are 0, dP and S are whatever the products gave.
   const seen = (index: number) => index % keys <= firstQuery + Math.floor(index / keys) % queries;
   const fill = (hidden: boolean) =>

@@ -17,12 +17,15 @@ export interface RmsNorm {
   readonly y: GPUBuffer;
   /** 1 / root mean square, [rows with padding]. */
   readonly r: GPUBuffer;
+  /** Adds to y instead of setting it. */
+  readonly accumulate?: boolean;
 }
 
-/** Records y = weight * x * r. */
-export function rmsNorm(device: Device, { rows, columns, epsilon, x, weight, y, r }: RmsNorm): void {
+/** Records y (+)= weight * x * r. */
+export function rmsNorm(device: Device, { rows, columns, epsilon, x, weight, y, r, accumulate }: RmsNorm): void {
   device.run({
     kernel: "rmsnorm",
+    constants: { MODE: accumulate ? "add" : "set" },
     bindings: [x, weight, y, r],
     params: [columns4(columns), floatBits(columns), floatBits(epsilon)],
     workgroups: [panelsOf(rows), 1, 1],
@@ -41,18 +44,19 @@ export interface RmsNormBackward {
   readonly r: GPUBuffer;
   /** The norm's input, [rows, columns]. */
   readonly x: GPUBuffer;
-  /** [rows, columns]; the result is added. */
+  /** As dy; set, or added to. */
   readonly g: GPUBuffer;
+  readonly accumulate: boolean;
 }
 
-/** Records g += pullback of dy through the norm. */
+/** Records g (+)= pull-back of dy through the norm. */
 export function rmsNormBackward(
   device: Device,
-  { rule, rows, columns, targets = 1, dy, weight, r, x, g }: RmsNormBackward,
+  { rule, rows, columns, targets = 1, dy, weight, r, x, g, accumulate }: RmsNormBackward,
 ): void {
   device.run({
     kernel: "rmsnorm-backward",
-    constants: { MODE: rule },
+    constants: { MODE: rule, WRITE: accumulate ? "add" : "set" },
     bindings: rule === "exact" ? [dy, weight, r, g, x] : [dy, weight, r, g],
     params: [columns4(columns), floatBits(columns), panelsOf(rows)],
     workgroups: [targets * panelsOf(rows), 1, 1],

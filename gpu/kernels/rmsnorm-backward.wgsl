@@ -1,4 +1,4 @@
-// g += dx of a RMS norm, row by row.
+// Pull-back through a RMS norm, row by row. WRITE add: g += dx; WRITE set: g = dx.
 //
 //   MODE constant (AttnLRP, CP-LRP):  dx = r * w * dy                      r counts as a constant
 //   MODE exact (gradient):            dx = r * w * dy - x * r^3 / columns * sum(w * dy * x)
@@ -38,9 +38,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   for (var chunk = index / 16u; chunk < p.chunks; chunk += LANES_PER_ROW) {
     let at = start + chunk * 16u;
     #if MODE == exact
-    g[at] += w[chunk] * dy[at] * scale - x[x_start + chunk * 16u] * pull;
+    let dx = w[chunk] * dy[at] * scale - x[x_start + chunk * 16u] * pull;
     #else
-    g[at] += w[chunk] * dy[at] * scale;
+    let dx = w[chunk] * dy[at] * scale;
+    #end
+    #if WRITE == add
+    g[at] += dx;
+    #else
+    g[at] = dx;
     #end
   }
 }

@@ -1,4 +1,4 @@
-// y = w * x * r,  r = 1 / sqrt(mean(x^2) + epsilon), row by row.
+// y (+)= w * x * r,  r = 1 / sqrt(mean(x^2) + epsilon), row by row. MODE set: y = ...; MODE add: y += ...
 // Bindings: 0 Params, 1 x [rows, columns], 2 w [columns], 3 y [rows, columns], 4 r [rows]. One workgroup a panel.
 #include rows
 
@@ -21,7 +21,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   let scale = inverseSqrt(row_sum(squares, index) / p.columns + p.epsilon);
   for (var chunk = index / 16u; chunk < p.chunks; chunk += LANES_PER_ROW) {
     let at = start + chunk * 16u;
+    #if MODE == add
+    y[at] += w[chunk] * (x[at] * scale);
+    #else
     y[at] = w[chunk] * (x[at] * scale);
+    #end
   }
   if (index < 16u) { r[group.x * 16u + row] = scale; }
 }

@@ -1,5 +1,9 @@
-/** Norm over each q and k head followed by rotary position embedding, and the way back. Sources: rotate*.wgsl. */
+/**
+ * Norms of q and k, over each head or over the whole projection, followed by rotary position embedding; and the way back.
+ * Sources: segment-scale.wgsl, rotate.wgsl, rotate-backward.wgsl, segment-pull.wgsl.
+ */
 import { type Device, floatBits } from "../dawn.ts";
+import type { ModelConfig, Rotation } from "../model/config.ts";
 import { columns4, PANEL, panelsOf } from "../panels.ts";
 import { type NormRule, rmsNormBackwardReference, rmsNormReference } from "./norm.ts";
 
@@ -10,19 +14,37 @@ interface Heads {
   readonly keyHeads: number;
   /** A multiple of 8. */
   readonly headDimension: number;
-  /** Norm weights of q then k, [2, headDimension]. */
+  readonly headNorms: ModelConfig["headNorms"];
+  /** Norm weights of q then k, of one head or of all. */
   readonly weight: GPUBuffer;
   /** From `rotationAngles`. */
   readonly angles: GPUBuffer;
-  /** [queryHeads + keyHeads, rows with padding] */
+  /** [segments, rows with padding] */
   readonly r: GPUBuffer;
   /** q, k and v before the norm, [rows, (queryHeads + 2 keyHeads) headDimension]. */
   readonly x: GPUBuffer;
 }
 
-function shape({ rows, queryHeads, keyHeads, headDimension }: Heads): number[] {
+/** How many norms of q and k a row has. */
+export function normSegments(headNorms: ModelConfig["headNorms"], queryHeads: number, keyHeads: number): number {
+  return headNorms === "head" ? queryHeads + keyHeads : 2;
+}
+
+const width = ({ queryHeads, keyHeads, headDimension }: Heads) => columns4((queryHeads + 2 * keyHeads) * headDimension);
+
+/** The `Segments` of segments.inc.wgsl. */
+function segments({ headNorms, queryHeads, keyHeads, headDimension }: Heads): number[] {
+  const chunks = headDimension / 4;
+  const count = normSegments(headNorms, queryHeads, keyHeads);
+  return headNorms === "head"
+    ? [count, queryHeads, chunks, chunks]
+    : [count, 1, queryHeads * chunks, keyHeads * chunks];
+}
+
+function shape(args: Heads): number[] {
+  const { rows, queryHeads, keyHeads, headDimension } = args;
   return [
-    columns4((queryHeads + 2 * keyHeads) * headDimension),
+    width(args),
     columns4((queryHeads + keyHeads) * headDimension),
     queryHeads,
     queryHeads + keyHeads,
@@ -31,17 +53,27 @@ function shape({ rows, queryHeads, keyHeads, headDimension }: Heads): number[] {
   ];
 }
 
-/** Records out [rows, q heads | k heads] = rotated norms of x. */
+/** Records r, then out [rows, q heads | k heads] = rotated norms of x. */
 export function rotate(device: Device, args: Heads & { readonly epsilon: number; readonly out: GPUBuffer }): void {
+  const panels = panelsOf(args.rows);
+  const all = segments(args);
+  const [count = 0] = all;
+  device.run({
+    kernel: "segment-scale",
+    bindings: [args.x, args.r],
+    params: [...all, width(args), panels * PANEL, floatBits(args.epsilon)],
+    workgroups: [panels, Math.ceil(count / 4), 1],
+  });
   device.run({
     kernel: "rotate",
-    bindings: [args.x, args.weight, args.angles, args.out, args.r],
-    params: [...shape(args), floatBits(args.epsilon)],
-    workgroups: [panelsOf(args.rows), Math.ceil((args.queryHeads + args.keyHeads) / 4), 1],
+    constants: { NORM: args.headNorms },
+    bindings: [args.x, args.weight, args.angles, args.r, args.out],
+    params: shape(args),
+    workgroups: [panels, Math.ceil((args.queryHeads + args.keyHeads) / 4), 1],
   });
 }
 
-/** Records the q and k columns of dx = factor * pullback of dout. */
+/** Records the q and k columns of dx = factor * pull-back of dout. */
 export function rotateBackward(
   device: Device,
   args: Heads & {
@@ -58,13 +90,22 @@ export function rotateBackward(
   },
 ): void {
   const panels = panelsOf(args.gradientRows ?? args.rows);
-  const bindings = [args.dout, args.weight, args.angles, args.r, args.dx];
+  const across = (args.targets ?? 1) * panels;
   device.run({
     kernel: "rotate-backward",
-    constants: { MODE: args.rule },
-    bindings: args.rule === "exact" ? [...bindings, args.x] : bindings,
+    constants: { NORM: args.headNorms },
+    bindings: [args.dout, args.weight, args.angles, args.r, args.dx],
     params: [...shape(args), panels, floatBits(args.factor)],
-    workgroups: [(args.targets ?? 1) * panels, Math.ceil((args.queryHeads + args.keyHeads) / 4), 1],
+    workgroups: [across, Math.ceil((args.queryHeads + args.keyHeads) / 4), 1],
+  });
+  if (args.rule === "constant") return;
+  const all = segments(args);
+  const [count = 0] = all;
+  device.run({
+    kernel: "segment-pull",
+    bindings: [args.x, args.r, args.dx],
+    params: [...all, width(args), panelsOf(args.rows) * PANEL, panels],
+    workgroups: [across, Math.ceil(count / 4), 1],
   });
 }
 
@@ -75,38 +116,58 @@ export function rotateBackward(
  */
 export function rotationAngles(
   positions: ArrayLike<number>,
-  theta: number,
+  rotation: Rotation,
   headDimension: number,
 ): Float32Array<ArrayBuffer> {
   const half = headDimension / 2;
-  const frequencies = Array.from(
-    { length: half },
-    (_, d) => Math.fround(1 / Math.fround(theta ** Math.fround(2 * d / headDimension))),
-  );
+  const frequencies = rotationFrequencies(rotation, headDimension);
+  const factor = rotation.yarn?.attentionFactor ?? 1;
   const angles = new Float32Array(positions.length * headDimension);
   for (let row = 0; row < positions.length; row++) {
     for (let d = 0; d < half; d++) {
       const angle = Math.fround((positions[row] as number) * (frequencies[d] as number));
       const at = (row * (half / 4) + (d >> 2)) * 8 + (d & 3);
-      angles[at] = Math.cos(angle);
-      angles[at + 4] = Math.sin(angle);
+      angles[at] = Math.cos(angle) * factor;
+      angles[at + 4] = Math.sin(angle) * factor;
     }
   }
   return angles;
 }
 
-/** Reference for one head of one row. */
+/** Angle a position adds to each pair of dimensions, [headDimension / 2], rounded as in transformers. */
+export function rotationFrequencies({ theta, yarn }: Rotation, headDimension: number): number[] {
+  const half = headDimension / 2;
+  const wavelengths = Array.from({ length: half }, (_, d) => Math.fround(theta ** Math.fround(2 * d / headDimension)));
+  const plain = wavelengths.map((wavelength) => Math.fround(1 / wavelength));
+  if (!yarn) return plain;
+  // The dimension that turns this often over the original context.
+  const dimension = (turns: number) =>
+    headDimension * Math.log(yarn.originalPositions / (turns * 2 * Math.PI)) / (2 * Math.log(theta));
+  const round = (value: number, to: (value: number) => number) => yarn.truncate ? to(value) : value;
+  const low = Math.max(round(dimension(yarn.betaFast), Math.floor), 0);
+  const high = Math.min(round(dimension(yarn.betaSlow), Math.ceil), headDimension - 1);
+  const span = low === high ? 0.001 : high - low;
+  return plain.map((frequency, d) => {
+    // Fast dimensions keep their frequency, slow ones are stretched by the factor, those between are mixed.
+    const keep = Math.fround(1 - Math.min(1, Math.max(0, Math.fround((d - low) / span))));
+    const stretched = Math.fround(1 / Math.fround(yarn.factor * (wavelengths[d] as number)));
+    return Math.fround(Math.fround(stretched * Math.fround(1 - keep)) + Math.fround(frequency * keep));
+  });
+}
+
+/** Reference for one segment of one row that holds `heads` heads; the rotation without its rounding. */
 export function rotateReference(
   x: readonly number[],
   weight: readonly number[],
   position: number,
   theta: number,
   epsilon: number,
+  heads = 1,
 ): number[] {
-  return turn(rmsNormReference(x, weight, epsilon).y, position, theta, 1);
+  return turnHeads(rmsNormReference(x, weight, epsilon).y, heads, position, theta, 1);
 }
 
-/** Reference for one head of one row: dx without the factor. */
+/** Reference for one segment of one row: dx without the factor. */
 export function rotateBackwardReference(
   rule: NormRule,
   x: readonly number[],
@@ -115,15 +176,18 @@ export function rotateBackwardReference(
   position: number,
   theta: number,
   epsilon: number,
+  heads = 1,
 ): number[] {
-  return rmsNormBackwardReference(rule, x, weight, turn(dout, position, theta, -1), epsilon);
+  return rmsNormBackwardReference(rule, x, weight, turnHeads(dout, heads, position, theta, -1), epsilon);
 }
 
-function turn(y: readonly number[], position: number, theta: number, direction: 1 | -1): number[] {
-  const half = y.length / 2;
-  return y.map((value, d) => {
-    const angle = position * theta ** (-2 * (d % half) / y.length) * direction;
-    const other = d < half ? -(y[d + half] as number) : y[d - half] as number;
+function turnHeads(y: readonly number[], heads: number, position: number, theta: number, direction: 1 | -1): number[] {
+  const dimension = y.length / heads;
+  const half = dimension / 2;
+  return y.map((value, index) => {
+    const d = index % dimension;
+    const angle = position * theta ** (-2 * (d % half) / dimension) * direction;
+    const other = d < half ? -(y[index + half] as number) : y[index - half] as number;
     return value * Math.cos(angle) + other * Math.sin(angle);
   });
 }

@@ -1,46 +1,45 @@
-// Norm over each head of q and k, then rotary position embedding (halves rotated against each other).
+// Norm of q and k by given scales, then rotary position embedding (halves rotated against each other).
 //
-//   y = w * x * r, r = 1 / sqrt(mean(x^2) + epsilon) over the head;  out_d = y_d cos - y_(d+D/2) sin,
-//   out_(d+D/2) = y_(d+D/2) cos + y_d sin
+//   y = w * x * r;  out_d = y_d cos - y_(d+D/2) sin,  out_(d+D/2) = y_(d+D/2) cos + y_d sin
 //
+// NORM head: a head has its own r, and the weights are those of one head; NORM projection: all heads of q share r and have
+// weights of their own, and so do those of k.
 // Bindings: 0 Params, 1 x [rows, q heads | k heads | v heads], 2 w [q weight | k weight],
-// 3 angles [rows, D / 8, (cos, sin)] in vec4, 4 out [rows, q heads | k heads], 5 r [q heads + k heads, rows].
+// 3 angles [rows, D / 8, (cos, sin)] in vec4, 4 r [segments, rows], 5 out [rows, q heads | k heads].
 // One invocation a row and head: workgroup 16 rows x 4 heads.
 struct Params {
   chunks_in: u32, chunks_out: u32,
   query_heads: u32, heads: u32, // heads: of q and k together
   chunks_head: u32,
   rows: u32, // with padding
-  epsilon: f32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> w: array<vec4f>;
 @group(0) @binding(3) var<storage, read> angles: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> r: array<f32>;
+@group(0) @binding(4) var<storage, read> r: array<f32>;
+@group(0) @binding(5) var<storage, read_write> out: array<vec4f>;
 
 @compute @workgroup_size(16, 4)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: vec3u) {
   let head = group.y * 4u + id.y;
   if (head >= p.heads) { return; }
   let row = group.x * 16u + id.x;
-  let source = (group.x * p.chunks_in + head * p.chunks_head) * 16u + id.x;
-  let to = (group.x * p.chunks_out + head * p.chunks_head) * 16u + id.x;
+  let x_at = (group.x * p.chunks_in + head * p.chunks_head) * 16u + id.x;
+  let out_at = (group.x * p.chunks_out + head * p.chunks_head) * 16u + id.x;
+  #if NORM == head
   let weight = select(p.chunks_head, 0u, head < p.query_heads);
-  var squares = 0.0;
-  for (var chunk = 0u; chunk < p.chunks_head; chunk++) {
-    let v = x[source + chunk * 16u];
-    squares += dot(v, v);
-  }
-  let scale = inverseSqrt(squares / f32(p.chunks_head * 4u) + p.epsilon);
-  r[head * p.rows + row] = scale;
+  let scale = r[head * p.rows + row];
+  #else
+  let weight = head * p.chunks_head;
+  let scale = r[select(p.rows, 0u, head < p.query_heads) + row];
+  #end
   let half_chunks = p.chunks_head / 2u;
   for (var chunk = 0u; chunk < half_chunks; chunk++) {
-    let low = w[weight + chunk] * (x[source + chunk * 16u] * scale);
-    let high = w[weight + half_chunks + chunk] * (x[source + (half_chunks + chunk) * 16u] * scale);
+    let low = w[weight + chunk] * (x[x_at + chunk * 16u] * scale);
+    let high = w[weight + half_chunks + chunk] * (x[x_at + (half_chunks + chunk) * 16u] * scale);
     let angle = (row * half_chunks + chunk) * 2u;
-    out[to + chunk * 16u] = low * angles[angle] - high * angles[angle + 1u];
-    out[to + (half_chunks + chunk) * 16u] = high * angles[angle] + low * angles[angle + 1u];
+    out[out_at + chunk * 16u] = low * angles[angle] - high * angles[angle + 1u];
+    out[out_at + (half_chunks + chunk) * 16u] = high * angles[angle] + low * angles[angle + 1u];
   }
 }

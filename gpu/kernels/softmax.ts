@@ -8,8 +8,12 @@ export interface ScoreBlock {
   /** First query, counted from the start of the sequence; a multiple of 16. */
   readonly firstQuery: number;
   readonly queries: number;
-  /** Keys from the start of the sequence to the last query, rounded up to a multiple of 16. */
+  /** First key that a query of the block may see, counted from the start of the sequence; a multiple of 16. */
+  readonly firstKey: number;
+  /** Keys from there to the last query, rounded up to a multiple of 16. */
   readonly keys: number;
+  /** A query sees itself and the window - 1 keys before it; null: all before it. */
+  readonly window: number | null;
 }
 
 /** Records probabilities in place of scores. */
@@ -17,7 +21,15 @@ export function softmax(device: Device, block: ScoreBlock, scores: GPUBuffer): v
   device.run({
     kernel: "softmax",
     bindings: [scores],
-    params: [columns4(block.keys), panelsOf(block.queries), block.firstQuery, block.queries],
+    params: [
+      columns4(block.keys),
+      panelsOf(block.queries),
+      block.firstQuery,
+      block.queries,
+      block.firstKey,
+      // No sequence is as long as this.
+      block.window ?? 2 ** 30,
+    ],
     workgroups: [panelsOf(block.queries), block.heads, 1],
   });
 }
@@ -40,10 +52,10 @@ export function softmaxBackward(
   });
 }
 
-/** Reference for one row: probabilities of the keys up to `query`, 0 past it. */
-export function softmaxReference(scores: readonly number[], query: number): number[] {
-  const most = Math.max(...scores.slice(0, query + 1));
-  const raised = scores.map((score, key) => key <= query ? Math.exp(score - most) : 0);
+/** Reference for one row: probabilities of the keys from `low` to `query`, 0 elsewhere. */
+export function softmaxReference(scores: readonly number[], low: number, query: number): number[] {
+  const most = Math.max(...scores.slice(low, query + 1));
+  const raised = scores.map((score, key) => key >= low && key <= query ? Math.exp(score - most) : 0);
   const total = raised.reduce((sum, value) => sum + value, 0);
   return raised.map((value) => value / total);
 }

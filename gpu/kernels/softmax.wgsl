@@ -1,30 +1,35 @@
 // Softmax over the visible keys of each query, in place on a block of scores [heads, block rows, block keys].
 //
-// Queries and keys are numbered from the start of their sequence; the block starts at query `first_query` and key 0.
-// A query sees the keys up to itself; scores past it become 0, and so do rows past the last of `queries`.
+// Queries and keys are numbered from the start of their sequence; the block starts at query `first_query` and key
+// `first_key`. A query sees itself and the `window` - 1 keys before it; other scores become 0, and so do rows past the
+// last of `queries`.
 // Bindings: 0 Params, 1 scores. One workgroup a panel (x) and head (y).
 #include rows
 
-struct Params { chunks: u32, panels: u32, first_query: u32, queries: u32 }
+struct Params { chunks: u32, panels: u32, first_query: u32, queries: u32, first_key: u32, window: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> scores: array<vec4f>;
 
 @compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
   let row = index % 16u;
-  // The number of keys seen.
-  let seen_keys = select(0u, p.first_query + group.x * 16u + row + 1u, group.x * 16u + row < p.queries);
+  // Keys [low, high) of the block are seen; high <= low where the row is padding.
+  let query = p.first_query + group.x * 16u + row;
+  let high = select(0u, query + 1u - p.first_key, group.x * 16u + row < p.queries);
+  let low = max(query + 1u, p.first_key + p.window) - p.first_key - p.window;
   let start = (group.y * p.panels + group.x) * p.chunks * 16u + row;
   var most = -3.0e38;
   for (var chunk = index / 16u; chunk < p.chunks; chunk += LANES_PER_ROW) {
-    let seen = vec4u(chunk * 4u) + vec4u(0u, 1u, 2u, 3u) < vec4u(seen_keys);
+    let keys = vec4u(chunk * 4u) + vec4u(0u, 1u, 2u, 3u);
+    let seen = (keys >= vec4u(low)) & (keys < vec4u(high));
     let v = select(vec4f(-3.0e38), scores[start + chunk * 16u], seen);
     most = max(most, max(max(v.x, v.y), max(v.z, v.w)));
   }
   most = row_max(most, index);
   var total = 0.0;
   for (var chunk = index / 16u; chunk < p.chunks; chunk += LANES_PER_ROW) {
-    let seen = vec4u(chunk * 4u) + vec4u(0u, 1u, 2u, 3u) < vec4u(seen_keys);
+    let keys = vec4u(chunk * 4u) + vec4u(0u, 1u, 2u, 3u);
+    let seen = (keys >= vec4u(low)) & (keys < vec4u(high));
     let at = start + chunk * 16u;
     // The argument is clamped before exp: a hidden pair's score may be far above the largest visible one.
     let e = select(vec4f(0), exp(min(scores[at] - most, vec4f(0))), seen);

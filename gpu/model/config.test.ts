@@ -13,6 +13,8 @@ describe("real configs", () => {
     const json = configs[name]!;
     expect(parseConfig(json, "config.json")).toEqual({
       architecture: "qwen3",
+      blockNorms: "input",
+      headNorms: "head",
       vocabulary: json["vocab_size"],
       hidden: json["hidden_size"],
       intermediate: json["intermediate_size"],
@@ -21,19 +23,68 @@ describe("real configs", () => {
       keyValueHeads: json["num_key_value_heads"],
       headDimension: json["head_dim"],
       normEpsilon: json["rms_norm_eps"],
-      ropeTheta: json["rope_theta"],
+      attention: Array(json["num_hidden_layers"] as number).fill({
+        window: null,
+        rotation: { theta: json["rope_theta"], yarn: null },
+      }),
       tiedEmbeddings: json["tie_word_embeddings"],
       maxPositions: json["max_position_embeddings"],
       eosIds: [json["eos_token_id"]],
     });
   });
 
-  test.each(["Qwen/Qwen2-1.5B-Instruct", "allenai/Olmo-3-7B-Think"])("%s is refused by its architecture", (name) => {
-    const type = String(configs[name]!["model_type"]);
-    expect(() => parseConfig(configs[name], "config.json")).toThrow(
-      `config.json: the architecture "${type}" (model_type) is not supported; use a model of one of: qwen3`,
+  test("allenai/Olmo-3-7B-Think: sliding windows three in four, YaRN on full attention only", () => {
+    // The data file says layer_types in words; they are what Olmo-3 has when the field is missing.
+    const { layer_types: _, ...json } = configs["allenai/Olmo-3-7B-Think"]!;
+    const config = parseConfig(json, "config.json");
+    expect(config).toMatchObject({ architecture: "olmo3", blockNorms: "output", headNorms: "projection", layers: 32 });
+    const sliding = { window: 4096, rotation: { theta: 500_000, yarn: null } };
+    const yarn = {
+      factor: 8,
+      originalPositions: 8192,
+      betaFast: 32,
+      betaSlow: 1,
+      attentionFactor: 1.2079441541679836,
+      truncate: true,
+    };
+    const full = { window: null, rotation: { theta: 500_000, yarn } };
+    expect(config.attention).toEqual(Array.from({ length: 32 }, (_, layer) => layer % 4 === 3 ? full : sliding));
+  });
+
+  test("Qwen/Qwen2-1.5B-Instruct is refused by its architecture", () => {
+    expect(() => parseConfig(configs["Qwen/Qwen2-1.5B-Instruct"], "config.json")).toThrow(
+      'config.json: the architecture "qwen2" (model_type) is not supported; use a model of one of: qwen3, olmo3',
     );
   });
+});
+
+test("each kind of layer has its own rotation in the style of transformers 5", () => {
+  const rotations = {
+    full_attention: { rope_type: "yarn", rope_theta: 5e5, factor: 4, original_max_position_embeddings: 64 },
+    sliding_attention: { rope_type: "default", rope_theta: 1e4 },
+  };
+  const { rope_theta: _, rope_scaling: __, ...rest } = TINY_CONFIG;
+  const json = {
+    ...rest,
+    model_type: "olmo3",
+    architectures: ["Olmo3ForCausalLM"],
+    num_hidden_layers: 2,
+    layer_types: ["full_attention", "sliding_attention"],
+    sliding_window: 5,
+    rope_parameters: rotations,
+  };
+  const { attention } = parseConfig(json, "config.json");
+  expect(attention[1]).toEqual({ window: 5, rotation: { theta: 1e4, yarn: null } });
+  expect(attention[0]).toMatchObject({ window: null, rotation: { theta: 5e5, yarn: { factor: 4, betaFast: 32 } } });
+  expect(attention[0]?.rotation.yarn?.attentionFactor).toBeCloseTo(0.1 * Math.log(4) + 1, 12);
+});
+
+test("Qwen3's sliding layers and YaRN are read", () => {
+  const sliding = { use_sliding_window: true, sliding_window: 6, max_window_layers: 1 };
+  const scaled = { rope_scaling: { rope_type: "yarn", factor: 4, original_max_position_embeddings: 32 } };
+  const { attention } = parseConfig({ ...TINY_CONFIG, ...sliding, ...scaled }, "config.json");
+  expect(attention.map(({ window }) => window)).toEqual([null, 6]);
+  expect(attention.every(({ rotation }) => rotation.yarn?.factor === 4)).toBe(true);
 });
 
 test("both styles of transformers say the same", () => {
@@ -56,17 +107,31 @@ test("the ids that end a generation are merged", () => {
 
 describe("what the engine cannot compute is refused", () => {
   test.each([
-    ["YaRN", { rope_scaling: { rope_type: "yarn", factor: 4 } }, /rope_scaling .*yarn.* is not supported/],
-    ["YaRN in the older style", { rope_scaling: { type: "yarn", factor: 4 } }, /rope_scaling .* is not supported/],
-    ["YaRN in the newer style", { rope_parameters: { rope_type: "yarn" } }, /rope_parameters .* is not supported/],
+    [
+      "another rope scaling",
+      { rope_scaling: { rope_type: "linear", factor: 4 } },
+      /rope_scaling .*linear.* not supported/,
+    ],
+    [
+      "another in the older style",
+      { rope_scaling: { type: "dynamic", factor: 4 } },
+      /rope_scaling .* is not supported/,
+    ],
+    ["another in the newer style", { rope_parameters: { rope_type: "llama3" } }, /rope_parameters .* is not supported/],
+    [
+      "YaRN without its range",
+      { rope_scaling: { type: "yarn", factor: 4 } },
+      /original_max_position_embeddings is missing/,
+    ],
     [
       "partial rotary embeddings",
       { rope_parameters: { partial_rotary_factor: 0.5 } },
       /rope_parameters .* not supported/,
     ],
     ["attention biases", { attention_bias: true }, /attention_bias true is not supported/],
-    ["sliding windows", { use_sliding_window: true }, /use_sliding_window true is not supported/],
-    ["sliding layers", { layer_types: ["sliding_attention"] }, /layer_types .* is not supported/],
+    ["sliding windows of no size", { use_sliding_window: true, max_window_layers: 1 }, /sliding_window is missing/],
+    ["layers of no known kind", { layer_types: ["chunked", "chunked"] }, /layer_types .* is not supported/],
+    ["too few layer types", { layer_types: ["full_attention"] }, /layer_types .* is not supported; list 2 layers/],
     [
       "another activation",
       { hidden_act: "gelu" },
@@ -85,8 +150,13 @@ describe("broken fields are named", () => {
   test.each([
     ["a missing theta", { rope_theta: undefined }, /rope_theta is missing; add rope_theta/],
     [
-      "a theta for each kind of layer",
-      { rope_theta: undefined, rope_parameters: { full_attention: { rope_theta: 10_000, rope_type: "default" } } },
+      "a theta missing for one kind of layer",
+      {
+        rope_theta: undefined,
+        rope_parameters: { full_attention: { rope_theta: 10_000, rope_type: "default" } },
+        layer_types: ["full_attention", "sliding_attention"],
+        sliding_window: 4,
+      },
       /rope_theta is missing/,
     ],
     ["a missing size", { vocab_size: undefined }, /vocab_size is missing; add vocab_size/],

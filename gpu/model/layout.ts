@@ -7,6 +7,15 @@ export interface RequiredTensor {
   readonly shape: readonly number[];
 }
 
+/** What the norms of a block's attention and MLP are called, by where they stand. */
+export function blockNormNames(
+  { blockNorms }: ModelConfig,
+): { readonly attentionNorm: string; readonly mlpNorm: string } {
+  return blockNorms === "input"
+    ? { attentionNorm: "input_layernorm", mlpNorm: "post_attention_layernorm" }
+    : { attentionNorm: "post_attention_layernorm", mlpNorm: "post_feedforward_layernorm" };
+}
+
 /** The tensors that the engine reads of a model, under the names that Hugging Face transformers gives them. */
 export function requiredTensors(config: ModelConfig): readonly RequiredTensor[] {
   const { hidden, intermediate, headDimension, vocabulary } = config;
@@ -16,14 +25,15 @@ export function requiredTensors(config: ModelConfig): readonly RequiredTensor[] 
   for (let layer = 0; layer < config.layers; layer++) {
     const add = (name: string, ...shape: number[]) =>
       tensors.push({ name: `model.layers.${layer}.${name}.weight`, shape });
-    add("input_layernorm", hidden);
+    const { attentionNorm, mlpNorm } = blockNormNames(config);
+    add(attentionNorm, hidden);
     add("self_attn.q_proj", queries, hidden);
     add("self_attn.k_proj", keys, hidden);
     add("self_attn.v_proj", keys, hidden);
-    add("self_attn.q_norm", headDimension);
-    add("self_attn.k_norm", headDimension);
+    add("self_attn.q_norm", config.headNorms === "head" ? headDimension : queries);
+    add("self_attn.k_norm", config.headNorms === "head" ? headDimension : keys);
     add("self_attn.o_proj", hidden, queries);
-    add("post_attention_layernorm", hidden);
+    add(mlpNorm, hidden);
     add("mlp.gate_proj", intermediate, hidden);
     add("mlp.up_proj", intermediate, hidden);
     add("mlp.down_proj", hidden, intermediate);
