@@ -245,6 +245,23 @@ test("the layer slider shows each node layer as the API has it, and a sent link 
   await expectSameAsApi("ATTNLRP", 2);
 });
 
+test("the jobs panel tells what ran and how it ended", async () => {
+  await page.click("button:has-text('Jobs')");
+  await page.waitForSelector("#jobs:not([hidden])");
+  const jobs = await page.$$eval(
+    ".job",
+    (items) => items.map((item) => `${item.querySelector("strong")?.textContent} ${item.getAttribute("data-status")}`),
+  );
+  expect(jobs).toEqual([
+    "Attribution COMPLETED",
+    "Attribution COMPLETED",
+    "Attribution COMPLETED",
+    "Import COMPLETED",
+  ]);
+  await page.keyboard.press("Escape");
+  await page.waitForSelector("#jobs", { state: "hidden" });
+});
+
 test("going back finds the list as it was left", async () => {
   const keys = () => page.$$eval(".cases tbody .case", (cells) => cells.map((cell) => cell.textContent));
   await page.click("text=/^Cases$/");

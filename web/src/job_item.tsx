@@ -45,7 +45,9 @@ export function JobItem({ job }: { readonly job: Job }) {
       <div class="line">
         <strong>{KIND[job.kind]}</strong>
         <span class="quiet small number">
-          {STATUS[job.status]}, <time dateTime={job.createdAt}>{new Date(job.createdAt).toLocaleTimeString()}</time>
+          {STATUS[job.status]}
+          {job.kind === "ATTRIBUTE" && job.total > 1 ? ` ${job.done} of ${job.total}` : ""},{" "}
+          <time dateTime={job.createdAt}>{new Date(job.createdAt).toLocaleTimeString()}</time>
         </span>
       </div>
       {isActive(job) ? <JobBar job={job} /> : null}
