@@ -219,6 +219,26 @@ test("an uploaded file is imported, its lines reported under its name, and jobPr
   });
 });
 
+test("a model is added once, whatever way it is named, and a directory without a model is the asker's error", async () => {
+  const add = async (directory: string, name?: string) => {
+    const query = `mutation ($input: AddModelInput!) { addModel(input: $input) {
+      __typename ... on Model { id name layers parameters hash } ... on InputError { where mend } } }`;
+    const { data, errors } = await (await post({ query, variables: { input: { directory, name } } })).json();
+    expect(errors).toBeUndefined();
+    return data.addModel;
+  };
+  const model = await add("models/demo-1m", "demo");
+  expect(model).toMatchObject({ __typename: "Model", name: "demo", layers: expect.any(Number) });
+  expect(model.parameters).toBeGreaterThan(100_000);
+  expect(await add("demo-1m", "demo")).toEqual(model);
+  expect(await add("models/recipe")).toMatchObject({ __typename: "InputError", mend: expect.any(String) });
+  // The row that other tests made by hand has this name and another hash.
+  expect(await add("models/demo-1m")).toMatchObject({
+    __typename: "InputError",
+    mend: "give this one a name of its own",
+  });
+});
+
 test("paths outside the allowed folders are refused, through links too", async () => {
   const folder = await mkdtemp(join(tmpdir(), "culprit-models-"));
   closing.push(() => rm(folder, { recursive: true, force: true }));
