@@ -27,6 +27,7 @@ export function Candidates({ pair, prefix }: { readonly pair: Pair; readonly pre
         : (
           <div class="scroll">
             <table class="table">
+              <caption class="unseen">Candidates at the place of the error</caption>
               <thead>
                 <tr>
                   <th scope="col" class="number">Rank</th>

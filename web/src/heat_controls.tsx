@@ -47,10 +47,11 @@ export function HeatControls(props: {
       <label class="slider">
         <span class="label">
           Node layer
-          <output>{layer}: {layerName(layer, layers)}</output>
+          <span class="now">{layer}: {layerName(layer, layers)}</span>
         </span>
         <input
           type="range"
+          aria-label="Node layer"
           min={0}
           max={layers}
           step={1}
