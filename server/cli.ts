@@ -11,6 +11,7 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
   "inspect": () => import("./cli/inspect.ts"),
   "tokenize": () => import("./cli/tokenize.ts"),
   "attribute": () => import("./cli/attribute.ts"),
+  "graph": () => import("./cli/graph.ts"),
   "serve": () => import("./cli/serve.ts"),
   "worker": () => import("./cli/worker.ts"),
   "model add": () => import("./cli/model.ts"),

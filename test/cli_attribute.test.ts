@@ -1,24 +1,14 @@
 /** `culprit attribute` on models whose attribution a foreign implementation computed (golden data of LXT). */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openSafetensors } from "../gpu/model/safetensors.ts";
 import { writeTinyModel, writeTinyTokenizer } from "../gpu/model/testing.ts";
-import { culprit } from "./command_line.ts";
+import { culprit, golden } from "./command_line.ts";
 import { relativeError } from "./compare.ts";
 
-const GOLDEN = new URL("data/golden/", import.meta.url).pathname;
 /** Largest error of node relevance, relative to the largest relevance: float32 in another order of summation. */
 const TOLERANCE = 1e-4;
-
-interface Golden {
-  readonly input_ids: readonly number[];
-  readonly target: number;
-  readonly contrast: number;
-  readonly logit_difference: number;
-  readonly layers: number;
-}
 
 let folder: string;
 beforeAll(() => {
@@ -26,27 +16,18 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Float32 values of a tensor. */
-function values(path: string, name: string): Float32Array {
-  const file = openSafetensors(path);
-  const bytes = new Uint8Array(file.tensors.get(name)!.bytes);
-  file.readInto(name, 0, bytes);
-  file.close();
-  return new Float32Array(bytes.buffer);
-}
-
-function golden(model: string) {
-  const json = JSON.parse(readFileSync(join(GOLDEN, model, "golden.json"), "utf8")) as Golden;
-  const ids = join(folder, `${model}.json`);
-  writeFileSync(ids, JSON.stringify(json.input_ids));
-  const args = ["attribute", "--model", join(GOLDEN, model), "--ids", ids, "--contrast", `${json.contrast}`, "--json"];
-  return { json, args };
-}
-
 describe.each(["qwen3-a", "qwen3-b"])("%s", (model) => {
   test.each(["attnlrp", "cplrp", "gradient"])("%s with --layers is the golden attribution", async (rule) => {
-    const { json, args } = golden(model);
-    const { code, out, err } = await culprit([...args, "--target", `${json.target}`, "--rule", rule, "--layers"]);
+    const { json, args, tensor } = golden(model, folder);
+    const { code, out, err } = await culprit([
+      "attribute",
+      ...args,
+      "--target",
+      `${json.target}`,
+      "--rule",
+      rule,
+      "--layers",
+    ]);
     expect({ code, err }).toEqual({ code: 0, err: "" });
     const result = JSON.parse(out);
     expect(Object.keys(result)).toEqual([
@@ -66,10 +47,10 @@ describe.each(["qwen3-a", "qwen3-b"])("%s", (model) => {
     expect([target.id, contrast.id]).toEqual([json.target, json.contrast]);
     expect(Math.abs(result.logitDifference - json.logit_difference)).toBeLessThan(TOLERANCE);
     expect(result.logitDifference).toBeCloseTo(target.logit - contrast.logit, 5);
-    const logits = values(join(GOLDEN, model, "golden.safetensors"), "logits_last");
+    const logits = tensor("logits_last");
     expect(relativeError([target.logit, contrast.logit], [logits[json.target]!, logits[json.contrast]!]))
       .toBeLessThan(TOLERANCE);
-    const expected = values(join(GOLDEN, model, "golden.safetensors"), `${rule}.node_relevance`);
+    const expected = tensor(`${rule}.node_relevance`);
     expect(result.nodeRelevance).toHaveLength(json.layers + 1);
     expect(relativeError(result.nodeRelevance.flat(), expected)).toBeLessThan(TOLERANCE);
     expect(result.relevance).toEqual(result.nodeRelevance[0]);
@@ -79,19 +60,19 @@ describe.each(["qwen3-a", "qwen3-b"])("%s", (model) => {
 });
 
 test("without --target it is the argmax, without --layers there is no nodeRelevance", async () => {
-  const { args } = golden("qwen3-a");
-  const result = JSON.parse((await culprit(args)).out);
-  const logits = values(join(GOLDEN, "qwen3-a", "golden.safetensors"), "logits_last");
+  const { args, tensor } = golden("qwen3-a", folder);
+  const result = JSON.parse((await culprit(["attribute", ...args])).out);
+  const logits = tensor("logits_last");
   expect(result.target.id).toBe(logits.indexOf(Math.max(...logits)));
   expect(result).not.toHaveProperty("nodeRelevance");
   expect(result.rule).toBe("attnlrp");
 });
 
 test("a contrast that is the argmax itself is bad input", async () => {
-  const { args } = golden("qwen3-a");
-  const logits = values(join(GOLDEN, "qwen3-a", "golden.safetensors"), "logits_last");
+  const { args, tensor } = golden("qwen3-a", folder);
+  const logits = tensor("logits_last");
   const best = logits.indexOf(Math.max(...logits));
-  const { code, out, err } = await culprit(args.with(args.indexOf("--contrast") + 1, `${best}`));
+  const { code, out, err } = await culprit(["attribute", ...args.with(args.indexOf("--contrast") + 1, `${best}`)]);
   expect({ code, out }).toEqual({ code: 2, out: "" });
   expect(err).toMatch(/^[^\n]+: [^\n]+; [^\n]+\n$/);
 });

@@ -105,7 +105,7 @@ test("a reader that has seen enough is no failure", async () => {
 test("without node_modules the launcher says what to do", async () => {
   const copy = join(folder, "copy");
   mkdirSync(join(copy, "server"), { recursive: true });
-  cpSync(LAUNCHER, join(copy, "server", "launch.mjs"));
+  for (const file of ["launch.mjs", "deno_binary.mjs"]) cpSync(join(ROOT, "server", file), join(copy, "server", file));
   cpSync(join(ROOT, "package.json"), join(copy, "package.json"));
   const { code, err } = await launch("node", [join(copy, "server", "launch.mjs"), "inspect"]);
   expect({ code, err }).toEqual({

@@ -1,4 +1,8 @@
 /** Runs the command line inside the test's process. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "vitest";
+import { openSafetensors } from "../gpu/model/safetensors.ts";
 import { type CommandLine, main } from "../server/cli.ts";
 
 export interface CommandResult {
@@ -31,4 +35,57 @@ export async function culprit(
     ...overrides,
   });
   return { code, out, err };
+}
+
+/**
+ * Exit code 2, nothing on standard output, and one line that says what, where and how to mend it. The line is all: no
+ * progress bar, so no model was loaded.
+ */
+export async function refused(
+  args: readonly string[],
+  line: RegExp,
+  stdin: readonly (string | Uint8Array)[] = [],
+): Promise<void> {
+  const { code, out, err } = await culprit(args, stdin, { progress: true });
+  expect(err).toMatch(line);
+  expect(err).toMatch(/^[^\n\r]+: [^\n\r]+; [^\n\r]+\n$/);
+  expect({ code, out }).toEqual({ code: 2, out: "" });
+}
+
+const GOLDEN = new URL("data/golden/", import.meta.url).pathname;
+
+/** What a foreign implementation computed (LXT), and on which input. */
+export interface Golden {
+  readonly input_ids: readonly number[];
+  readonly target: number;
+  readonly contrast: number;
+  readonly logit_difference: number;
+  readonly layers: number;
+}
+
+export interface GoldenModel {
+  readonly json: Golden;
+  /** The input as options of the command line; its ids are in a file of `folder`. Without a target. */
+  readonly args: readonly string[];
+  /** Float32 values of a golden tensor. */
+  readonly tensor: (name: string) => Float32Array;
+}
+
+/** A model of test/data/golden. */
+export function golden(model: string, folder: string): GoldenModel {
+  const directory = join(GOLDEN, model);
+  const json = JSON.parse(readFileSync(join(directory, "golden.json"), "utf8")) as Golden;
+  const ids = join(folder, `${model}.json`);
+  writeFileSync(ids, JSON.stringify(json.input_ids));
+  return {
+    json,
+    args: ["--model", directory, "--ids", ids, "--contrast", `${json.contrast}`, "--json"],
+    tensor: (name) => {
+      const file = openSafetensors(join(directory, "golden.safetensors"));
+      const bytes = new Uint8Array(file.tensors.get(name)!.bytes);
+      file.readInto(name, 0, bytes);
+      file.close();
+      return new Float32Array(bytes.buffer);
+    },
+  };
 }

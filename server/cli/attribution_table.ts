@@ -2,48 +2,77 @@
 import type { AttributionResult } from "../../gpu/engine.ts";
 import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
 
+/** Columns of a terminal that texts are made for. */
+const COLUMNS = 80;
 /** Tokens listed of each sign. */
 const LISTED = 10;
 const BAR = 20;
-const RED = "31";
-const BLUE = "34";
 
-interface Row {
-  readonly position: number;
-  /** Raw, in logit units. */
-  readonly relevance: number;
+/** What texts need of a tokenizer; without one tokens are shown as ids. */
+export type TokenNames = Pick<Tokenizer, "token" | "isSpecial"> | null;
+
+/** A token's id and text. A text of more than `most` characters is cut. */
+export function tokenName(names: TokenNames, id: number, most = Infinity): string {
+  if (!names) return `${id}`;
+  const text = [...JSON.stringify(names.token(id))];
+  const shown = text.length > most ? `${text.slice(0, most - 2).join("")}…"` : text.join("");
+  return `${id} ${shown}`;
+}
+
+/** A signed number of logits in a column of its own. */
+export function signedLogits(value: number): string {
+  return `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(4)}`.padStart(11);
+}
+
+/** Red for what speaks for the target, blue for the contrast. */
+export function paint(text: string, sign: 1 | -1, colour: boolean): string {
+  return colour ? `\x1b[${sign > 0 ? 31 : 34}m${text}\x1b[0m` : text;
+}
+
+/** The logit difference, and how it was attributed. */
+export function describeDifference(result: AttributionResult, names: TokenNames): string {
+  const { rule, inputIds, target, contrast, logitDifference, adapter, seconds } = result;
+  const delta = `delta ${logitDifference.toFixed(4)}`;
+  const wrong = ` = ${target.logit.toFixed(4)} (target ${tokenName(names, target.id)})`;
+  const right = ` - ${contrast.logit.toFixed(4)} (contrast ${tokenName(names, contrast.id)})`;
+  const fold = [...delta, ...wrong, ...right].length > COLUMNS ? `\n${" ".repeat(delta.length)}` : "";
+  return `${delta}${wrong}${fold}${right}\n` +
+    `${rule}, ${inputIds.length} tokens, ${seconds.toFixed(2)} s on ${adapter}\n`;
+}
+
+/** Lines of one sign under a title, largest first; those beyond the listed are counted. */
+export function describeLargest<Item>(
+  title: string,
+  items: readonly Item[],
+  value: (item: Item) => number,
+  sign: 1 | -1,
+  line: (item: Item) => string,
+): string {
+  const signed = items.filter((item) => value(item) * sign > 0).sort((a, b) => sign * (value(b) - value(a)));
+  const lines = signed.slice(0, LISTED).map((item) => `${line(item)}\n`);
+  const rest = signed.length > LISTED ? `       and ${signed.length - LISTED} more\n` : "";
+  return `\n${title}\n${lines.join("") || "  none\n"}${rest}`;
 }
 
 /**
  * The logit difference, and the tokens that speak most for the target and for the contrast, with raw relevance in logit
- * units. Bars are relative to the largest relevance of all tokens. Without a tokenizer tokens are shown as ids.
+ * units. Bars are relative to the largest relevance of all tokens.
  */
-export function describeAttribution(
-  result: AttributionResult,
-  tokenizer: Pick<Tokenizer, "token" | "isSpecial"> | null,
-  colour: boolean,
-): string {
-  const { rule, inputIds, target, contrast, logitDifference, nodeRelevance, adapter, seconds } = result;
-  const name = (id: number) => tokenizer ? `${id} ${JSON.stringify(tokenizer.token(id))}` : `${id}`;
-  const rows: Row[] = inputIds.map((_, position) => ({ position, relevance: nodeRelevance[position]! }));
-  const largest = rows.reduce((most, { relevance }) => Math.max(most, Math.abs(relevance)), 0);
-  const paint = (code: string, text: string) => colour ? `\x1b[${code}m${text}\x1b[0m` : text;
-  const list = (title: string, sign: 1 | -1, code: string): string => {
-    const signed = rows.filter(({ relevance }) => relevance * sign > 0)
-      .sort((a, b) => sign * (b.relevance - a.relevance));
-    const lines = signed.slice(0, LISTED).map(({ position, relevance }) => {
+export function describeAttribution(result: AttributionResult, names: TokenNames, colour: boolean): string {
+  const { inputIds, nodeRelevance } = result;
+  const relevance = (position: number) => nodeRelevance[position]!;
+  const positions = [...inputIds.keys()];
+  const largest = positions.reduce((most, position) => Math.max(most, Math.abs(relevance(position))), 0);
+  const list = (title: string, sign: 1 | -1) =>
+    describeLargest(title, positions, relevance, sign, (position) => {
       const id = inputIds[position]!;
-      const bar = "#".repeat(Math.round(Math.abs(relevance) / largest * BAR)).padEnd(BAR);
-      const special = tokenizer?.isSpecial(id) ? "  (special)" : "";
-      const number = `${sign > 0 ? "+" : "-"}${Math.abs(relevance).toFixed(4)}`.padStart(11);
-      return `${String(position).padStart(6)} ${paint(code, `${number}  ${bar}`)}  ${name(id)}${special}\n`;
+      const value = relevance(position);
+      const bar = "#".repeat(Math.round(Math.abs(value) / largest * BAR)).padEnd(BAR);
+      const special = names?.isSpecial(id) ? "  (special)" : "";
+      const painted = paint(`${signedLogits(value)}  ${bar}`, sign, colour);
+      return `${String(position).padStart(6)} ${painted}  ${tokenName(names, id)}${special}`;
     });
-    const rest = signed.length > LISTED ? `       and ${signed.length - LISTED} more\n` : "";
-    return `\n${title}\n${lines.join("") || "  none\n"}${rest}`;
-  };
-  return `delta ${logitDifference.toFixed(4)} = ${target.logit.toFixed(4)} (target ${name(target.id)}) - ` +
-    `${contrast.logit.toFixed(4)} (contrast ${name(contrast.id)})\n` +
-    `${rule}, ${inputIds.length} tokens, ${seconds.toFixed(2)} s on ${adapter}\n` +
-    list("For the target (position, relevance, token):", 1, RED) +
-    list("For the contrast:", -1, BLUE);
+  return describeDifference(result, names) +
+    list("For the target (position, relevance, token):", 1) +
+    list("For the contrast:", -1);
 }

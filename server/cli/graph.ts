@@ -1,0 +1,110 @@
+/** `culprit graph`: how relevance travels between tokens, layer by layer. */
+import type { GraphRequest } from "../../gpu/engine.ts";
+import { InputError } from "../../gpu/errors.ts";
+import type { ModelConfig } from "../../gpu/model/config.ts";
+import { ATTRIBUTION_OPTIONS, ATTRIBUTION_USAGE, readAttributionRequest } from "./attribution_arguments.ts";
+import { graphJson } from "./graph_json.ts";
+import { describeGraph } from "./graph_table.ts";
+import { optionText, type Verb, type VerbContext } from "./verb.ts";
+import { withModel } from "./with_model.ts";
+
+const REACHES = ["last", "all"] as const;
+
+export const verb: Verb = {
+  name: "graph",
+  summary: "Shows between which tokens and layers the preference for the wrong token travelled",
+  usage: `graph ${ATTRIBUTION_USAGE} [--transitions LAYERS] [--mass SHARE] [--min-relevance LOGITS] ` +
+    "[--reach last|all] [--edge-budget N] [--heads] [--json]",
+  example:
+    `npx culprit graph --model models/demo-1m --chat "What is 2+2?" --target text:5 --contrast text:4 --mass 0.9`,
+  options: {
+    ...ATTRIBUTION_OPTIONS,
+    // The defaults are those of GRAPH_DEFAULTS, whose file would load the GPU's driver for the help.
+    transitions: {
+      type: "string",
+      value: "LAYERS",
+      help: "node layers to join, as 0,5,12,28; 0 = embeddings (default: every adjacent pair)",
+    },
+    mass: { type: "string", value: "SHARE", help: "share of |weight| that a transition keeps", default: "0.85" },
+    "min-relevance": {
+      type: "string",
+      value: "LOGITS",
+      help: "only targets above this |relevance| get edges; 0: all",
+      default: "0.01",
+    },
+    reach: {
+      type: "string",
+      value: "REACH",
+      help: "last: only edges that lead to the last token; all: the others too",
+      default: "last",
+    },
+    "edge-budget": { type: "string", value: "N", help: "edges that the graph keeps at most", default: "200000" },
+    heads: { type: "boolean", help: "with --json: each edge by head; adjacent layers, attnlrp and cplrp only" },
+  },
+  run,
+};
+
+async function run(context: VerbContext): Promise<void> {
+  const graphOptions = parseGraphOptions(context);
+  const { model, request: attribution, config, tokenizer } = await readAttributionRequest(context, verb);
+  const request: GraphRequest = { ...attribution, ...graphOptions };
+  await check(config, request);
+  const result = await withModel(context, model, (loaded, options) => loaded.graph(request, options));
+  if (!context.json) return await context.out(describeGraph(result, tokenizer, context.colour));
+  const tokens = tokenizer ? request.inputIds.map(tokenizer.token) : null;
+  for (const piece of graphJson(result, tokens, context.values["layers"] === true)) await context.out(piece);
+}
+
+type GraphOptions = Omit<GraphRequest, "inputIds" | "target" | "contrast" | "rule">;
+
+/** Reads what the options say, whatever the model. Throws InputError. */
+function parseGraphOptions(context: VerbContext): GraphOptions {
+  const transitions = optionText(context, "transitions");
+  return {
+    ...(transitions === undefined ? {} : { transitions: parseLayers(transitions) }),
+    mass: parseNumber(context, "mass"),
+    minRelevance: parseNumber(context, "min-relevance"),
+    reach: parseReach(optionText(context, "reach")),
+    edgeBudget: parseNumber(context, "edge-budget"),
+    heads: context.values["heads"] === true,
+  };
+}
+
+function parseLayers(text: string): readonly number[] {
+  const parts = text.split(",").map((part) => part.trim());
+  if (parts.every((part) => /^\d+$/.test(part))) return parts.map(Number);
+  throw new InputError(
+    `${JSON.stringify(text)} is no list of layers`,
+    "--transitions",
+    "give whole numbers with commas between them, as 0,5,12,28",
+  );
+}
+
+function parseNumber(context: VerbContext, name: string): number {
+  const text = optionText(context, name) ?? "";
+  const value = /^-?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : NaN;
+  if (Number.isFinite(value)) return value;
+  throw new InputError(
+    `${JSON.stringify(text)} is not a number`,
+    `--${name}`,
+    `give a number, as ${verb.options[name]?.default}`,
+  );
+}
+
+function parseReach(text: string | undefined): "last" | "all" {
+  const reach = REACHES.find((name) => name === text);
+  if (reach) return reach;
+  throw new InputError(`there is no reach ${JSON.stringify(text)}`, "--reach", `give one of: ${REACHES.join(", ")}`);
+}
+
+/** The engine's own check, before a model is loaded, with its fields under the names of the options. */
+async function check(config: ModelConfig, request: GraphRequest): Promise<void> {
+  const { checkGraphRequest } = await import("../../gpu/graph.ts");
+  try {
+    checkGraphRequest(config, request);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const option = error.where.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    throw new InputError(error.what, `--${option}`, error.mend);
+  }
+}

@@ -1,0 +1,235 @@
+/** `culprit graph` on models whose edges a foreign implementation computed (golden data of LXT). */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { GRAPH_DEFAULTS } from "../gpu/graph.ts";
+import { writeTinyModel, writeTinyTokenizer } from "../gpu/model/testing.ts";
+import { culprit, golden, refused } from "./command_line.ts";
+import { relativeError } from "./compare.ts";
+
+/** Largest error relative to the largest value: float32 in another order of summation. */
+const TOLERANCE = 1e-4;
+const RULES = ["attnlrp", "cplrp", "gradient"];
+/** Nothing is pruned. */
+const EVERYTHING = ["--mass", "1", "--min-relevance", "0", "--reach", "all"];
+
+let folder: string;
+let model: string;
+let ids: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "culprit-graph-"));
+  model = writeTinyModel(join(folder, "tiny"));
+  writeTinyTokenizer(model);
+  ids = join(folder, "ids.json");
+  writeFileSync(ids, "[1, 2, 3]");
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface TransitionJson {
+  readonly source: number;
+  readonly target: number;
+  readonly keptMass: number;
+  readonly columnError: number;
+  readonly candidates: number;
+  readonly droppedByBudget: number;
+  readonly edges: readonly (readonly [number, number, number])[];
+  readonly headEdges?: readonly (readonly [number, number, number, number, number])[];
+}
+
+interface GraphJson {
+  readonly inputIds: readonly number[];
+  readonly nodes: readonly { readonly layer: number; readonly token: number; readonly relevance: number }[];
+  readonly transitions: readonly TransitionJson[];
+}
+
+/** Runs `culprit graph` and expects JSON alone. */
+async function graph(args: readonly string[]): Promise<GraphJson> {
+  const { code, out, err } = await culprit(["graph", ...args]);
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+  expect(out.endsWith("}\n")).toBe(true);
+  return JSON.parse(out);
+}
+
+/** [targets, sources] as the golden edges are, zero where there is none. */
+function dense({ edges }: TransitionJson, tokens: number): Float32Array {
+  const matrix = new Float32Array(tokens * tokens);
+  for (const [source, target, weight] of edges) matrix[target * tokens + source] = weight;
+  return matrix;
+}
+
+describe.each(["qwen3-a", "qwen3-b", "olmo3-a"])("%s", (name) => {
+  test.each(RULES)("%s: every edge between adjacent layers is the golden one", async (rule) => {
+    const { json, args, tensor } = golden(name, folder);
+    const { transitions } = await graph([...args, "--target", `${json.target}`, "--rule", rule, ...EVERYTHING]);
+    const layers = Array.from({ length: json.layers }, (_, layer) => [layer, layer + 1]);
+    expect(transitions.map(({ source, target }) => [source, target])).toEqual(layers);
+    for (const transition of transitions) {
+      const expected = tensor(`${rule}.edges.${transition.source}`);
+      expect(relativeError(dense(transition, json.input_ids.length), expected)).toBeLessThan(TOLERANCE);
+      expect(transition.keptMass).toBeCloseTo(1, 6);
+      expect(transition.columnError).toBeLessThan(TOLERANCE);
+    }
+  });
+
+  test.each(RULES)("%s: --transitions joins the listed layers, over blocks too", async (rule) => {
+    const { json, args, tensor } = golden(name, folder);
+    const listed = [...args, "--target", `${json.target}`, "--rule", rule, ...EVERYTHING, "--transitions"];
+    const { transitions } = await graph([...listed, `0,2,${json.layers}`]);
+    expect(transitions.map(({ source, target }) => [source, target])).toEqual([[0, 2], [2, json.layers]]);
+    const expected = tensor(`${rule}.edges_skip.0_2`);
+    expect(relativeError(dense(transitions[0]!, json.input_ids.length), expected)).toBeLessThan(TOLERANCE);
+  });
+});
+
+test("the fields are those of attribute without relevance, then nodes and transitions", async () => {
+  const { json, args } = golden("qwen3-a", folder);
+  const fields = ["rule", "inputIds", "tokens", "target", "contrast", "logitDifference"];
+  const result = await graph([...args, "--target", `${json.target}`]);
+  expect(Object.keys(result)).toEqual([...fields, "adapter", "seconds", "nodes", "transitions"]);
+  expect(Object.keys(result.transitions[0]!).sort()).toEqual([
+    "candidates",
+    "columnError",
+    "droppedByBudget",
+    "droppedByReach",
+    "edges",
+    "keptMass",
+    "rows",
+    "source",
+    "target",
+    "threshold",
+    "totalMass",
+  ]);
+  const layered = await graph([...args, "--target", `${json.target}`, "--layers"]);
+  expect(Object.keys(layered)).toEqual([...fields, "nodeRelevance", "adapter", "seconds", "nodes", "transitions"]);
+  const { inputIds, target } = result as unknown as { inputIds: number[]; target: { id: number } };
+  expect({ inputIds, target: target.id }).toEqual({ inputIds: json.input_ids, target: json.target });
+});
+
+test("nodes are those that kept edges touch, and the last token of the last listed layer", async () => {
+  const { json, args, tensor } = golden("qwen3-a", folder);
+  const tokens = json.input_ids.length;
+  const relevance = tensor("attnlrp.node_relevance");
+  const largest = relevance.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  for (const more of [[], ["--transitions", "0,2"], ["--min-relevance", "1000000"]]) {
+    const { nodes, transitions } = await graph([...args, "--target", `${json.target}`, ...more]);
+    const last = transitions.at(-1)!.target;
+    const expected = new Set([`${last},${tokens - 1}`]);
+    for (const { source, target, edges } of transitions) {
+      for (const [i, j] of edges) expected.add(`${source},${i}`).add(`${target},${j}`);
+    }
+    expect(nodes.map(({ layer, token }) => `${layer},${token}`).toSorted()).toEqual([...expected].toSorted());
+    for (const node of nodes) {
+      const difference = node.relevance - relevance[node.layer * tokens + node.token]!;
+      expect(Math.abs(difference) / largest).toBeLessThan(TOLERANCE);
+    }
+  }
+});
+
+test("--mass, --reach and --edge-budget keep fewer edges", async () => {
+  const { json, args } = golden("qwen3-b", folder);
+  const common = [...args, "--target", `${json.target}`, "--min-relevance", "0"];
+  const count = async (...more: string[]) => {
+    const { transitions } = await graph([...common, ...more]);
+    return transitions.reduce((sum, { edges }) => sum + edges.length, 0);
+  };
+  const all = await count("--reach", "all", "--mass", "1");
+  const most = await count("--reach", "all", "--mass", "0.85");
+  const reaching = await count();
+  expect(most).toBeLessThan(all);
+  expect(reaching).toBeLessThan(most);
+  expect(await count("--edge-budget", "5")).toBeLessThanOrEqual(5);
+  const { transitions } = await graph([...common, "--reach", "all", "--edge-budget", "7"]);
+  expect(transitions.reduce((sum, { droppedByBudget }) => sum + droppedByBudget, 0)).toBe(most - 7);
+});
+
+test.each(["attnlrp", "cplrp"])("--heads splits the edges of %s; off the diagonal they add up", async (rule) => {
+  const { json, args } = golden("qwen3-a", folder);
+  const { transitions } = await graph([...args, "--target", `${json.target}`, "--rule", rule, "--heads"]);
+  for (const { edges, headEdges } of transitions) {
+    const heads = headEdges!.length / edges.length;
+    expect(heads).toBeGreaterThan(1);
+    edges.forEach(([i, j, weight], index) => {
+      const terms = headEdges!.slice(index * heads, (index + 1) * heads);
+      expect(terms.map((row) => row.slice(0, 3))).toEqual(Array.from({ length: heads }, (_, head) => [i, j, head]));
+      if (i === j) return;
+      expect(terms.reduce((sum, [, , , ov, qk]) => sum + ov + qk, 0)).toBeCloseTo(weight, 5);
+      if (rule === "cplrp") expect(terms.every(([, , , , qk]) => qk === 0)).toBe(true);
+    });
+  }
+});
+
+test("without --json a summary for people, with progress on a terminal", async () => {
+  const args = ["graph", "--model", model, "--prompt", "ab cab", "--target", "1", "--contrast", "text:d"];
+  const { code, out, err } = await culprit([...args, "--min-relevance", "0"], [], { progress: true });
+  expect(code).toBe(0);
+  expect(out).toMatch(/^delta -?\d+\.\d{4} = -?\d+\.\d{4} \(target 1 "b"\) - -?\d+\.\d{4} \(contrast 3 "d"\)\n/);
+  expect(out).toMatch(/\nattnlrp, 4 tokens, /);
+  expect(out).toMatch(/\n\d+ nodes, \d+ edges\n/);
+  expect(out).toMatch(/\n {3}0 > 1 +4 +\d+ +10 +\d+\.\d% /);
+  expect(out).toContain('\nLast token (position 3): 8 "ab"\n');
+  expect(err).toMatch(/\r(load|forward|backward) +\[#*-*\] +\d+ %/);
+  expect(err.slice(0, err.lastIndexOf("\r"))).toMatch(/\r +$/);
+});
+
+test("the help names the engine's defaults", async () => {
+  const { out } = await culprit(["graph", "--help"]);
+  for (
+    const [option, standard] of [
+      ["--mass SHARE", GRAPH_DEFAULTS.mass],
+      ["--min-relevance LOGITS", GRAPH_DEFAULTS.minRelevance],
+      ["--reach REACH", GRAPH_DEFAULTS.reach],
+      ["--edge-budget N", GRAPH_DEFAULTS.edgeBudget],
+    ] as const
+  ) expect(out).toMatch(new RegExp(`\n  ${option} .*\\(default: ${standard}\\)\n`));
+});
+
+describe("graph refuses, before a model is loaded,", () => {
+  const refusedWith = (more: readonly string[], line: RegExp) =>
+    refused(["graph", "--model", model, "--ids", ids, "--contrast", "1", ...more], line);
+
+  test("what attribute refuses, in its own name", async () => {
+    await refused(["graph"], /^--model: is missing/);
+    await refused(["graph", "--model", model, "--contrast", "1"], /^culprit graph: no input is given; give one of/);
+    await refusedWith(["more"], /^culprit graph: "more" is not an option; quote/);
+    await refusedWith(["--target", "1"], /^--contrast: target and contrast are the same token 1; give/);
+    await refusedWith(["--rule", "lrp"], /^--rule: there is no rule "lrp"; give one of/);
+  });
+
+  test("transitions that are no ascending layers of the model", async () => {
+    for (const text of ["", "0,,2", "0,x", "0;2", "0,1.5", "-1,2", "0,"]) {
+      await refusedWith([`--transitions=${text}`], /^--transitions: ".*" is no list of layers; give whole numbers/);
+    }
+    for (const text of ["1", "2,1", "0,1,1", "0,99", "0,99999999999999999999"]) {
+      await refusedWith(
+        ["--transitions", text],
+        /^--transitions: \[\d.*\] are not two or more ascending node layers; /,
+      );
+    }
+    await refusedWith(["--transitions", "0,3"], /; use numbers from 0 \(embeddings\) to 2 \(after the last block\)\n$/);
+  });
+
+  test("numbers that are none, or out of range", async () => {
+    for (const option of ["--mass", "--min-relevance", "--edge-budget"]) {
+      for (const text of ["", "much", "0x1", "1,5", "NaN", "1e999"]) {
+        await refusedWith([option, text], new RegExp(`^${option}: "${text}" is not a number; give a number, as `));
+      }
+    }
+    for (const text of ["0", "-0.5", "1.01", "85"]) {
+      await refusedWith([`--mass=${text}`], /^--mass: .* is not a share; use more than 0, at most 1/);
+    }
+    await refusedWith(["--min-relevance=-0.1"], /^--min-relevance: -0\.1 is no bound; use 0 or a positive number/);
+    for (const text of ["0", "-1", "1.5"]) {
+      await refusedWith([`--edge-budget=${text}`], /^--edge-budget: .* is no number of edges; use a positive whole/);
+    }
+  });
+
+  test("a reach that is none, heads where edges have none", async () => {
+    await refusedWith(["--reach", "first"], /^--reach: there is no reach "first"; give one of: last, all/);
+    await refusedWith(
+      ["--heads", "--rule", "gradient"],
+      /^--heads: plain gradients do not split by head; use the rule/,
+    );
+    await refusedWith(["--heads", "--transitions", "0,2"], /^--heads: transitions that skip blocks .*; list adjacent/);
+  });
+});
