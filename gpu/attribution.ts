@@ -17,7 +17,7 @@ export async function attributePacked(
   const rule = requests[0]?.rule;
   if (rule === undefined) return [];
   if (requests.some((request) => request.rule !== rule)) throw new Error("a pack has one rule");
-  const pass = await forward(runner, requests.map(({ inputIds }) => inputIds), options, true);
+  const pass = await forward(runner, requests.map(({ inputIds }) => inputIds), options);
   const { workspace } = pass;
   try {
     const pairs = await chooseTokens(runner, pass, requests);

@@ -91,6 +91,8 @@ export interface Workspace {
   readonly sequences: readonly Sequence[];
   /** Angles of rotary embedding, as rotate.wgsl reads them. */
   angles(rotation: Rotation): GPUBuffer;
+  /** Gives the first rows other positions than those in their sequences. */
+  setPositions(positions: readonly number[]): void;
   /** Blocks into which a layer's scores are cut. */
   scoreBlocks(attention: LayerAttention): readonly PlacedBlock[];
   readonly scratch: Scratch;
@@ -153,13 +155,16 @@ export function openWorkspace(device: Device, config: ModelConfig, lengths: read
     for (const { firstRow, length } of sequences) {
       for (let position = 0; position < length; position++) positions[firstRow + position] = position;
     }
-    const angles = new Map<Rotation, GPUBuffer>();
-    for (const rotation of new Set(config.attention.map((layer) => layer.rotation))) {
-      const values = rotationAngles(positions, rotation, config.headDimension);
-      const buffer = allocateBytes(values.byteLength, "rotation angles");
-      device.write(buffer, 0, values);
-      angles.set(rotation, buffer);
-    }
+    const rotations = [...new Set(config.attention.map((layer) => layer.rotation))];
+    const angles = new Map(
+      rotations.map((rotation) => [rotation, allocateBytes(rows * config.headDimension * 4, "rotation angles")]),
+    );
+    const setPositions = (given: ArrayLike<number>) => {
+      for (const [rotation, buffer] of angles) {
+        device.write(buffer, 0, rotationAngles(given, rotation, config.headDimension));
+      }
+    };
+    setPositions(positions);
 
     const { query, rotated, queryKeyValue, inner } = widths(config);
     const scoreBlocks = cutByWindow(
@@ -178,6 +183,7 @@ export function openWorkspace(device: Device, config: ModelConfig, lengths: read
       rows,
       sequences,
       angles: (rotation) => angles.get(rotation) as GPUBuffer,
+      setPositions,
       scoreBlocks: ({ window }) => scoreBlocks.get(window) as PlacedBlock[],
       scratch,
       allocate,
@@ -390,11 +396,19 @@ export function attentionScores(
   });
 }
 
-/** Records a block's forward pass: state filled from state.input, output [rows, hidden] written. */
-export function blockForward(workspace: Workspace, weights: BlockWeights, state: BlockState, output: GPUBuffer): void {
+/**
+ * Records a block's forward pass: state filled from state.input, output [rows, hidden] written. `attention` records
+ * scratch.attention [rows, q] from the state's projections; by default every sequence attends to itself.
+ */
+export function blockForward(
+  workspace: Workspace,
+  weights: BlockWeights,
+  state: BlockState,
+  output: GPUBuffer,
+  attention: (layer: LayerAttention) => void = () => causalAttention(workspace, weights, state),
+): void {
   const { device, config, rows, scratch } = workspace;
-  const { headDimension } = config;
-  const { query, rotated, queryKeyValue, inner } = widths(config);
+  const { inner } = widths(config);
   const attentionNorm = {
     rows,
     columns: config.hidden,
@@ -414,20 +428,7 @@ export function blockForward(workspace: Workspace, weights: BlockWeights, state:
     epsilon: config.normEpsilon,
     out: state.rotated,
   });
-  for (const block of workspace.scoreBlocks(weights.attention)) {
-    attend(workspace, state, block);
-    matmul(device, {
-      mode: "nn",
-      m: block.queries,
-      n: headDimension,
-      k: block.keys,
-      batch: config.heads,
-      group: config.heads / config.keyValueHeads,
-      a: scores(scratch.probability, block),
-      b: heads(state.queryKeyValue, queryKeyValue, headDimension, rotated, block.firstRow + block.firstKey),
-      c: heads(scratch.attention, query, headDimension, 0, block.firstRow + block.firstQuery),
-    });
-  }
+  attention(weights.attention);
   device.copy(state.input, 0, state.middle, 0, bytes);
   if (isPreNorm) project(device, rows, scratch.attention, weights.output, state.middle, true);
   else {
@@ -443,6 +444,27 @@ export function blockForward(workspace: Workspace, weights: BlockWeights, state:
   else {
     project(device, rows, scratch.inner, weights.down, state.mlpNormed);
     rmsNorm(device, { ...mlpNorm, y: output, accumulate: true });
+  }
+}
+
+/** Records the attention of every sequence to itself into scratch.attention. */
+function causalAttention(workspace: Workspace, weights: BlockWeights, state: BlockState): void {
+  const { device, config, scratch } = workspace;
+  const { headDimension } = config;
+  const { query, rotated, queryKeyValue } = widths(config);
+  for (const block of workspace.scoreBlocks(weights.attention)) {
+    attend(workspace, state, block);
+    matmul(device, {
+      mode: "nn",
+      m: block.queries,
+      n: headDimension,
+      k: block.keys,
+      batch: config.heads,
+      group: config.heads / config.keyValueHeads,
+      a: scores(scratch.probability, block),
+      b: heads(state.queryKeyValue, queryKeyValue, headDimension, rotated, block.firstRow + block.firstKey),
+      c: heads(scratch.attention, query, headDimension, 0, block.firstRow + block.firstQuery),
+    });
   }
 }
 

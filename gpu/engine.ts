@@ -105,9 +105,28 @@ export interface GraphResult extends AttributionResult {
   readonly transitions: readonly Transition[];
 }
 
-/** A step of long work. `done` of `total` count bytes when loading, edges' targets for edges, blocks else. */
+export interface GenerateRequest {
+  readonly inputIds: readonly number[];
+  /** New tokens at most. */
+  readonly maxTokens: number;
+  /** Fixes the first new token: a recovery rollout. */
+  readonly force?: number;
+  /** How many of the largest logits at the first new position to give; default 0. */
+  readonly top?: number;
+}
+
+export interface GenerateResult {
+  /** New tokens; the token that ended the completion is not among them. */
+  readonly ids: readonly number[];
+  readonly stop: "eos" | "length";
+  /** Candidates at the first new position, largest logit first. */
+  readonly first: readonly TokenLogit[];
+}
+
+/** A step of long work. `done` of `total` count bytes when loading, edges' targets for edges,
+ * tokens for decode, blocks else. */
 export interface Progress {
-  readonly phase: "load" | "forward" | "backward" | "edges";
+  readonly phase: "load" | "forward" | "backward" | "edges" | "prefill" | "decode";
   readonly done: number;
   readonly total: number;
 }
@@ -131,6 +150,11 @@ export interface LoadedModel {
   attributeMany(requests: readonly AttributionRequest[], options?: RunOptions): Promise<readonly AttributionResult[]>;
   /** Attribution and its graph. Throws as `attribute`, and for transitions or bounds that make no sense. */
   graph(request: GraphRequest, options?: RunOptions): Promise<GraphResult>;
+  /**
+   * Greedy completions of several prompts at once, in their order. Throws InputError for ids out of range, and for more
+   * tokens than the model's context takes.
+   */
+  generate(requests: readonly GenerateRequest[], options?: RunOptions): Promise<readonly GenerateResult[]>;
   /** Logits at the last position, [vocabulary]. */
   logits(inputIds: readonly number[], options?: RunOptions): Promise<Float32Array>;
   /** Frees the device memory of the weights. */

@@ -89,7 +89,7 @@ export async function buildGraph(runner: Runner, request: GraphRequest, options:
   const settings = { ...GRAPH_DEFAULTS, ...request };
   const listed = request.transitions ?? Array.from({ length: config.layers + 1 }, (_, layer) => layer);
   const joined = listed.slice(1).map((target, index) => ({ source: listed[index] as number, target }));
-  const pass = await forward(runner, [inputIds], options, true);
+  const pass = await forward(runner, [inputIds], options);
   try {
     const pairs = await chooseTokens(runner, pass, [request]);
     const { target, contrast } = pairs[0] as Pair;

@@ -3,7 +3,9 @@ import { attributePacked } from "./attribution.ts";
 import type { Device } from "./dawn.ts";
 import type { AttributionRequest, AttributionResult, LoadedModel, RunOptions } from "./engine.ts";
 import { InputError } from "./errors.ts";
+import { checkGenerateRequest, generateBatch } from "./generate.ts";
 import { buildGraph, checkGraphRequest } from "./graph.ts";
+import { MAX_HEAD_DIMENSION } from "./kernels/decode.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { openModelDirectory } from "./model/directory.ts";
 import { forward, lastLogits, type Runner } from "./pass.ts";
@@ -60,9 +62,9 @@ export async function loadModel(device: Device, directory: string, options: Load
   let weights: Weights;
   try {
     const { headDimension } = model.config;
-    if (headDimension % 8 !== 0) {
+    if (headDimension % 8 !== 0 || headDimension > MAX_HEAD_DIMENSION) {
       throw new InputError(
-        `head_dim is ${headDimension}, and the engine's kernels take multiples of 8`,
+        `head_dim is ${headDimension}, and the engine's kernels take multiples of 8 up to ${MAX_HEAD_DIMENSION}`,
         `${model.directory}/config.json`,
         "use a model with another head_dim",
       );
@@ -101,10 +103,18 @@ export async function loadModel(device: Device, directory: string, options: Load
       checkGraphRequest(model.config, request);
       return await inTurn(() => buildGraph(runner, request, runOptions));
     },
+    async generate(requests, runOptions = {}) {
+      for (const request of requests) {
+        checkIds(model.config, request.inputIds);
+        if (request.force !== undefined) checkId(model.config, request.force, "force");
+        checkGenerateRequest(model.config, request);
+      }
+      return await inTurn(() => generateBatch(runner, requests, runOptions));
+    },
     async logits(inputIds, runOptions = {}) {
       checkIds(model.config, inputIds);
       return await inTurn(async () => {
-        const pass = await forward(runner, [inputIds], runOptions, false);
+        const pass = await forward(runner, [inputIds], runOptions, { purpose: "logits" });
         try {
           return (await lastLogits(runner, pass))[0] as Float32Array;
         } finally {

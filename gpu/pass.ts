@@ -6,6 +6,7 @@ import { blockForward, type BlockState, blockStateBytes, openWorkspace, project,
 import type { Device } from "./dawn.ts";
 import type { AttributionRequest, Rule, RunOptions, TokenLogit } from "./engine.ts";
 import { InputError } from "./errors.ts";
+import { argmaxReference } from "./kernels/decode.ts";
 import { rmsNorm, rmsNormBackward } from "./kernels/norm.ts";
 import { moveRows } from "./kernels/row-moves.ts";
 import type { ModelConfig } from "./model/config.ts";
@@ -41,20 +42,32 @@ export interface ForwardPass {
   readonly lastScale: GPUBuffer;
 }
 
+/** What a forward pass is for: a backward pass needs every node layer, the others only the last rows. */
+export interface ForwardPurpose {
+  readonly purpose: "backward" | "logits" | "prefill";
+  /** Called when a block's work is recorded, to record more that reads its state. */
+  readonly afterBlock?: (layer: number, workspace: Workspace, state: BlockState) => void;
+}
+
 /** Runs the forward pass of all sequences; the caller frees the workspace. */
 export async function forward(
   { device, model, weights, keepBytes }: Runner,
   sequences: readonly (readonly number[])[],
   options: RunOptions,
-  forBackward: boolean,
+  { purpose, afterBlock }: ForwardPurpose = { purpose: "backward" },
 ): Promise<ForwardPass> {
   const { config } = model;
+  const forBackward = purpose === "backward";
   const workspace = openWorkspace(device, config, sequences.map(({ length }) => length));
   try {
     const { rows } = workspace;
     const node = (layer: number) => workspace.allocate(config.hidden, `node layer ${layer}`);
     const nodes = [node(0)];
-    device.write(nodes[0] as GPUBuffer, 0, embed(model, workspace, sequences));
+    const ids = new Array<number | undefined>(rows);
+    workspace.sequences.forEach(({ firstRow }, index) => {
+      sequences[index]?.forEach((id, position) => ids[firstRow + position] = id);
+    });
+    device.write(nodes[0] as GPUBuffer, 0, embedRows(model, rows, ids));
     const kept = forBackward && blockStateBytes(config, rows) * config.layers <= keepBytes;
     const states: BlockState[] = [];
     const pace = pacer(device, config, rows, options);
@@ -67,6 +80,7 @@ export async function forward(
       const state = kept || !first ? workspace.blockState(input) : withInput(config, first, input);
       states.push(state);
       blockForward(workspace, weights.blocks[layer] as Weights["blocks"][number], state, output);
+      afterBlock?.(layer, workspace, state);
       await pace("forward", layer + 1);
     }
 
@@ -116,21 +130,20 @@ export function pacer(device: Device, config: ModelConfig, rows: number, { signa
   };
 }
 
-/** Embedding rows of the tokens, read from the file, in panels [rows, hidden]. */
-function embed(
+/** Embeddings read from the file, in panels [rows, hidden]; rows without an id are zero. */
+export function embedRows(
   model: ModelDirectory,
-  workspace: Workspace,
-  sequences: readonly (readonly number[])[],
+  rows: number,
+  ids: readonly (number | undefined)[],
 ): Float32Array<ArrayBuffer> {
   const { hidden } = model.config;
   const embeddings = new Map<number, Float32Array>();
-  const packed = new Float32Array(panelBytes(workspace.rows, hidden) / 4);
-  workspace.sequences.forEach(({ firstRow }, index) => {
-    (sequences[index] as readonly number[]).forEach((id, position) => {
-      let values = embeddings.get(id);
-      if (!values) embeddings.set(id, values = readRowAsNumbers(model, "model.embed_tokens.weight", id, hidden));
-      writeRow(packed, firstRow + position, values);
-    });
+  const packed = new Float32Array(panelBytes(rows, hidden) / 4);
+  ids.forEach((id, row) => {
+    if (id === undefined) return;
+    let values = embeddings.get(id);
+    if (!values) embeddings.set(id, values = readRowAsNumbers(model, "model.embed_tokens.weight", id, hidden));
+    writeRow(packed, row, values);
   });
   return packed;
 }
@@ -160,10 +173,6 @@ export async function lastLogits({ device, model, weights }: Runner, pass: Forwa
   }
 }
 
-function argmax(values: Float32Array): number {
-  return values.reduce((best, value, id) => value > (values[best] as number) ? id : best, 0);
-}
-
 const dot = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, i) => sum + value * (b[i] as number), 0);
 
 export interface Pair {
@@ -187,7 +196,7 @@ export async function chooseTokens(
       id,
       logit: dot(normed, readRowAsNumbers(model, weights.unembeddingName, id, hidden)),
     });
-    const wrong = target ?? argmax((logits as Float32Array[])[index] as Float32Array);
+    const wrong = target ?? argmaxReference((logits as Float32Array[])[index] as Float32Array);
     if (wrong === contrast) {
       throw new InputError(
         `the contrast ${contrast} is the model's own choice at this position, so there is nothing to contrast it with`,

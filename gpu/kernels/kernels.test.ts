@@ -15,6 +15,7 @@ import {
   unpackPanels,
 } from "../panels.ts";
 import { halfToNumber } from "../weights.ts";
+import { argmaxReference, argmaxRows, cacheStore, decodeAttention, decodeAttentionReference } from "./decode.ts";
 import { edgeBytes, edgeReference, edges, headEdgeReference, headEdges } from "./edges.ts";
 import { heads, matmul, matmulReference, matmulTransposed, whole } from "./matmul.ts";
 import { rmsNorm, rmsNormBackward, rmsNormBackwardReference, rmsNormReference } from "./norm.ts";
@@ -442,4 +443,70 @@ test("inner products of rows; rows gathered and scattered", async () => {
     const original = Array.from(a.subarray(index * columns, (index + 1) * columns));
     expect(row).toEqual(chosen.includes(index) ? original : original.map(() => 0));
   });
+});
+
+test.each([[4, 2, 8], [3, 1, 24], [2, 2, 128]])(
+  "attention to a cache of keys and values, %i/%i heads of %i",
+  async (queryHeads, keyHeads, headDimension) => {
+    const [rows, cacheRows] = [3, 128];
+    const query = queryHeads * headDimension;
+    const key = keyHeads * headDimension;
+    // Row i stands at its own place in the cache and attends to the rows from `low` to itself.
+    const spans = [[0, 1], [17, 90], [96, 127]] as const;
+    const old = random.normals(cacheRows * 2 * key);
+    const rotated = random.normals(rows * (query + key));
+    const x = random.normals(rows * (query + 2 * key));
+    const cache = upload(old, cacheRows, 2 * key);
+    const list = (values: readonly number[]) => {
+      const buffer = device.allocate(values.length * 4, "test list");
+      device.write(buffer, 0, Uint32Array.from(values));
+      return buffer;
+    };
+    const shape = { rows, queryHeads, keyHeads, headDimension, cache, rotated: upload(rotated, rows, query + key) };
+    cacheStore(device, {
+      ...shape,
+      x: upload(x, rows, query + 2 * key),
+      targetRows: list(spans.map(([, end]) => end - 1)),
+    });
+    const stored = rowsOf(old, cacheRows, 2 * key);
+    spans.forEach(([, end], row) => {
+      const keys = rotated.subarray(row * (query + key) + query, (row + 1) * (query + key));
+      const values = x.subarray(row * (query + 2 * key) + query + key, (row + 1) * (query + 2 * key));
+      stored[end - 1] = [...keys, ...values];
+    });
+    expect(Array.from(await download(cache, cacheRows, 2 * key))).toEqual(stored.flat());
+
+    const out = zeros(rows, query);
+    decodeAttention(device, {
+      ...shape,
+      spans: list(spans.flat()),
+      longest: 80,
+      probability: device.allocate(rows * queryHeads * 80 * 4, "test probabilities"),
+      out,
+    });
+    const expected = spans.flatMap(([low, end], row) =>
+      Array.from({ length: queryHeads }, (_, head) => {
+        const first = Math.floor(head / (queryHeads / keyHeads)) * headDimension;
+        const part = (at: number) => stored.slice(low, end).map((values) => values.slice(at, at + headDimension));
+        const own = rotated.subarray(
+          row * (query + key) + head * headDimension,
+          row * (query + key) + (head + 1) * headDimension,
+        );
+        return decodeAttentionReference(Array.from(own), part(first), part(key + first));
+      }).flat()
+    );
+    expect(relativeError(await download(out, rows, query), expected)).toBeLessThan(TOLERANCE);
+  },
+);
+
+test("the largest of each row, the first of equal ones", async () => {
+  const [rows, columns] = [18, 1003];
+  const values = random.normals(rows * columns);
+  values[5 * columns + 1002] = values[5 * columns + 7] = 9;
+  values.fill(-1, 6 * columns, 7 * columns);
+  const out = device.allocate(panelsOf(rows) * PANEL * 4, "test places");
+  argmaxRows(device, rows, columns, upload(values, rows, columns), out);
+  const found = new Uint32Array(await device.read(out, 0, rows * 4));
+  expect([...found]).toEqual(rowsOf(values, rows, columns).map(argmaxReference));
+  expect([found[5], found[6]]).toEqual([7, 0]);
 });

@@ -1,0 +1,78 @@
+// Attention of one new row of each sequence to the keys and values in its cache.
+//
+//   out[i, head] = sum_j softmax_j(scale * <q_i, k_j>) v_j   over the cache rows low <= j < end of the row's sequence
+//
+// Bindings: 0 Params, 1 spans [rows, (low, end)] in cache rows, 2 rotated [rows, q | k], 3 cache [slots, k | v],
+// 4 probability [rows, heads, longest] (scratch), 5 out [rows, q]. One workgroup of 64 a row (x) and head (y).
+struct Params { chunks_query: u32, chunks_key: u32, chunks_head: u32, group: u32, heads: u32, longest: u32, scale: f32 }
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> spans: array<vec2u>;
+@group(0) @binding(2) var<storage, read> rotated: array<vec4f>;
+@group(0) @binding(3) var<storage, read> cache: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> probability: array<f32>;
+@group(0) @binding(5) var<storage, read_write> out: array<vec4f>;
+
+const LANES = 64u;
+var<workgroup> query: array<vec4f, 64>;
+var<workgroup> partial: array<f32, 64>;
+var<workgroup> sums: array<vec4f, 64>;
+
+fn cell(row: u32, chunks: u32, chunk: u32) -> u32 { return ((row / 16u) * chunks + chunk) * 16u + row % 16u; }
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row = group.x;
+  let head = group.y;
+  let span = spans[row];
+  let count = span.y - span.x;
+  let scratch = (row * p.heads + head) * p.longest;
+  let key_chunk = (head / p.group) * p.chunks_head;
+  let cache_chunks = 2u * p.chunks_key;
+  if (lane < p.chunks_head) {
+    query[lane] = p.scale * rotated[cell(row, p.chunks_query + p.chunks_key, head * p.chunks_head + lane)];
+  }
+  workgroupBarrier();
+
+  var most = -3.0e38;
+  for (var j = lane; j < count; j += LANES) {
+    var score = 0.0;
+    for (var chunk = 0u; chunk < p.chunks_head; chunk++) {
+      score += dot(query[chunk], cache[cell(span.x + j, cache_chunks, key_chunk + chunk)]);
+    }
+    probability[scratch + j] = score;
+    most = max(most, score);
+  }
+  partial[lane] = most;
+  workgroupBarrier();
+  for (var i = 0u; i < LANES; i++) { most = max(most, partial[i]); }
+  workgroupBarrier();
+  var total = 0.0;
+  for (var j = lane; j < count; j += LANES) {
+    let e = exp(probability[scratch + j] - most);
+    probability[scratch + j] = e;
+    total += e;
+  }
+  partial[lane] = total;
+  storageBarrier();
+  workgroupBarrier();
+  total = 0.0;
+  for (var i = 0u; i < LANES; i++) { total += partial[i]; }
+
+  // Lanes share the chunks of the head; where there are more lanes than chunks, each takes a part of the keys.
+  let parts = LANES / p.chunks_head;
+  let chunk = lane % p.chunks_head;
+  let part = lane / p.chunks_head;
+  var sum = vec4f(0);
+  if (part < parts) {
+    for (var j = part; j < count; j += parts) {
+      sum += probability[scratch + j] * cache[cell(span.x + j, cache_chunks, p.chunks_key + key_chunk + chunk)];
+    }
+  }
+  sums[lane] = sum;
+  workgroupBarrier();
+  if (lane < p.chunks_head) {
+    var all = vec4f(0);
+    for (var i = 0u; i < parts; i++) { all += sums[i * p.chunks_head + lane]; }
+    out[cell(row, p.chunks_query, head * p.chunks_head + lane)] = all / total;
+  }
+}
