@@ -1,0 +1,134 @@
+/** The kernels that most of the time goes into, on random data: weight products and one block's attention. */
+import { attentionScores, type BlockState, openWorkspace, type Workspace } from "../../gpu/blocks.ts";
+import type { Device } from "../../gpu/dawn.ts";
+import { heads, matmul, whole } from "../../gpu/kernels/matmul.ts";
+import { softmax } from "../../gpu/kernels/softmax.ts";
+import type { LayerAttention, ModelConfig } from "../../gpu/model/config.ts";
+import { columns4, panelBytes, panelsOf } from "../../gpu/panels.ts";
+import { seededRandom } from "../random.ts";
+
+/** A product of activations and a weight matrix of a block. */
+export interface WeightProduct {
+  /** nt: x [rows, input] W^T, as in a forward pass. nn: gradient [rows, output] W, as in a backward pass. */
+  readonly mode: "nt" | "nn";
+  readonly type: "f32" | "bf16";
+  readonly rows: number;
+  readonly weight: BlockMatrix;
+}
+
+/** A weight matrix [output, input] as the engine joins them. */
+export interface BlockMatrix {
+  readonly name: string;
+  readonly input: number;
+  readonly output: number;
+}
+
+/** The weight matrices of a block. */
+export function blockMatrices(config: ModelConfig): BlockMatrix[] {
+  const { hidden, intermediate, heads: queryHeads, keyValueHeads, headDimension } = config;
+  return [
+    { name: "q,k,v", input: hidden, output: (queryHeads + 2 * keyValueHeads) * headDimension },
+    { name: "o", input: queryHeads * headDimension, output: hidden },
+    { name: "gate,up", input: hidden, output: 2 * intermediate },
+    { name: "down", input: intermediate, output: hidden },
+  ];
+}
+
+/** Work that is prepared on a device, done `repeats` times at once, and freed. */
+export interface Prepared {
+  run(repeats: number): Promise<void>;
+  free(): void;
+}
+
+/** Prepares a weight product. */
+export function prepareWeightProduct(device: Device, { mode, type, rows, weight }: WeightProduct): Prepared {
+  const { input, output } = weight;
+  const [k, n] = mode === "nt" ? [input, output] : [output, input];
+  const a = randomMatrix(device, rows, k, "f32");
+  const b = randomMatrix(device, output, input, type);
+  const c = device.allocate(panelBytes(rows, n), "product");
+  return {
+    async run(repeats) {
+      for (let repeat = 0; repeat < repeats; repeat++) {
+        matmul(device, { mode, m: rows, n, k, a: whole(a, k), b: { ...whole(b, input), type }, c: whole(c, n) });
+      }
+      await device.flush();
+    },
+    free: () => [a, b, c].forEach((buffer) => device.free(buffer)),
+  };
+}
+
+/** Attention with the buffers that it works on. */
+export interface Attention extends Prepared {
+  readonly workspace: Workspace;
+  readonly state: BlockState;
+}
+
+/**
+ * Prepares a block's attention over one sequence: scores, softmax and the product with v, from q and k that are normed
+ * and rotated. The engine exports no function for just these, so they are put together as `blockForward` does it; a test
+ * compares the two.
+ */
+export function prepareAttention(device: Device, config: ModelConfig, tokens: number): Attention {
+  const workspace = openWorkspace(device, config, [tokens]);
+  const { headDimension, heads: queryHeads, keyValueHeads } = config;
+  const query = queryHeads * headDimension;
+  const rotated = query + keyValueHeads * headDimension;
+  const queryKeyValue = rotated + keyValueHeads * headDimension;
+  const { rows, scratch: { probability, attention } } = workspace;
+  const state = workspace.blockState(workspace.allocate(config.hidden, "input"));
+  const layer = config.attention[0] as LayerAttention;
+  fill(device, state.rotated, rows, rotated);
+  fill(device, state.queryKeyValue, rows, queryKeyValue);
+  const record = () => {
+    for (const block of workspace.scoreBlocks(layer)) {
+      attentionScores(workspace, state, block, probability);
+      softmax(device, block, probability);
+      matmul(device, {
+        mode: "nn",
+        m: block.queries,
+        n: headDimension,
+        k: block.keys,
+        batch: queryHeads,
+        group: queryHeads / keyValueHeads,
+        a: {
+          buffer: probability,
+          base: 0,
+          step: panelsOf(block.queries) * columns4(block.keys),
+          outer: 0,
+          stride: columns4(block.keys),
+        },
+        b: heads(state.queryKeyValue, queryKeyValue, headDimension, rotated, block.firstRow + block.firstKey),
+        c: heads(attention, query, headDimension, 0, block.firstRow + block.firstQuery),
+      });
+    }
+  };
+  return {
+    async run(repeats) {
+      for (let repeat = 0; repeat < repeats; repeat++) record();
+      await device.flush();
+    },
+    workspace,
+    state,
+    free: () => workspace.free(),
+  };
+}
+
+/** Random values are drawn once and repeated. Not zeros: hardware is faster on them. */
+const POOL = seededRandom(11).normals(2 ** 16);
+/** Truncated bf16, two a word. */
+const POOL_BF16 = Uint16Array.from(new Uint32Array(POOL.buffer), (bits) => bits >>> 16);
+
+function randomMatrix(device: Device, rows: number, columns: number, type: "f32" | "bf16"): GPUBuffer {
+  const buffer = device.allocate(panelBytes(rows, columns, type), `random ${type} matrix`);
+  fill(device, buffer, rows, columns, type);
+  return buffer;
+}
+
+function fill(device: Device, buffer: GPUBuffer, rows: number, columns: number, type: "f32" | "bf16" = "f32"): void {
+  const pool = new Uint8Array((type === "f32" ? POOL : POOL_BF16).buffer);
+  const bytes = panelBytes(rows, columns, type);
+  for (let at = 0; at < bytes; at += pool.length) {
+    device.write(buffer, at, pool.subarray(0, Math.min(pool.length, bytes - at)));
+  }
+}

@@ -1,0 +1,293 @@
+/**
+ * Measures kernels, attributions and graphs on one adapter, and prints a JSON line for each:
+ *
+ *   npm run bench -- [--quick] [--only matmul,attention,...] [--runs N] [--adapter NAME]
+ *
+ * README.md says what each line means.
+ */
+import { parseArgs } from "node:util";
+import { type Device, openDevice } from "../../gpu/dawn.ts";
+import type { AttributionResult, GraphResult, LoadedModel } from "../../gpu/engine.ts";
+import { InputError } from "../../gpu/errors.ts";
+import { GRAPH_DEFAULTS } from "../../gpu/graph.ts";
+import { loadModel } from "../../gpu/loaded_model.ts";
+import { type ModelConfig, parseConfig } from "../../gpu/model/config.ts";
+import { blockMatrices, prepareAttention, prepareWeightProduct, type WeightProduct } from "./kernels.ts";
+import { machineName, type Measurement, oneMinuteLoad, time, type Timing, watchMemory } from "./measurement.ts";
+import {
+  type Case,
+  DEMO_MODEL,
+  demoCase,
+  FULL_CONFIG,
+  QUICK_CONFIG,
+  randomCase,
+  randomModel,
+  skipLayers,
+} from "./models.ts";
+import {
+  attentionOperations,
+  attributionOperations,
+  forwardOperations,
+  matmulOperations,
+  skipGraphOperations,
+} from "./operations.ts";
+
+const GROUPS = ["matmul", "attention", "forward", "attribution", "pack", "graph", "skip", "demo"] as const;
+type Group = (typeof GROUPS)[number];
+/** The groups that need the big model. */
+const MODEL_GROUPS: readonly Group[] = ["forward", "attribution", "pack", "graph", "skip"];
+
+const TOKENS = 54;
+const PACKED_CASES = 8;
+/** Products of at least so many rows count for the peak. */
+const PEAK_ROWS = 512;
+const RULE = "attnlrp";
+
+interface Settings {
+  readonly only: ReadonlySet<Group>;
+  readonly runs: number;
+  readonly quick: boolean;
+  readonly adapter: string | undefined;
+}
+
+function readSettings(args: readonly string[]): Settings {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      only: { type: "string" },
+      runs: { type: "string", default: "5" },
+      quick: { type: "boolean", default: false },
+      adapter: { type: "string" },
+    },
+  });
+  const only = values.only?.split(",") ?? GROUPS;
+  const wrong = only.find((name) => !(GROUPS as readonly string[]).includes(name));
+  if (wrong !== undefined) throw new InputError(`${wrong} is not measured`, "--only", `use ${GROUPS.join(", ")}`);
+  const runs = Number(values.runs);
+  if (!Number.isInteger(runs) || runs < 1) {
+    throw new InputError(`${values.runs} is no number of runs`, "--runs", "use 1 or more");
+  }
+  return { only: new Set(only as Group[]), runs, quick: values.quick, adapter: values.adapter };
+}
+
+/** What is measured, and with what. */
+interface Bench {
+  readonly settings: Settings;
+  readonly device: Device;
+  readonly config: ModelConfig;
+  /** Times `work` and gives its measurement; `operations` is asked afterwards, null where nothing is counted. */
+  measure(
+    name: string,
+    shape: string,
+    operations: () => number | null,
+    work: (repeats: number) => Promise<unknown>,
+    how?: { readonly repeatable?: boolean; readonly once?: boolean },
+  ): Promise<Measurement>;
+  print(measurement: Measurement): void;
+  /** Best gflops of a product; later measurements are printed with their share of it. */
+  peak: number | undefined;
+}
+
+function openBench(settings: Settings, opened: Device): Bench {
+  const { device, peak: memory } = watchMemory(opened);
+  const bench: Bench = {
+    settings,
+    device,
+    config: parseConfig(settings.quick ? QUICK_CONFIG : FULL_CONFIG, "bench"),
+    async measure(name, shape, operations, work, { repeatable = false, once = false } = {}) {
+      console.error(`measuring ${name}, ${shape}`);
+      memory.reset();
+      const timing = once ? await timeOnce(work) : await time(work, settings.runs, repeatable);
+      const count = operations();
+      return {
+        name,
+        adapter: device.info.name,
+        shape,
+        ...timing,
+        gflops: count === null ? null : count / timing.seconds / 1e9,
+        shareOfPeak: null,
+        peakBytes: memory.read(),
+        machine: machineName(),
+        load: oneMinuteLoad(),
+      };
+    },
+    print(measurement) {
+      const { gflops } = measurement;
+      const shareOfPeak = gflops !== null && bench.peak !== undefined ? gflops / bench.peak : null;
+      const rounded = { ...measurement, gflops: round(gflops), shareOfPeak: round(shareOfPeak) };
+      console.log(JSON.stringify({
+        ...rounded,
+        seconds: round(measurement.seconds),
+        firstSeconds: round(measurement.firstSeconds),
+      }));
+    },
+    peak: undefined,
+  };
+  return bench;
+}
+
+/** Four digits are more than a shared machine repeats. */
+const round = (value: number | null) => value === null ? null : Number(value.toPrecision(4));
+
+async function timeOnce(work: (repeats: number) => Promise<unknown>): Promise<Timing> {
+  const start = performance.now();
+  await work(1);
+  const seconds = (performance.now() - start) / 1000;
+  return { seconds, firstSeconds: seconds, runs: 1 };
+}
+
+/** Measures products and sets the peak. All of a block's, or where they aren't asked for the largest few. */
+async function measureProducts(bench: Bench): Promise<void> {
+  const { settings, device, config } = bench;
+  const all = settings.only.has("matmul");
+  const rowCounts = [TOKENS, PEAK_ROWS, ...device.info.kind === "hardware" ? [4 * PEAK_ROWS] : []];
+  const matrices = blockMatrices(config);
+  const products: WeightProduct[] = rowCounts.flatMap((rows) =>
+    matrices.flatMap((weight) =>
+      (["nt", "nn"] as const).flatMap((mode) =>
+        (["f32", "bf16"] as const).map((type) => ({ mode, type, rows, weight }))
+      )
+    )
+  ).filter(({ rows, weight }) => all || (rows >= PEAK_ROWS && weight.name === "gate,up"));
+
+  const measured: Measurement[] = [];
+  for (const product of products) {
+    const { mode, type, rows, weight: { name, input, output } } = product;
+    const shape = `${rows} rows x ${input}x${output} (${name}), ${mode}, ${type}`;
+    const prepared = prepareWeightProduct(device, product);
+    const operations = () => matmulOperations(rows, input, output);
+    measured.push(await bench.measure("matmul", shape, operations, prepared.run, { repeatable: true }));
+    prepared.free();
+  }
+  const best = measured.filter((_, index) => (products[index] as WeightProduct).rows >= PEAK_ROWS)
+    .sort((a, b) => (b.gflops as number) - (a.gflops as number))[0] as Measurement;
+  bench.peak = best.gflops as number;
+  if (all) measured.forEach(bench.print);
+  bench.print({ ...best, name: "peak" });
+}
+
+async function measureAttention(bench: Bench): Promise<void> {
+  const { device, config, settings } = bench;
+  for (const tokens of settings.quick ? [16, TOKENS] : [TOKENS, 512, 2048]) {
+    const attention = prepareAttention(device, config, tokens);
+    const shape = `${tokens} tokens, ${config.heads} heads of ${config.headDimension}, 1 block`;
+    const operations = () => attentionOperations(config, tokens);
+    bench.print(await bench.measure("attention", shape, operations, attention.run, { repeatable: true }));
+    attention.free();
+  }
+}
+
+async function measureModel(bench: Bench): Promise<void> {
+  const { settings: { only, quick }, config } = bench;
+  const name = quick ? "quick-random" : "qwen3-0.6b-random";
+  console.error(`opening the random model ${name} (its first use writes it)`);
+  const model = await load(bench, randomModel(name), name);
+  const cases = Array.from({ length: PACKED_CASES }, (_, index) => randomCase(config, TOKENS, TOKENS + index));
+  const first = cases[0] as Case;
+  const onModel = `${TOKENS} tokens, ${name}`;
+
+  if (only.has("forward")) {
+    const operations = () => forwardOperations(config, TOKENS);
+    bench.print(await bench.measure("forward", onModel, operations, () => model.logits(first.inputIds)));
+  }
+  if (only.has("attribution")) await measureAttribution(bench, model, first, name, "attribution");
+  if (only.has("pack")) {
+    const shape = `${PACKED_CASES} cases of ${TOKENS} tokens, ${RULE}, ${name}`;
+    const operations = () => PACKED_CASES * attributionOperations(config, TOKENS);
+    const requests = cases.map((one) => ({ ...one, rule: RULE } as const));
+    bench.print(await bench.measure("pack", shape, operations, () => model.attributeMany(requests)));
+  }
+  if (only.has("graph")) await measureGraph(bench, model, first, name, "graph");
+  if (only.has("skip")) await measureGraph(bench, model, first, name, "skip", skipLayers(config.layers));
+  model.dispose();
+}
+
+async function measureDemo(bench: Bench): Promise<void> {
+  const found = demoCase();
+  if (!found) {
+    console.error("no demo model at models/demo-1m");
+    return;
+  }
+  const model = await load(bench, DEMO_MODEL, "demo-1m");
+  await measureAttribution(bench, model, found, "demo-1m", "demo-attribution");
+  await measureGraph(bench, model, found, "demo-1m", "demo-graph");
+  await measureGraph(bench, model, found, "demo-1m", "demo-skip", skipLayers(model.config.layers));
+  model.dispose();
+}
+
+async function load(bench: Bench, directory: string, name: string): Promise<LoadedModel> {
+  let model: LoadedModel | undefined;
+  const work = async () => model = await loadModel(bench.device, directory);
+  bench.print(await bench.measure("load", name, () => null, work, { once: true }));
+  return model as LoadedModel;
+}
+
+async function measureAttribution(
+  bench: Bench,
+  model: LoadedModel,
+  one: Case,
+  modelName: string,
+  name: string,
+): Promise<void> {
+  const tokens = one.inputIds.length;
+  const operations = () => attributionOperations(model.config, tokens);
+  const work = () => model.attribute({ ...one, rule: RULE });
+  bench.print(await bench.measure(name, `${tokens} tokens, ${RULE}, ${modelName}`, operations, work));
+}
+
+async function measureGraph(
+  bench: Bench,
+  model: LoadedModel,
+  one: Case,
+  modelName: string,
+  name: string,
+  transitions?: readonly number[],
+): Promise<void> {
+  const tokens = one.inputIds.length;
+  const layers = transitions ? `node layers ${transitions}` : `all ${model.config.layers} transitions`;
+  let result: GraphResult | undefined;
+  const work = async () => {
+    result = await model.graph({ ...one, rule: RULE, ...(transitions ? { transitions } : {}) });
+  };
+  const operations = () =>
+    transitions
+      ? skipGraphOperations(model.config, tokens, skippedBlocks(result as GraphResult))
+      : attributionOperations(model.config, tokens);
+  bench.print(await bench.measure(name, `${tokens} tokens, ${RULE}, ${layers}, ${modelName}`, operations, work));
+}
+
+/** The transitions of a graph that skip blocks, with the tokens that have edges. */
+function skippedBlocks({ transitions, ...result }: GraphResult) {
+  return transitions.filter(({ source, target }) => target - source > 1).map(({ source, target }) => ({
+    source,
+    target,
+    targets: activeTokens(result, target),
+  }));
+}
+
+/** Tokens of a node layer whose relevance makes them targets of edges. */
+function activeTokens(
+  { nodeRelevance, inputIds, layers }: Omit<AttributionResult, "transitions">,
+  layer: number,
+): number[] {
+  return [...inputIds.keys()].filter((token) =>
+    Math.abs(nodeRelevance[layer * inputIds.length + token] as number) > GRAPH_DEFAULTS.minRelevance ||
+    (layer === layers && token === inputIds.length - 1)
+  );
+}
+
+try {
+  const settings = readSettings(Deno.args);
+  const bench = openBench(settings, await openDevice(settings.adapter));
+  await measureProducts(bench);
+  if (settings.only.has("attention")) await measureAttention(bench);
+  if (MODEL_GROUPS.some((group) => settings.only.has(group))) await measureModel(bench);
+  if (settings.only.has("demo")) await measureDemo(bench);
+  bench.device.close();
+  Deno.exit(0);
+} catch (error) {
+  if (!(error instanceof Error)) throw error;
+  const ours = error instanceof InputError || String((error as { code?: string }).code).startsWith("ERR_PARSE_ARGS");
+  console.error(ours ? error.message : error);
+  Deno.exit(ours ? 2 : 1);
+}
