@@ -60,7 +60,11 @@ export interface Account {
 /** Finds the account, or makes it. Throws InputError when it cannot enter the home folder. */
 export async function postgresAccount(binaries: Binaries, home: string): Promise<Account> {
   if (process.getuid?.() !== 0) return { prefix: [] };
-  const id = async (flag: string) => Number((await runProgram("id", [flag, USER], {})).trim());
+  const id = async (flag: string): Promise<number> => {
+    const number = Number((await runProgram("id", [flag, USER], {})).trim());
+    if (!(number > 0)) throw new Error(`The account ${USER} has no usable id`);
+    return number;
+  };
   if (!(await runProgram("id", ["-u", USER], {}).then(() => true, () => false))) {
     await runProgram("groupadd", ["--force", USER], {});
     await runProgram("useradd", ["-g", USER, "-M", "-s", "/usr/sbin/nologin", USER], {});
@@ -100,16 +104,13 @@ export function runProgram(program: string, args: readonly string[], account: Pa
     ...(account.gid === undefined ? {} : { gid: account.gid }),
   };
   return new Promise((done, fail) => {
-    // pg_ctl leaves the database running with our pipes: so output is read until the program ends, not until it closes.
     const child = spawn(command, words, { ...asOther, cwd: "/", env: { ...process.env, LC_ALL: "C" } });
     let output = "";
     let errors = "";
     child.stdout.on("data", (chunk) => output += chunk);
     child.stderr.on("data", (chunk) => errors += chunk);
     child.on("error", fail);
-    child.on("exit", (code) => {
-      child.stdout.destroy();
-      child.stderr.destroy();
+    child.on("close", (code) => {
       if (code === 0) done(output);
       else fail(new Error(`${program} ended with ${code}: ${errors.trim()}`));
     });
