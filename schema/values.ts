@@ -46,6 +46,6 @@ export type JobInput =
     readonly path: string;
     /** What people call it: the name of the upload or the path they gave. */
     readonly name: string;
-    /** Whether the file is a copy of an upload, removed when the import has ended. */
-    readonly upload: boolean;
+    /** SHA-256 of an upload, whose copy is removed when the import has ended; null for a file of the server. */
+    readonly uploadHash: string | null;
   };

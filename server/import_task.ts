@@ -44,5 +44,5 @@ export async function performImport(connection: Connection, boss: PgBoss, attemp
     else if (!(error instanceof Dropped)) throw error;
     await boss.complete("import", attempt);
   }
-  if (input.upload) await rm(input.path, { force: true });
+  if (input.uploadHash !== null) await rm(input.path, { force: true });
 }

@@ -82,14 +82,12 @@ async function insertJob(tx: Transaction, input: JobInput, idempotencyKey: strin
   );
 }
 
-/** Whether two requests ask for the same. Uploads get a new path each time: their names stand for them. */
+/** Whether two requests ask for the same. Uploads lie at a new path each time: their content stands for them. */
 function sameRequest(a: JobInput, b: JobInput): boolean {
   const asked = (input: JobInput) =>
-    input.kind === "import" && input.upload
-      ? ["upload", input.name]
-      : input.kind === "import"
-      ? ["import", input.path]
-      : ["attribute", input.rule, input.tokenPairIds];
+    input.kind === "attribute"
+      ? ["attribute", input.rule, input.tokenPairIds]
+      : ["import", input.uploadHash ?? input.path];
   return JSON.stringify(asked(a)) === JSON.stringify(asked(b));
 }
 

@@ -1,4 +1,5 @@
 /** What mutations and subscriptions do: the domain's verbs over database, queue and files. */
+import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -50,15 +51,22 @@ async function importFailureCases(parts: ServiceParts, request: ImportRequest): 
     return await createImportJob(
       db,
       boss,
-      { kind: "import", path: real, name: basename(real), upload: false },
+      { kind: "import", path: real, name: basename(real), uploadHash: null },
       idempotencyKey,
     );
   }
   const folder = join(settings.home, "uploads");
   await mkdir(folder, { recursive: true });
   const copy = join(folder, `${crypto.randomUUID()}.jsonl`);
-  await pipeline(Readable.fromWeb(file!.stream() as never), createWriteStream(copy, { mode: 0o600 }));
-  const input = { kind: "import", path: copy, name: file!.name || "upload", upload: true } as const;
+  const hash = createHash("sha256");
+  const hashed = async function* (parts: AsyncIterable<Uint8Array>) {
+    for await (const part of parts) {
+      hash.update(part);
+      yield part;
+    }
+  };
+  await pipeline(Readable.fromWeb(file!.stream() as never), hashed, createWriteStream(copy, { mode: 0o600 }));
+  const input = { kind: "import", path: copy, name: file!.name || "upload", uploadHash: hash.digest("hex") } as const;
   const job = await createImportJob(db, boss, input, idempotencyKey).catch(async (error) => {
     await rm(copy, { force: true });
     throw error;

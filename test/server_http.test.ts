@@ -1,4 +1,4 @@
-import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { mkdtemp, readdir, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "graphql-sse";
@@ -237,6 +237,16 @@ test("a model is added once, whatever way it is named, and a directory without a
     __typename: "InputError",
     mend: "give this one a name of its own",
   });
+});
+
+test("an idempotency key stands for the content of an upload, not for its name", async () => {
+  const importText = (text: string, name: string) =>
+    context.services.importFailureCases({ file: new File([text], name), path: undefined, idempotencyKey: "mine" });
+  const first = await importText("{}", "a.jsonl");
+  expect(await importText("{}", "b.jsonl")).toBe(first);
+  await expect(importText("[]", "a.jsonl")).rejects.toThrow(/the key "mine" was used for another request/);
+  for await (const _ of context.services.watchJob(first, 0)) { /* until it ends */ }
+  await expect.poll(() => readdir(join(settings.home, "uploads"))).toEqual([]);
 });
 
 test("paths outside the allowed folders are refused, through links too", async () => {

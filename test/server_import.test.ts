@@ -205,7 +205,7 @@ test("an import job that is taken from its process ends once, with every line co
   const path = join(folder, "job.jsonl");
   const lines = Array.from({ length: 350 }, (_, index) => JSON.stringify(line(`job/${index}`)));
   await writeFile(path, lines.join("\n"));
-  const input = { kind: "import", path, name: "job.jsonl", upload: true } as const;
+  const input = { kind: "import", path, name: "job.jsonl", uploadHash: "hash" } as const;
   const { id } = await createImportJob(connection.db, boss, input, undefined);
   const jobRow = async () => (await connection.db.select().from(jobs).where(eq(jobs.id, id)))[0]!;
 
