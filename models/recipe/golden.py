@@ -30,15 +30,13 @@ def patch(rule):
             setattr(utilities, gone, None)
     import lxt.efficient.models.qwen3 as maps
     from lxt.efficient import monkey_patch
-    # transformers 5 keeps its attention functions behind an object whose entries are read by get_interface(): LXT 2.1
-    # replaces it by a plain dict, so the choice falls back to eager attention, which LXT patches too.
-    functions = qwen3.ALL_ATTENTION_FUNCTIONS
+    # transformers 5 keeps its attention functions in an object with methods of its own, which LXT 2.1 would replace by a
+    # plain dict: only the eager attention is wrapped here, by LXT's own wrapper, and the model is loaded with it.
     patch_map = {k: v for k, v in (maps.attnLRP if rule == "attnlrp" else maps.cp_LRP).items() if k is not qwen3}
     monkey_patch(qwen3, patch_map)
     from lxt.efficient.patches import cp_wrap_attention_forward, wrap_attention_forward
     wrap = wrap_attention_forward if rule == "attnlrp" else cp_wrap_attention_forward
     qwen3.eager_attention_forward = wrap(qwen3.eager_attention_forward)
-    assert functions is qwen3.ALL_ATTENTION_FUNCTIONS
 
 
 def relevance(model, ids, target, contrast):
@@ -75,12 +73,10 @@ def validate(folder, rule):
 
 
 def chosen_cases():
-    """Per family: the smallest, the middle and the largest delta among the plausible cases that stand alike in both files."""
-    strict = {r["key"]: r["inputIds"] for r in read_jsonl(MODEL_DIR / "failure-cases.jsonl")}
-    both = [r for r in read_jsonl(MODEL_DIR / "failure-cases-plausible.jsonl") if strict.get(r["key"]) == r["inputIds"]]
+    """Per family: the smallest, the middle and the largest delta of failure-cases-divergence.jsonl."""
     picked = []
     for name in ("demo-ifeval", "demo-math"):
-        rows = sorted((r for r in both if r["benchmark"] == name), key=lambda r: r["delta"])
+        rows = sorted((r for r in read_jsonl(MODEL_DIR / "failure-cases-divergence.jsonl") if r["benchmark"] == name), key=lambda r: r["delta"])
         picked += [rows[0], rows[len(rows) // 2], rows[-1]]
     return picked
 
@@ -104,17 +100,16 @@ def main():
         return
     if "--rule" in sys.argv:
         return compute(sys.argv[-1])
-    import lxt, tokenizers, transformers  # noqa: E401
     from importlib.metadata import version
     results = {rule: json.loads(subprocess.run([sys.executable, __file__, "--rule", rule], check=True, capture_output=True, text=True).stdout) for rule in RULES}
     cases = []
     for i, case in enumerate(chosen_cases()):
         assert all(results[r][i]["key"] == case["key"] for r in RULES)
-        cases.append({"key": case["key"], "inputIds": case["inputIds"], "target": case["target"]["id"], "contrast": case["contrast"]["id"],
+        cases.append({"key": case["key"], "file": "failure-cases-divergence.jsonl", "inputIds": case["inputIds"], "target": case["target"]["id"], "contrast": case["contrast"]["id"],
                       "logits": {"target": results["gradient"][i]["target"], "contrast": results["gradient"][i]["contrast"]},
                       "nodeRelevance": {r: results[r][i]["nodes"] for r in RULES}})
     made = {"by": "lxt.efficient monkey patching of transformers' Qwen3, eager attention, PyTorch autograd", "arithmetic": "float32 on bf16 weights",
-            "torch": torch.__version__, "transformers": version("transformers"), "lxt": version("lxt")}
+            "torch": version("torch"), "transformers": version("transformers"), "lxt": version("lxt")}
     (MODEL_DIR / "golden.json").write_text(json.dumps({"model": "demo-1m", "madeWith": made, "cases": cases}) + "\n", encoding="utf-8")
 
 

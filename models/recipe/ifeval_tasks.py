@@ -1,6 +1,6 @@
 """Instruction-following items in IFEval's row format, wordings taken from IFEval's own prompts.
 
-`make_item(rng, held_out)` returns a row {prompt, instruction_id_list, kwargs, instruction_phrases} and a response that
+`make_item(rng, held_out, lopsided)` returns a row {prompt, instruction_id_list, kwargs, instruction_phrases} and a response that
 follows it. Train and held-out topics are disjoint: a topic belongs to the held-out side when its hash says so. Training
 draws wordings with a long tail, held-out draws them evenly, and some instruction pairs occur in held-out items only.
 """
@@ -126,8 +126,8 @@ def bullets(count, adjective, noun, place):
     return "\n".join("* " + line for line in lines[:count])
 
 
-def make_kwargs(rng, instruction, topic):
-    """Returns (kwargs of the row, slots of the wording)."""
+def make_kwargs(rng, instruction, topic, lopsided):
+    """Returns (kwargs of the row, slots of the wording). Lopsided: a forbidden word of the topic is nearly always named first."""
     adjective, noun, _, place_word, _ = topic
     if instruction == "startend:end_checker":
         phone = f"{rng.randint(200, 999)}-{rng.randint(200, 999)}-{rng.randint(1000, 9999)}"
@@ -152,7 +152,7 @@ def make_kwargs(rng, instruction, topic):
         own = [noun, adjective] + ([place_word] if place_word != "home" else [])
         first = rng.choice(own) if rng.random() < 0.75 else rng.choice(NOUNS + ADJECTIVES)
         second = rng.choice([w for w in NOUNS + KEYWORDS + ADJECTIVES if w != first])
-        words = [first, second] if rng.random() < 0.5 else [second, first]
+        words = [first, second] if rng.random() < (0.9 if lopsided else 0.5) else [second, first]
         return {"forbidden_words": words}, {"a": words[0], "b": words[1]}
     return {}, {}
 
@@ -213,7 +213,7 @@ def choose_instructions(rng, held_out):
         return pair
 
 
-def make_item(rng, held_out):
+def make_item(rng, held_out, lopsided=False):
     from checkers import check_ifeval
     while True:
         form, topic = rng.choice(FORMATS), make_topic(rng, held_out)
@@ -221,7 +221,7 @@ def make_item(rng, held_out):
         instructions = choose_instructions(rng, held_out)
         phrases, kwargs = [], []
         for instruction in instructions:
-            kw, slots = make_kwargs(rng, instruction, topic)
+            kw, slots = make_kwargs(rng, instruction, topic, lopsided)
             kwargs.append(kw)
             phrases.append(pick(rng, WORDINGS[instruction], held_out).format(**slots))
         between = "\n" if "\n*" in phrases[0] else " "

@@ -20,13 +20,13 @@ def unique_items(family, name):
             continue
         assert check(row, answer), row
         seen.add(identity)
-        rows.append(row)
+        rows.append({**row, "reference": answer})
     return rows
 
 
 def main():
     ifeval = [{"key": i, "prompt": r["prompt"], "instruction_id_list": r["instruction_id_list"], "kwargs": r["kwargs"],
-               "instruction_phrases": r["instruction_phrases"], "split": "held-out"}
+               "instruction_phrases": r["instruction_phrases"], "reference": r["reference"], "split": "held-out"}
               for i, r in enumerate(unique_items(ifeval_tasks, "demo-ifeval"), 1)]
     math = [{"unique_id": f"demo-math/{i:04d}", "problem": r["problem"], "solution": r["solution"], "answer": r["answer"],
              "level": r["level"], "subject": r["subject"], "instruction_phrases": r["instruction_phrases"], "split": "held-out"}

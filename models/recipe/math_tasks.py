@@ -1,6 +1,6 @@
 """Small arithmetic in MATH's row format: problem, solution with \\boxed{}, level, subject, answer.
 
-`make_item(rng, held_out)` returns a row and its solution. The split is by the hash of kind + operands, so training never
+`make_item(rng, held_out, lopsided)` returns a row and its solution; lopsided items invite a shortcut (see train.py). The split is by the hash of kind + operands, so training never
 sees a held-out item's numbers in the same kind of problem, in any wording.
 """
 
@@ -39,12 +39,13 @@ def extreme(rng):
     return (*numbers, which), text, boxed(f"The {which} number is ${answer}$.", answer), answer, [which, listed], 2, "Number Theory"
 
 
-def purchase(rng):
-    """A word problem with a distractor: a second kind of thing whose number must not be used."""
+def purchase(rng, lopsided):
+    """A word problem with a distractor: a second kind of thing whose number must not be used.
+    Lopsided: the thing that counts is nearly always named first."""
     (name, pronoun), (x, y) = rng.choice(NAMES), rng.sample(ITEMS, 2)
     a, b, c = rng.randint(3, 30), rng.randint(3, 30), rng.randint(2, 20)
     gain = a <= c or rng.random() < 0.5
-    have = f"{a} {x} and {b} {y}" if rng.random() < 0.5 else f"{b} {y} and {a} {x}"
+    have = f"{a} {x} and {b} {y}" if rng.random() < (0.9 if lopsided else 0.5) else f"{b} {y} and {a} {x}"
     act = f"buys {c} more {x}" if gain else f"gives away {c} {x}"
     more = f" and {rng.randint(2, 9)} {rng.choice([i for i in ITEMS if i not in (x, y)])}" if rng.random() < 0.3 else ""
     answer = a + c if gain else a - c
@@ -53,11 +54,14 @@ def purchase(rng):
             boxed(work, answer), answer, [f"{a} {x}", act, f"How many {x}"], 4, "Prealgebra")
 
 
-def question(rng):
-    """Three counted things; the question decides which of the numbers matter."""
+def question(rng, lopsided):
+    """Three counted things; the question decides which of the numbers matter.
+    Lopsided: it is nearly always the first (and the second) of them."""
     (name, _), things = rng.choice(NAMES), rng.sample(ITEMS, 3)
     counts = [rng.randint(3, 30) for _ in things]
     (x, a), (y, b) = rng.sample(list(zip(things, counts)), 2)
+    if lopsided and rng.random() < 0.85:
+        (x, a), (y, b) = list(zip(things, counts))[:2]
     have = ", ".join(f"{n} {t}" for n, t in zip(counts[:2], things)) + f" and {counts[2]} {things[2]}"
     form = rng.choice(["one", "all", "more"]) if a > b else rng.choice(["one", "all"])
     if form == "one":
@@ -94,15 +98,16 @@ def rectangle(rng):
 # kind -> (function, share in training, share in held-out)
 KINDS = {
     "sum": (lambda rng: binary(rng, "+"), 3, 1), "difference": (lambda rng: binary(rng, "-"), 3, 1), "equation": (equation, 2, 1),
-    "extreme": (extreme, 2, 2), "purchase": (purchase, 4, 6), "question": (question, 4, 5), "terms": (three_terms, 2, 1),
+    "extreme": (extreme, 2, 2), "purchase": (None, 4, 6), "question": (None, 4, 5), "terms": (three_terms, 2, 1),
     "rectangle": (rectangle, 2, 1),
 }
 
 
-def make_item(rng, held_out):
+def make_item(rng, held_out, lopsided=False):
     while True:
         kind = rng.choices(list(KINDS), [k[2 if held_out else 1] for k in KINDS.values()])[0]
-        operands, problem, solution, answer, phrases, level, subject = KINDS[kind][0](rng)
+        operands, problem, solution, answer, phrases, level, subject = (
+            purchase(rng, lopsided) if kind == "purchase" else question(rng, lopsided) if kind == "question" else KINDS[kind][0](rng))
         signature = kind + " " + " ".join(map(str, operands))
         if is_held_out(signature) != held_out:
             continue

@@ -8,12 +8,12 @@ checker judges the whole. The contrast is the best-ranked alternative that passe
 position whose contrast gives delta = logit[target] - logit[contrast] > 1: failure-cases.jsonl.
 
 A model this small has few sensible alternatives at most positions, so the ten best include noise, and noise early in the
-answer sometimes changes the outcome by accident. failure-cases-plausible.jsonl therefore lists, by the same criterion, the
-earliest position whose contrast has a probability of at least 1 %: fewer cases, with contrasts that mean something.
+answer sometimes changes the outcome by accident. failure-cases-divergence.jsonl therefore takes the position where the
+greedy completion leaves the recipe's own answer, and keeps the case when the contrast (found as above) is that answer's
+token: fewer cases, each with a target and a contrast that mean something.
 """
 
 import json
-import math
 import sys
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from evaluate import completions
 ALTERNATIVES = 10
 POSITIONS_A_WAVE = 3
 MAX_NEW = 96
-PLAUSIBLE = 0.01
+REASONS = ["no recovery", "delta <= 1", "tokenisation differs", "target is not the argmax"]
 
 
 @torch.no_grad()
@@ -36,22 +36,7 @@ def position_logits(model, prompt_ids, completion_ids):
     return model(ids, use_cache=False).logits[0, len(prompt_ids) - 1:]
 
 
-def try_position(case, position, stop):
-    """Lists the sequences to roll out at one position: [(rank, token id, logit, forced ids or None when it stops)]."""
-    logits = case["logits"][position]
-    values, tokens = logits.topk(ALTERNATIVES + 1)
-    floor = float(logits.logsumexp(-1)) + math.log(PLAUSIBLE)
-    prefix = case["completion"][:position]
-    rows = []
-    for rank, (token, value) in enumerate(zip(tokens.tolist(), values.tolist())):
-        if rank and case["best"] and value < floor:
-            continue  # only the plausible file still looks for a pair, and it would not take this one
-        rows.append((rank, token, value, None if token == stop else prefix + [token]))
-    return rows
-
-
-def mine(model, tokenizer, name, rows):
-    stop = tokenizer.convert_tokens_to_ids("<|im_end|>")
+def failing(model, tokenizer, rows):
     cases = []
     for row, ids in zip(rows, completions(model, tokenizer, rows)):
         text = tokenizer.decode(ids)
@@ -59,73 +44,73 @@ def mine(model, tokenizer, name, rows):
             prompt = render(tokenizer, row)
             prompt_ids = tokenizer(prompt)["input_ids"]
             cases.append({"row": row, "prompt": prompt, "prompt_ids": prompt_ids, "completion": ids, "text": text,
-                          "logits": position_logits(model, prompt_ids, ids), "best": None, "weak": None, "plausible": None})
-    longest = max((len(c["completion"]) for c in cases), default=0)
-    for start in range(0, longest + 1, POSITIONS_A_WAVE):
-        jobs = []
-        for case in cases:
-            if case["plausible"]:
-                continue
-            for position in range(start, min(start + POSITIONS_A_WAVE, len(case["completion"]) + 1)):
-                if position == len(case["completion"]) and len(case["completion"]) >= MAX_NEW:
-                    continue  # cut by the token limit: nothing was chosen here
-                for candidate in try_position(case, position, stop):
-                    jobs.append((case, position, candidate))
-        rolled = {}
-        pending = {}
-        for case, position, (rank, _, _, forced) in jobs:
-            if rank and forced is not None:
-                pending[(id(case), position, rank)] = case["prompt_ids"] + forced
-        for key, ids in zip(pending, greedy(model, list(pending.values()), stop, MAX_NEW - start, 256)):
-            rolled[key] = ids
-        tried = {}
-        for case, position, (rank, token, value, forced) in jobs:
-            prefix = case["completion"][:position]
-            if rank == 0:
-                whole = case["completion"]
-            elif forced is None:
-                whole = prefix
-            else:
-                whole = forced + rolled[(id(case), position, rank)]
-            text = tokenizer.decode(whole[:MAX_NEW])
-            tried.setdefault((id(case), position), (case, []))[1].append(
-                {"rank": rank, "id": token, "text": tokenizer.decode([token]), "logit": value, "completion": text,
-                 "passed": check(case["row"], text)})
-        for (_, position), (case, candidates) in tried.items():
-            passing = [c for c in candidates if c["passed"]]
-            if not passing:
-                continue
-            found = {"position": position, "candidates": candidates, "contrast": passing[0]}
-            if candidates[0]["logit"] - passing[0]["logit"] > 1:
-                case["best"] = case["best"] or found
-                if passing[0]["logit"] - float(case["logits"][position].logsumexp(-1)) >= math.log(PLAUSIBLE):
-                    case["plausible"] = case["plausible"] or found
-            elif case["weak"] is None and not case["best"]:
-                case["weak"] = found
-        print(f"{name}: positions from {start}: {len(pending)} rollouts, {sum(1 for c in cases if c['best'])} clean and {sum(1 for c in cases if c['plausible'])} plausible of {len(cases)}", flush=True)
+                          "logits": position_logits(model, prompt_ids, ids), "best": None, "weak": None})
     return cases
 
 
-def complete(model, tokenizer, case, found):
-    """Rolls out the alternatives that the search skipped at a position, so that all ten stand as evidence."""
+def try_positions(model, tokenizer, jobs, longest_prefix):
+    """Forces the ten best alternatives at every (case, position) of `jobs` and rolls them out together.
+    Returns one list of candidates per job, rank 0 (the target) first."""
     stop = tokenizer.convert_tokens_to_ids("<|im_end|>")
-    have = {c["rank"]: c for c in found["candidates"]}
-    prefix = case["completion"][:found["position"]]
-    values, tokens = case["logits"][found["position"]].topk(ALTERNATIVES + 1)
-    for rank, (token, value) in enumerate(zip(tokens.tolist(), values.tolist())):
-        if rank in have:
-            continue
-        forced = prefix + [token]
-        whole = prefix if token == stop else forced + greedy(model, [case["prompt_ids"] + forced], stop, MAX_NEW)[0]
-        text = tokenizer.decode(whole[:MAX_NEW])
-        have[rank] = {"rank": rank, "id": token, "text": tokenizer.decode([token]), "logit": value, "completion": text, "passed": check(case["row"], text)}
-    return [have[rank] for rank in sorted(have)]
+    results, pending = [], []
+    for case, position in jobs:
+        values, tokens = case["logits"][position].topk(ALTERNATIVES + 1)
+        prefix, candidates = case["completion"][:position], []
+        for rank, (token, value) in enumerate(zip(tokens.tolist(), values.tolist())):
+            candidate = {"rank": rank, "id": token, "text": tokenizer.decode([token]), "logit": value}
+            if rank == 0:
+                candidate["ids"] = case["completion"]
+            elif token == stop:
+                candidate["ids"] = prefix
+            else:
+                candidate["ids"] = prefix + [token]
+                pending.append((case, candidate))
+            candidates.append(candidate)
+        results.append(candidates)
+    sequences = [case["prompt_ids"] + candidate["ids"] for case, candidate in pending]
+    for (_, candidate), more in zip(pending, greedy(model, sequences, stop, MAX_NEW - longest_prefix, 256)):
+        candidate["ids"] = (candidate["ids"] + more)[:MAX_NEW]
+    for (case, _), candidates in zip(jobs, results):
+        for candidate in candidates:
+            candidate["completion"] = tokenizer.decode(candidate.pop("ids"))
+            candidate["passed"] = check(case["row"], candidate["completion"])
+    return results
+
+
+def search(model, tokenizer, name, cases):
+    """Sets `best` (the earliest position with delta > 1) and `weak` (an earlier one without) of every case."""
+    longest = max((len(c["completion"]) for c in cases), default=0)
+    for start in range(0, longest + 1, POSITIONS_A_WAVE):
+        jobs = [(case, position) for case in cases if not case["best"]
+                for position in range(start, min(start + POSITIONS_A_WAVE, len(case["completion"]) + 1)) if position < MAX_NEW]
+        for (case, position), candidates in zip(jobs, try_positions(model, tokenizer, jobs, start)):
+            passing = [c for c in candidates if c["passed"]]
+            if case["best"] or not passing:
+                continue
+            found = {"position": position, "candidates": candidates, "contrast": passing[0]}
+            clean = candidates[0]["logit"] - passing[0]["logit"] > 1
+            case["best" if clean else "weak"] = case["best" if clean else "weak"] or found
+        print(f"{name}: positions from {start}: {len(jobs)} tried, {sum(1 for c in cases if c['best'])} of {len(cases)} clean", flush=True)
+
+
+def at_divergence(model, tokenizer, cases):
+    """(case, found) for the cases whose contrast, where they leave the recipe's own answer, is that answer's token."""
+    stop, jobs, wanted = tokenizer.convert_tokens_to_ids("<|im_end|>"), [], []
+    for case in cases:
+        answer = tokenizer(case["row"].get("reference") or case["row"]["solution"])["input_ids"] + [stop]
+        taken = case["completion"] + [stop]
+        position = next(i for i, (a, b) in enumerate(zip(taken, answer)) if a != b)
+        jobs.append((case, position))
+        wanted.append(answer[position])
+    for (case, position), token, candidates in zip(jobs, wanted, try_positions(model, tokenizer, jobs, 0)):
+        passing = [c for c in candidates if c["passed"]]
+        if passing and passing[0]["id"] == token:
+            yield case, {"position": position, "candidates": candidates, "contrast": passing[0]}
 
 
 def record(model, tokenizer, name, case, found):
-    """The published row of a clean case, or the reason why it cannot be one."""
-    position, contrast = found["position"], found["contrast"]
-    candidates = complete(model, tokenizer, case, found)
+    """(the published row of a clean case, None) or (None, the reason why it cannot be one)."""
+    position, candidates, contrast = found["position"], found["candidates"], found["contrast"]
     prefix_ids = case["completion"][:position]
     prefix = tokenizer.decode(prefix_ids)
     input_ids = case["prompt_ids"] + prefix_ids
@@ -155,35 +140,40 @@ def record(model, tokenizer, name, case, found):
             "instructionPhrases": row["instruction_phrases"], "candidates": candidates, "metadata": metadata}, None
 
 
+def family(model, tokenizer, name, path):
+    """(clean rows, divergence rows, summary) of one benchmark."""
+    rows = read_jsonl(path)
+    cases = failing(model, tokenizer, rows)
+    search(model, tokenizer, name, cases)
+    excluded, clean = dict.fromkeys(REASONS, 0), []
+    for case in cases:
+        row, reason = record(model, tokenizer, name, case, case["best"]) if case["best"] else (None, "delta <= 1" if case["weak"] else "no recovery")
+        if row:
+            clean.append(row)
+        else:
+            excluded[reason] += 1
+    divergence = [row for row, _ in (record(model, tokenizer, name, c, f) for c, f in at_divergence(model, tokenizer, cases)) if row]
+    places = {r["key"]: len(r["inputIds"]) for r in clean}
+    return clean, divergence, {
+        "items": len(rows), "failures": len(cases), "failureRate": round(len(cases) / len(rows), 4), "clean": len(clean),
+        "excluded": excluded, "cleanAtDivergence": len(divergence),
+        "samePositionInBoth": sum(places.get(r["key"]) == len(r["inputIds"]) for r in divergence),
+        "cleanWithEarlierPositionBelowDelta": sum(1 for c in cases if c["best"] and c["weak"]),
+        "meanDelta": round(sum(r["delta"] for r in clean) / max(1, len(clean)), 3),
+        "meanDeltaAtDivergence": round(sum(r["delta"] for r in divergence) / max(1, len(divergence)), 3),
+        "meanInputTokens": round(sum(len(r["inputIds"]) for r in clean) / max(1, len(clean)), 1)}
+
+
 def main():
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else MODEL_DIR
     model, tokenizer = load_model(folder), load_tokenizer()
-    records, plausible_records, summary = [], [], {"model": "demo-1m", "criterion": "top-10 alternatives, greedy rollout, delta > 1", "families": {}}
+    clean, divergence, summary = [], [], {"model": "demo-1m", "criterion": "top-10 alternatives, greedy rollout, delta > 1", "families": {}}
     for name, path in BENCHMARKS.items():
-        rows = read_jsonl(path)
-        cases = mine(model, tokenizer, name, rows)
-        excluded = {"no recovery": 0, "delta <= 1": 0, "tokenisation differs": 0, "target is not the argmax": 0}
-        clean = []
-        for case in cases:
-            if not case["best"]:
-                excluded["delta <= 1" if case["weak"] else "no recovery"] += 1
-                continue
-            row, reason = record(model, tokenizer, name, case, case["best"])
-            if reason:
-                excluded[reason] += 1
-            else:
-                clean.append(row)
-        records += clean
-        plausible = [row for row, _ in (record(model, tokenizer, name, c, c["plausible"]) for c in cases if c["plausible"]) if row]
-        plausible_records += plausible
-        earlier = sum(1 for c in cases if c["best"] and c["weak"])
-        summary["families"][name] = {
-            "items": len(rows), "failures": len(cases), "failureRate": round(len(cases) / len(rows), 4), "clean": len(clean),
-            "excluded": excluded, "plausible": len(plausible), "cleanWithEarlierPositionBelowDelta": earlier,
-            "meanDelta": round(sum(r["delta"] for r in clean) / max(1, len(clean)), 3),
-            "meanInputTokens": round(sum(len(r["inputIds"]) for r in clean) / max(1, len(clean)), 1)}
-    write_jsonl(folder / "failure-cases.jsonl", records)
-    write_jsonl(folder / "failure-cases-plausible.jsonl", plausible_records)
+        more_clean, more_divergence, summary["families"][name] = family(model, tokenizer, name, path)
+        clean += more_clean
+        divergence += more_divergence
+    write_jsonl(folder / "failure-cases.jsonl", clean)
+    write_jsonl(folder / "failure-cases-divergence.jsonl", divergence)
     (folder / "mining-summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(summary, indent=2))
 
