@@ -1,6 +1,6 @@
 /** The headless Chromium that the npm package `@sparticuz/chromium` carries, unpacked once to a cache folder. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -8,25 +8,45 @@ import { brotliDecompressSync } from "node:zlib";
 import { type Browser, chromium } from "playwright-core";
 import { readSettings } from "../server/settings.ts";
 
-/** Starts Chromium. The package unpacks to the temporary folder of the environment, so that is pointed at the cache. */
 export async function launchChromium(): Promise<Browser> {
   const cache = join(readSettings().home, "chromium");
   mkdirSync(cache, { recursive: true });
+  const executablePath = await unpack(cache);
+  return await chromium.launch({
+    executablePath,
+    args: ["--no-sandbox", "--no-zygote", "--single-process", "--headless=shell", "--disable-gpu"],
+    env: { ...process.env, FONTCONFIG_FILE: fonts(cache), ...missingLibraries(executablePath, cache) },
+  });
+}
+
+/** The package unpacks to the temporary folder of the environment, so that is pointed at the cache meanwhile. */
+async function unpack(cache: string): Promise<string> {
   const usual = process.env["TMPDIR"];
   process.env["TMPDIR"] = cache;
   try {
     const { default: bundled } = await import("@sparticuz/chromium");
-    bundled.setGraphicsMode = false;
-    const executablePath = await bundled.executablePath();
-    return await chromium.launch({
-      executablePath,
-      args: ["--no-sandbox", "--no-zygote", "--single-process", "--headless=shell", "--disable-gpu"],
-      env: { ...process.env, ...missingLibraries(executablePath, cache) },
-    });
+    return await bundled.executablePath();
   } finally {
     if (usual === undefined) delete process.env["TMPDIR"];
     else process.env["TMPDIR"] = usual;
   }
+}
+
+/** Without any font text has no height, and nothing counts as visible: the package's font joins the system's. */
+function fonts(cache: string): string {
+  const file = join(cache, "fonts.conf");
+  writeFileSync(
+    file,
+    `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <include ignore_missing="yes">/etc/fonts/fonts.conf</include>
+  <dir>${join(cache, "fonts")}</dir>
+  <cachedir>${join(cache, "fonts-cache")}</cachedir>
+</fontconfig>
+`,
+  );
+  return file;
 }
 
 /** On a machine without the libraries of a browser, those that the package brings along. */
