@@ -49,7 +49,10 @@ def main():
     assert tokenizer.get_vocab_size() == VOCABULARY
 
     MODEL_DIR.mkdir(exist_ok=True)
-    tokenizer.save(str(MODEL_DIR / "tokenizer.json"))
+    written = json.loads(tokenizer.to_str())
+    written["decoder"] = written["post_processor"]  # every key spelled out, as in Qwen's own file
+    written["model"] |= {"continuing_subword_prefix": "", "end_of_word_suffix": ""}
+    (MODEL_DIR / "tokenizer.json").write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     added = {str(i): {"content": t.content, "lstrip": t.lstrip, "normalized": t.normalized, "rstrip": t.rstrip,
                       "single_word": t.single_word, "special": t.special} for i, t in tokenizer.get_added_tokens_decoder().items()}
     config = {"add_bos_token": False, "add_prefix_space": False, "added_tokens_decoder": added,
