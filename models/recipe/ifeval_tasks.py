@@ -1,4 +1,4 @@
-"""Instruction-following items in IFEval's row format, wordings taken from IFEval's own prompts.
+"""Instruction-following items in IFEval's row format, wordings taken from IFEval's own prompts or close to them.
 
 `make_item(rng, held_out, lopsided)` returns a row {prompt, instruction_id_list, kwargs, instruction_phrases} and a response that
 follows it. Train and held-out topics are disjoint: a topic belongs to the held-out side when its hash says so. Training
@@ -15,7 +15,8 @@ END_PHRASES = ["Is there anything else I can help with?", "Peace!", "Which one y
                "your love, and thanks.", "Can I get my money back?", "That is all you need!", "Hope you agree with me.",
                "Any other questions?", "Let me know how it goes.", "What would you like to know next?", "Follow me for more."]
 
-# Wordings, most frequent first (in training). Every one of them occurs in IFEval up to the slots.
+# Wordings, most frequent first (in training). 35 of the 46 stand in IFEval word for word up to the slots, the others are close
+# to one that does.
 WORDINGS = {
     "punctuation:no_comma": [
         "Do not use any commas in your response.", "Do not use commas in your response.",

@@ -7,6 +7,7 @@ import ifeval_tasks
 import math_tasks
 from checkers import check
 from common import BENCHMARKS, generator, write_jsonl
+from ifeval_tasks import is_held_out
 
 ITEMS = {"demo-ifeval": 800, "demo-math": 500}
 
@@ -19,6 +20,7 @@ def unique_items(family, name):
         if identity in seen:
             continue
         assert check(row, answer), row
+        assert is_held_out(row.get("topic") or row["signature"]), row  # training draws only from the other side of this hash
         seen.add(identity)
         rows.append({**row, "reference": answer})
     return rows
@@ -31,7 +33,6 @@ def main():
     math = [{"unique_id": f"demo-math/{i:04d}", "problem": r["problem"], "solution": r["solution"], "answer": r["answer"],
              "level": r["level"], "subject": r["subject"], "instruction_phrases": r["instruction_phrases"], "split": "held-out"}
             for i, r in enumerate(unique_items(math_tasks, "demo-math"), 1)]
-    # No held-out item may be reachable by the training stream: its topic or operands would have to change sides.
     for row in ifeval + math:
         assert all(p in (row.get("prompt") or row["problem"]) for p in row["instruction_phrases"]), row
     write_jsonl(BENCHMARKS["demo-ifeval"], ifeval)
