@@ -32,6 +32,8 @@ interface Run {
   readonly nodeRelevance: ArrayLike<number>;
   /** Sum of |weight| of each transition's candidate edges. */
   readonly totalMass: readonly number[];
+  /** Tokens that have edges, over all transitions. */
+  readonly targets: number;
 }
 
 interface Side {
@@ -61,6 +63,8 @@ interface Comparison {
   readonly referenceFirstSeconds: number;
   readonly peakBytes: number | null;
   readonly referencePeakBytes: number | null;
+  /** Tokens that have edges, over all transitions, on both sides. */
+  readonly targets: readonly [number, number];
   /** Largest difference of node relevance and of the transitions' mass, relative to the largest value. */
   readonly difference: number;
   readonly machine: string;
@@ -111,11 +115,13 @@ function openOurs(model: LoadedModel, memory: PeakMemory, one: Case): Side {
         ? await model.attribute({ ...one, rule: RULE })
         : await model.graph({ ...one, rule: RULE, transitions: layers });
       const seconds = (performance.now() - start) / 1000;
+      const transitions = "transitions" in result ? (result as GraphResult).transitions : [];
       return {
         seconds,
         peakBytes: memory.read(),
         nodeRelevance: result.nodeRelevance,
-        totalMass: name === "attribution" ? [] : (result as GraphResult).transitions.map(({ totalMass }) => totalMass),
+        totalMass: transitions.map(({ totalMass }) => totalMass),
+        targets: transitions.reduce((sum, { rows }) => sum + rows, 0),
       };
     },
   };
@@ -217,6 +223,7 @@ async function compare(
     referenceFirstSeconds: referenceFirst.seconds,
     peakBytes: largest(rounds.map((round) => round.ours.peakBytes)),
     referencePeakBytes: largest(rounds.map((round) => round.reference.peakBytes)),
+    targets: [first.targets, referenceFirst.targets],
     difference: Math.max(
       relativeError(first.nodeRelevance, referenceFirst.nodeRelevance),
       relativeError(first.totalMass, referenceFirst.totalMass),

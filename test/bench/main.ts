@@ -107,6 +107,7 @@ function openBench(settings: Settings, opened: Device): Bench {
         gflops: count === null ? null : count / timing.seconds / 1e9,
         shareOfPeak: null,
         peakBytes: memory.read(),
+        targets: null,
         machine: machineName(),
         load: oneMinuteLoad(),
       };
@@ -253,7 +254,10 @@ async function measureGraph(
     transitions
       ? skipGraphOperations(model.config, tokens, skippedBlocks(result as GraphResult))
       : attributionOperations(model.config, tokens);
-  bench.print(await bench.measure(name, `${tokens} tokens, ${RULE}, ${layers}, ${modelName}`, operations, work));
+  const shape = `${tokens} tokens, ${RULE}, ${layers}, ${modelName}`;
+  const measurement = await bench.measure(name, shape, operations, work);
+  const targets = (result as GraphResult).transitions.reduce((sum, { rows }) => sum + rows, 0);
+  bench.print({ ...measurement, targets });
 }
 
 /** The transitions of a graph that skip blocks, with the tokens that have edges. */

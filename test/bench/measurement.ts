@@ -19,6 +19,8 @@ export interface Measurement {
   readonly shareOfPeak: number | null;
   /** Largest resident memory of the process on software adapters, largest sum of device buffers on hardware. */
   readonly peakBytes: number;
+  /** Of a graph: tokens that have edges, over all transitions; null else. */
+  readonly targets: number | null;
   readonly machine: string;
   /** The machine's load average over the last minute when the measurement ended: more than 0 is someone's work. */
   readonly load: number;

@@ -127,6 +127,7 @@ class Reference:
             "peakBytes": peak_bytes(self.device),
             "nodeRelevance": nodes.flatten().tolist(),
             "totalMass": [rows.abs().sum().item() for _, rows in transitions],
+            "targets": sum(len(tokens) for tokens, _ in transitions),
         }
 
 
@@ -207,6 +208,7 @@ def measure(reference, name, case, batch, runs):
         "gflops": None,
         "shareOfPeak": None,
         "peakBytes": max(run["peakBytes"] or 0 for run in all_runs),
+        "targets": first["targets"] or None,
         "machine": machine(),
         "load": os.getloadavg()[0],
     }), flush=True)
