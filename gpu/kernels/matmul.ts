@@ -67,15 +67,16 @@ export interface Matmul {
 interface Tiling {
   readonly SHARE: "subgroup" | "workgroup";
   readonly LANES: number;
-  readonly SLOTS: number;
 }
 
-function tilingFor(device: Device): Tiling {
-  const { lanes } = device.info;
+function tilingFor({ info: { lanes } }: Device): Tiling {
   // Software adapters (4 to 16 lanes) share A by broadcast; hardware through workgroup memory.
-  return lanes >= 4 && lanes <= 16
-    ? { SHARE: "subgroup", LANES: lanes, SLOTS: PANEL / lanes }
-    : { SHARE: "workgroup", LANES: 64, SLOTS: 1 };
+  return lanes >= 4 && lanes <= 16 ? { SHARE: "subgroup", LANES: lanes } : { SHARE: "workgroup", LANES: 64 };
+}
+
+/** Rows and columns that a lane holds: what was fastest on SwiftShader (4 lanes) and lavapipe (8), `npm run bench`. */
+function tileFor({ LANES }: Tiling): { readonly ROWS: number; readonly COLS: number } {
+  return LANES === 4 ? { ROWS: 8, COLS: 1 } : { ROWS: PANEL, COLS: 1 };
 }
 
 /** Records C (+)= scale * A B or A B^T; m and n are rounded up to whole panels and chunks, whose padding is zero. */
@@ -84,11 +85,10 @@ export function matmul(
   { mode, m, n, k, batch = 1, outer = 1, group = 1, a, b, c, scale = 1, accumulate }: Matmul,
 ): void {
   const tiling = tilingFor(device);
-  // Four lanes leave room for twice the columns before the tile is too small to pay.
-  const cols = tiling.LANES === 4 && columns4(n) >= 8 ? 2 : 1;
+  const tile = tileFor(tiling);
   device.run({
     kernel: "matmul",
-    constants: { ...tiling, MODE: mode, TYPE: b.type ?? "f32", COLS: cols },
+    constants: { ...tiling, ...tile, SLOTS: Math.ceil(tile.ROWS / tiling.LANES), MODE: mode, TYPE: b.type ?? "f32" },
     bindings: [a.buffer, b.buffer, c.buffer],
     params: [
       columns4(n),
@@ -99,7 +99,11 @@ export function matmul(
       batch,
       group,
     ],
-    workgroups: [Math.ceil(columns4(n) / (tiling.LANES * cols)), Math.ceil(m / PANEL), batch * outer],
+    workgroups: [
+      Math.ceil(columns4(n) / (tiling.LANES * tile.COLS)),
+      Math.ceil(m / PANEL) * (PANEL / tile.ROWS),
+      batch * outer,
+    ],
   });
 }
 
@@ -130,7 +134,7 @@ export function matmulTransposed(
   const tiling = tilingFor(device);
   device.run({
     kernel: "matmul-tn",
-    constants: { ...tiling },
+    constants: { ...tiling, SLOTS: Math.ceil(PANEL / tiling.LANES) },
     bindings: [x.buffer, y.buffer, c.buffer],
     params: [
       columns4(n),

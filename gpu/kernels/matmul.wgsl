@@ -10,9 +10,9 @@
 // at cell `base + outer * outer_step + inner * step + panel * stride`; a cell is 16 rows x 4 columns.
 // B's inner index is divided by `group` (query heads that share a key/value head).
 //
-// A workgroup makes 16 rows x (4 * COLS * LANES) columns; a lane holds 16 x 4 * COLS sums. Each lane loads its own B and
-// a share of A, which the others get by subgroupBroadcast (SHARE subgroup: LANES is the subgroup's size) or through
-// workgroup memory (SHARE workgroup: LANES is the workgroup's size).
+// A workgroup makes ROWS rows (8 or 16) x (4 * COLS * LANES) columns; a lane holds ROWS x 4 * COLS sums. Each lane loads its
+// own B and a share of A, which the others get by subgroupBroadcast (SHARE subgroup: LANES is the subgroup's size) or
+// through workgroup memory (SHARE workgroup: LANES is the workgroup's size, ROWS 16).
 #if SHARE == subgroup
 enable subgroups;
 #end
@@ -43,18 +43,19 @@ var<workgroup> staged: array<vec4f, $(16 * 16)>;
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
   let outer = tile.z / p.inner;
   let inner = tile.z % p.inner;
-  let a_panel = (p.a_base + outer * p.a_outer + inner * p.a_step + tile.y * p.a_stride) * 16u;
+  let part = tile.y % $(16 / ROWS)u;
+  let a_panel = (p.a_base + outer * p.a_outer + inner * p.a_step + (tile.y / $(16 / ROWS)u) * p.a_stride) * 16u + part * $(ROWS)u;
   let b_batch = p.b_base + outer * p.b_outer + (inner / p.group) * p.b_step;
   #for J 0 COLS
   let chunk_$J = tile.x * $(LANES * COLS)u + $(J * LANES)u + lane;
   let column_$J = min(chunk_$J, p.chunks_n - 1u);
   #if MODE == nt
-  let b_$J = (b_batch + (column_$J / 4u) * p.b_stride) * 16u + (column_$J % 4u) * 4u;
+  var b_at_$J = (b_batch + (column_$J / 4u) * p.b_stride) * 16u + (column_$J % 4u) * 4u;
   #end
   #if MODE == nn
-  let b_$J = (b_batch + column_$J) * 16u;
+  var b_at_$J = (b_batch + column_$J) * 16u;
   #end
-  #for R 0 16
+  #for R 0 ROWS
   var sum_$(R)_$J = vec4f(0);
   #end
   #end
@@ -67,18 +68,19 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     workgroupBarrier();
     for (var k = k0; k < k0 + depth; k++) {
   #else
+  var a_at = a_panel + lane % 16u;
   for (var k = 0u; k < p.chunks_k; k++) {
     #for S 0 SLOTS
-    let a_$S = a[a_panel + k * 16u + $(S * LANES)u + lane % 16u];
+    let a_$S = a[a_at + $(S * LANES)u];
     #end
   #end
     #for J 0 COLS
     #for I 0 4
     #if MODE == nt
-    let row_$(I)_$J = unpack4(b[b_$J + k * 16u + $(I)u]);
+    let row_$(I)_$J = unpack4(b[b_at_$J + $(I)u]);
     #end
     #if MODE == nn
-    let v_$(I)_$J = unpack4(b[b_$J + (k / 4u) * p.b_stride * 16u + (k % 4u) * 4u + $(I)u]);
+    let v_$(I)_$J = unpack4(b[b_at_$J + $(I)u]);
     #end
     #end
     #if MODE == nt
@@ -89,7 +91,17 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let v_3_$J = vec4f(row_0_$(J).w, row_1_$(J).w, row_2_$(J).w, row_3_$(J).w);
     #end
     #end
-    #for R 0 16
+    #if SHARE == subgroup
+    a_at += 16u;
+    #end
+    #for J 0 COLS
+    #if MODE == nt
+    b_at_$J += 16u;
+    #else
+    b_at_$J += select(4u, p.b_stride * 16u - 12u, k % 4u == 3u);
+    #end
+    #end
+    #for R 0 ROWS
     {
       #if SHARE == workgroup
       let x = staged[(k - k0) * 16u + $(R)u];
@@ -108,13 +120,13 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
 
   #for J 0 COLS
   if (chunk_$J < p.chunks_n) {
-    let at = (p.c_base + outer * p.c_outer + inner * p.c_step + tile.y * p.c_stride + chunk_$J) * 16u;
+    let at = (p.c_base + outer * p.c_outer + inner * p.c_step + (tile.y / $(16 / ROWS)u) * p.c_stride + chunk_$J) * 16u + part * $(ROWS)u;
     if (p.accumulate != 0u) {
-      #for R 0 16
+      #for R 0 ROWS
       c[at + $(R)u] += p.scale * sum_$(R)_$J;
       #end
     } else {
-      #for R 0 16
+      #for R 0 ROWS
       c[at + $(R)u] = p.scale * sum_$(R)_$J;
       #end
     }
