@@ -79,6 +79,37 @@ describe.each(["qwen3-a", "qwen3-b", "olmo3-a"])("%s equals the golden values of
   });
 });
 
+interface DemoGolden {
+  readonly cases: readonly {
+    readonly key: string;
+    readonly inputIds: readonly number[];
+    readonly target: number;
+    readonly contrast: number;
+    readonly logits: { readonly target: number; readonly contrast: number };
+    readonly nodeRelevance: Readonly<Record<AttributionRequest["rule"], readonly (readonly number[])[]>>;
+  }[];
+}
+
+describe("the trained demo model equals the golden values of LXT", () => {
+  const folder = join(import.meta.dirname as string, "..", "models", "demo-1m");
+  const { cases } = JSON.parse(Deno.readTextFileSync(join(folder, "golden.json"))) as DemoGolden;
+  let model: LoadedModel;
+  beforeAll(async () => {
+    model = await loadModel(device, folder);
+  });
+  test.each(RULES)("six real failures, %s", async (rule) => {
+    expect(cases).toHaveLength(6);
+    const requests = cases.map(({ inputIds, target, contrast }) => ({ inputIds, target, contrast, rule }));
+    const results = await model.attributeMany(requests);
+    cases.forEach(({ key, nodeRelevance, logits }, index) => {
+      const result = results[index] as AttributionResult;
+      expect(relativeError(result.nodeRelevance, nodeRelevance[rule].flat()), key).toBeLessThan(1e-4);
+      expect(relativeError([result.target.logit, result.contrast.logit], [logits.target, logits.contrast]), key)
+        .toBeLessThan(1e-4);
+    });
+  });
+});
+
 /** Odd sizes, grouped heads, both embeddings, both dtypes, both architectures, windows. */
 const SHAPES = [
   {

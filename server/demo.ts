@@ -10,29 +10,42 @@ import { ROOT } from "./settings.ts";
 
 const DEMO = join(ROOT, "models", "demo-1m");
 
+/** Cases at the first token that leaves the reference answer come first: they are the ones that explain most. */
+const FILES = ["failure-cases-divergence.jsonl", "failure-cases.jsonl"];
+
 /** Adds the demo when no model was ever added. The keys make a run that was cut short go on where it was. */
 export async function addDemo({ connection: { db }, services }: Server): Promise<void> {
-  const file = join(DEMO, "failure-cases.jsonl");
-  if (!existsSync(join(DEMO, "config.json")) || !existsSync(file)) return;
+  const files = FILES.filter((file) => existsSync(join(DEMO, file)));
+  if (!existsSync(join(DEMO, "config.json")) || files.length === 0) return;
   const known = await db.select({ directory: models.directory }).from(models).limit(2);
   if (known.length > 1 || known.some(({ directory }) => directory !== DEMO)) return;
 
   const log = getLogger(["culprit", "demo"]);
   const model = await addModel(db, DEMO, undefined);
-  const importJob = await services.importFailureCases({ file: undefined, path: file, idempotencyKey: "demo import" });
-  for await (const _ of services.watchJob(importJob, 0)) { /* until it ends */ }
-  const [imported] = await db.select({ status: jobs.status, error: jobs.errorMessage, report: jobs.report }).from(jobs)
-    .where(eq(jobs.id, importJob));
-  if (imported?.status !== "completed") {
-    log.warn("The demo's failure cases were not imported: {error}", { error: imported?.error });
-    return;
-  }
-  if (imported.report?.failedCount) {
-    log.warn("{count} of the demo's failure cases were not imported, for example {example}", {
-      count: imported.report.failedCount,
-      example: imported.report.failed[0]?.message,
+  let count = 0;
+  for (const file of files) {
+    const path = join(DEMO, file);
+    const importJob = await services.importFailureCases({
+      file: undefined,
+      path,
+      idempotencyKey: `demo import ${file}`,
     });
+    for await (const _ of services.watchJob(importJob, 0)) { /* until it ends */ }
+    const [imported] = await db.select({ status: jobs.status, error: jobs.errorMessage, report: jobs.report })
+      .from(jobs).where(eq(jobs.id, importJob));
+    if (imported?.status !== "completed") {
+      log.warn("{file} was not imported: {error}", { file, error: imported?.error });
+      continue;
+    }
+    count += imported.report?.inserted ?? 0;
+    if (imported.report?.failedCount) {
+      log.warn("{count} failure cases of {file} were not imported, for example {example}", {
+        count: imported.report.failedCount,
+        file,
+        example: imported.report.failed[0]?.message,
+      });
+    }
+    await services.attribute({ tokenPairIds: "clean", rule: "attnlrp", idempotencyKey: `demo attribute ${file}` });
   }
-  await services.attribute({ tokenPairIds: "clean", rule: "attnlrp", idempotencyKey: "demo attribute" });
-  if (model.created) log.info("Added the demo model with {count} failures", { count: imported.report?.inserted });
+  if (model.created) log.info("Added the demo model with {count} failures", { count });
 }

@@ -153,11 +153,13 @@ def family(model, tokenizer, name, path):
         else:
             excluded[reason] += 1
     divergence = [row for row, _ in (record(model, tokenizer, name, c, f) for c, f in at_divergence(model, tokenizer, cases)) if row]
+    # A key of its own, so that both files can be imported side by side.
+    divergence = [{**row, "key": row["key"] + "@divergence"} for row in divergence]
     places = {r["key"]: len(r["inputIds"]) for r in clean}
     return clean, divergence, {
         "items": len(rows), "failures": len(cases), "failureRate": round(len(cases) / len(rows), 4), "clean": len(clean),
         "excluded": excluded, "cleanAtDivergence": len(divergence),
-        "samePositionInBoth": sum(places.get(r["key"]) == len(r["inputIds"]) for r in divergence),
+        "samePositionInBoth": sum(places.get(r["key"].removesuffix("@divergence")) == len(r["inputIds"]) for r in divergence),
         "cleanWithEarlierPositionBelowDelta": sum(1 for c in cases if c["best"] and c["weak"]),
         "meanDelta": round(sum(r["delta"] for r in clean) / max(1, len(clean)), 3),
         "meanDeltaAtDivergence": round(sum(r["delta"] for r in divergence) / max(1, len(divergence)), 3),
