@@ -74,6 +74,9 @@ function tilingFor({ info: { lanes } }: Device): Tiling {
   return lanes >= 4 && lanes <= 16 ? { SHARE: "subgroup", LANES: lanes } : { SHARE: "workgroup", LANES: 64 };
 }
 
+/** Bytes of A whose rows take turns with the columns: they stay in a core's cache while B passes by. */
+const ROW_GROUP_BYTES = 2 ** 19;
+
 /** Rows and columns that a lane holds: what was fastest on SwiftShader (4 lanes) and lavapipe (8), `npm run bench`. */
 function tileFor({ LANES }: Tiling): { readonly ROWS: number; readonly COLS: number } {
   return LANES === 4 ? { ROWS: 8, COLS: 1 } : { ROWS: PANEL, COLS: 1 };
@@ -86,6 +89,8 @@ export function matmul(
 ): void {
   const tiling = tilingFor(device);
   const tile = tileFor(tiling);
+  const rowTiles = Math.ceil(m / PANEL) * (PANEL / tile.ROWS);
+  const rowGroup = Math.min(rowTiles, Math.max(1, Math.floor(ROW_GROUP_BYTES / (4 * k * tile.ROWS))));
   device.run({
     kernel: "matmul",
     constants: { ...tiling, ...tile, SLOTS: Math.ceil(tile.ROWS / tiling.LANES), MODE: mode, TYPE: b.type ?? "f32" },
@@ -98,11 +103,13 @@ export function matmul(
       ...[a, b, c].flatMap(cells),
       batch,
       group,
+      rowTiles,
+      rowGroup,
     ],
     workgroups: [
+      rowGroup,
       Math.ceil(columns4(n) / (tiling.LANES * tile.COLS)),
-      Math.ceil(m / PANEL) * (PANEL / tile.ROWS),
-      batch * outer,
+      batch * outer * Math.ceil(rowTiles / rowGroup),
     ],
   });
 }

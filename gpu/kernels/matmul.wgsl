@@ -28,6 +28,8 @@ struct Params {
   c_base: u32, c_step: u32, c_stride: u32, c_outer: u32,
   inner: u32,
   group: u32,
+  tiles_m: u32, // workgroups over the rows of A, of which `row_group` at a time take turns with the columns
+  row_group: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> a: array<vec4f>;
@@ -41,13 +43,18 @@ var<workgroup> staged: array<vec4f, $(16 * 16)>;
 
 @compute @workgroup_size($LANES)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let outer = tile.z / p.inner;
-  let inner = tile.z % p.inner;
-  let part = tile.y % $(16 / ROWS)u;
-  let a_panel = (p.a_base + outer * p.a_outer + inner * p.a_step + (tile.y / $(16 / ROWS)u) * p.a_stride) * 16u + part * $(ROWS)u;
+  // Workgroups that run together share their rows of A and their part of B, so that both stay in a cache.
+  let row_groups = (p.tiles_m + p.row_group - 1u) / p.row_group;
+  let row_tile = (tile.z % row_groups) * p.row_group + tile.x;
+  if (row_tile >= p.tiles_m) { return; }
+  let matrix = tile.z / row_groups;
+  let outer = matrix / p.inner;
+  let inner = matrix % p.inner;
+  let part = row_tile % $(16 / ROWS)u;
+  let a_panel = (p.a_base + outer * p.a_outer + inner * p.a_step + (row_tile / $(16 / ROWS)u) * p.a_stride) * 16u + part * $(ROWS)u;
   let b_batch = p.b_base + outer * p.b_outer + (inner / p.group) * p.b_step;
   #for J 0 COLS
-  let chunk_$J = tile.x * $(LANES * COLS)u + $(J * LANES)u + lane;
+  let chunk_$J = tile.y * $(LANES * COLS)u + $(J * LANES)u + lane;
   let column_$J = min(chunk_$J, p.chunks_n - 1u);
   #if MODE == nt
   var b_at_$J = (b_batch + (column_$J / 4u) * p.b_stride) * 16u + (column_$J % 4u) * 4u;
@@ -120,7 +127,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
 
   #for J 0 COLS
   if (chunk_$J < p.chunks_n) {
-    let at = (p.c_base + outer * p.c_outer + inner * p.c_step + (tile.y / $(16 / ROWS)u) * p.c_stride + chunk_$J) * 16u + part * $(ROWS)u;
+    let at = (p.c_base + outer * p.c_outer + inner * p.c_step + (row_tile / $(16 / ROWS)u) * p.c_stride + chunk_$J) * 16u + part * $(ROWS)u;
     if (p.accumulate != 0u) {
       #for R 0 ROWS
       c[at + $(R)u] += p.scale * sum_$(R)_$J;
