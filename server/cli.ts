@@ -10,6 +10,7 @@ import type { Verb, VerbContext, VerbOption } from "./cli/verb.ts";
 const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = {
   "inspect": () => import("./cli/inspect.ts"),
   "tokenize": () => import("./cli/tokenize.ts"),
+  "generate": () => import("./cli/generate.ts"),
   "attribute": () => import("./cli/attribute.ts"),
   "graph": () => import("./cli/graph.ts"),
   "serve": () => import("./cli/serve.ts"),

@@ -1,0 +1,145 @@
+/** The input of the verbs that run a model: which options say what it reads, and how they are read and checked. */
+import { readFile } from "node:fs/promises";
+import { InputError } from "../../gpu/errors.ts";
+import type { ModelConfig } from "../../gpu/model/config.ts";
+import { openModelDirectory } from "../../gpu/model/directory.ts";
+import { parseJson } from "../../gpu/model/json.ts";
+import { loadTokenizer, type Tokenizer } from "../../gpu/model/tokenizer.ts";
+import { optionText, requiredText, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
+
+/** Options that name the model and its input. */
+export const INPUT_OPTIONS: Readonly<Record<string, VerbOption>> = {
+  model: { type: "string", value: "MODEL", help: "model directory" },
+  prompt: { type: "string", value: "TEXT", help: "input as plain text; special tokens in it are parsed" },
+  chat: { type: "string", value: "TEXT", help: "a user's message, written by the chat template with thinking off" },
+  ids: { type: "string", value: "FILE", help: "input as a JSON array of token ids" },
+};
+
+/** How the help writes them. */
+export const INPUT_USAGE = "--model MODEL (--prompt TEXT | --chat TEXT | --ids FILE)";
+
+export interface ModelInput {
+  /** Path of the model directory. */
+  readonly model: string;
+  readonly config: ModelConfig;
+  readonly inputIds: readonly number[];
+  /** Null when only ids are used and the directory has no tokenizer. */
+  readonly tokenizer: Tokenizer | null;
+}
+
+/**
+ * Reads and checks model and input, before any GPU is touched. `prefix` is appended to the input; `texts` are other
+ * arguments, which need the tokenizer when they are token texts. Throws InputError.
+ */
+export async function readModelInput(
+  context: VerbContext,
+  verb: Verb,
+  { prefix, texts }: { readonly prefix?: string | undefined; readonly texts: readonly (string | undefined)[] },
+): Promise<ModelInput> {
+  if (context.positionals.length > 0) {
+    throw new InputError(
+      `${JSON.stringify(context.positionals[0])} is not an option`,
+      `culprit ${verb.name}`,
+      "quote texts that hold spaces",
+    );
+  }
+  const model = requiredText(context, verb, "model");
+  const source = inputSource(context, verb);
+  const directory = await openModelDirectory(model);
+  directory.close();
+  const { config } = directory;
+  const onlyIds = source.name === "ids" && prefix === undefined && !texts.some(isTokenText);
+  const tokenizer = onlyIds && directory.tokenizerHash === null ? null : await loadTokenizer(model);
+  const inputIds = await readInput(source, prefix, tokenizer);
+  checkInput(inputIds, `--${source.name}`, config);
+  return { model, config, inputIds, tokenizer };
+}
+
+interface InputSource {
+  readonly name: "prompt" | "chat" | "ids";
+  readonly value: string;
+}
+
+function inputSource(context: VerbContext, verb: Verb): InputSource {
+  const given: InputSource[] = [];
+  for (const name of ["prompt", "chat", "ids"] as const) {
+    const value = optionText(context, name);
+    if (value !== undefined) given.push({ name, value });
+  }
+  if (given.length === 1) return given[0]!;
+  throw new InputError(
+    given.length === 0
+      ? "no input is given"
+      : `${given.map(({ name }) => `--${name}`).join(" and ")} exclude each other`,
+    `culprit ${verb.name}`,
+    "give one of --prompt TEXT, --chat TEXT and --ids FILE",
+  );
+}
+
+async function readInput(source: InputSource, prefix = "", tokenizer: Tokenizer | null): Promise<readonly number[]> {
+  if (source.name === "ids") {
+    const ids = await readIds(source.value);
+    return prefix === "" ? ids : [...ids, ...tokenizer!.encode(prefix)];
+  }
+  if (source.value === "") {
+    throw new InputError("the text is empty", `--${source.name}`, "give a text of at least one token");
+  }
+  const text = source.name === "chat" ? tokenizer!.chat([{ role: "user", content: source.value }]) : source.value;
+  return tokenizer!.encode(text + prefix);
+}
+
+async function readIds(path: string): Promise<readonly number[]> {
+  const text = await readFile(path, "utf8").catch((error: { code?: string }) => {
+    throw new InputError(`cannot be read (${error.code})`, path, "give a file with a JSON array of token ids");
+  });
+  const json = parseJson(text, path);
+  if (!Array.isArray(json)) throw new InputError("is not a JSON array", path, "give token ids as [1, 2, 3]");
+  const wrong = json.findIndex((id) => !Number.isInteger(id));
+  if (wrong >= 0) {
+    throw new InputError(
+      `item ${wrong} is ${JSON.stringify(json[wrong])}, not a whole number`,
+      path,
+      "give token ids as [1, 2, 3]",
+    );
+  }
+  return json as number[];
+}
+
+function checkInput(ids: readonly number[], where: string, config: ModelConfig): void {
+  if (ids.length === 0) throw new InputError("there are no tokens", where, "give at least one token");
+  if (ids.length > config.maxPositions) {
+    throw new InputError(
+      `${ids.length} tokens are more than the model's context of ${config.maxPositions}`,
+      where,
+      "shorten the input",
+    );
+  }
+  const wrong = ids.findIndex((id) => id < 0 || id >= config.vocabulary);
+  if (wrong >= 0) {
+    throw new InputError(
+      `token id ${ids[wrong]} at position ${wrong} is out of range`,
+      where,
+      `use ids from 0 to ${config.vocabulary - 1}`,
+    );
+  }
+}
+
+const TOKEN_TEXT = "text:";
+
+function isTokenText(text: string | undefined): boolean {
+  return text?.startsWith(TOKEN_TEXT) === true;
+}
+
+/** An id from digits, or from `text:` and the text of one token. Throws InputError. */
+export function parseToken(text: string, where: string, config: ModelConfig, tokenizer: Tokenizer | null): number {
+  if (!isTokenText(text) && !/^\d+$/.test(text)) {
+    throw new InputError(
+      `${JSON.stringify(text)} is neither a token id nor text:TOKEN`,
+      where,
+      `give digits, or ${JSON.stringify(TOKEN_TEXT + text)} for the token of this text`,
+    );
+  }
+  const id = isTokenText(text) ? tokenizer!.single(text.slice(TOKEN_TEXT.length), where) : Number(text);
+  if (id < config.vocabulary) return id;
+  throw new InputError(`token id ${text} is out of range`, where, `use ids from 0 to ${config.vocabulary - 1}`);
+}
