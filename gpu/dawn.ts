@@ -56,6 +56,11 @@ export function floatBits(value: number): number {
   return floatWordBits[0] as number;
 }
 
+interface Pipeline {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
 export interface Device {
   readonly info: AdapterInfo;
   /** Resolves with the driver's reason when the device is lost (also after `close`). */
@@ -279,7 +284,7 @@ export async function openDevice(wanted: string | undefined = Deno.env.get("CULP
 
 function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
   const { STORAGE, COPY_SRC, COPY_DST, MAP_READ, UNIFORM } = GPUBufferUsage;
-  const pipelines = new Map<string, GPUComputePipeline>();
+  const pipelines = new Map<string, Pipeline>();
   const uniforms = new Map<string, GPUBuffer>();
   const live = new Map<GPUBuffer, number>();
   let liveBytes = 0;
@@ -316,15 +321,20 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
     encoder = undefined;
   }
 
-  function pipelineFor(kernel: string, constants: Constants): GPUComputePipeline {
+  function pipelineFor(kernel: string, constants: Constants): Pipeline {
     const key = `${kernel} ${JSON.stringify(constants)}`;
-    let pipeline = pipelines.get(key);
-    if (!pipeline) {
+    let found = pipelines.get(key);
+    if (!found) {
       const module = device.createShaderModule({ label: kernel, code: expandSource(kernel, constants) });
-      pipeline = device.createComputePipeline({ label: key, layout: "auto", compute: { module, entryPoint: "main" } });
-      pipelines.set(key, pipeline);
+      const pipeline = device.createComputePipeline({
+        label: key,
+        layout: "auto",
+        compute: { module, entryPoint: "main" },
+      });
+      found = { pipeline, layout: pipeline.getBindGroupLayout(0) };
+      pipelines.set(key, found);
     }
-    return pipeline;
+    return found;
   }
 
   function uniformFor(params: readonly number[]): GPUBuffer {
@@ -379,13 +389,13 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
         throw new Error(`${kernel}: ${workgroups.join(" x ")} workgroups, at most ${MAX_WORKGROUPS} a dimension`);
       }
       if (workgroups.includes(0)) return;
-      const pipeline = pipelineFor(kernel, constants);
+      const { pipeline, layout } = pipelineFor(kernel, constants);
       pass ??= commands().beginComputePass();
       pass.setPipeline(pipeline);
       pass.setBindGroup(
         0,
         device.createBindGroup({
-          layout: pipeline.getBindGroupLayout(0),
+          layout,
           entries: [
             { binding: 0, resource: { buffer: uniformFor(params) } },
             ...bindings.map((bound, index) => ({
@@ -407,6 +417,8 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
     },
     async flush() {
       submit();
+      // Writes that no submission follows would keep their buffers alive, destroyed or not.
+      device.queue.submit([]);
       await wait(device.queue.onSubmittedWorkDone());
       check();
     },
