@@ -75,6 +75,29 @@ export async function startDatabase(settings: Settings): Promise<RunningDatabase
   const database = databaseUrl === undefined
     ? await startEmbeddedPostgres(home)
     : { url: databaseUrl, stop: () => Promise.resolve() };
-  await migrateDatabase(database.url);
+  try {
+    await migrateDatabase(database.url);
+  } catch (error) {
+    const { code } = error as { readonly code?: string };
+    if (databaseUrl === undefined || !code || !UNREACHABLE.has(code)) throw error;
+    throw new InputError(
+      `the database cannot be reached (${code})`,
+      "DATABASE_URL",
+      "start it or correct the address, or unset the variable for the embedded one",
+    );
+  }
   return database;
 }
+
+/** Error codes of a connection that never came about. */
+const UNREACHABLE: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "CONNECT_TIMEOUT",
+  "28P01",
+  "28000",
+  "3D000",
+]);

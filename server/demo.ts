@@ -10,8 +10,11 @@ import { ROOT } from "./settings.ts";
 
 const DEMO = join(ROOT, "models", "demo-1m");
 
-/** Cases at the first token that leaves the reference answer come first: they are the ones that explain most. */
-const FILES = ["failure-cases-divergence.jsonl", "failure-cases.jsonl"];
+/**
+ * In the order of import. The page shows the newest first: cases at the first token that leaves the reference answer,
+ * which explain most, come last.
+ */
+const FILES = ["failure-cases.jsonl", "failure-cases-divergence.jsonl"];
 
 /** Adds the demo when no model was ever added. The keys make a run that was cut short go on where it was. */
 export async function addDemo({ connection: { db }, services }: Server): Promise<void> {
@@ -23,6 +26,7 @@ export async function addDemo({ connection: { db }, services }: Server): Promise
   const log = getLogger(["culprit", "demo"]);
   const model = await addModel(db, DEMO, undefined);
   let count = 0;
+  const attributing: string[] = [];
   for (const file of files) {
     const path = join(DEMO, file);
     const importJob = await services.importFailureCases({
@@ -45,7 +49,13 @@ export async function addDemo({ connection: { db }, services }: Server): Promise
         example: imported.report.failed[0]?.message,
       });
     }
-    await services.attribute({ tokenPairIds: "clean", rule: "attnlrp", idempotencyKey: `demo attribute ${file}` });
+    // The last file's cases are the first on the page: each file's are attributed once it is there.
+    attributing.push(
+      await services.attribute({ tokenPairIds: "clean", rule: "attnlrp", idempotencyKey: `demo attribute ${file}` }),
+    );
   }
-  if (model.created) log.info("Added the demo model with {count} failures", { count });
+  if (!model.created) return;
+  log.info("Added the demo model with {count} failures; attributing them", { count });
+  for (const job of attributing) for await (const _ of services.watchJob(job, 0)) { /* until it ends */ }
+  log.info("The demo's failures are attributed");
 }

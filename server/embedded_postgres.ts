@@ -48,7 +48,9 @@ export async function startEmbeddedPostgres(
   options: { readonly flags?: readonly string[] } = {},
 ): Promise<EmbeddedPostgres> {
   const binaries = await openBinaries();
-  await mkdir(home, { recursive: true });
+  await mkdir(home, { recursive: true }).catch((error: { code?: string }) => {
+    throw new InputError(`${home} cannot be made (${error.code})`, "CULPRIT_HOME", "name a folder that can be written");
+  });
   const data = join(home, "postgres");
   const account = await postgresAccount(binaries, home);
   if (!(await exists(join(data, "PG_VERSION")))) await initialise(binaries, data, account);

@@ -56,8 +56,8 @@ query Failures {
 }
 `;
 
-/** PostgreSQL's codes for arguments that are no numbers or too large ones. */
-const OUT_OF_RANGE: ReadonlySet<string> = new Set(["22003", "22P02"]);
+/** PostgreSQL's codes for arguments that are no numbers, too large ones, or texts with NUL. */
+const OUT_OF_RANGE: ReadonlySet<string> = new Set(["22003", "22P02", "22021"]);
 
 /** What people caused is shown with a code; everything else is logged and hidden. */
 function shownError(error: unknown, message: string): Error {
@@ -69,7 +69,7 @@ function shownError(error: unknown, message: string): Error {
   }
   const code = (original?.cause as { code?: unknown } | undefined)?.code;
   if (typeof code === "string" && OUT_OF_RANGE.has(code)) {
-    return new GraphQLError("An argument is out of range; give ids and numbers that other queries returned", {
+    return new GraphQLError("An argument is out of range; give ids, numbers and texts that other queries returned", {
       ...place,
       extensions: { code: "BAD_INPUT" },
     });

@@ -33,6 +33,17 @@ export interface ImportOptions {
    * import.
    */
   readonly onBatch: (tx: Transaction, state: ImportState) => Promise<void>;
+  /** Called with what became of each line, once its batch is stored. */
+  readonly onLines?: (lines: readonly ImportedLine[]) => Promise<void>;
+}
+
+/** What became of a line that was not blank. */
+export interface ImportedLine {
+  /** The case's key; `file:line` where the line could not be read. */
+  readonly id: string;
+  readonly result: "inserted" | "unchanged" | "failed";
+  /** Why it failed. */
+  readonly message?: string;
 }
 
 /** Throws InputError when the file cannot be read; broken lines are reported, not thrown. */
@@ -52,12 +63,15 @@ export async function importFile(db: Database, options: ImportOptions): Promise<
       const read = await Promise.all(
         batch.map((line, index) => readOne(line.text, `${name}:${first + index}`, modelOf)),
       );
+      let lines: readonly ImportedLine[] = [];
       state = await db.transaction(async (tx) => {
-        const report = await storeBatch(tx, read, state.report);
-        const after = { done: batch.at(-1)!.end, total, report };
+        const stored = await storeBatch(tx, read, state.report);
+        lines = stored.lines;
+        const after = { done: batch.at(-1)!.end, total, report: stored.report };
         await onBatch(tx, after);
         return after;
       });
+      await options.onLines?.(lines);
     }
     return state;
   } finally {
@@ -82,7 +96,7 @@ async function* batches(lines: AsyncIterable<TextLine>): AsyncGenerator<readonly
 /** A line that was read: blank, wrong, or ready to store. */
 type Read =
   | { readonly kind: "blank" }
-  | { readonly kind: "wrong"; readonly message: string }
+  | { readonly kind: "wrong"; readonly where: string; readonly message: string }
   | { readonly kind: "line"; readonly where: string; readonly line: ImportLine };
 
 type ModelFinder = (name: string) => Promise<ImportModel | undefined>;
@@ -95,16 +109,26 @@ async function readOne(text: string | undefined, where: string, modelOf: ModelFi
     if (text.trim() === "") return { kind: "blank" };
     return { kind: "line", where, line: await readImportLine(text, where, modelOf) };
   } catch (error) {
-    if (error instanceof InputError) return { kind: "wrong", message: error.message };
+    if (error instanceof InputError) return { kind: "wrong", where, message: error.message };
     throw error;
   }
 }
 
-async function storeBatch(tx: Transaction, read: readonly Read[], before: ImportReport): Promise<ImportReport> {
+async function storeBatch(
+  tx: Transaction,
+  read: readonly Read[],
+  before: ImportReport,
+): Promise<{ readonly report: ImportReport; readonly lines: readonly ImportedLine[] }> {
+  const lines: ImportedLine[] = [];
   let { inserted, unchanged, failedCount } = before;
   const failed: ImportFailure[] = [...before.failed];
   for (const [index, one] of read.entries()) {
+    if (one.kind === "blank") continue;
     const result = one.kind === "line" ? await storeLine(tx, one.line, one.where) : one;
+    const id = one.kind === "line" ? one.line.failureCase.key : one.where;
+    lines.push(
+      result.kind === "wrong" ? { id, result: "failed", message: result.message } : { id, result: result.kind },
+    );
     if (result.kind === "inserted") inserted++;
     else if (result.kind === "unchanged") unchanged++;
     else if (result.kind === "wrong") {
@@ -112,7 +136,7 @@ async function storeBatch(tx: Transaction, read: readonly Read[], before: Import
       if (failed.length < KEPT_FAILURES) failed.push({ line: before.lines + index + 1, message: result.message });
     }
   }
-  return { lines: before.lines + read.length, inserted, unchanged, failedCount, failed };
+  return { report: { lines: before.lines + read.length, inserted, unchanged, failedCount, failed }, lines };
 }
 
 type Stored = { readonly kind: "inserted" | "unchanged" } | { readonly kind: "wrong"; readonly message: string };

@@ -35,7 +35,7 @@ const record = z.strictObject({
   task: name,
   model: name,
   messages: z.array(z.strictObject({ role: z.string(), content: z.string() })).default([]),
-  prompt: z.string(),
+  prompt: z.string().min(1, "the prompt is empty"),
   prefix: z.string(),
   inputIds: z.array(tokenId).min(1).max(MAX_TOKENS),
   promptTokens: z.int().min(1),
@@ -88,6 +88,15 @@ export async function readImportLine(
       "give the difference of the two logits",
     );
   }
+  if (line.delta <= 0 || line.contrast.rank === 0) {
+    throw wrong(
+      line.delta <= 0
+        ? `delta is ${line.delta}, so the model prefers the contrast to the target`
+        : "contrast.rank is 0, the rank of the token that the model chose",
+      "give the wrong token that the model chose as target, the right alternative as contrast",
+    );
+  }
+  checkTokenTexts(line, model, wrong);
   for (const phrase of line.instructionPhrases) {
     if (!line.prompt.includes(phrase)) {
       throw wrong(`the prompt has no phrase ${quoted(phrase)}`, "give exact substrings of the prompt");
@@ -154,6 +163,24 @@ function checkIds(line: Line, model: ImportModel, wrong: Wrong): void {
     throw wrong(
       `${field}${ids.length > 1 ? `[${at}]` : ""} is ${ids[at]}, but ${model.name} has ${model.vocabulary} token ids`,
       "give ids of this model's tokenizer",
+    );
+  }
+}
+
+/** A token's text must be that of its id: text that is not one token would be shown as if it were. */
+function checkTokenTexts(line: Line, { name, tokenizer }: ImportModel, wrong: Wrong): void {
+  const tokens: [string, { readonly id: number; readonly text: string }][] = [
+    ["target", line.target],
+    ["contrast", line.contrast],
+    ...line.candidates.map((token, index): [string, typeof token] => [`candidates[${index}]`, token]),
+  ];
+  for (const [field, { id, text }] of tokens) {
+    const own = tokenizer.token(id);
+    // Parts of a character have no text of their own: how they are written is the file's choice.
+    if (text === own || text.normalize("NFC") === tokenizer.decode([id]).normalize("NFC")) continue;
+    throw wrong(
+      `${field}.text is ${quoted(text)}, but token ${id} of ${name} is ${quoted(own)}`,
+      "give the text of this one token, or its right id",
     );
   }
 }

@@ -12,7 +12,7 @@ const CHAT_CONTROL: ReadonlySet<string> = new Set([
 ]);
 
 /** Whether a token is left out of statistics: the first position and chat control tokens. */
-export function isControl(tokenizer: Tokenizer, position: number, id: number): boolean {
+export function isControl(tokenizer: Pick<Tokenizer, "token" | "isSpecial">, position: number, id: number): boolean {
   return position === 0 || tokenizer.isSpecial(id) || CHAT_CONTROL.has(tokenizer.token(id));
 }
 

@@ -18,6 +18,8 @@ export interface Server {
   readonly address: string;
   readonly connection: Connection;
   readonly services: Services;
+  /** Resolves when the worker refuses its settings; its reason stands on standard error. */
+  readonly refused: Promise<void>;
   /** Ends requests, worker, queue and database, in this order. */
   stop(): Promise<void>;
 }
@@ -46,7 +48,8 @@ export async function startServer(settings: Settings, options: { readonly worker
       (attempt) => performImport(connection, boss, attempt),
     );
     closing.push(() => imports.stop());
-    const supervisor = options.worker ? startSupervisor(database.url) : undefined;
+    const { promise: refused, resolve: onRefusal } = Promise.withResolvers<void>();
+    const supervisor = options.worker ? startSupervisor(database.url, onRefusal) : undefined;
     if (supervisor) closing.push(() => supervisor.stop());
 
     const services = createServices({ settings, connection, boss, watcher });
@@ -58,7 +61,7 @@ export async function startServer(settings: Settings, options: { readonly worker
       await watcher.stop();
       await Promise.race([http.shutdown(), new Promise((done) => setTimeout(done, SHUTDOWN_MS))]);
     });
-    return { address: addressOf(settings, http.addr.port), connection, services, stop };
+    return { address: addressOf(settings, http.addr.port), connection, services, refused, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -22,11 +22,20 @@ const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 30_000;
 /** A worker that lived this long was healthy: its next restart is a fast one again. */
 const HEALTHY_MS = 60_000;
+/** The worker's exit code for bad settings: another one would end the same way. */
+const BAD_INPUT_CODE = 2;
 /** How long a worker may take to hand its task back. */
 const STOP_MS = 10_000;
 
-/** Starts the worker with the settings of this process, on this database. */
-export function startSupervisor(databaseUrl: string, environment: NodeJS.ProcessEnv = process.env): Supervisor {
+/**
+ * Starts the worker with the settings of this process, on this database. `onRefusal` is called when the worker refuses
+ * its settings, having said why on standard error; it is not started again.
+ */
+export function startSupervisor(
+  databaseUrl: string,
+  onRefusal: () => void,
+  environment: NodeJS.ProcessEnv = process.env,
+): Supervisor {
   const log = getLogger(["culprit", "supervisor"]);
   let state: WorkerState = { kind: "starting" };
   let delay = FIRST_DELAY_MS;
@@ -56,6 +65,10 @@ export function startSupervisor(databaseUrl: string, environment: NodeJS.Process
     worker.on("exit", (code, signal) => {
       child = undefined;
       if (stopped) return;
+      if (code === BAD_INPUT_CODE) {
+        state = { kind: "restarting", reason: "it refused its settings" };
+        return onRefusal();
+      }
       if (Date.now() - started > HEALTHY_MS) delay = FIRST_DELAY_MS;
       const reason = signal ? `it was ended by ${signal}` : `it ended with exit code ${code}`;
       state = { kind: "restarting", reason };

@@ -61,16 +61,25 @@ test("model add and import say what they did, and doing it again changes nothing
   await writeFile(file, all.split("\n").slice(0, 20).join("\n"));
   const first = await culprit(["import", "--from", "culprit", file, "--json"]);
   expect(first).toMatchObject({ code: 0 });
-  expect(JSON.parse(first.out)).toEqual({ total: 20, inserted: 20, unchanged: 0, failed: 0 });
+  const lines = (text: string) => text.trim().split("\n").map((line) => JSON.parse(line));
+  expect(lines(first.out)).toHaveLength(21);
+  expect(lines(first.out)[0]).toEqual({
+    id: JSON.parse(all.split("\n")[0]!).key,
+    kind: "failureCase",
+    status: "COMPLETED",
+    result: "inserted",
+  });
+  expect(lines(first.out).at(-1)).toEqual({ total: 20, inserted: 20, unchanged: 0, failed: 0 });
   const again = await culprit(["import", "--from", "culprit", file, "--json"]);
-  expect(JSON.parse(again.out)).toEqual({ total: 20, inserted: 0, unchanged: 20, failed: 0 });
+  expect(lines(again.out).at(-1)).toEqual({ total: 20, inserted: 0, unchanged: 20, failed: 0 });
   expect(await db.$count(failureCases)).toBe(20);
 
   await writeFile(file, all.split("\n")[20] + "\n{}\n");
   const broken = await culprit(["import", "--from", "culprit", file, "--json"]);
   expect(broken.code).toBe(2);
-  expect(JSON.parse(broken.out)).toEqual({ total: 2, inserted: 1, unchanged: 0, failed: 1 });
-  expect(broken.note).toMatch(/^some\.jsonl:2: format: .*\n/m);
+  expect(lines(broken.out)[1]).toMatchObject({ id: `${file}:2`, status: "FAILED", message: expect.any(String) });
+  expect(lines(broken.out).at(-1)).toEqual({ total: 2, inserted: 1, unchanged: 0, failed: 1 });
+  expect(broken.note).toMatch(/some\.jsonl:2: format: .*\n/);
 });
 
 test("wrong settings and arguments end with 2 and one line", async () => {

@@ -46,11 +46,11 @@ function line(key: string, changes: Readonly<Record<string, unknown>> = {}): Rec
     promptTokens: tokenizer.encode(prompt).length,
     completion: "the colour is Red",
     completionIds: tokenizer.encode("the colour is Red"),
-    target: { id: 10, text: "R", logit: 5.5 },
-    contrast: { id: 11, text: "S", logit: 3.25, rank: 1 },
+    target: { id: 10, text: tokenizer.token(10), logit: 5.5 },
+    contrast: { id: 11, text: tokenizer.token(11), logit: 3.25, rank: 1 },
     delta: 2.25,
     instructionPhrases: ["lower case only"],
-    candidates: [{ rank: 1, id: 11, text: "S", logit: 3.25, completion: "so", passed: true }],
+    candidates: [{ rank: 1, id: 11, text: tokenizer.token(11), logit: 3.25, completion: "so", passed: true }],
     metadata: { seed: 1 },
     ...changes,
   };
@@ -106,7 +106,7 @@ test("what was given is stored, with token texts and segments computed from it",
 
 test("another contrast of a stored case becomes another pair, and lists know the largest delta", async () => {
   await importLines([line("a")]);
-  const second = line("a", { contrast: { id: 12, text: "T", logit: 1.5, rank: 2 }, delta: 4 });
+  const second = line("a", { contrast: { id: 12, text: tokenizer.token(12), logit: 1.5, rank: 2 }, delta: 4 });
   expect(await importLines([second])).toMatchObject({ inserted: 1, failedCount: 0 });
   const [cases, pairs] = await stored();
   expect(cases).toHaveLength(1);
@@ -144,6 +144,22 @@ const WRONG: readonly (readonly [string, () => unknown, RegExp])[] = [
     () => line("x", { delta: 9 }),
     /delta is 9, but .* is 2\.25; give the difference/,
   ],
+  [
+    "a contrast that is the model's choice",
+    () => line("x", { contrast: { id: 11, text: tokenizer.token(11), logit: 3.25, rank: 0 } }),
+    /contrast\.rank is 0, .*; give the wrong token/,
+  ],
+  [
+    "a delta for the contrast",
+    () => line("x", { target: { id: 10, text: tokenizer.token(10), logit: 1.25 }, delta: -2 }),
+    /delta is -2, so the model prefers the contrast/,
+  ],
+  [
+    "a text that is not the token's",
+    () => line("x", { contrast: { id: 11, text: "hello world", logit: 3.25, rank: 1 } }),
+    /contrast\.text is "hello world", but token 11 of demo-1m is .*; give the text of this one token/,
+  ],
+  ["an empty prompt", () => line("x", { prompt: "" }), /prompt: the prompt is empty; mend/],
   ["too many prompt tokens", () => line("x", { promptTokens: 999 }), /promptTokens is 999, but there are/],
   [
     "a phrase that the prompt has not",

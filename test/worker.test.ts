@@ -128,7 +128,7 @@ async function results(): Promise<Map<number, string>> {
 
 test("a worker killed in the middle loses nothing: its job is finished once, with the same numbers", async () => {
   const { db } = database.connection;
-  supervisor = startSupervisor(database.url);
+  supervisor = startSupervisor(database.url, () => {});
   await ready();
   expect(await finished(await startJob())).toMatchObject({ status: "completed", done: PAIRS, total: PAIRS });
   const undisturbed = await results();
@@ -158,7 +158,7 @@ test("a worker whose supervisor stops hands its task back and leaves", async () 
   const { db } = database.connection;
   await db.delete(jobTasks);
   await db.delete(attributions);
-  supervisor = startSupervisor(database.url);
+  supervisor = startSupervisor(database.url, () => {});
   const pid = await ready();
   const jobId = await startJob();
   await until(async () => (await jobRow(jobId)).done >= 1 || undefined);
@@ -167,6 +167,14 @@ test("a worker whose supervisor stops hands its task back and leaves", async () 
   const tasks = await boss.findJobs("attribute", { data: { jobId } });
   expect(tasks.filter(({ state }) => state === "active")).toEqual([]);
   expect(tasks.every(({ retryCount }) => retryCount === 0)).toBe(true);
-  supervisor = startSupervisor(database.url);
+  supervisor = startSupervisor(database.url, () => {});
   expect(await finished(jobId)).toMatchObject({ status: "completed", done: PAIRS });
+});
+
+test("a worker that refuses its settings is not started again", async () => {
+  const refused = Promise.withResolvers<void>();
+  const own = startSupervisor(database.url, refused.resolve, { ...process.env, CULPRIT_ADAPTER: "no such adapter" });
+  await refused.promise;
+  expect(own.state()).toEqual({ kind: "restarting", reason: "it refused its settings" });
+  await own.stop();
 });

@@ -1,5 +1,10 @@
 /** `culprit attribute`: which input tokens made the model prefer the target to the contrast. */
-import { ATTRIBUTION_OPTIONS, ATTRIBUTION_USAGE, readAttributionRequest } from "./attribution_arguments.ts";
+import {
+  ATTRIBUTION_OPTIONS,
+  ATTRIBUTION_USAGE,
+  attributionExample,
+  readAttributionRequest,
+} from "./attribution_arguments.ts";
 import { attributionJson } from "./attribution_json.ts";
 import { describeAttribution } from "./attribution_table.ts";
 import type { Verb, VerbContext } from "./verb.ts";
@@ -9,7 +14,7 @@ export const verb: Verb = {
   name: "attribute",
   summary: "Shows which input tokens made the model prefer the wrong token to the right one",
   usage: `attribute ${ATTRIBUTION_USAGE} [--json]`,
-  example: `npx culprit attribute --model models/demo-1m --chat "What is 2+2?" --target text:5 --contrast text:4`,
+  example: attributionExample("attribute"),
   options: ATTRIBUTION_OPTIONS,
   run,
 };

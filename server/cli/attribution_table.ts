@@ -1,6 +1,7 @@
 /** An attribution as people read it on a terminal. */
 import type { AttributionResult } from "../../gpu/engine.ts";
 import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
+import { isControl } from "../segments.ts";
 
 /** Columns of a terminal that texts are made for. */
 const COLUMNS = 80;
@@ -68,7 +69,7 @@ export function describeAttribution(result: AttributionResult, names: TokenNames
       const id = inputIds[position]!;
       const value = relevance(position);
       const bar = "#".repeat(Math.round(Math.abs(value) / largest * BAR)).padEnd(BAR);
-      const special = names?.isSpecial(id) ? "  (special)" : "";
+      const special = names && isControl(names, position, id) ? "  (special)" : "";
       const painted = paint(`${signedLogits(value)}  ${bar}`, sign, colour);
       return `${String(position).padStart(6)} ${painted}  ${tokenName(names, id)}${special}`;
     });

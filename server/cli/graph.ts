@@ -2,7 +2,12 @@
 import type { GraphRequest } from "../../gpu/engine.ts";
 import { InputError } from "../../gpu/errors.ts";
 import type { ModelConfig } from "../../gpu/model/config.ts";
-import { ATTRIBUTION_OPTIONS, ATTRIBUTION_USAGE, readAttributionRequest } from "./attribution_arguments.ts";
+import {
+  ATTRIBUTION_OPTIONS,
+  ATTRIBUTION_USAGE,
+  attributionExample,
+  readAttributionRequest,
+} from "./attribution_arguments.ts";
 import { graphJson } from "./graph_json.ts";
 import { describeGraph } from "./graph_table.ts";
 import { optionText, type Verb, type VerbContext } from "./verb.ts";
@@ -15,8 +20,7 @@ export const verb: Verb = {
   summary: "Shows between which tokens and layers the preference for the wrong token travelled",
   usage: `graph ${ATTRIBUTION_USAGE} [--transitions LAYERS] [--mass SHARE] [--min-relevance LOGITS] ` +
     "[--reach last|all] [--edge-budget N] [--heads] [--json]",
-  example:
-    `npx culprit graph --model models/demo-1m --chat "What is 2+2?" --target text:5 --contrast text:4 --mass 0.9`,
+  example: attributionExample("graph"),
   options: {
     ...ATTRIBUTION_OPTIONS,
     // The defaults are those of GRAPH_DEFAULTS, whose file would load the GPU's driver for the help.

@@ -9,6 +9,7 @@ import {
   type TokenNames,
 } from "./attribution_table.ts";
 import { graphNodes } from "./graph_json.ts";
+import { isControl } from "../segments.ts";
 
 const BAR = 10;
 /** Characters shown of a token's text. */
@@ -76,7 +77,7 @@ function describeLastToken({ inputIds, transitions }: GraphResult, names: TokenN
       const bar = "#".repeat(Math.round(Math.abs(edge.weight) / largest * BAR)).padEnd(BAR);
       const painted = paint(`${signedLogits(edge.weight)}  ${bar}`, sign, colour);
       const place = layersOf(edge).padStart(8) + String(edge.token).padStart(7);
-      const special = names?.isSpecial(id) ? "  (special)" : "";
+      const special = names && isControl(names, edge.token, id) ? "  (special)" : "";
       return `${place} ${painted}  ${tokenName(names, id, TOKEN)}${special}`;
     });
   return `\nLast token (position ${last}): ${tokenName(names, inputIds[last]!, TOKEN)}\n` +

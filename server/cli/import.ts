@@ -1,5 +1,4 @@
 /** `culprit import`: stores failure cases of a file. */
-import { basename } from "node:path";
 import { InputError } from "../../gpu/errors.ts";
 import { importFile } from "../import_file.ts";
 import { progressBar } from "./progress.ts";
@@ -31,11 +30,21 @@ async function run(context: VerbContext): Promise<void> {
   const { report } = await withDatabase(({ db }) =>
     importFile(db, {
       path,
-      name: basename(path),
+      name: path,
       from: undefined,
       onBatch: (_tx, { done, total }) => {
         bar.update({ phase: "import", done, total });
         return Promise.resolve();
+      },
+      onLines: async (lines) => {
+        if (!json || lines.length === 0) return;
+        const items = lines.map(({ id, ...line }) => ({
+          id,
+          kind: "failureCase",
+          status: line.result === "failed" ? "FAILED" : "COMPLETED",
+          ...line,
+        }));
+        await out(items.map((item) => `${JSON.stringify(item)}\n`).join(""));
       },
     })
   ).finally(() => bar.end());
@@ -49,7 +58,7 @@ async function run(context: VerbContext): Promise<void> {
   if (failedCount > 0) {
     throw new InputError(
       `${failedCount} of ${report.lines} lines could not be stored`,
-      basename(path),
+      path,
       "mend them and import the file again; the others are stored",
     );
   }

@@ -30,13 +30,18 @@ async function run(context: VerbContext): Promise<void> {
   if (values["demo"] === true) {
     addDemo(server).catch((error) => note(`The demo was not added: ${messageOf(error)}\n`));
   }
+  let refused = false;
   await new Promise<void>((done) => {
     if (signal.aborted) done();
     signal.addEventListener("abort", () => done());
+    server.refused.then(() => refused = true).then(() => done());
     // Whoever started us for himself holds the other end of standard input: when he is gone, so are we.
     if (process.env["CULPRIT_SUPERVISED"] === "1") ended(context.stdin).then(done, done);
   });
   await server.stop();
+  if (refused) {
+    throw new InputError("the worker refused its settings", "culprit serve", "mend the setting that its line names");
+  }
 }
 
 async function ended(stream: ReadableStream<Uint8Array>): Promise<void> {
