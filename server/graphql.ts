@@ -77,6 +77,9 @@ function shownError(error: unknown, message: string): Error {
   const masked = maskError(error, message, false);
   if (masked !== error) {
     getLogger(["culprit", "graphql"]).error("Unexpected error: {error}", { error: original?.stack ?? String(error) });
+  } else if (masked instanceof GraphQLError && masked.path && masked.extensions["code"] === undefined) {
+    // Libraries refuse arguments (cursors, global ids) without a code.
+    return new GraphQLError(masked.message, { ...place, extensions: { ...masked.extensions, code: "BAD_INPUT" } });
   }
   return masked;
 }

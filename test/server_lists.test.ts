@@ -164,6 +164,18 @@ test("ids of nothing are null, ids of nonsense are the asker's error", async () 
   }
 });
 
+test.each([
+  '{ node(id: "garbage") { id } }',
+  '{ job(id: "garbage") { id } }',
+  "{ failureCases(first: -1) { totalCount nodes { id } } }",
+  '{ failureCases(first: 1, after: "garbage") { nodes { id } } }',
+  String.raw`{ failureCases(filter: { key: "\u0000" }) { nodes { id } } }`,
+])("arguments that make no sense carry a code: %s", async (operation) => {
+  const { errors } = await ask(operation);
+  expect(errors?.[0]?.extensions?.["code"]).toBe("BAD_INPUT");
+  expect(errors?.[0]?.message).not.toMatch(/unexpected error/i);
+});
+
 test("an operation too deep or too costly is refused before it runs", async () => {
   database.countStatements();
   const deep = `tokenPairs { failureCase { `.repeat(6) + "key" + " } }".repeat(6);
