@@ -1,11 +1,11 @@
 /** Node relevance of contrastive attributions: forward, seed, backward (method.md sections 1 and 2). */
-import { blockBackward, blockForward, type BlockState, openGradientSpace, type Sequence } from "./blocks.ts";
+import { blockBackward, openGradientSpace, type Sequence } from "./blocks.ts";
 import type { AttributionRequest, AttributionResult, RunOptions } from "./engine.ts";
 import { rowDot } from "./kernels/row-moves.ts";
-import { chooseTokens, forward, pacer, type Pair, type Runner, seed } from "./pass.ts";
-import type { Weights } from "./weights.ts";
+import { blockStateOf, chooseTokens, forward, pacer, type Pair, type Runner, seed } from "./pass.ts";
+import type { BlockWeights } from "./weights.ts";
 
-/** Attributions of several requests in one pass. Each result is that of the request alone, up to rounding. */
+/** Attributions of several requests in one pass. Each result is that of the request alone, to the last bit. */
 export async function attributePacked(
   runner: Runner,
   requests: readonly AttributionRequest[],
@@ -25,7 +25,6 @@ export async function attributePacked(
     const relevance = workspace.adopt(device.allocate((config.layers + 1) * rows * 4, "node relevance"));
     const gradient = seed(runner, pass, pairs, rule);
     const space = openGradientSpace(workspace);
-    const spare = pass.kept ? undefined : workspace.allocate(config.hidden, "output of blocks computed again");
     rowDot(
       device,
       rows,
@@ -37,10 +36,8 @@ export async function attributePacked(
     );
     const pace = pacer(device, config, rows, options);
     for (let layer = config.layers - 1; layer >= 0; layer--) {
-      const block = weights.blocks[layer] as Weights["blocks"][number];
-      const state = pass.states[layer] as BlockState;
-      if (spare) blockForward(workspace, block, state, spare);
-      blockBackward(space, block, state, rule, gradient);
+      const state = blockStateOf(runner, pass, layer);
+      blockBackward(space, weights.blocks[layer] as BlockWeights, state, rule, gradient);
       rowDot(device, rows, config.hidden, state.input, gradient, relevance, layer * rows);
       await pace("backward", config.layers - layer);
     }
@@ -73,7 +70,8 @@ export async function attributePacked(
   }
 }
 
-function refuseNonFinite(nodeRelevance: Float32Array, tokens: number, directory: string): void {
+/** Throws when a relevance [layers + 1, tokens] is not finite, and says where it went wrong first. */
+export function refuseNonFinite(nodeRelevance: Float32Array, tokens: number, directory: string): void {
   const at = nodeRelevance.findLastIndex((value) => !Number.isFinite(value));
   if (at < 0) return;
   throw new Error(

@@ -405,7 +405,7 @@ export function blockForward(
   weights: BlockWeights,
   state: BlockState,
   output: GPUBuffer,
-  attention: (layer: LayerAttention) => void = () => causalAttention(workspace, weights, state),
+  attention: (layer: LayerAttention) => void = () => causalAttention(workspace, weights.attention, state),
 ): void {
   const { device, config, rows, scratch } = workspace;
   const { inner } = widths(config);
@@ -448,11 +448,11 @@ export function blockForward(
 }
 
 /** Records the attention of every sequence to itself into scratch.attention. */
-function causalAttention(workspace: Workspace, weights: BlockWeights, state: BlockState): void {
+export function causalAttention(workspace: Workspace, layer: LayerAttention, state: BlockState): void {
   const { device, config, scratch } = workspace;
   const { headDimension } = config;
   const { query, rotated, queryKeyValue } = widths(config);
-  for (const block of workspace.scoreBlocks(weights.attention)) {
+  for (const block of workspace.scoreBlocks(layer)) {
     attend(workspace, state, block);
     matmul(device, {
       mode: "nn",

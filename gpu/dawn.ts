@@ -28,19 +28,12 @@ const instances: GPU[] = [];
 /** Values written into a kernel's source before it is compiled; they select variants and unrolled sizes. */
 export type Constants = Readonly<Record<string, number | string>>;
 
-/** A part of a buffer bound to a kernel; a plain GPUBuffer binds all of it. Offsets and sizes in bytes. */
-export interface Slice {
-  readonly buffer: GPUBuffer;
-  readonly offset: number;
-  readonly size: number;
-}
-
 export interface Dispatch {
   /** Kernel source file in `gpu/kernels/`, without `.wgsl`. */
   readonly kernel: string;
   readonly constants?: Constants;
   /** Bound at 1, 2, ... in order. */
-  readonly bindings: readonly (GPUBuffer | Slice)[];
+  readonly bindings: readonly GPUBuffer[];
   /** 32-bit words of the kernel's `Params` uniform, bound at 0; floats through `floatBits`. */
   readonly params: readonly number[];
   /** Number of workgroups in x, y, z. */
@@ -352,7 +345,7 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
     return buffer;
   }
 
-  const self: Device = {
+  return {
     info,
     lost,
     allocatedBytes: () => liveBytes,
@@ -398,10 +391,7 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
           layout,
           entries: [
             { binding: 0, resource: { buffer: uniformFor(params) } },
-            ...bindings.map((bound, index) => ({
-              binding: index + 1,
-              resource: "buffer" in bound ? bound : { buffer: bound },
-            })),
+            ...bindings.map((buffer, index) => ({ binding: index + 1, resource: { buffer } })),
           ],
         }),
       );
@@ -446,5 +436,4 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
       device.destroy();
     },
   };
-  return self;
 }

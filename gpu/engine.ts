@@ -144,8 +144,8 @@ export interface LoadedModel {
   /** Throws InputError for ids out of range, no ids, too many ids, or a target equal to the contrast. */
   attribute(request: AttributionRequest, options?: RunOptions): Promise<AttributionResult>;
   /**
-   * Several attributions of one rule in one pass over the device; each result equals that of the request alone up to
-   * rounding. `seconds` is the time of the whole pack. Throws as `attribute`, before anything runs.
+   * Several attributions of one rule in one pass over the device; each result equals that of the request alone, to
+   * the last bit. `seconds` is the time of the whole pack. Throws as `attribute`, before anything runs.
    */
   attributeMany(requests: readonly AttributionRequest[], options?: RunOptions): Promise<readonly AttributionResult[]>;
   /** Attribution and its graph. Throws as `attribute`, and for transitions or bounds that make no sense. */

@@ -3,11 +3,11 @@
  * form, in the same backward pass that gives node relevance. Transitions that skip blocks, and the gradient rule, come
  * from packed vector-Jacobian products: many targets share one set of block states.
  */
+import { refuseNonFinite } from "./attribution.ts";
 import {
   attentionBackward,
   attentionScores,
   blockBackward,
-  blockForward,
   type BlockState,
   gradientRowBytes,
   type GradientSpace,
@@ -23,7 +23,7 @@ import { type ClosedRule, edgeBytes, edges as recordEdges, headEdges as recordHe
 import { moveRows, rowDot } from "./kernels/row-moves.ts";
 import type { LayerAttention, ModelConfig } from "./model/config.ts";
 import { PANEL, panelBytes, panelIndex, panelsOf } from "./panels.ts";
-import { chooseTokens, forward, type ForwardPass, pacer, type Pair, type Runner, seed } from "./pass.ts";
+import { blockStateOf, chooseTokens, forward, type ForwardPass, pacer, type Pair, type Runner, seed } from "./pass.ts";
 import { type EdgeRow, type Edges, edgesAbove, filterEdges, keepBudget, keepReaching, massThreshold } from "./prune.ts";
 import type { BlockWeights } from "./weights.ts";
 
@@ -95,6 +95,7 @@ export async function buildGraph(runner: Runner, request: GraphRequest, options:
     const { target, contrast } = pairs[0] as Pair;
     const walk = await walkBack(runner, pass, pairs, request, joined, options);
     const { nodeRelevance } = walk;
+    refuseNonFinite(nodeRelevance, inputIds.length, runner.model.directory);
     const candidates: Candidates[] = [];
     for (const { source, target } of joined) {
       candidates.push(
@@ -148,7 +149,6 @@ async function walkBack(
   const { rows } = workspace;
   const gradient = seed(runner, pass, pairs, rule);
   const space = openGradientSpace(workspace);
-  const spare = pass.kept ? undefined : workspace.allocate(config.hidden, "output of blocks computed again");
   const relevance = workspace.adopt(device.allocate(rows * 4, "relevance of a node layer"));
   const nodeRelevance = new Float32Array((config.layers + 1) * tokens);
   const readRelevance = async (layer: number, nodes: GPUBuffer): Promise<Float32Array> => {
@@ -164,7 +164,6 @@ async function walkBack(
   let above = await readRelevance(config.layers, pass.nodes[config.layers] as GPUBuffer);
   for (let layer = config.layers - 1; layer >= 0; layer--) {
     const block = weights.blocks[layer] as BlockWeights;
-    const state = pass.states[layer] as BlockState;
     const transition = joined.find(({ target }) => target === layer + 1);
     const inClosedForm = transition?.source === layer && collector !== undefined;
     if (transition && !inClosedForm) {
@@ -172,7 +171,7 @@ async function walkBack(
       device.copy(gradient, 0, copy, 0, panelBytes(rows, config.hidden));
       gradients.set(layer + 1, copy);
     }
-    if (spare) blockForward(workspace, block, state, spare);
+    const state = blockStateOf(runner, pass, layer);
     mlpBackward(space, block, state, rule, gradient);
     if (inClosedForm) {
       const targets = activeTargets(above, layer + 1 === config.layers, request.minRelevance);
@@ -301,7 +300,6 @@ async function packedRows(
   const above = nodeRelevance.subarray(target * tokens, (target + 1) * tokens);
   const waiting = activeTargets(above, target === config.layers, request.minRelevance);
   const gradient = gradients.get(target) as GPUBuffer;
-  const spare = pass.kept ? undefined : workspace.allocate(config.hidden, "output of blocks computed again");
   const edgeRows: EdgeRow[] = [];
   while (waiting.length > 0) {
     // A target touches only positions up to its own: the last ones go together, then shorter and shorter packs.
@@ -323,8 +321,7 @@ async function packedRows(
       moveRows(device, "scatter", count, config.hidden, lists[1], seeds, pulled);
       for (let layer = target - 1; layer >= source; layer--) {
         const block = weights.blocks[layer] as BlockWeights;
-        const state = pass.states[layer] as BlockState;
-        if (spare) blockForward(workspace, block, state, spare);
+        const state = blockStateOf(runner, pass, layer);
         blockBackward(space, block, state, request.rule, pulled);
         options.signal?.throwIfAborted();
         await device.flush();

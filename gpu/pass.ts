@@ -12,7 +12,7 @@ import { moveRows } from "./kernels/row-moves.ts";
 import type { ModelConfig } from "./model/config.ts";
 import type { ModelDirectory } from "./model/directory.ts";
 import { PANEL, panelBytes, panelIndex, panelsOf } from "./panels.ts";
-import { readRowAsNumbers, type Weights } from "./weights.ts";
+import { type BlockWeights, readRowAsNumbers, type Weights } from "./weights.ts";
 
 /** Work recorded between waits for the device, in floating point operations: bounds how long cancelling takes. */
 const FLUSH_OPERATIONS = 4e9;
@@ -32,8 +32,8 @@ export interface ForwardPass {
   readonly nodes: readonly GPUBuffer[];
   /** A state for each block; the same one where they are computed again. */
   readonly states: readonly BlockState[];
-  /** Whether each block has its own state. */
-  readonly kept: boolean;
+  /** Where a block that is computed again writes its output, which nobody reads; undefined when all states are kept. */
+  readonly spare: GPUBuffer | undefined;
   /** Rows of the sequences' last tokens. */
   readonly lastRowsBuffer: GPUBuffer;
   /** Residual stream and final-normed residual stream at the last tokens, [sequences, hidden]; 1 / RMS beside. */
@@ -69,6 +69,9 @@ export async function forward(
     });
     device.write(nodes[0] as GPUBuffer, 0, embedRows(model, rows, ids));
     const kept = forBackward && blockStateBytes(config, rows) * config.layers <= keepBytes;
+    const spare = forBackward && !kept
+      ? workspace.allocate(config.hidden, "output of blocks computed again")
+      : undefined;
     const states: BlockState[] = [];
     const pace = pacer(device, config, rows, options);
     for (let layer = 0; layer < config.layers; layer++) {
@@ -79,7 +82,7 @@ export async function forward(
       const first = states[0];
       const state = kept || !first ? workspace.blockState(input) : withInput(config, first, input);
       states.push(state);
-      blockForward(workspace, weights.blocks[layer] as Weights["blocks"][number], state, output);
+      blockForward(workspace, weights.blocks[layer] as BlockWeights, state, output);
       afterBlock?.(layer, workspace, state);
       await pace("forward", layer + 1);
     }
@@ -102,11 +105,22 @@ export async function forward(
       y: lastNormed,
       r: lastScale,
     });
-    return { workspace, nodes, states, kept, lastRowsBuffer, last, lastNormed, lastScale };
+    return { workspace, nodes, states, spare, lastRowsBuffer, last, lastNormed, lastScale };
   } catch (error) {
     workspace.free();
     throw error;
   }
+}
+
+/** A block's state for its backward pass; records the block's forward pass again where the state was not kept. */
+export function blockStateOf(
+  { weights }: Runner,
+  { workspace, states, spare }: ForwardPass,
+  layer: number,
+): BlockState {
+  const state = states[layer] as BlockState;
+  if (spare) blockForward(workspace, weights.blocks[layer] as BlockWeights, state, spare);
+  return state;
 }
 
 /** The same state for another block. */

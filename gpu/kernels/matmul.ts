@@ -2,12 +2,12 @@
  * Matrix products: `matmul` (both sides as they lie, or B transposed) and `matmulTransposed` (A transposed), batched
  * over heads. See matmul.wgsl and matmul-tn.wgsl for layout and order of summation.
  */
-import { type Device, floatBits, type Slice } from "../dawn.ts";
+import { type Device, floatBits } from "../dawn.ts";
 import { columns4, type ElementType, PANEL } from "../panels.ts";
 
 /** A matrix, or a batch of them, inside a buffer in panel layout; base, step, outer and stride in cells of 16 x 4. */
 export interface Operand {
-  readonly buffer: GPUBuffer | Slice;
+  readonly buffer: GPUBuffer;
   /** Cell where the first panel of the first matrix starts. */
   readonly base: number;
   /** Cells from one matrix of the inner batch (heads) to the next. */
@@ -19,7 +19,7 @@ export interface Operand {
 }
 
 /** The whole [rows, columns] matrix of a buffer. */
-export function whole(buffer: GPUBuffer | Slice, columns: number): Operand {
+export function whole(buffer: GPUBuffer, columns: number): Operand {
   return { buffer, base: 0, step: 0, outer: 0, stride: columns4(columns) };
 }
 

@@ -1,10 +1,9 @@
 /** The kernels that most of the time goes into, on random data: weight products and one block's attention. */
-import { attentionScores, type BlockState, openWorkspace, type Workspace } from "../../gpu/blocks.ts";
+import { type BlockState, causalAttention, openWorkspace, type Workspace } from "../../gpu/blocks.ts";
 import type { Device } from "../../gpu/dawn.ts";
-import { heads, matmul, whole } from "../../gpu/kernels/matmul.ts";
-import { softmax } from "../../gpu/kernels/softmax.ts";
+import { matmul, whole } from "../../gpu/kernels/matmul.ts";
 import type { LayerAttention, ModelConfig } from "../../gpu/model/config.ts";
-import { columns4, panelBytes, panelsOf } from "../../gpu/panels.ts";
+import { panelBytes } from "../../gpu/panels.ts";
 import { seededRandom } from "../random.ts";
 
 /** A product of activations and a weight matrix of a block. */
@@ -64,45 +63,16 @@ export interface Attention extends Prepared {
   readonly state: BlockState;
 }
 
-/**
- * Prepares a block's attention over one sequence: scores, softmax and the product with v, from q and k that are normed
- * and rotated. The engine exports no function for just these, so they are put together as `blockForward` does it; a test
- * compares the two.
- */
+/** Prepares a block's attention over one sequence: scores, softmax and the product with v, from random q, k and v. */
 export function prepareAttention(device: Device, config: ModelConfig, tokens: number): Attention {
   const workspace = openWorkspace(device, config, [tokens]);
-  const { headDimension, heads: queryHeads, keyValueHeads } = config;
-  const query = queryHeads * headDimension;
-  const rotated = query + keyValueHeads * headDimension;
-  const queryKeyValue = rotated + keyValueHeads * headDimension;
-  const { rows, scratch: { probability, attention } } = workspace;
+  const { headDimension, heads, keyValueHeads } = config;
+  const { rows } = workspace;
   const state = workspace.blockState(workspace.allocate(config.hidden, "input"));
   const layer = config.attention[0] as LayerAttention;
-  fill(device, state.rotated, rows, rotated);
-  fill(device, state.queryKeyValue, rows, queryKeyValue);
-  const record = () => {
-    for (const block of workspace.scoreBlocks(layer)) {
-      attentionScores(workspace, state, block, probability);
-      softmax(device, block, probability);
-      matmul(device, {
-        mode: "nn",
-        m: block.queries,
-        n: headDimension,
-        k: block.keys,
-        batch: queryHeads,
-        group: queryHeads / keyValueHeads,
-        a: {
-          buffer: probability,
-          base: 0,
-          step: panelsOf(block.queries) * columns4(block.keys),
-          outer: 0,
-          stride: columns4(block.keys),
-        },
-        b: heads(state.queryKeyValue, queryKeyValue, headDimension, rotated, block.firstRow + block.firstKey),
-        c: heads(attention, query, headDimension, 0, block.firstRow + block.firstQuery),
-      });
-    }
-  };
+  fill(device, state.rotated, rows, (heads + keyValueHeads) * headDimension);
+  fill(device, state.queryKeyValue, rows, (heads + 2 * keyValueHeads) * headDimension);
+  const record = () => causalAttention(workspace, layer, state);
   return {
     async run(repeats) {
       for (let repeat = 0; repeat < repeats; repeat++) record();
