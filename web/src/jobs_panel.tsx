@@ -1,6 +1,6 @@
 /** @jsxImportSource preact */
 /** The list of jobs behind a button at the top of the page. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { JobItem } from "./job_item.tsx";
 import { isActive, useJobs } from "./job_store.ts";
 
@@ -10,7 +10,8 @@ export function JobsPanel() {
   const box = useRef<HTMLDivElement>(null);
   const active = jobs.filter(isActive).length;
 
-  useEffect(() => {
+  // Before the panel is painted: a key pressed as soon as it shows must close it.
+  useLayoutEffect(() => {
     if (!open) return;
     const outside = (event: PointerEvent) => {
       if (event.target instanceof Node && box.current?.contains(event.target) === false) setOpen(false);
