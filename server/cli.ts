@@ -17,6 +17,7 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
   "worker": () => import("./cli/worker.ts"),
   "model add": () => import("./cli/model.ts"),
   "import": () => import("./cli/import.ts"),
+  "check": () => import("./cli/check.ts"),
 };
 
 /** Options that every verb has. */
@@ -88,11 +89,19 @@ function parse(verb: Verb, args: readonly string[]): Pick<VerbContext, "values" 
       "values" | "positionals"
     >;
   } catch (error) {
-    const unknown = (error as { code?: string }).code === "ERR_PARSE_ARGS_UNKNOWN_OPTION";
-    // Node's advice on options that begin like positionals is long and does not fit here.
-    const text = (error as Error).message.replaceAll(/\s+/g, " ").replace(/\.$/, "");
-    const reason = unknown ? text.replace(/\. .*$/, "") : text;
-    throw new InputError(reason, `culprit ${verb.name}`, `npx culprit ${verb.name} --help shows the options`);
+    const { code, message } = error as { readonly code?: string; readonly message: string };
+    // Node's advice is long and does not fit here.
+    const text = message.replaceAll(/\s+/g, " ").replace(/\. .*$/, "").replace(/\.$/, "");
+    const ambiguous = code === "ERR_PARSE_ARGS_INVALID_OPTION_VALUE" && /'(--[^' ]+)/.exec(message)?.[1];
+    const value = ambiguous ? args[args.indexOf(ambiguous) + 1] : undefined;
+    if (ambiguous && value?.startsWith("-")) {
+      throw new InputError(
+        `the value ${JSON.stringify(value)} begins with a dash, like an option`,
+        ambiguous,
+        `write ${ambiguous}=${value} if it is meant`,
+      );
+    }
+    throw new InputError(text, `culprit ${verb.name}`, `npx culprit ${verb.name} --help shows the options`);
   }
 }
 

@@ -197,6 +197,11 @@ describe("attribute refuses, before any GPU is touched,", () => {
       withIds("--contrast", "1", "--rule", "lrp"),
       /^--rule: there is no rule "lrp"; give one of: attnlrp, /,
     );
+    await refused(
+      withIds("--target", "-1", "--contrast", "1"),
+      /^--target: the value "-1" begins with a dash, like an option; write --target=-1 if it is meant/,
+    );
+    await refused(withIds("--tarket", "1"), /Unknown option '--tarket'; npx culprit attribute --help shows/);
     await refused(withIds("--contrast", "1", "more"), /"more" is not an option; quote/);
   });
 
@@ -206,7 +211,7 @@ describe("attribute refuses, before any GPU is touched,", () => {
     for (const [text, what] of [["[1,12]", "12 at position 1"], ["[-1]", "-1 at position 0"]] as const) {
       const path = file("range.json", text);
       const args = ["attribute", "--model", bare, "--ids", path, "--contrast", "1"];
-      await refused(args, new RegExp(`^--ids: token id ${what} is out of range; use ids from 0 to 11`));
+      await refused(args, new RegExp(`range\\.json: token id ${what} is out of range; use ids from 0 to 11`));
     }
   });
 
@@ -225,7 +230,7 @@ describe("attribute refuses, before any GPU is touched,", () => {
     const empty = file("empty.json", "[]");
     await refused(
       ["attribute", "--model", bare, "--ids", empty, "--contrast", "1"],
-      /^--ids: there are no tokens; give/,
+      /empty\.json: there are no tokens; give/,
     );
   });
 
@@ -260,7 +265,7 @@ describe("attribute refuses, before any GPU is touched,", () => {
   test("more tokens than the context, with those of the prefix", async () => {
     const many = file("many.json", JSON.stringify(new Array(17).fill(1)));
     const args = ["attribute", "--model", bare, "--ids", many, "--contrast", "1"];
-    await refused(args, /^--ids: 17 tokens are more than the model's context of 16; shorten the input/);
+    await refused(args, /many\.json: 17 tokens are more than the model's context of 16; shorten the input/);
     const prefix = withText("--prompt", "a", "--prefix", "c".repeat(16), "--contrast", "1");
     await refused(prefix, /^--prompt: 17 tokens are more than the model's context of 16/);
   });

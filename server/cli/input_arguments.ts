@@ -51,7 +51,7 @@ export async function readModelInput(
   const onlyIds = source.name === "ids" && prefix === undefined && !texts.some(isTokenText);
   const tokenizer = onlyIds && directory.tokenizerHash === null ? null : await loadTokenizer(model);
   const inputIds = await readInput(source, prefix, tokenizer);
-  checkInput(inputIds, `--${source.name}`, config);
+  checkInput(inputIds, source.name === "ids" ? source.value : `--${source.name}`, config);
   return { model, config, inputIds, tokenizer };
 }
 
