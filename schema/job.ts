@@ -15,7 +15,9 @@ const JobKind = builder.enumType("JobKind", {
   description: "What a job does.",
   values: {
     ATTRIBUTE: { value: "attribute", description: "Computes attributions of token pairs." },
-    IMPORT: { value: "import", description: "Imports failure cases." },
+    IMPORT: { value: "import", description: "Imports answers and failure cases." },
+    COLLECT: { value: "collect", description: "Runs a model over a benchmark and checks its answers." },
+    FIND_PAIRS: { value: "find_pairs", description: "Searches token pairs of open failure cases." },
   } as const,
 });
 

@@ -6,6 +6,15 @@ export const relations = defineRelations(tables, (r) => ({
   failureCases: {
     model: r.one.models({ from: r.failureCases.modelId, to: r.models.id, optional: false }),
     tokenPairs: r.many.tokenPairs({ from: r.failureCases.id, to: r.tokenPairs.failureCaseId }),
+    annotations: r.many.annotations({ from: r.failureCases.id, to: r.annotations.failureCaseId }),
+    response: r.one.responses({ from: r.failureCases.responseId, to: r.responses.id }),
+  },
+  responses: {
+    model: r.one.models({ from: r.responses.modelId, to: r.models.id, optional: false }),
+    failureCases: r.many.failureCases({ from: r.responses.id, to: r.failureCases.responseId }),
+  },
+  annotations: {
+    failureCase: r.one.failureCases({ from: r.annotations.failureCaseId, to: r.failureCases.id, optional: false }),
   },
   tokenPairs: {
     failureCase: r.one.failureCases({ from: r.tokenPairs.failureCaseId, to: r.failureCases.id, optional: false }),

@@ -5,6 +5,7 @@
 import { sql } from "drizzle-orm";
 import {
   bigint,
+  boolean,
   bytea,
   check,
   doublePrecision,
@@ -20,14 +21,21 @@ import {
   unique,
   uuid,
 } from "drizzle-orm/pg-core";
-import type { Candidate, ChatMessage, ImportReport, JobInput } from "./values.ts";
+import type { Candidate, ChatMessage, CheckItem, Exclusion, ImportReport, JobInput, Verdict } from "./values.ts";
 
 /** Backward rules, in the words of the engine. */
 export const ruleEnum = pgEnum("rule", ["attnlrp", "cplrp", "gradient"]);
 /** Who found a token pair. */
-export const pairSourceEnum = pgEnum("pair_source", ["imported"]);
-export const jobKindEnum = pgEnum("job_kind", ["attribute", "import"]);
+export const pairSourceEnum = pgEnum("pair_source", ["imported", "search", "sibling", "annotation"]);
+export const jobKindEnum = pgEnum("job_kind", ["attribute", "import", "collect", "find_pairs"]);
 export const jobStatusEnum = pgEnum("job_status", ["queued", "running", "completed", "failed", "cancelled"]);
+
+/** What became of a failure case: nothing yet, a token pair with delta > 1, or left out with its reason. */
+export const caseStatusEnum = pgEnum("case_status", ["open", "clean", "excluded"]);
+/** Where an answer comes from: a file, or a run of the model by `collect`. */
+export const answerSourceEnum = pgEnum("answer_source", ["imported", "collected"]);
+export const benchmarkKindEnum = pgEnum("benchmark_kind", ["ifeval", "math", "humaneval", "gaia2"]);
+export const decisionEnum = pgEnum("decision", ["pair", "exclude"]);
 
 /** Milliseconds, since cursors carry JavaScript dates: microseconds would make pages skip rows. */
 const moment = () => timestamp({ withTimezone: true, precision: 3, mode: "date" });
@@ -51,7 +59,58 @@ export const models = snakeCase.table("models", {
   createdAt: createdAt(),
 }, (table) => [index("models_created").on(table.createdAt, table.id)]);
 
-/** A prompt plus the part of the model's completion before its first wrong token. */
+/** A benchmark file that `collect` can run a model over. */
+export const benchmarks = snakeCase.table("benchmarks", {
+  id: identity(),
+  name: text().notNull().unique(),
+  kind: benchmarkKindEnum().notNull(),
+  path: text().notNull(),
+  /** Number of items. */
+  items: integer().notNull(),
+  /** SHA-256 of the file. */
+  hash: text().notNull(),
+  createdAt: createdAt(),
+});
+
+/** An answer of a model to an item of a benchmark, passed or failed. */
+export const responses = snakeCase.table("responses", {
+  id: identity(),
+  modelId: integer().notNull(),
+  benchmark: text().notNull(),
+  task: text().notNull(),
+  /** Made of benchmark, task, document, prompt and filter; see server/store_response.ts. */
+  key: text().notNull(),
+  /** The harness's name for how answers were cut out of raw output; "none" for the raw output. */
+  filter: text().notNull(),
+  /** SHA-256 of the benchmark's item. */
+  docHash: text().notNull(),
+  /** SHA-256 of the prompt as the log gives it. */
+  promptHash: text().notNull(),
+  /** The prompt as the model read it. */
+  prompt: text().notNull(),
+  promptIds: integer().array().notNull(),
+  completion: text().notNull(),
+  completionIds: integer().array().notNull(),
+  /** Null when nobody could decide. */
+  passed: boolean(),
+  verdict: jsonb().$type<Verdict>(),
+  item: jsonb().$type<CheckItem>(),
+  source: answerSourceEnum().notNull(),
+  /** SHA-256 of prompt and completion, so that the same answer twice changes nothing. */
+  contentHash: text().notNull(),
+  createdAt: createdAt(),
+}, (table) => [
+  unique("responses_model_key").on(table.modelId, table.key),
+  foreignKey({ name: "responses_model", columns: [table.modelId], foreignColumns: [models.id] }),
+  index("responses_created").on(table.createdAt, table.id),
+  index("responses_benchmark").on(table.benchmark, table.passed, table.createdAt, table.id),
+  index("responses_task").on(table.benchmark, table.task, table.id),
+]);
+
+/**
+ * A prompt plus the part of the model's completion before its first wrong token. A case is open while that token is
+ * not known: then the prefix is empty, the tokens are the prompt's, and `completionIds` hold the whole answer.
+ */
 export const failureCases = snakeCase.table("failure_cases", {
   id: identity(),
   modelId: integer().notNull(),
@@ -71,10 +130,24 @@ export const failureCases = snakeCase.table("failure_cases", {
   tokenTexts: text().array().notNull(),
   /** One letter a token, [tokens]: S special, I instruction, Q query, A answer. */
   segments: text().notNull(),
+  /** What a person made of `segments`, of the same length; null while nobody did. */
+  editedSegments: text(),
   tokenCount: integer().notNull(),
   promptTokens: integer().notNull(),
   /** The largest delta of the case's token pairs, so that lists sort by it; null while there is none. */
   delta: doublePrecision(),
+  status: caseStatusEnum().notNull(),
+  /** Why the case is left out (Exclusion of values.ts); null unless it is. */
+  exclusion: text().$type<Exclusion>(),
+  exclusionNote: text(),
+  /** Who decided, where a person did. */
+  reviewer: text(),
+  source: answerSourceEnum().notNull(),
+  /** What checks another answer to the same task; null when nothing can. */
+  item: jsonb().$type<CheckItem>(),
+  verdict: jsonb().$type<Verdict>(),
+  filter: text(),
+  responseId: integer(),
   /** SHA-256 of what an importer gave, so that the same line twice changes nothing. */
   contentHash: text().notNull(),
   createdAt: createdAt(),
@@ -88,6 +161,12 @@ export const failureCases = snakeCase.table("failure_cases", {
   index("failure_cases_benchmark").on(table.benchmark, table.createdAt, table.id),
   index("failure_cases_task").on(table.benchmark, table.task, table.id),
   index("failure_cases_model").on(table.modelId, table.createdAt, table.id),
+  index("failure_cases_response").on(table.responseId),
+  index("failure_cases_status").on(table.status, table.exclusion, table.createdAt, table.id),
+  index("failure_cases_source").on(table.source, table.createdAt, table.id),
+  index("failure_cases_counts").on(table.benchmark, table.status, table.exclusion),
+  foreignKey({ name: "failure_cases_answer", columns: [table.responseId], foreignColumns: [responses.id] }),
+  check("failure_cases_exclusion", sql`(${table.status} = 'excluded') = (${table.exclusion} is not null)`),
   check("failure_cases_prompt_tokens", sql`${table.promptTokens} between 1 and ${table.tokenCount}`),
 ]);
 
@@ -95,6 +174,8 @@ export const failureCases = snakeCase.table("failure_cases", {
 export const tokenPairs = snakeCase.table("token_pairs", {
   id: identity(),
   failureCaseId: integer().notNull(),
+  /** Where the target stands, counted from the first prompt token: the number of tokens before it. */
+  position: integer().notNull(),
   targetId: integer().notNull(),
   targetText: text().notNull(),
   targetLogit: doublePrecision().notNull(),
@@ -114,6 +195,28 @@ export const tokenPairs = snakeCase.table("token_pairs", {
   foreignKey({ name: "token_pairs_case", columns: [table.failureCaseId], foreignColumns: [failureCases.id] }),
   index("token_pairs_delta").on(table.delta, table.id),
   check("token_pairs_differ", sql`${table.targetId} <> ${table.contrastId}`),
+]);
+
+/** What an annotator, a person or a model, says of a failure case. */
+export const annotations = snakeCase.table("annotations", {
+  id: identity(),
+  failureCaseId: integer().notNull(),
+  annotator: text().notNull(),
+  decision: decisionEnum().notNull(),
+  /** Where the wrong token stands, counted from the completion's first token; null for "exclude". */
+  position: integer(),
+  targetId: integer(),
+  contrastId: integer(),
+  reason: text().notNull(),
+  createdAt: createdAt(),
+}, (table) => [
+  unique("annotations_case_annotator").on(table.failureCaseId, table.annotator),
+  foreignKey({ name: "annotations_case", columns: [table.failureCaseId], foreignColumns: [failureCases.id] }),
+  check(
+    "annotations_decision",
+    sql`(${table.decision} = 'pair') = (${table.position} is not null and ${table.targetId} is not null
+      and ${table.contrastId} is not null)`,
+  ),
 ]);
 
 /** Relevance of every token at every node layer for one token pair under one rule. */

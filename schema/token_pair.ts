@@ -48,7 +48,12 @@ const CandidateType = builder.objectRef<Candidate>("Candidate").implement({
 
 const PairSource = builder.enumType("PairSource", {
   description: "Who found a token pair.",
-  values: { IMPORTED: { value: "imported", description: "It came with an imported failure case." } } as const,
+  values: {
+    IMPORTED: { value: "imported", description: "It came with an imported failure case." },
+    SEARCH: { value: "search", description: "The search found it among the model's own alternatives." },
+    SIBLING: { value: "sibling", description: "The search found it among a larger model's alternatives." },
+    ANNOTATION: { value: "annotation", description: "An annotator chose it." },
+  } as const,
 });
 
 export const TokenPair = builder.drizzleNode("tokenPairs", {
@@ -74,6 +79,9 @@ export const TokenPair = builder.drizzleNode("tokenPairs", {
         logit: pair.contrastLogit,
         rank: pair.contrastRank,
       }),
+    }),
+    position: t.exposeInt("position", {
+      description: "Where the target stands, counted from the first token of the prompt: the tokens before it.",
     }),
     delta: t.exposeFloat("delta", { description: "target.logit - contrast.logit; a case is clean above 1." }),
     source: t.expose("source", { type: PairSource, description: "Who found the pair." }),

@@ -4,6 +4,8 @@
 export interface ChatMessage {
   readonly role: string;
   readonly content: string;
+  /** What else the chat template reads, for example `tool_calls` in the form of OpenAI's API. */
+  readonly [field: string]: unknown;
 }
 
 /** An alternative at the position of the first wrong token, with the evidence for or against it. */
@@ -34,6 +36,56 @@ export interface ImportReport {
   readonly failedCount: number;
   readonly failed: readonly ImportFailure[];
 }
+
+/** JSON that a verdict carries for people and programs. */
+export type Detail = Readonly<Record<string, unknown>>;
+
+/** What a checker says of one response. */
+export interface Verdict {
+  /** null when it cannot be decided (an unknown instruction type, no expected action): reported, never guessed. */
+  readonly passed: boolean | null;
+  /** One line for people: why it failed, or why it cannot be decided. Absent when it passed. */
+  readonly reason?: string;
+  /** The checker's own findings, for example strict and loose verdicts of each instruction. */
+  readonly detail?: Detail;
+}
+
+/**
+ * What a checker needs to know of a benchmark's item; stored with each failure case, so that a rollout can be checked
+ * long after the benchmark file is gone. Field names within an item are those of the benchmark's own files.
+ */
+export type CheckItem =
+  | {
+    readonly kind: "ifeval";
+    readonly prompt: string;
+    readonly instruction_id_list: readonly string[];
+    readonly kwargs: readonly Readonly<Record<string, unknown>>[];
+  }
+  /** `answer`: the gold final answer, without `\boxed`. */
+  | { readonly kind: "math"; readonly answer: string }
+  /** HumanEval and EvalPlus: `prompt` + completion + `test` + `check(entry_point)` is run. */
+  | {
+    readonly kind: "humaneval";
+    readonly task_id: string;
+    readonly prompt: string;
+    readonly entry_point: string;
+    readonly test: string;
+  }
+  /** The committed action (a tool call, or a final answer) and the expected one. */
+  | { readonly kind: "gaia2"; readonly expected: Detail };
+
+/** Why a failure case is left out of what is explained. */
+export const EXCLUSIONS = [
+  "no_recovery",
+  "delta_too_small",
+  "target_not_argmax",
+  "tokenisation_differs",
+  "context_too_long",
+  "not_checkable",
+  "no_completion",
+  "annotator",
+] as const;
+export type Exclusion = (typeof EXCLUSIONS)[number];
 
 export type Rule = "attnlrp" | "cplrp" | "gradient";
 

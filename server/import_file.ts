@@ -1,6 +1,6 @@
 /** Imports a culprit/1 file: streamed, in batches of one transaction each, going on where it was interrupted. */
 import { open, stat } from "node:fs/promises";
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq } from "drizzle-orm";
 import { InputError } from "../gpu/errors.ts";
 import { loadTokenizer } from "../gpu/model/tokenizer.ts";
 import type { Database } from "../schema/context.ts";
@@ -9,6 +9,7 @@ import type { ImportFailure, ImportReport } from "../schema/values.ts";
 import type { Transaction } from "./database.ts";
 import { type ImportLine, type ImportModel, readImportLine } from "./import_line.ts";
 import type { ImportState } from "./jobs.ts";
+import { raiseDelta } from "./place_case.ts";
 import { readLines, type TextLine } from "./text_lines.ts";
 
 /** Lines of one transaction. */
@@ -176,8 +177,7 @@ async function storeLine(tx: Transaction, line: ImportLine, where: string): Prom
     return conflict(`the token pair of "${failureCase.key}" is stored with other numbers`);
   }
   if (!added) {
-    await tx.update(failureCases).set({ delta: sql`greatest(${failureCases.delta}, ${tokenPair.delta})` })
-      .where(eq(failureCases.id, failureCaseId));
+    await raiseDelta(tx, failureCaseId, tokenPair.delta);
   }
   return { kind: "inserted" };
 }

@@ -1,9 +1,10 @@
 /** One line of a culprit/1 file: read, checked, and made ready to store. */
-import { createHash } from "node:crypto";
 import { z } from "zod";
 import { InputError } from "../gpu/errors.ts";
 import type { Tokenizer } from "../gpu/model/tokenizer.ts";
 import type { failureCases, tokenPairs } from "../schema/tables.ts";
+import { canonicalHash } from "./canonical_hash.ts";
+import { statusOf, tokenTextsOf } from "./place_case.ts";
 import { segmentsOf } from "./segments.ts";
 
 /** What an import knows of a model. */
@@ -219,16 +220,19 @@ function failureCaseOf(line: Line, model: ImportModel, wrong: Wrong): ImportLine
   return {
     ...values,
     modelId: model.id,
-    tokenTexts: line.inputIds.map((id) => model.tokenizer.token(id).replaceAll("\0", "\u2400")),
+    tokenTexts: tokenTextsOf(model.tokenizer, line.inputIds),
     segments,
     tokenCount: line.inputIds.length,
     delta,
-    contentHash: hashOf(content),
+    ...statusOf(delta),
+    source: "imported",
+    contentHash: canonicalHash(content),
   };
 }
 
-function tokenPairOf({ target, contrast, delta, candidates }: Line): ImportLine["tokenPair"] {
+function tokenPairOf({ inputIds, target, contrast, delta, candidates }: Line): ImportLine["tokenPair"] {
   return {
+    position: inputIds.length,
     targetId: target.id,
     targetText: target.text,
     targetLogit: target.logit,
@@ -239,20 +243,8 @@ function tokenPairOf({ target, contrast, delta, candidates }: Line): ImportLine[
     delta,
     source: "imported",
     candidates: [...candidates].sort((a, b) => a.rank - b.rank),
-    contentHash: hashOf({ target, contrast, delta, candidates }),
+    contentHash: canonicalHash({ target, contrast, delta, candidates }),
   };
-}
-
-/** SHA-256 of a value, whatever the order of its keys. */
-function hashOf(value: unknown): string {
-  return createHash("sha256").update(canonical(value)).digest("hex");
-}
-
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  const entries = Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1);
-  return `{${entries.map(([key, part]) => `${JSON.stringify(key)}:${canonical(part)}`).join(",")}}`;
 }
 
 /** A text for an error: its beginning, in quotes. */

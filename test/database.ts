@@ -96,10 +96,14 @@ export async function storePair(
     tokenCount: 4,
     promptTokens: 3,
     delta,
+    status: delta > 1 ? "clean" : "excluded",
+    exclusion: delta > 1 ? null : "delta_too_small",
+    source: "imported",
     contentHash: key,
   }).returning({ id: failureCases.id });
   const [pair] = await db.insert(tokenPairs).values({
     failureCaseId: row!.id,
+    position: 4,
     targetId: 5,
     targetText: " wrong",
     targetLogit: 3,

@@ -225,9 +225,12 @@ test("each filter and each order of a list is answered by its index", async () =
   // Enough rows that reading all of them is the worse plan.
   await db.execute(sql`
       insert into ${failureCases} (model_id, key, benchmark, task, messages, prompt, prefix, completion, completion_ids,
-        instruction_phrases, metadata, input_ids, token_texts, segments, token_count, prompt_tokens, delta, content_hash)
+        instruction_phrases, metadata, input_ids, token_texts, segments, token_count, prompt_tokens, delta, content_hash,
+        status, exclusion, source)
       select model_id, 'many/' || n, 'b' || n % 5, 't' || n, '[]', '', '', '', '{}', '{}', '{}', '{}', '{}', '', 4 + n % 99,
-        1, n, '' from failure_cases, generate_series(1, 3000) n where key = 'case/0'`);
+        1, n, '', case n % 3 when 0 then 'open' when 1 then 'clean' else 'excluded' end::case_status,
+        case n % 3 when 2 then 'no_recovery' end, case n % 50 when 0 then 'collected' else 'imported' end::answer_source
+      from failure_cases, generate_series(1, 3000) n where key = 'case/0'`);
   await db.execute(sql`
       insert into token_pairs (failure_case_id, target_id, target_text, target_logit, contrast_id, contrast_text,
         contrast_logit, contrast_rank, delta, source, candidates, content_hash)

@@ -56,10 +56,15 @@ beforeAll(async () => {
       segments: `S${"Q".repeat(TOKENS - 1)}`,
       tokenCount: TOKENS,
       promptTokens: TOKENS,
+      delta: 1,
+      status: "excluded",
+      exclusion: "delta_too_small",
+      source: "imported",
       contentHash: "",
     }).returning({ id: failureCases.id });
     const [pair] = await db.insert(tokenPairs).values({
       failureCaseId: failureCase!.id,
+      position: TOKENS,
       targetId: 1 + index,
       targetText: "t",
       targetLogit: 1,
