@@ -17,17 +17,27 @@ import {
   primaryKey,
   snakeCase,
   text,
-  timestamp,
   unique,
   uuid,
 } from "drizzle-orm/pg-core";
+import { createdAt, identity, moment } from "./columns.ts";
 import type { Candidate, ChatMessage, CheckItem, Exclusion, ImportReport, JobInput, Verdict } from "./values.ts";
 
 /** Backward rules, in the words of the engine. */
 export const ruleEnum = pgEnum("rule", ["attnlrp", "cplrp", "gradient"]);
 /** Who found a token pair. */
 export const pairSourceEnum = pgEnum("pair_source", ["imported", "search", "sibling", "annotation"]);
-export const jobKindEnum = pgEnum("job_kind", ["attribute", "import", "collect", "find_pairs"]);
+export const jobKindEnum = pgEnum("job_kind", [
+  "attribute",
+  "import",
+  "collect",
+  "find_pairs",
+  "build_graph",
+  "diagnose",
+  "mask",
+  "study",
+  "export_preferences",
+]);
 export const jobStatusEnum = pgEnum("job_status", ["queued", "running", "completed", "failed", "cancelled"]);
 
 /** What became of a failure case: nothing yet, a token pair with delta > 1, or left out with its reason. */
@@ -37,10 +47,10 @@ export const answerSourceEnum = pgEnum("answer_source", ["imported", "collected"
 export const benchmarkKindEnum = pgEnum("benchmark_kind", ["ifeval", "math", "humaneval", "gaia2"]);
 export const decisionEnum = pgEnum("decision", ["pair", "exclude"]);
 
-/** Milliseconds, since cursors carry JavaScript dates: microseconds would make pages skip rows. */
-const moment = () => timestamp({ withTimezone: true, precision: 3, mode: "date" });
-const createdAt = () => moment().notNull().default(sql`now()`);
-const identity = () => integer().primaryKey().generatedAlwaysAsIdentity();
+/** Where a failure shows (docs/method.md, section 6): in the input heatmap, only in the graph, or in neither. */
+export const outcomeEnum = pgEnum("outcome", ["m_ia", "nc_ia_m_ag", "nc_ia_ag"]);
+/** How it came about: relevant tokens underweighted, irrelevant ones overweighted, or both. */
+export const patternEnum = pgEnum("pattern", ["urt", "oit", "urt_oit"]);
 
 /** A Hugging Face style model directory that was added. */
 export const models = snakeCase.table("models", {
@@ -78,7 +88,7 @@ export const responses = snakeCase.table("responses", {
   modelId: integer().notNull(),
   benchmark: text().notNull(),
   task: text().notNull(),
-  /** Made of benchmark, task, document, prompt and filter; see server/store_response.ts. */
+  /** Made of benchmark, task, document, prompt and filter; see server/store_answers.ts. */
   key: text().notNull(),
   /** The harness's name for how answers were cut out of raw output; "none" for the raw output. */
   filter: text().notNull(),
@@ -224,8 +234,9 @@ export const attributions = snakeCase.table("attributions", {
   id: identity(),
   tokenPairId: integer().notNull(),
   rule: ruleEnum().notNull(),
-  /** Copied from the failure case so that lists filter by one index. */
+  /** The model that computed it: the case's own, or another member of a series. */
   modelId: integer().notNull(),
+  /** Copied from the failure case so that lists filter by one index. */
   benchmark: text().notNull(),
   targetLogit: doublePrecision().notNull(),
   contrastLogit: doublePrecision().notNull(),
@@ -244,11 +255,19 @@ export const attributions = snakeCase.table("attributions", {
   scalesWithSpecial: doublePrecision().array().notNull(),
   /** Trimmed texts of target, contrast and the most relevant input tokens: what the token filter looks at. */
   keyTokens: text().array().notNull(),
+  /** Sums of normalised relevance at the embeddings by segment; null in rows older than these columns. */
+  instructionSum: doublePrecision(),
+  querySum: doublePrecision(),
+  answerSum: doublePrecision(),
+  specialSum: doublePrecision(),
+  /** The classifier's verdict, copied from its diagnosis so that lists filter by an index; null before there is one. */
+  outcome: outcomeEnum(),
+  pattern: patternEnum(),
   adapter: text().notNull(),
   seconds: doublePrecision().notNull(),
   createdAt: createdAt(),
 }, (table) => [
-  unique("attributions_pair_rule").on(table.tokenPairId, table.rule),
+  unique("attributions_pair_rule").on(table.tokenPairId, table.rule, table.modelId),
   foreignKey({ name: "attributions_pair", columns: [table.tokenPairId], foreignColumns: [tokenPairs.id] }),
   foreignKey({ name: "attributions_model", columns: [table.modelId], foreignColumns: [models.id] }),
   index("attributions_created").on(table.createdAt, table.id),
@@ -257,6 +276,11 @@ export const attributions = snakeCase.table("attributions", {
   index("attributions_rule").on(table.rule, table.createdAt, table.id),
   index("attributions_benchmark").on(table.benchmark, table.createdAt, table.id),
   index("attributions_model").on(table.modelId, table.createdAt, table.id),
+  index("attributions_outcome").on(table.outcome, table.createdAt, table.id),
+  index("attributions_pattern").on(table.pattern, table.createdAt, table.id),
+  index("attributions_instruction").on(table.instructionSum, table.id),
+  index("attributions_query").on(table.querySum, table.id),
+  index("attributions_answer").on(table.answerSum, table.id),
   index("attributions_key_tokens").using("gin", table.keyTokens),
 ]);
 
@@ -283,14 +307,18 @@ export const jobs = snakeCase.table("jobs", {
   index("jobs_kind").on(table.kind, table.createdAt, table.id),
 ]);
 
-/** One attribution that a job asked for: done when `attributionId` is set, failed when `error` is. */
+/** What a job does with one token pair on one model: done when `done` is set, failed when `error` is. */
 export const jobTasks = snakeCase.table("job_tasks", {
   jobId: uuid().notNull(),
   tokenPairId: integer().notNull(),
+  modelId: integer().notNull(),
+  done: boolean().notNull().default(false),
+  /** The attribution that the task made or used. */
   attributionId: integer(),
   error: text(),
 }, (table) => [
-  primaryKey({ name: "job_tasks_key", columns: [table.jobId, table.tokenPairId] }),
+  primaryKey({ name: "job_tasks_key", columns: [table.jobId, table.tokenPairId, table.modelId] }),
+  foreignKey({ name: "job_tasks_model", columns: [table.modelId], foreignColumns: [models.id] }),
   foreignKey({ name: "job_tasks_job", columns: [table.jobId], foreignColumns: [jobs.id] }).onDelete("cascade"),
   foreignKey({ name: "job_tasks_pair", columns: [table.tokenPairId], foreignColumns: [tokenPairs.id] }),
   foreignKey({ name: "job_tasks_attribution", columns: [table.attributionId], foreignColumns: [attributions.id] }),

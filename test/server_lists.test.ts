@@ -233,8 +233,8 @@ test("each filter and each order of a list is answered by its index", async () =
       from failure_cases, generate_series(1, 3000) n where key = 'case/0'`);
   await db.execute(sql`
       insert into token_pairs (failure_case_id, target_id, target_text, target_logit, contrast_id, contrast_text,
-        contrast_logit, contrast_rank, delta, source, candidates, content_hash)
-      select id, 1, '', 1, 2, '', 1, 1, 1, 'imported', '[]', '' from failure_cases where key like 'many/%'`);
+        contrast_logit, contrast_rank, delta, source, candidates, content_hash, position)
+      select id, 1, '', 1, 2, '', 1, 1, 1, 'imported', '[]', '', 4 from failure_cases where key like 'many/%'`);
   await db.execute(sql`
       insert into ${attributions} (token_pair_id, rule, model_id, benchmark, target_logit, contrast_logit,
         logit_difference, layers, token_count, relevance, scales, scales_with_special, key_tokens, adapter, seconds)
