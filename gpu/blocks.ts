@@ -367,10 +367,11 @@ function scores(buffer: GPUBuffer, { heads, queries, keys }: ScoreBlock, shared 
 }
 
 /** Records the attention probabilities of a block of queries into scratch.probability. */
-function attend(workspace: Workspace, state: BlockState, block: PlacedBlock): void {
+function attend(workspace: Workspace, state: BlockState, block: PlacedBlock, bias?: GPUBuffer): void {
   const { probability } = workspace.scratch;
   attentionScores(workspace, state, block, probability);
-  softmax(workspace.device, block, probability);
+  const keyBias = bias && { buffer: bias, firstRow: block.firstRow + block.firstKey };
+  softmax(workspace.device, block, probability, keyBias);
 }
 
 /** Records the scaled scores q k / sqrt(D) of a block of queries, hidden pairs included. */
@@ -447,13 +448,21 @@ export function blockForward(
   }
 }
 
-/** Records the attention of every sequence to itself into scratch.attention. */
-export function causalAttention(workspace: Workspace, layer: LayerAttention, state: BlockState): void {
+/**
+ * Records the attention of every sequence to itself into scratch.attention. `bias` [rows] is added to all scores toward
+ * each row.
+ */
+export function causalAttention(
+  workspace: Workspace,
+  layer: LayerAttention,
+  state: BlockState,
+  bias?: GPUBuffer,
+): void {
   const { device, config, scratch } = workspace;
   const { headDimension } = config;
   const { query, rotated, queryKeyValue } = widths(config);
   for (const block of workspace.scoreBlocks(layer)) {
-    attend(workspace, state, block);
+    attend(workspace, state, block, bias);
     matmul(device, {
       mode: "nn",
       m: block.queries,

@@ -105,9 +105,65 @@ export interface GraphResult extends AttributionResult {
   readonly transitions: readonly Transition[];
 }
 
-export interface GenerateRequest {
+/** An embedding in place of a token's own at one position: another token's, a mean, or any vector [hidden]. */
+export type Replacement =
+  & { readonly position: number }
+  & (
+    | { readonly id: number }
+    /** Over every row of the embedding matrix, or over these ids. */
+    | { readonly mean: "vocabulary" | readonly number[] }
+    | { readonly embedding: Float32Array }
+  );
+
+/**
+ * Changes to a forward pass; positions count from 0, and none may be named twice in a list. Positions of rotary
+ * embedding stay as they are. A token that is to be removed is left out of `inputIds`: what follows it then moves up.
+ */
+export interface Intervention {
+  readonly replace?: readonly Replacement[];
+  /**
+   * Positions that no query sees in any layer and head, itself included: all that they write is lost, but for what the
+   * last position, if it is among them, carries to the prediction in its own residual stream. A query to whom all keys
+   * are hidden reads zeros. Position 0 is hidden only when it is named.
+   */
+  readonly hidden?: readonly number[];
+  /**
+   * Numbers of at most 1000 added to every scaled attention score toward a position, in all layers and heads, the
+   * position's own query included: log c multiplies its weight before normalisation by c.
+   */
+  readonly attentionBias?: readonly { readonly position: number; readonly bias: number }[];
+}
+
+/** One question about the last position's prediction under an intervention. */
+export interface ScoreRequest extends Intervention {
   readonly inputIds: readonly number[];
-  /** New tokens at most. */
+  /** Default: the argmax. */
+  readonly target?: number;
+  readonly contrast?: number;
+  /** Other ids whose logits are wanted. */
+  readonly tokens?: readonly number[];
+  /** How many of the largest logits to give; default 0. */
+  readonly top?: number;
+}
+
+export interface ScoreResult {
+  /** The largest logit; the lowest id where several are equal. */
+  readonly argmax: TokenLogit;
+  readonly target: TokenLogit;
+  readonly contrast: TokenLogit | null;
+  /** target.logit - contrast.logit */
+  readonly logitDifference: number | null;
+  /** In the order of the request. */
+  readonly tokens: readonly TokenLogit[];
+  /** Largest logit first. */
+  readonly top: readonly TokenLogit[];
+  /** log of the sum of exp(logit) over the vocabulary: log p(id) = logit - logNormaliser. */
+  readonly logNormaliser: number;
+}
+
+export interface GenerateRequest extends Intervention {
+  readonly inputIds: readonly number[];
+  /** New tokens at most. Interventions concern the prompt, and stay while tokens are added. */
   readonly maxTokens: number;
   /** Fixes the first new token: a recovery rollout. */
   readonly force?: number;
@@ -155,6 +211,11 @@ export interface LoadedModel {
    * tokens than the model's context takes.
    */
   generate(requests: readonly GenerateRequest[], options?: RunOptions): Promise<readonly GenerateResult[]>;
+  /**
+   * Last-position logits of many requests, under interventions, in packs; in their order. Each result equals that of
+   * the request alone, to the last bit. Throws InputError for ids, positions or numbers out of range.
+   */
+  score(requests: readonly ScoreRequest[], options?: RunOptions): Promise<readonly ScoreResult[]>;
   /** Logits at the last position, [vocabulary]. */
   logits(inputIds: readonly number[], options?: RunOptions): Promise<Float32Array>;
   /** Frees the device memory of the weights. */

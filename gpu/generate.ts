@@ -5,6 +5,7 @@
 import { blockForward, type BlockState, openWorkspace, project, type Workspace } from "./blocks.ts";
 import type { GenerateRequest, GenerateResult, RunOptions, TokenLogit } from "./engine.ts";
 import { InputError } from "./errors.ts";
+import { intervene, type Intervened } from "./intervention.ts";
 import { argmaxReference, argmaxRows, cacheStore, decodeAttention } from "./kernels/decode.ts";
 import { rmsNorm } from "./kernels/norm.ts";
 import type { LayerAttention, ModelConfig } from "./model/config.ts";
@@ -30,6 +31,7 @@ export function checkGenerateRequest(config: ModelConfig, { inputIds, maxTokens,
 /** A sequence while it is decoded. */
 interface Decoding {
   readonly request: GenerateRequest;
+  readonly intervened: Intervened;
   /** First cache row. */
   readonly firstRow: number;
   readonly ids: number[];
@@ -52,7 +54,8 @@ export async function generateBatch(
     const firstRow = cacheRows;
     // The last new token is never attended to.
     cacheRows += panelsOf(request.inputIds.length + request.maxTokens - 1) * PANEL;
-    return { request, firstRow, ids: [], first: [], next: 0, stop: undefined };
+    const intervened = intervene(runner.model, request);
+    return { request, intervened, firstRow, ids: [], first: [], next: 0, stop: undefined };
   });
   const keyWidth = 2 * config.keyValueHeads * config.headDimension;
   const caches: GPUBuffer[] = [];
@@ -61,10 +64,12 @@ export async function generateBatch(
       caches.push(device.allocate(panelBytes(cacheRows, keyWidth), `keys and values of block ${layer}`));
     }
     await prefill(runner, decodings, caches, options);
+    const bias = uploadCacheBias(runner, decodings, cacheRows);
+    if (bias) caches.push(bias);
     let active = decodings.filter((decoding) => advance(config, decoding));
     const total = Math.max(...requests.map(({ maxTokens }) => maxTokens));
     while (active.length > 0) {
-      const step = openStep(runner, active, caches);
+      const step = openStep(runner, active, caches, bias);
       try {
         // Finished sequences leave when that saves a panel of rows.
         const limit = (panelsOf(active.length) - 1) * PANEL;
@@ -109,6 +114,7 @@ async function prefill(
   let targetRows: GPUBuffer | undefined;
   const pass = await forward(runner, sequences, options, {
     purpose: "prefill",
+    interventions: decodings.map(({ intervened }) => intervened),
     afterBlock(layer, workspace, state) {
       targetRows ??= uploadPromptRows(workspace, decodings);
       cacheStore(device, {
@@ -129,6 +135,18 @@ async function prefill(
     pass.workspace.free();
   }
   options.onProgress?.({ phase: "prefill", done: config.layers, total: config.layers });
+}
+
+/** What is added to the scores toward each cache row, [cache rows]; undefined where nothing is. */
+function uploadCacheBias({ device }: Runner, decodings: readonly Decoding[], rows: number): GPUBuffer | undefined {
+  if (decodings.every(({ intervened: { bias } }) => bias.size === 0)) return undefined;
+  const values = new Float32Array(rows);
+  for (const { intervened: { bias }, firstRow } of decodings) {
+    for (const [position, added] of bias) values[firstRow + position] = added;
+  }
+  const buffer = device.allocate(values.byteLength, "bias of the cache's scores");
+  device.write(buffer, 0, values);
+  return buffer;
 }
 
 /** The cache row of each row of the prompts' workspace; padding goes where it does no harm: over its own padding. */
@@ -156,13 +174,18 @@ function cacheShape({ config, rows }: Workspace, state: BlockState, cache: GPUBu
 }
 
 /** The `count` largest logits, largest first. */
-function largest(logits: Float32Array, count: number): TokenLogit[] {
+export function largest(logits: Float32Array, count: number): TokenLogit[] {
   const ids = Uint32Array.from(logits.keys()).sort((a, b) => (logits[b] as number) - (logits[a] as number) || a - b);
   return Array.from(ids.subarray(0, count), (id) => ({ id, logit: logits[id] as number }));
 }
 
 /** Buffers and the work of decoding steps over one set of sequences. */
-function openStep({ device, model, weights }: Runner, active: readonly Decoding[], caches: readonly GPUBuffer[]) {
+function openStep(
+  { device, model, weights }: Runner,
+  active: readonly Decoding[],
+  caches: readonly GPUBuffer[],
+  bias: GPUBuffer | undefined,
+) {
   const { config } = model;
   // All sequences' new rows form one matrix.
   const workspace = openWorkspace(device, config, [active.length]);
@@ -213,6 +236,7 @@ function openStep({ device, model, weights }: Runner, active: readonly Decoding[
           spans: spans.get(attention.window) as GPUBuffer,
           longest,
           probability,
+          bias,
           out: workspace.scratch.attention,
         });
       });

@@ -1,14 +1,16 @@
 /** A model on a device, as `gpu/engine.ts` promises it: requests checked, run one after another. */
 import { attributePacked } from "./attribution.ts";
 import type { Device } from "./dawn.ts";
-import type { AttributionRequest, AttributionResult, LoadedModel, RunOptions } from "./engine.ts";
+import type { AttributionRequest, AttributionResult, LoadedModel, RunOptions, ScoreRequest } from "./engine.ts";
 import { InputError } from "./errors.ts";
 import { checkGenerateRequest, generateBatch } from "./generate.ts";
 import { buildGraph, checkGraphRequest } from "./graph.ts";
+import { checkIntervention } from "./intervention.ts";
 import { MAX_HEAD_DIMENSION } from "./kernels/decode.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { openModelDirectory } from "./model/directory.ts";
 import { forward, lastLogits, type Runner } from "./pass.ts";
+import { scoreAll } from "./score.ts";
 import { freeWeights, loadWeights, type Weights } from "./weights.ts";
 
 /** Block states are kept for the backward pass up to this many bytes; beyond it they are computed again. */
@@ -54,6 +56,16 @@ function checkId({ vocabulary }: ModelConfig, id: number, where: string): void {
       `use whole numbers from 0 to ${vocabulary - 1}`,
     );
   }
+}
+
+function checkScoreRequest(config: ModelConfig, request: ScoreRequest): void {
+  const { inputIds, target, contrast, tokens = [], top = 0 } = request;
+  checkIds(config, inputIds);
+  if (target !== undefined) checkId(config, target, "target");
+  if (contrast !== undefined) checkId(config, contrast, "contrast");
+  tokens.forEach((id, index) => checkId(config, id, `tokens[${index}]`));
+  if (!Number.isInteger(top) || top < 0) throw new InputError(`${top} is no count`, "top", "use a whole number");
+  checkIntervention(config, inputIds.length, request);
 }
 
 /** Loads a model directory onto a device. Throws InputError when it is broken or does not fit. */
@@ -108,8 +120,13 @@ export async function loadModel(device: Device, directory: string, options: Load
         checkIds(model.config, request.inputIds);
         if (request.force !== undefined) checkId(model.config, request.force, "force");
         checkGenerateRequest(model.config, request);
+        checkIntervention(model.config, request.inputIds.length, request);
       }
       return await inTurn(() => generateBatch(runner, requests, runOptions));
+    },
+    async score(requests, runOptions = {}) {
+      requests.forEach((request) => checkScoreRequest(model.config, request));
+      return await inTurn(() => scoreAll(runner, requests, runOptions));
     },
     async logits(inputIds, runOptions = {}) {
       checkIds(model.config, inputIds);

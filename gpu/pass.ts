@@ -2,10 +2,21 @@
  * What every way of explaining a prediction starts with: the forward pass, the token pair with its logits, and the
  * gradient of the objective at the last node layer (method.md section 1).
  */
-import { blockForward, type BlockState, blockStateBytes, openWorkspace, project, type Workspace } from "./blocks.ts";
+import {
+  blockForward,
+  type BlockState,
+  blockStateBytes,
+  causalAttention,
+  openWorkspace,
+  project,
+  type Sequence,
+  type Workspace,
+} from "./blocks.ts";
+import type { TileLimits } from "./closed_form.ts";
 import type { Device } from "./dawn.ts";
 import type { AttributionRequest, Rule, RunOptions, TokenLogit } from "./engine.ts";
 import { InputError } from "./errors.ts";
+import type { Intervened } from "./intervention.ts";
 import { argmaxReference } from "./kernels/decode.ts";
 import { rmsNorm, rmsNormBackward } from "./kernels/norm.ts";
 import { moveRows } from "./kernels/row-moves.ts";
@@ -47,6 +58,8 @@ export interface ForwardPurpose {
   readonly purpose: "backward" | "logits" | "prefill";
   /** Called when a block's work is recorded, to record more that reads its state. */
   readonly afterBlock?: (layer: number, workspace: Workspace, state: BlockState) => void;
+  /** What is changed in each sequence; not for a backward pass. */
+  readonly interventions?: readonly Intervened[] | undefined;
 }
 
 /** Runs the forward pass of all sequences; the caller frees the workspace. */
@@ -54,7 +67,7 @@ export async function forward(
   { device, model, weights, keepBytes }: Runner,
   sequences: readonly (readonly number[])[],
   options: RunOptions,
-  { purpose, afterBlock }: ForwardPurpose = { purpose: "backward" },
+  { purpose, afterBlock, interventions }: ForwardPurpose = { purpose: "backward" },
 ): Promise<ForwardPass> {
   const { config } = model;
   const forBackward = purpose === "backward";
@@ -67,7 +80,13 @@ export async function forward(
     workspace.sequences.forEach(({ firstRow }, index) => {
       sequences[index]?.forEach((id, position) => ids[firstRow + position] = id);
     });
-    device.write(nodes[0] as GPUBuffer, 0, embedRows(model, rows, ids));
+    const embedded = embedRows(model, rows, ids);
+    interventions?.forEach(({ embeddings }, index) => {
+      const { firstRow } = workspace.sequences[index] as Sequence;
+      for (const [position, values] of embeddings) writeRow(embedded, firstRow + position, values);
+    });
+    device.write(nodes[0] as GPUBuffer, 0, embedded);
+    const bias = interventions && uploadBias(workspace, interventions);
     const kept = forBackward && blockStateBytes(config, rows) * config.layers <= keepBytes;
     const spare = forBackward && !kept
       ? workspace.allocate(config.hidden, "output of blocks computed again")
@@ -82,7 +101,13 @@ export async function forward(
       const first = states[0];
       const state = kept || !first ? workspace.blockState(input) : withInput(config, first, input);
       states.push(state);
-      blockForward(workspace, weights.blocks[layer] as BlockWeights, state, output);
+      blockForward(
+        workspace,
+        weights.blocks[layer] as BlockWeights,
+        state,
+        output,
+        (attention) => causalAttention(workspace, attention, state, bias),
+      );
       afterBlock?.(layer, workspace, state);
       await pace("forward", layer + 1);
     }
@@ -110,6 +135,19 @@ export async function forward(
     workspace.free();
     throw error;
   }
+}
+
+/** The numbers added to the scores toward each row, [rows]. */
+function uploadBias(workspace: Workspace, interventions: readonly Intervened[]): GPUBuffer {
+  const { device, rows, sequences } = workspace;
+  const values = new Float32Array(rows);
+  interventions.forEach(({ bias }, index) => {
+    const { firstRow } = sequences[index] as Sequence;
+    for (const [position, added] of bias) values[firstRow + position] = added;
+  });
+  const buffer = workspace.adopt(device.allocate(values.byteLength, "bias of attention scores"));
+  device.write(buffer, 0, values);
+  return buffer;
 }
 
 /** A block's state for its backward pass; records the block's forward pass again where the state was not kept. */

@@ -3,7 +3,8 @@
 //   out[i, head] = sum_j softmax_j(scale * <q_i, k_j>) v_j   over the cache rows low <= j < end of the row's sequence
 //
 // Bindings: 0 Params, 1 spans [rows, (low, end)] in cache rows, 2 rotated [rows, q | k], 3 cache [slots, k | v],
-// 4 probability [rows, heads, longest] (scratch), 5 out [rows, q]. One workgroup of 64 a row (x) and head (y).
+// 4 probability [rows, heads, longest] (scratch), 5 out [rows, q], with BIAS 6 bias [slots]: added to all scores toward
+// a cache row. One workgroup of 64 a row (x) and head (y).
 struct Params { chunks_query: u32, chunks_key: u32, chunks_head: u32, group: u32, heads: u32, longest: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> spans: array<vec2u>;
@@ -11,6 +12,9 @@ struct Params { chunks_query: u32, chunks_key: u32, chunks_head: u32, group: u32
 @group(0) @binding(3) var<storage, read> cache: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> probability: array<f32>;
 @group(0) @binding(5) var<storage, read_write> out: array<vec4f>;
+#if BIAS == yes
+@group(0) @binding(6) var<storage, read> bias: array<f32>;
+#end
 
 const LANES = 64u;
 var<workgroup> query: array<vec4f, 64>;
@@ -39,6 +43,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     for (var chunk = 0u; chunk < p.chunks_head; chunk++) {
       score += dot(query[chunk], cache[cell(span.x + j, cache_chunks, key_chunk + chunk)]);
     }
+#if BIAS == yes
+    score += bias[span.x + j];
+#end
     probability[scratch + j] = score;
     most = max(most, score);
   }

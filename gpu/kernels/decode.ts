@@ -38,7 +38,9 @@ export function cacheStore(
 /** Records out [rows, q] = attention of each row to the cache rows of its span, [low, end). */
 export function decodeAttention(
   device: Device,
-  { rows, queryHeads, keyHeads, headDimension, rotated, cache, spans, longest, probability, out }: CacheShape & {
+  { rows, queryHeads, keyHeads, headDimension, rotated, cache, spans, longest, probability, bias, out }: CacheShape & {
+    /** [cache rows]: added to all scores toward a row; HIDDEN (softmax.ts) hides it. A sequence sees its newest row. */
+    readonly bias?: GPUBuffer | undefined;
     /** [rows, (low, end)] */
     readonly spans: GPUBuffer;
     /** Length of the longest span. */
@@ -50,7 +52,8 @@ export function decodeAttention(
 ): void {
   device.run({
     kernel: "decode-attention",
-    bindings: [spans, rotated, cache, probability, out],
+    constants: { BIAS: bias ? "yes" : "no" },
+    bindings: [spans, rotated, cache, probability, out, ...(bias ? [bias] : [])],
     params: [
       queryHeads * headDimension / 4,
       keyHeads * headDimension / 4,

@@ -16,11 +16,23 @@ export interface ScoreBlock {
   readonly window: number | null;
 }
 
+/** The bias of a key that no query sees. */
+export const HIDDEN = -1e30;
+
+/** Numbers added to every score toward a key before the softmax. */
+export interface KeyBias {
+  /** [rows of the pass]; HIDDEN hides a key. A query to whom all its keys are hidden reads zeros. */
+  readonly buffer: GPUBuffer;
+  /** The row of the block's first key; a multiple of 16. */
+  readonly firstRow: number;
+}
+
 /** Records probabilities in place of scores. */
-export function softmax(device: Device, block: ScoreBlock, scores: GPUBuffer): void {
+export function softmax(device: Device, block: ScoreBlock, scores: GPUBuffer, bias?: KeyBias): void {
   device.run({
     kernel: "softmax",
-    bindings: [scores],
+    constants: { BIAS: bias ? "yes" : "no" },
+    bindings: bias ? [scores, bias.buffer] : [scores],
     params: [
       columns4(block.keys),
       panelsOf(block.queries),
@@ -29,6 +41,7 @@ export function softmax(device: Device, block: ScoreBlock, scores: GPUBuffer): v
       block.firstKey,
       // No sequence is as long as this.
       block.window ?? 2 ** 30,
+      (bias?.firstRow ?? 0) / 4,
     ],
     workgroups: [panelsOf(block.queries), block.heads, 1],
   });
