@@ -12,7 +12,6 @@ import {
   type Sequence,
   type Workspace,
 } from "./blocks.ts";
-import type { TileLimits } from "./closed_form.ts";
 import type { Device } from "./dawn.ts";
 import type { AttributionRequest, Rule, RunOptions, TokenLogit } from "./engine.ts";
 import { InputError } from "./errors.ts";
