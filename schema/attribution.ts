@@ -3,9 +3,10 @@ import { and, arrayContains, eq, type SQL, sql } from "drizzle-orm";
 import { builder, MAX_WINDOW, pageCost } from "./builder.ts";
 import { BadInput } from "./bad_input.ts";
 import { Direction, direction, Range, withinRange } from "./lists.ts";
+import { Model } from "./model.ts";
 import { Rule } from "./rule.ts";
 import { attributions, models } from "./tables.ts";
-import { PairToken, TokenPair } from "./token_pair.ts";
+import { ofOwnModel, PairToken, TokenPair } from "./token_pair.ts";
 import { checkWindow } from "./window.ts";
 
 /** Address of an attribution's vectors as one NumPy file. */
@@ -120,6 +121,10 @@ export const Attribution = builder.drizzleNode("attributions", {
         return layerScale ?? 1;
       },
     }),
+    model: t.relation("model", {
+      type: Model,
+      description: "The model that computed it: that of the failure case, or another member of a series.",
+    }),
     adapter: t.exposeString("adapter", { description: "Adapter that computed it, in its driver's words." }),
     seconds: t.exposeFloat("seconds", { description: "Wall time of forward and backward, without loading." }),
     download: t.string({
@@ -135,11 +140,11 @@ builder.drizzleObjectFields(TokenPair, (t) => ({
   attribution: t.field({
     type: Attribution,
     nullable: true,
-    description: "The pair's attribution under one rule; null while there is none.",
+    description: "The pair's attribution under one rule on the model of its case; null while there is none.",
     args: { rule: t.arg({ type: Rule, required: true, description: "Backward rule." }) },
     select: ({ rule }, _context, nested) => ({
       columns: {},
-      with: { attributions: nested({ where: { rule } }) },
+      with: { attributions: nested({ where: { rule, RAW: ofOwnModel } }) },
     }),
     resolve: (pair) => pair.attributions[0] ?? null,
   }),

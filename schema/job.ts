@@ -18,6 +18,11 @@ const JobKind = builder.enumType("JobKind", {
     IMPORT: { value: "import", description: "Imports answers and failure cases." },
     COLLECT: { value: "collect", description: "Runs a model over a benchmark and checks its answers." },
     FIND_PAIRS: { value: "find_pairs", description: "Searches token pairs of open failure cases." },
+    BUILD_GRAPH: { value: "build_graph", description: "Builds attribution graphs." },
+    DIAGNOSE: { value: "diagnose", description: "Says outcome and pattern of attributed pairs, with causal probes." },
+    MASK: { value: "mask", description: "Masks tokens until the prediction flips." },
+    STUDY: { value: "study", description: "Attributes the same pairs on every member of a series of models." },
+    EXPORT_PREFERENCES: { value: "export_preferences", description: "Computes token weights for preference training." },
   } as const,
 });
 

@@ -1,6 +1,9 @@
 /** How the tables hang together, for Drizzle's relational queries: a list with its relations is one statement. */
 import { defineRelations } from "drizzle-orm";
-import * as tables from "./tables.ts";
+import * as analysisTables from "./analysis_tables.ts";
+import * as coreTables from "./tables.ts";
+
+const tables = { ...coreTables, ...analysisTables };
 
 export const relations = defineRelations(tables, (r) => ({
   failureCases: {
@@ -19,9 +22,43 @@ export const relations = defineRelations(tables, (r) => ({
   tokenPairs: {
     failureCase: r.one.failureCases({ from: r.tokenPairs.failureCaseId, to: r.failureCases.id, optional: false }),
     attributions: r.many.attributions({ from: r.tokenPairs.id, to: r.attributions.tokenPairId }),
+    labels: r.many.labels({ from: r.tokenPairs.id, to: r.labels.tokenPairId }),
+    maskingExperiments: r.many.maskingExperiments({ from: r.tokenPairs.id, to: r.maskingExperiments.tokenPairId }),
   },
   attributions: {
     tokenPair: r.one.tokenPairs({ from: r.attributions.tokenPairId, to: r.tokenPairs.id, optional: false }),
+    model: r.one.models({ from: r.attributions.modelId, to: r.models.id, optional: false }),
+    graphs: r.many.attributionGraphs({ from: r.attributions.id, to: r.attributionGraphs.attributionId }),
+    diagnosis: r.one.diagnoses({ from: r.attributions.id, to: r.diagnoses.attributionId }),
+  },
+  attributionGraphs: {
+    attribution: r.one.attributions({
+      from: r.attributionGraphs.attributionId,
+      to: r.attributions.id,
+      optional: false,
+    }),
+  },
+  diagnoses: {
+    attribution: r.one.attributions({ from: r.diagnoses.attributionId, to: r.attributions.id, optional: false }),
+  },
+  labels: {
+    tokenPair: r.one.tokenPairs({ from: r.labels.tokenPairId, to: r.tokenPairs.id, optional: false }),
+  },
+  maskingExperiments: {
+    tokenPair: r.one.tokenPairs({ from: r.maskingExperiments.tokenPairId, to: r.tokenPairs.id, optional: false }),
+    model: r.one.models({ from: r.maskingExperiments.modelId, to: r.models.id, optional: false }),
+  },
+  studies: {
+    series: r.one.modelSeries({ from: r.studies.seriesId, to: r.modelSeries.id, optional: false }),
+    job: r.one.jobs({ from: r.studies.jobId, to: r.jobs.id }),
+    tokenPairs: r.many.tokenPairs({
+      from: r.studies.id.through(r.studyPairs.studyId),
+      to: r.tokenPairs.id.through(r.studyPairs.tokenPairId),
+    }),
+  },
+  preferences: {
+    tokenPair: r.one.tokenPairs({ from: r.preferences.tokenPairId, to: r.tokenPairs.id, optional: false }),
+    failureCase: r.one.failureCases({ from: r.preferences.failureCaseId, to: r.failureCases.id, optional: false }),
   },
   jobs: {
     tasks: r.many.jobTasks({ from: r.jobs.id, to: r.jobTasks.jobId }),

@@ -1,12 +1,22 @@
 /** TokenPair: the wrong token, the right alternative, and the evidence. */
+import { type SQL, sql } from "drizzle-orm";
 import { builder } from "./builder.ts";
 import { FailureCase } from "./failure_case.ts";
+import { type attributions, failureCases, tokenPairs } from "./tables.ts";
 import type { Candidate } from "./values.ts";
 
 interface PairTokenRow {
   readonly id: number;
   readonly text: string;
   readonly logit: number;
+}
+
+/** Attributions of a pair that its case's own model computed, not another member of a series. */
+export function ofOwnModel(table: typeof attributions): SQL {
+  return sql`${table.modelId} = (
+    select ${failureCases.modelId} from ${failureCases}
+    inner join ${tokenPairs} on ${tokenPairs.failureCaseId} = ${failureCases.id}
+    where ${tokenPairs.id} = ${table.tokenPairId})`;
 }
 
 export const PairToken = builder.objectRef<PairTokenRow>("PairToken").implement({
@@ -93,9 +103,9 @@ export const TokenPair = builder.drizzleNode("tokenPairs", {
       resolve: (pair) => [...pair.candidates],
     }),
     attributions: t.relation("attributions", {
-      description: "The pair's attributions, one a rule at most.",
+      description: "The pair's attributions on the model of its case, one a rule at most.",
       complexity: { field: 1, multiplier: 2 },
-      query: { orderBy: { id: "asc" } },
+      query: { where: { RAW: ofOwnModel }, orderBy: { id: "asc" } },
     }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was stored." }),
   }),

@@ -49,7 +49,7 @@ export async function performAttribute(parts: AttributeParts, attempt: Attempt<A
     }, result);
     await finish(parts, attempt, async (tx) => {
       const [added] = await tx.insert(attributions).values(row)
-        .onConflictDoNothing({ target: [attributions.tokenPairId, attributions.rule] })
+        .onConflictDoNothing({ target: [attributions.tokenPairId, attributions.rule, attributions.modelId] })
         .returning({ id: attributions.id });
       return added?.id ?? await storedAttribution(tx, task);
     });
@@ -79,7 +79,11 @@ async function finish(
 
 async function storedAttribution(db: Database | Transaction, task: AttributeTask): Promise<number | undefined> {
   const [row] = await db.select({ id: attributions.id }).from(attributions)
-    .where(and(eq(attributions.tokenPairId, task.tokenPairId), eq(attributions.rule, task.rule)));
+    .where(and(
+      eq(attributions.tokenPairId, task.tokenPairId),
+      eq(attributions.rule, task.rule),
+      eq(attributions.modelId, task.modelId),
+    ));
   return row?.id;
 }
 
@@ -107,7 +111,7 @@ async function loadTask(db: Database, task: AttributeTask) {
     },
   }).from(tokenPairs)
     .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
-    .innerJoin(models, eq(models.id, failureCases.modelId))
+    .innerJoin(models, eq(models.id, task.modelId))
     .where(eq(tokenPairs.id, task.tokenPairId));
   if (!row) {
     throw new InputError(`there is no token pair ${task.tokenPairId}`, "attribute", "ask for one that is there");

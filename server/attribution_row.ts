@@ -45,6 +45,7 @@ export function attributionRow(pair: AttributedPair, result: AttributionResult):
     ),
     scales: layers.map((layer) => scaleOf(layer, (position) => !isSpecial(position))),
     scalesWithSpecial: layers.map((layer) => scaleOf(layer, () => true)),
+    ...segmentSums(pair.segments, layers[0] ?? new Float32Array()),
     keyTokens: keyTokens(pair, layers[0] ?? new Float32Array(), isSpecial),
     adapter: result.adapter,
     seconds: result.seconds,
@@ -58,6 +59,14 @@ function scaleOf(relevance: Float32Array, counts: (position: number) => boolean)
     if (counts(position)) most = Math.max(most, Math.abs(value));
   });
   return most < NOTHING ? 1 : most;
+}
+
+/** Sums of normalised relevance at the embeddings by segment; special tokens take no part in the scale. */
+function segmentSums(segments: string, embeddings: Float32Array) {
+  const scale = scaleOf(embeddings, (position) => segments[position] !== "S");
+  const sum = (letter: string) =>
+    embeddings.reduce((total, value, position) => segments[position] === letter ? total + value : total, 0) / scale;
+  return { instructionSum: sum("I"), querySum: sum("Q"), answerSum: sum("A"), specialSum: sum("S") };
 }
 
 function keyTokens(pair: AttributedPair, embeddings: Float32Array, isSpecial: (position: number) => boolean): string[] {

@@ -1,8 +1,8 @@
 /** The life of a job, each step one transaction that raises `sequence` and tells the watchers. */
-import { and, count, eq, inArray, isNull, type SQL, sql } from "drizzle-orm";
+import { and, count, eq, inArray, isNull, not, type SQL, sql } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import type { AttributeRequest, Database } from "../schema/context.ts";
-import { attributions, jobs, jobTasks, tokenPairs } from "../schema/tables.ts";
+import { attributions, failureCases, jobs, jobTasks, tokenPairs } from "../schema/tables.ts";
 import type { ImportReport, JobInput, Rule } from "../schema/values.ts";
 import { InputError } from "../gpu/errors.ts";
 import type { Transaction } from "./database.ts";
@@ -30,14 +30,18 @@ export async function createAttributeJob(db: Database, boss: PgBoss, request: At
     const pairs = await selectPairs(tx, rule, tokenPairIds);
     for (let from = 0; from < pairs.length; from += ROWS_AT_ONCE) {
       const part = pairs.slice(from, from + ROWS_AT_ONCE);
-      await tx.insert(jobTasks).values(
-        part.map(({ id, attributionId }) => ({ jobId: job.id, tokenPairId: id, attributionId })),
-      );
+      await tx.insert(jobTasks).values(part.map(({ id, modelId, attributionId }) => ({
+        jobId: job.id,
+        tokenPairId: id,
+        modelId,
+        attributionId,
+        done: attributionId !== null,
+      })));
     }
     const open = pairs.filter(({ attributionId }) => attributionId === null);
     const priority = open.length <= SMALL_JOB ? 1 : 0;
     if (open.length > 0) {
-      const tasks = open.map(({ id }): AttributeTask => ({ jobId: job.id, tokenPairId: id, rule }));
+      const tasks = open.map(({ id, modelId }): AttributeTask => ({ jobId: job.id, tokenPairId: id, modelId, rule }));
       await boss.insert("attribute", tasks.map((data) => ({ data, priority })), inside(tx));
       await notifyQueue(tx, "attribute");
     }
@@ -93,6 +97,8 @@ function sameRequest(a: JobInput, b: JobInput): boolean {
 
 interface SelectedPair {
   readonly id: number;
+  /** The model of its case. */
+  readonly modelId: number;
   /** The attribution of the rule that is stored already. */
   readonly attributionId: number | null;
 }
@@ -107,8 +113,16 @@ async function selectPairs(
     : wanted === "clean"
     ? and(isNull(attributions.id), sql`${tokenPairs.delta} > ${CLEAN_DELTA}`)
     : inArray(tokenPairs.id, [...wanted]);
-  const pairs = await tx.select({ id: tokenPairs.id, attributionId: attributions.id }).from(tokenPairs)
-    .leftJoin(attributions, and(eq(attributions.tokenPairId, tokenPairs.id), eq(attributions.rule, rule)))
+  const ofRule = and(
+    eq(attributions.tokenPairId, tokenPairs.id),
+    eq(attributions.rule, rule),
+    eq(attributions.modelId, failureCases.modelId),
+  );
+  const pairs = await tx
+    .select({ id: tokenPairs.id, modelId: failureCases.modelId, attributionId: attributions.id })
+    .from(tokenPairs)
+    .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
+    .leftJoin(attributions, ofRule)
     .where(condition).orderBy(tokenPairs.id);
   if (typeof wanted !== "string") {
     const found = new Set(pairs.map(({ id }) => id));
@@ -157,7 +171,7 @@ export async function lockJob(tx: Transaction, jobId: string): Promise<typeof jo
 
 /** Notes that a task has its attribution, and ends the job with its last task. The job must be locked. */
 export async function finishTask(tx: Transaction, task: AttributeTask, attributionId: number): Promise<void> {
-  await tx.update(jobTasks).set({ attributionId, error: null }).where(taskIs(task));
+  await tx.update(jobTasks).set({ attributionId, done: true, error: null }).where(taskIs(task));
   await settleAttributeJob(tx, task.jobId);
 }
 
@@ -165,21 +179,25 @@ export async function finishTask(tx: Transaction, task: AttributeTask, attributi
 export async function failTask(db: Database, task: AttributeTask, error: string): Promise<void> {
   await db.transaction(async (tx) => {
     if (await lockJob(tx, task.jobId) === undefined) return;
-    await tx.update(jobTasks).set({ error }).where(and(taskIs(task), isNull(jobTasks.attributionId)));
+    await tx.update(jobTasks).set({ error }).where(and(taskIs(task), not(jobTasks.done)));
     await settleAttributeJob(tx, task.jobId);
   });
 }
 
 function taskIs(task: AttributeTask): SQL | undefined {
-  return and(eq(jobTasks.jobId, task.jobId), eq(jobTasks.tokenPairId, task.tokenPairId));
+  return and(
+    eq(jobTasks.jobId, task.jobId),
+    eq(jobTasks.tokenPairId, task.tokenPairId),
+    eq(jobTasks.modelId, task.modelId),
+  );
 }
 
 /** Counts what is done, and ends the job when nothing is left. */
 async function settleAttributeJob(tx: Transaction, jobId: string): Promise<void> {
   const [state] = await tx.select({
     total: count(),
-    // An error stands only where there is no attribution.
-    done: sql<number>`(count(${jobTasks.attributionId}) + count(${jobTasks.error}))::int`,
+    // An error stands only where nothing is done.
+    done: sql<number>`(count(*) filter (where ${jobTasks.done}) + count(${jobTasks.error}))::int`,
     failed: count(jobTasks.error),
     error: sql<string | null>`min(${jobTasks.error})`,
   }).from(jobTasks).where(eq(jobTasks.jobId, jobId));

@@ -9,6 +9,8 @@ import type { Transaction } from "./database.ts";
 export interface AttributeTask {
   readonly jobId: string;
   readonly tokenPairId: number;
+  /** The model that computes it: that of the pair's case, or another with the same tokenizer. */
+  readonly modelId: number;
   readonly rule: Rule;
 }
 

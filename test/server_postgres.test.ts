@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -99,5 +99,7 @@ test("a remembered port that another program took is replaced", async () => {
 test("migrations that come together run once", async () => {
   const { url } = await start();
   await Promise.all([migrateDatabase(url), migrateDatabase(url), migrateDatabase(url)]);
-  expect(await ask(url, "select count(*)::int as runs from drizzle.__drizzle_migrations")).toEqual([{ runs: 1 }]);
+  const migrations = await readdir(join(ROOT, "migrations"));
+  expect(await ask(url, "select count(*)::int as runs from drizzle.__drizzle_migrations"))
+    .toEqual([{ runs: migrations.length }]);
 });

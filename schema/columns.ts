@@ -1,0 +1,8 @@
+/** Columns that most tables have. */
+import { sql } from "drizzle-orm";
+import { integer, timestamp } from "drizzle-orm/pg-core";
+
+/** Milliseconds, since cursors carry JavaScript dates: microseconds would make pages skip rows. */
+export const moment = () => timestamp({ withTimezone: true, precision: 3, mode: "date" });
+export const createdAt = () => moment().notNull().default(sql`now()`);
+export const identity = () => integer().primaryKey().generatedAlwaysAsIdentity();
