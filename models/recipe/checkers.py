@@ -1,6 +1,10 @@
-"""Strict checkers: IFEval's (the types that the demo uses) and the Hendrycks string rules for MATH answers."""
+"""Strict checkers: IFEval's (the types that the demo uses), the Hendrycks string rules for MATH answers, HumanEval's tests, and the
+comparison of a committed action with the expected one."""
 
+import json
 import re
+
+from run_code import passes, program
 
 
 def _letters_only_case(text, upper):
@@ -106,6 +110,32 @@ def check_math(row, text):
     return is_equiv(last_boxed(text), row["answer"])
 
 
+def committed_action(text):
+    """The action {name, arguments} of the last tool call of an answer; None when there is none that can be read."""
+    found = re.findall(r"<tool_call>(.*?)</tool_call>", text, re.S)
+    try:
+        action = json.loads(found[-1]) if found else None
+    except ValueError:
+        return None
+    return action if isinstance(action, dict) and set(action) == {"name", "arguments"} else None
+
+
+def check_action(row, text):
+    """Name and arguments of the committed action are the expected ones: same keys, same values, same JSON types."""
+    return json.dumps(committed_action(text), sort_keys=True) == json.dumps(row["expected"], sort_keys=True)
+
+
 def check(row, text):
-    """The verdict of an item of either family."""
-    return check_ifeval(row, text) if "instruction_id_list" in row else check_math(row, text)
+    """The verdict of an item of any family."""
+    if "instruction_id_list" in row:
+        return check_ifeval(row, text)
+    if "test" in row:
+        return passes([program(row, text)])[0]
+    return check_action(row, text) if "expected" in row else check_math(row, text)
+
+
+def check_all(rows, texts):
+    """`check` of many; programs share processes."""
+    verdicts = [None if "test" in row else check(row, text) for row, text in zip(rows, texts, strict=True)]
+    programs = iter(passes([program(row, text) for row, text in zip(rows, texts) if "test" in row]))
+    return [next(programs) if v is None else v for v in verdicts]

@@ -1,0 +1,198 @@
+"""Trains the family of demo models, stage by stage, on one CPU thread (a GPU where one is at hand).
+
+    python family.py [STAGE ...] [--state FOLDER] [--pause-file PATH] [--no-compile]
+
+Stages, in this order when none is named: demo-1m-sft, dpo, rs, demo-0.3m, demo-4m, demo-olmo3. Each keeps its state (weights,
+optimizers, step, log) in FOLDER about every two minutes and goes on from it, so the same command continues a run that was cut
+off; a stage that is done is passed over. Members are written to models/NAME when they are final. While PATH exists and is
+younger than ten minutes the training waits, so that others can measure on the machine.
+
+All members of the supervised stage see the same items in the same order. The last DECAY steps are lopsided, as in train.py: what
+counts nearly always stands first, a function's name says what its docstring says. Held-out items are even.
+"""
+
+import argparse
+import json
+import math
+import shutil
+import time
+from pathlib import Path
+
+import torch
+from transformers import Olmo3Config, Olmo3ForCausalLM
+
+from common import MODEL_DIR, MODELS, SEED, Qwen3Config, Qwen3ForCausalLM, load_tokenizer
+from family_data import FamilyItems
+from train import loss_sum
+
+STEPS, DECAY, WARMUP = 2000, 500, 100
+STATE_SECONDS = 120
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def qwen3(hidden, intermediate, heads, head_dim):
+    return lambda common: (Qwen3ForCausalLM, Qwen3Config(
+        hidden_size=hidden, intermediate_size=intermediate, num_attention_heads=heads, num_key_value_heads=heads // 2,
+        head_dim=head_dim, **common))
+
+
+def olmo3(hidden, intermediate, heads, window):
+    return lambda common: (Olmo3ForCausalLM, Olmo3Config(
+        hidden_size=hidden, intermediate_size=intermediate, num_attention_heads=heads, num_key_value_heads=heads, sliding_window=window,
+        layer_types=["sliding_attention"] * 3 + ["full_attention"], **common))
+
+
+# member -> (shape, learning rates of Muon and AdamW, {step: name of the member that is written there})
+SUPERVISED = {
+    "demo-1m-sft": (qwen3(128, 384, 4, 32), (6e-3, 5e-3), {
+        100: "demo-1m-sft-0100", 200: "demo-1m-sft-0200", 400: "demo-1m-sft-0400", 800: "demo-1m-sft-0800", 1500: "demo-1m-sft-1500",
+        STEPS: "demo-1m-sft-2000"}),
+    "demo-0.3m": (qwen3(64, 192, 4, 16), (6e-3, 5e-3), {STEPS: "demo-0.3m"}),
+    "demo-4m": (qwen3(256, 864, 8, 32), (4e-3, 3e-3), {STEPS: "demo-4m"}),
+    "demo-olmo3": (olmo3(128, 384, 4, 128), (6e-3, 5e-3), {STEPS: "demo-olmo3"}),
+}
+
+
+def build(name, tokenizer):
+    """A fresh model of a member's shape, its random weights fixed by the seed."""
+    torch.manual_seed(SEED)
+    model_class, config = SUPERVISED[name][0](dict(
+        vocab_size=len(tokenizer), num_hidden_layers=4, max_position_embeddings=4096, rms_norm_eps=1e-6, tie_word_embeddings=True,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0}, attention_bias=False, attention_dropout=0.0,
+        bos_token_id=None, eos_token_id=tokenizer.convert_tokens_to_ids("<|im_end|>"),
+        pad_token_id=tokenizer.convert_tokens_to_ids("<|endoftext|>")))
+    config._attn_implementation = "sdpa"
+    return model_class(config).to(DEVICE)
+
+
+def optimizers_of(model, rates):
+    """Muon for the matrices of the blocks, AdamW for the rest; each with its base rate."""
+    named = list(model.named_parameters())
+    matrices = [p for n, p in named if p.ndim == 2 and "embed" not in n]
+    others = [p for n, p in named if p.ndim != 2 or "embed" in n]
+    return [(torch.optim.Muon(matrices, lr=rates[0], weight_decay=0.01, adjust_lr_fn="match_rms_adamw"), rates[0]),
+            (torch.optim.AdamW(others, lr=rates[1], betas=(0.9, 0.98), weight_decay=0.0), rates[1])]
+
+
+def step_optimizers(model, optimizers, factor):
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optimizer, rate in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate * factor
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+
+def export(model, name, log):
+    """Writes a member: bf16 weights, config, the family's tokenizer, the log so far."""
+    folder = MODELS / name
+    folder.mkdir(exist_ok=True)
+    config = type(model.config).from_dict({**model.config.to_dict(), "dtype": "bfloat16"})
+    out = type(model)(config)
+    out.load_state_dict(model.state_dict())
+    out.to(torch.bfloat16).save_pretrained(folder)
+    (folder / "generation_config.json").write_text(json.dumps(
+        {"do_sample": False, "eos_token_id": config.eos_token_id, "pad_token_id": config.pad_token_id, "max_new_tokens": 96}, indent=2) + "\n")
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copyfile(MODEL_DIR / file, folder / file)
+    (folder / "training-log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log), encoding="utf-8")
+    print(f"written: {folder}", flush=True)
+
+
+class Stage:
+    """State of one stage on disk: weights, optimizers, step, tokens, seconds, log."""
+
+    def __init__(self, args, name, model, optimizers):
+        self.file, self.model, self.optimizers = Path(args.state) / f"{name}.pt", model, optimizers
+        self.pause_file, self.saved = args.pause_file, time.time()
+        self.step, self.tokens, self.seconds, self.log, self.running = 0, 0, 0.0, [], []
+        if self.file.exists():
+            kept = torch.load(self.file, map_location=DEVICE)
+            model.load_state_dict(kept["model"])
+            for (optimizer, _), state in zip(optimizers, kept["optimizers"]):
+                optimizer.load_state_dict(state)
+            self.step, self.tokens, self.seconds, self.log, self.running = (kept[k] for k in ("step", "tokens", "seconds", "log", "running"))
+        self.clock = time.time()
+
+    def wait(self):
+        """Waits while the pause file stands, ten minutes at most from its last touch."""
+        while self.pause_file and self.pause_file.exists() and time.time() - self.pause_file.stat().st_mtime < 600:
+            self.tick()
+            time.sleep(2)
+            self.clock = time.time()
+
+    def tick(self):
+        now = time.time()
+        self.seconds, self.clock = self.seconds + now - self.clock, now
+
+    def done(self, tokens, last=False, every=20, **figures):
+        """Counts a finished step, logs every so many, and keeps the state when it is time."""
+        self.step, self.tokens = self.step + 1, self.tokens + tokens
+        self.running.append(figures)
+        self.tick()
+        if self.step % every == 0 or last:
+            mean = {k: round(sum(r[k] for r in self.running) / len(self.running), 5) for k in self.running[0]}
+            self.log.append({"step": self.step, **mean, "tokens": self.tokens, "seconds": round(self.seconds, 1)})
+            self.running = []
+            print(self.log[-1], flush=True)
+        if last or time.time() - self.saved > STATE_SECONDS:
+            self.save()
+
+    def save(self):
+        part = self.file.with_suffix(".part")
+        torch.save({"model": self.model.state_dict(), "optimizers": [o.state_dict() for o, _ in self.optimizers], "step": self.step,
+                    "tokens": self.tokens, "seconds": self.seconds, "log": self.log, "running": self.running}, part)
+        part.rename(self.file)
+        self.saved = time.time()
+
+
+def schedule(step):
+    """Linear warm-up, constant, then linear decay over the last DECAY steps."""
+    return max(0.02, min((step + 1) / WARMUP, 1.0, (STEPS - step) / DECAY))
+
+
+def supervised(args, name, tokenizer):
+    """The supervised stage of one member, from random weights."""
+    model = build(name, tokenizer)
+    _, rates, exports = SUPERVISED[name]
+    stage = Stage(args, name, model, optimizers_of(model, rates))
+    if stage.step >= STEPS:
+        return
+    print(f"{name}: {sum(p.numel() for p in model.parameters()):,} parameters, from step {stage.step}", flush=True)
+    body = model.model if args.no_compile else torch.compile(model.model, dynamic=True)
+    items = FamilyItems(tokenizer)
+    while stage.step < STEPS:
+        stage.wait()
+        parts = list(items.batch(stage.step, stage.step >= STEPS - DECAY))
+        answers, total = sum(int((t != -100).sum()) for _, t in parts), 0.0
+        for ids, targets in parts:
+            loss = loss_sum(body, model.lm_head, ids.to(DEVICE), targets.to(DEVICE)) / answers
+            loss.backward()
+            total += loss.item()
+        if not math.isfinite(total):
+            raise SystemExit(f"{name}: the loss is not finite at step {stage.step}")
+        step_optimizers(model, stage.optimizers, schedule(stage.step))
+        stage.done(sum(int((ids != items.pad).sum()) for ids, _ in parts), last=stage.step + 1 in exports, loss=total)
+        if stage.step in exports:
+            export(model, exports[stage.step], stage.log)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("stages", nargs="*", default=["demo-1m-sft", "dpo", "rs", "demo-0.3m", "demo-4m", "demo-olmo3"])
+    parser.add_argument("--state", type=Path, default=MODELS.parent / ".culprit" / "family")
+    parser.add_argument("--pause-file", type=Path)
+    parser.add_argument("--no-compile", action="store_true", help="needs no C++ compiler, about half the speed")
+    args = parser.parse_args()
+    args.state.mkdir(parents=True, exist_ok=True)
+    tokenizer = load_tokenizer()
+    for name in args.stages:
+        if name in SUPERVISED:
+            supervised(args, name, tokenizer)
+        else:
+            import family_preference
+            family_preference.STAGES[name](args, tokenizer)
+
+
+if __name__ == "__main__":
+    main()
