@@ -542,13 +542,17 @@ function normBackward(
   return { rule: normRule(rule), rows, columns: config.hidden, targets, weight, x, r };
 }
 
-/** Records the second half of a block's backward pass, after `mlpBackward`: `gradient` goes to the block's input. */
+/**
+ * Records the second half of a block's backward pass, after `mlpBackward`: `gradient` goes to the block's input.
+ * `afterScores` is called when P, dP and dS of a score block are recorded, to record more that reads them.
+ */
 export function attentionBackward(
   space: GradientSpace,
   weights: BlockWeights,
   state: BlockState,
   rule: Rule,
   gradient: GPUBuffer,
+  afterScores?: (block: PlacedBlock) => void,
 ): void {
   const { workspace, targets, rows } = space;
   const { device, config } = workspace;
@@ -556,8 +560,9 @@ export function attentionBackward(
   device.clear(space.queryKeyValue);
   device.clear(space.rotated);
   for (const block of space.scoreBlocks(weights.attention)) {
-    if (factor > 0) scoreGradients(space, state, block);
+    if (factor > 0 || afterScores) scoreGradients(space, state, block);
     else attend(workspace, state, block);
+    afterScores?.(block);
     pullScores(space, state, rule, block);
   }
   if (factor > 0) {

@@ -1,7 +1,11 @@
 /** The attribution graph against golden edges of LXT (brute-force VJPs in float32), and the identities that must hold. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { relativeError } from "../test/compare.ts";
+import { seededRandom } from "../test/random.ts";
+import { writeRandomModel } from "../test/random_model.ts";
 import { type Device, openDevice } from "./dawn.ts";
 import { type GraphResult, type LoadedModel, RULES, type Transition } from "./engine.ts";
 import { loadModel } from "./loaded_model.ts";
@@ -104,6 +108,60 @@ describe("packs, tiles and states computed again change nothing", () => {
     }
   });
 });
+
+describe.each(["qwen3", "olmo3"] as const)(
+  "%s: wherever edges are pruned, they are the same to the last bit",
+  (architecture) => {
+    // Long enough for the scores of 16 heads to be cut into several blocks.
+    const tokens = 1_060;
+    const folder = mkdtempSync(join(tmpdir(), "culprit-graph-"));
+    afterAll(() => rmSync(folder, { recursive: true }));
+    const random = seededRandom(5);
+    const limits = {
+      "on the host": { hostBytes: Infinity, keptBytes: Infinity },
+      "on the device, tiles kept": { hostBytes: 0, keptBytes: Infinity },
+      "on the device, tiles computed again": { hostBytes: 0, keptBytes: 0 },
+    };
+    beforeAll(() => {
+      writeRandomModel(
+        folder,
+        {
+          model_type: architecture,
+          hidden_size: 16,
+          intermediate_size: 24,
+          num_hidden_layers: 2,
+          num_attention_heads: 16,
+          num_key_value_heads: 4,
+          head_dim: 8,
+          vocab_size: 64,
+          tie_word_embeddings: false,
+          max_position_embeddings: 2048,
+          rope_theta: 10_000,
+          ...(architecture === "olmo3"
+            ? { sliding_window: 100, layer_types: ["sliding_attention", "full_attention"] }
+            : {}),
+        },
+        { dtype: "F32", seed: 4 },
+      );
+    });
+
+    test.each(
+      [["attnlrp", 0.85, 200_000, "last"], ["cplrp", 0.95, 3_000, "all"]] as const,
+    )("%s", async (rule, mass, edgeBudget, reach) => {
+      const inputIds = Array.from({ length: tokens }, () => random.integer(0, 63));
+      const settings = { inputIds, target: 5, contrast: 6, rule, mass, minRelevance: 1e-4, edgeBudget, reach } as const;
+      const results: GraphResult[] = [];
+      for (const tiles of Object.values(limits)) {
+        const model = await loadModel(device, folder, { tiles });
+        results.push(await model.graph({ ...settings, heads: reach === "last" }));
+        model.dispose();
+      }
+      const edgeCount = results[0]!.transitions.reduce((sum, { edges }) => sum + edges.weights.length, 0);
+      expect(edgeCount).toBeGreaterThan(500);
+      for (const { transitions } of results.slice(1)) expect(transitions).toEqual(results[0]!.transitions);
+    });
+  },
+);
 
 describe("pruning", () => {
   const golden = JSON.parse(Deno.readTextFileSync(join(GOLDEN, "qwen3-b", "golden.json")));

@@ -1,5 +1,6 @@
 /** A model on a device, as `gpu/engine.ts` promises it: requests checked, run one after another. */
 import { attributePacked } from "./attribution.ts";
+import { TILE_LIMITS, type TileLimits } from "./closed_form.ts";
 import type { Device } from "./dawn.ts";
 import type { AttributionRequest, AttributionResult, LoadedModel, RunOptions, ScoreRequest } from "./engine.ts";
 import { InputError } from "./errors.ts";
@@ -19,6 +20,8 @@ const KEEP_BYTES = 2 ** 30;
 export interface LoadOptions extends RunOptions {
   /** Largest sum of block states kept instead of computed again, bytes. */
   readonly keepBytes?: number;
+  /** Where a graph's edges are held while they are pruned. */
+  readonly tiles?: TileLimits;
 }
 
 /** Checks a request against a model. Throws InputError naming the argument. */
@@ -86,7 +89,7 @@ export async function loadModel(device: Device, directory: string, options: Load
     model.close();
     throw error;
   }
-  const runner: Runner = { device, model, weights, keepBytes: options.keepBytes ?? KEEP_BYTES };
+  const runner: Runner = { device, model, weights, keepBytes: options.keepBytes ?? KEEP_BYTES, tiles: options.tiles ?? TILE_LIMITS };
   let queue: Promise<unknown> = Promise.resolve();
   let disposed = false;
   function inTurn<T>(work: () => Promise<T>): Promise<T> {

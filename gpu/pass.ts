@@ -12,6 +12,7 @@ import {
   type Sequence,
   type Workspace,
 } from "./blocks.ts";
+import type { TileLimits } from "./closed_form.ts";
 import type { Device } from "./dawn.ts";
 import type { AttributionRequest, Rule, RunOptions, TokenLogit } from "./engine.ts";
 import { InputError } from "./errors.ts";
@@ -33,6 +34,7 @@ export interface Runner {
   readonly model: ModelDirectory;
   readonly weights: Weights;
   readonly keepBytes: number;
+  readonly tiles: TileLimits;
 }
 
 /** A forward pass over sequences laid one after the other. */

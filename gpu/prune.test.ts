@@ -1,6 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../test/random.ts";
-import { type EdgeRow, type Edges, edgesAbove, keepBudget, keepReaching, massThreshold } from "./prune.ts";
+import {
+  type EdgeRow,
+  type Edges,
+  edgesAbove,
+  keepBudget,
+  keepReaching,
+  massThreshold,
+  openPruner,
+  orderEdges,
+  reduceRows,
+} from "./prune.ts";
 
 const row = (target: number, ...weights: number[]): EdgeRow => ({ target, weights: Float32Array.from(weights) });
 const edges = (...list: [number, number, number][]) => ({
@@ -60,4 +70,50 @@ test("the budget keeps the largest over all transitions and never exceeds itself
   expect(keepBudget(transitions, 4).map(listOf)).toEqual(transitions.map(listOf));
   expect(keepBudget(transitions, 2).map(listOf)).toEqual([[[0, 0, 5]], [[0, 1, -4]]]);
   expect(keepBudget(transitions, 3).map(listOf)).toEqual([[[0, 0, 5]], [[0, 1, -4]]]);
+});
+
+test("edges in any order are ordered by target, then source", () => {
+  const random = seededRandom(9);
+  const all = Array.from({ length: 300 }, (_, index) => [index % 20, Math.floor(index / 20), index] as const);
+  const mixed = all.toSorted(() => random.next() - 0.5);
+  const expected = all.toSorted((a, b) => a[1] - b[1] || a[0] - b[0]);
+  expect(listOf(orderEdges(edges(...mixed.map((edge) => [...edge] as [number, number, number])), 20)))
+    .toEqual(expected.map((edge) => [...edge]));
+});
+
+describe("transitions pruned one after another, from the last to the first, are those pruned at once", () => {
+  const random = seededRandom(17);
+  const tokens = 24;
+  const transition = () =>
+    Array.from({ length: tokens }, (_, target) => ({
+      target,
+      // Few different sizes, so that there are ties at every border.
+      weights: Float32Array.from({ length: target + 1 }, () => random.integer(-8, 8) * 2 ** random.integer(-4, 4)),
+    })).filter(() => random.next() < 0.8);
+
+  test.each([["last", 30], ["last", 200], ["last", 10_000], ["all", 1], ["all", 77], ["all", 10_000]] as const)(
+    "reach %s, budget %i",
+    (reach, edgeBudget) => {
+      for (let round = 0; round < 8; round++) {
+        const transitions = Array.from({ length: 5 }, transition);
+        const mass = random.next();
+        const byMass = transitions.map((rows) => edgesAbove(rows, massThreshold(rows, mass).threshold));
+        const keep = (list: readonly Edges[]) => reach === "last" ? keepReaching(list, tokens - 1) : [...list];
+        const reaching = keep(byMass);
+        const expected = keep(keepBudget(reaching, edgeBudget));
+
+        const pruner = openPruner(tokens, { reach, edgeBudget });
+        const counts: [number, number][] = [];
+        for (const rows of transitions.toReversed()) {
+          const reduced = reduceRows(rows, mass, { reached: pruner.reached(), floor: pruner.floor() });
+          counts.push([reduced.chosen, reduced.reaching]);
+          pruner.add(reduced);
+        }
+        expect(pruner.finish().toReversed().map(listOf)).toEqual(expected.map(listOf));
+        expect(counts.toReversed()).toEqual(
+          byMass.map(({ weights }, index) => [weights.length, (reaching[index] as Edges).weights.length]),
+        );
+      }
+    },
+  );
 });
