@@ -1,0 +1,109 @@
+/**
+ * IFEval (Zhou et al., "Instruction-Following Evaluation for Large Language Models", 2023): whether a response follows
+ * each instruction of its prompt, strictly and loosely. Verdicts equal those of the benchmark's own Python checkers;
+ * docs/checkers.md says how that is known, and where it cannot be.
+ */
+import type { CheckItem, Verdict } from "../checker.ts";
+import { ArgumentError } from "./arguments.ts";
+import { type Check, INSTRUCTIONS, unstable } from "./instructions.ts";
+import { PatternError } from "./python_regex.ts";
+import { strip } from "./python_text.ts";
+
+export type IfevalItem = Extract<CheckItem, { readonly kind: "ifeval" }>;
+
+/** How a response does; `null` where an instruction cannot be checked. */
+export interface Following {
+  readonly all: boolean | null;
+  /** In the order of the item's instructions. */
+  readonly each: readonly (boolean | null)[];
+}
+
+/** `detail` of a verdict. */
+export type IfevalDetail = {
+  readonly strict: Following;
+  /** True as well when a variant of the response follows: without its first or last line, without its stars. */
+  readonly loose: Following;
+  /** Where the reference has no verdict of its own; absent when there is nothing to say. */
+  readonly notes?: readonly string[];
+};
+
+export type IfevalVerdict = Verdict & { readonly detail: IfevalDetail };
+
+/**
+ * Checks a response. `passed` is the strict verdict on all instructions, and null when an instruction is unknown or its
+ * arguments cannot be used.
+ */
+export function checkIfeval(item: IfevalItem, response: string): IfevalVerdict {
+  const { instruction_id_list: types, kwargs } = item;
+  if (types.length !== kwargs.length || types.length === 0) {
+    return undecided(types, `the item has ${types.length} instructions and ${kwargs.length} kwargs`);
+  }
+  const readers = types.map((type, at) => readInstruction(type, kwargs[at]));
+  const complaints = readers.map(({ check }) => check && complaint(check, response));
+  const strict = following(readers.map(({ check }, at) => check === undefined ? null : complaints[at] === undefined));
+  const variants = looseVariants(response);
+  const loose = following(strict.each.map((passed, at) => {
+    const check = readers[at]!.check;
+    return check === undefined
+      ? null
+      : passed === true || variants.some((text) => complaint(check, text) === undefined);
+  }));
+  const notes = types.flatMap((type, at) => unstable(plainType(type), kwargs[at]) ?? []);
+  const detail: IfevalDetail = { strict, loose, ...(notes.length === 0 ? {} : { notes }) };
+  const problem = readers.find((reader) => reader.problem !== undefined)?.problem;
+  if (problem !== undefined) return { passed: null, reason: problem, detail };
+  const failed = strict.each.indexOf(false);
+  if (failed < 0) return { passed: true, detail };
+  return { passed: false, reason: `${plainType(types[failed]!)}: ${complaints[failed]}`, detail };
+}
+
+function undecided(types: readonly string[], reason: string): IfevalVerdict {
+  const nothing: Following = { all: null, each: types.map(() => null) };
+  return { passed: null, reason, detail: { strict: nothing, loose: nothing } };
+}
+
+/** Names in multilingual copies of the benchmark begin with the language: "en:punctuation:no_comma". */
+function plainType(type: string): string {
+  return type.startsWith("en:") ? type.slice(3) : type;
+}
+
+interface Reader {
+  readonly check?: Check;
+  /** Why there is no check. */
+  readonly problem?: string;
+}
+
+function readInstruction(given: string, kwargs: unknown): Reader {
+  const type = plainType(given);
+  const instruction = INSTRUCTIONS.get(type);
+  if (instruction === undefined) return { problem: `${JSON.stringify(given)} is no instruction that is known` };
+  if (typeof kwargs !== "object" || kwargs === null || Array.isArray(kwargs)) {
+    return { problem: `${type}: its kwargs are ${JSON.stringify(kwargs)}, not an object` };
+  }
+  try {
+    return { check: instruction(kwargs as Readonly<Record<string, unknown>>) };
+  } catch (error) {
+    if (error instanceof ArgumentError || error instanceof PatternError) {
+      return { problem: `${type}: ${error.message}` };
+    }
+    throw error;
+  }
+}
+
+function complaint(check: Check, response: string): string | undefined {
+  return strip(response) === "" ? "the response is blank" : check(response);
+}
+
+function following(each: readonly (boolean | null)[]): Following {
+  return { all: each.includes(null) ? null : !each.includes(false), each };
+}
+
+/** The seven variants besides the response itself, without repetitions. */
+function looseVariants(response: string): readonly string[] {
+  const lines = response.split("\n");
+  const shorter = [lines.slice(1), lines.slice(0, -1), lines.slice(1, -1)].map((part) => strip(part.join("\n")));
+  const withStars = [response, ...shorter];
+  const variants = new Set([...withStars, ...withStars.map((text) => text.replaceAll("*", ""))]);
+  variants.delete(response);
+  return [...variants];
+}
