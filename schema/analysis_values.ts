@@ -1,5 +1,15 @@
 /** Shapes of the JSON columns of graphs, diagnoses, masking experiments and series. */
 
+import type { Rule } from "./values.ts";
+
+/** What jobs on token pairs were asked to do; see JobInput. */
+export type AnalysisInput =
+  & {
+    /** Row ids, ascending. */
+    readonly tokenPairIds: readonly number[];
+  }
+  & ({ readonly kind: "build_graph"; readonly rule: Rule; readonly options: GraphOptions });
+
 /** Options of a graph, in the engine's words (GraphRequest of gpu/engine.ts), every one given. */
 export interface GraphOptions {
   /** Ascending node layers; null = all. */
@@ -10,6 +20,16 @@ export interface GraphOptions {
   readonly heads: boolean;
   readonly edgeBudget: number;
 }
+
+/** What stands where nothing is said; the engine's own defaults. */
+export const GRAPH_OPTIONS: GraphOptions = {
+  transitions: null,
+  mass: 0.85,
+  minRelevance: 0.01,
+  reach: "last",
+  heads: false,
+  edgeBudget: 200_000,
+};
 
 /** What a graph keeps beside its file. */
 export interface GraphSummary {

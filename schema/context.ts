@@ -1,6 +1,7 @@
 /** What resolvers are given: the database, and the services that only the server can perform. */
 import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import type { relations } from "./relations.ts";
+import type { GraphOptions } from "./analysis_values.ts";
 import type { Rule } from "./values.ts";
 
 export type Database = PostgresJsDatabase<typeof relations>;
@@ -19,6 +20,14 @@ export interface AttributeRequest {
   readonly idempotencyKey: string | undefined;
 }
 
+export interface BuildGraphRequest {
+  /** Row ids; "missing" = every token pair without such a graph, "clean" = those with delta > 1. */
+  readonly tokenPairIds: readonly number[] | "missing" | "clean";
+  readonly rule: Rule;
+  readonly options: GraphOptions;
+  readonly idempotencyKey: string | undefined;
+}
+
 /** What mutations and subscriptions ask of the server. Each throws BadInput for what people can mend. */
 export interface Services {
   /** Returns the row id of the model. */
@@ -27,6 +36,8 @@ export interface Services {
   importFailureCases(request: ImportRequest): Promise<string>;
   /** Returns the job's id. */
   attribute(request: AttributeRequest): Promise<string>;
+  /** Returns the job's id. */
+  buildGraph(request: BuildGraphRequest): Promise<string>;
   /** Returns the job's id. Does nothing to a job that has ended. */
   cancelJob(id: string): Promise<string>;
   /** Yields the job's id after each change past `after`, at once if there was one; ends with the job. */

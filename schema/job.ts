@@ -209,7 +209,7 @@ builder.queryField("jobs", (t) =>
     },
   ));
 
-const idempotencyKey = {
+export const idempotencyKey = {
   description: "A key of your own: asking again with the same key returns the first job instead of a second one.",
   validate: z.string().min(1).max(200),
 };
@@ -249,7 +249,7 @@ builder.mutationField("importFailureCases", (t) =>
     },
   }));
 
-const Selection = builder.enumType("TokenPairSelection", {
+export const Selection = builder.enumType("TokenPairSelection", {
   description: "Token pairs that need not be named one by one.",
   values: {
     MISSING: { value: "missing", description: "Every pair that has no attribution of the rule." },

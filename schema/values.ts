@@ -1,5 +1,7 @@
 /** Shapes of the JSON columns and of what passes between the schema and the server. */
 
+import type { AnalysisInput } from "./analysis_values.ts";
+
 /** One message of the chat that the prompt was rendered from. */
 export interface ChatMessage {
   readonly role: string;
@@ -91,6 +93,7 @@ export type Rule = "attnlrp" | "cplrp" | "gradient";
 
 /** What a job was asked to do, as stored with it. */
 export type JobInput =
+  | AnalysisInput
   | { readonly kind: "attribute"; readonly rule: Rule; readonly tokenPairIds: readonly number[] | "missing" | "clean" }
   | {
     readonly kind: "import";

@@ -1,15 +1,15 @@
 /** Computes one attribution as a task of the queue. */
 import { and, eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
-import type { Progress } from "../gpu/engine.ts";
 import { InputError } from "../gpu/errors.ts";
 import type { Database } from "../schema/context.ts";
-import { attributions, failureCases, models, tokenPairs } from "../schema/tables.ts";
+import { attributions } from "../schema/tables.ts";
 import { attributionRow } from "./attribution_row.ts";
 import type { Attempt } from "./consumer.ts";
 import type { Connection, Transaction } from "./database.ts";
-import { failTask, finishTask, lockJob, reportProgress, startJob } from "./jobs.ts";
+import { failTask, finishTask, lockJob, startJob } from "./jobs.ts";
 import type { ModelCache } from "./model_cache.ts";
+import { loadPair, progressReporter } from "./pair_task.ts";
 import { type AttributeTask, inside } from "./queue.ts";
 
 export interface AttributeParts {
@@ -29,7 +29,7 @@ export async function performAttribute(parts: AttributeParts, attempt: Attempt<A
   const stored = await storedAttribution(db, task);
   if (stored !== undefined) return await finish(parts, attempt, () => Promise.resolve(stored));
 
-  const { model, failureCase, pair } = await loadTask(db, task);
+  const { model, failureCase, pair } = await loadPair(db, task);
   const ended = new AbortController();
   const signal = AbortSignal.any([attempt.signal, ended.signal]);
   const onProgress = progressReporter(db, task, failureCase.key, ended);
@@ -85,61 +85,4 @@ async function storedAttribution(db: Database | Transaction, task: AttributeTask
       eq(attributions.modelId, task.modelId),
     ));
   return row?.id;
-}
-
-async function loadTask(db: Database, task: AttributeTask) {
-  const [row] = await db.select({
-    model: {
-      id: models.id,
-      name: models.name,
-      directory: models.directory,
-      hash: models.hash,
-      parameters: models.parameters,
-    },
-    failureCase: {
-      key: failureCases.key,
-      benchmark: failureCases.benchmark,
-      inputIds: failureCases.inputIds,
-      tokenTexts: failureCases.tokenTexts,
-      segments: failureCases.segments,
-    },
-    pair: {
-      targetId: tokenPairs.targetId,
-      targetText: tokenPairs.targetText,
-      contrastId: tokenPairs.contrastId,
-      contrastText: tokenPairs.contrastText,
-    },
-  }).from(tokenPairs)
-    .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
-    .innerJoin(models, eq(models.id, task.modelId))
-    .where(eq(tokenPairs.id, task.tokenPairId));
-  if (!row) {
-    throw new InputError(`there is no token pair ${task.tokenPairId}`, "attribute", "ask for one that is there");
-  }
-  return row;
-}
-
-/** Least time between two progress reports, in milliseconds. */
-const REPORT_MS = 250;
-
-/** Passes progress on to the job, now and then; aborts the work when the job has ended. */
-function progressReporter(
-  db: Database,
-  task: AttributeTask,
-  key: string,
-  ended: AbortController,
-): (progress: Progress) => void {
-  let last = 0;
-  let busy = false;
-  return ({ phase, done, total }) => {
-    const now = Date.now();
-    if (busy || now - last < REPORT_MS) return;
-    last = now;
-    busy = true;
-    const share = total > 0 ? ` ${Math.floor(100 * done / total)} %` : "";
-    reportProgress(db, task.jobId, { message: `${key}: ${phase}${share}` }).then(
-      (running) => running || ended.abort(new Error("The job has ended")),
-      () => {},
-    ).finally(() => busy = false);
-  };
 }

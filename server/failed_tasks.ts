@@ -11,7 +11,10 @@ interface Failure {
 
 export async function startFailedTasks(connection: Connection, boss: PgBoss): Promise<Consumer> {
   const { db } = connection;
-  const reasonOf = async (queue: "attribute-failed" | "import-failed", id: string): Promise<string> => {
+  const reasonOf = async (
+    queue: "attribute-failed" | "analyse-failed" | "import-failed",
+    id: string,
+  ): Promise<string> => {
     const [job] = await boss.findJobs(queue, { id });
     return (job?.sourceOutput as Failure | null | undefined)?.message ?? "the worker died each time it was tried";
   };
@@ -19,13 +22,17 @@ export async function startFailedTasks(connection: Connection, boss: PgBoss): Pr
     await failTask(db, attempt.task, await reasonOf("attribute-failed", attempt.id));
     await boss.complete("attribute-failed", attempt);
   });
+  const analyses = await startConsumer(connection, boss, "analyse-failed", async (attempt) => {
+    await failTask(db, attempt.task, await reasonOf("analyse-failed", attempt.id));
+    await boss.complete("analyse-failed", attempt);
+  });
   const imports = await startConsumer(connection, boss, "import-failed", async (attempt) => {
     await failJob(db, attempt.task.jobId, "INTERNAL", await reasonOf("import-failed", attempt.id));
     await boss.complete("import-failed", attempt);
   });
   return {
     stop: async () => {
-      await Promise.all([attributes.stop(), imports.stop()]);
+      await Promise.all([attributes.stop(), analyses.stop(), imports.stop()]);
     },
   };
 }

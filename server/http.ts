@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import type { Context } from "../schema/context.ts";
+import { downloadGraph } from "./compute_graph.ts";
 import { downloadRelevance } from "./download.ts";
 import { createGraphQL } from "./graphql.ts";
 import { refuse } from "./guard.ts";
@@ -25,8 +26,9 @@ export function createHandler({ settings, context, workerState }: HttpParts): (r
     if (pathname === "/health") return Response.json({ status: "ok" });
     if (pathname === "/ready") return await ready(context, workerState());
     if (pathname === "/graphql") return refuse(settings, request) ?? await graphql(request);
-    if (pathname.startsWith("/attributions/")) {
-      const answer = refuse(settings, request) ?? await downloadRelevance(context.db, pathname);
+    if (pathname.startsWith("/attributions/") || pathname.startsWith("/graphs/")) {
+      const answer = refuse(settings, request) ?? await downloadRelevance(context.db, pathname) ??
+        await downloadGraph(context.db, pathname);
       if (answer) return answer;
     }
     if (request.method !== "GET" && request.method !== "HEAD") {

@@ -1,4 +1,5 @@
 /** The life of a job, each step one transaction that raises `sequence` and tells the watchers. */
+import { isDeepStrictEqual } from "node:util";
 import { and, count, eq, inArray, isNull, not, type SQL, sql } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import type { AttributeRequest, Database } from "../schema/context.ts";
@@ -6,13 +7,13 @@ import { attributions, failureCases, jobs, jobTasks, tokenPairs } from "../schem
 import type { ImportReport, JobInput, Rule } from "../schema/values.ts";
 import { InputError } from "../gpu/errors.ts";
 import type { Transaction } from "./database.ts";
-import { type AttributeTask, inside } from "./queue.ts";
+import { type AttributeTask, inside, type PairTask } from "./queue.ts";
 import { notifyJob, notifyQueue } from "./signals.ts";
 
 /** A case is clean above this delta (docs/method.md, section 1). */
-const CLEAN_DELTA = 1;
+export const CLEAN_DELTA = 1;
 /** Jobs this small go before the rest: somebody waits for them. */
-const SMALL_JOB = 4;
+export const SMALL_JOB = 4;
 const ROWS_AT_ONCE = 1000;
 
 /** A job that was stored, and whether this call stored it. */
@@ -46,7 +47,7 @@ export async function createAttributeJob(db: Database, boss: PgBoss, request: At
       await notifyQueue(tx, "attribute");
     }
     await tx.update(jobs).set({ total: pairs.length }).where(eq(jobs.id, job.id));
-    await settleAttributeJob(tx, job.id);
+    await settlePairJob(tx, job.id);
     const stored = pairs.length - open.length;
     const message = stored === 0 ? null : `${stored} of ${pairs.length} were already stored`;
     await tx.update(jobs).set({ message }).where(eq(jobs.id, job.id));
@@ -71,7 +72,12 @@ export async function createImportJob(
   });
 }
 
-async function insertJob(tx: Transaction, input: JobInput, idempotencyKey: string | undefined): Promise<CreatedJob> {
+/** Stores a job, or finds the one that the key was given to. Throws InputError when that asked for something else. */
+export async function insertJob(
+  tx: Transaction,
+  input: JobInput,
+  idempotencyKey: string | undefined,
+): Promise<CreatedJob> {
   const [row] = await tx.insert(jobs).values({ kind: input.kind, input, idempotencyKey: idempotencyKey ?? null })
     .onConflictDoNothing({ target: jobs.idempotencyKey }).returning({ id: jobs.id });
   if (row) return { id: row.id, created: true };
@@ -88,11 +94,9 @@ async function insertJob(tx: Transaction, input: JobInput, idempotencyKey: strin
 
 /** Whether two requests ask for the same. Uploads lie at a new path each time: their content stands for them. */
 function sameRequest(a: JobInput, b: JobInput): boolean {
-  const asked = (input: JobInput) =>
-    input.kind === "attribute"
-      ? ["attribute", input.rule, input.tokenPairIds]
-      : ["import", input.uploadHash ?? input.path];
-  return JSON.stringify(asked(a)) === JSON.stringify(asked(b));
+  const asked = (input: JobInput) => input.kind === "import" ? ["import", input.uploadHash ?? input.path] : input;
+  // The database keeps no order of keys.
+  return isDeepStrictEqual(asked(a), asked(b));
 }
 
 interface SelectedPair {
@@ -169,22 +173,25 @@ export async function lockJob(tx: Transaction, jobId: string): Promise<typeof jo
   return job?.status;
 }
 
-/** Notes that a task has its attribution, and ends the job with its last task. The job must be locked. */
-export async function finishTask(tx: Transaction, task: AttributeTask, attributionId: number): Promise<void> {
+/**
+ * Notes that a task is done, with the attribution that it made or used, and ends the job with its last task. The job must
+ * be locked.
+ */
+export async function finishTask(tx: Transaction, task: PairTask, attributionId: number | null): Promise<void> {
   await tx.update(jobTasks).set({ attributionId, done: true, error: null }).where(taskIs(task));
-  await settleAttributeJob(tx, task.jobId);
+  await settlePairJob(tx, task.jobId);
 }
 
 /** Notes that a task failed for good, and ends the job with its last task. */
-export async function failTask(db: Database, task: AttributeTask, error: string): Promise<void> {
+export async function failTask(db: Database, task: PairTask, error: string): Promise<void> {
   await db.transaction(async (tx) => {
     if (await lockJob(tx, task.jobId) === undefined) return;
     await tx.update(jobTasks).set({ error }).where(and(taskIs(task), not(jobTasks.done)));
-    await settleAttributeJob(tx, task.jobId);
+    await settlePairJob(tx, task.jobId);
   });
 }
 
-function taskIs(task: AttributeTask): SQL | undefined {
+function taskIs(task: PairTask): SQL | undefined {
   return and(
     eq(jobTasks.jobId, task.jobId),
     eq(jobTasks.tokenPairId, task.tokenPairId),
@@ -193,7 +200,7 @@ function taskIs(task: AttributeTask): SQL | undefined {
 }
 
 /** Counts what is done, and ends the job when nothing is left. */
-async function settleAttributeJob(tx: Transaction, jobId: string): Promise<void> {
+export async function settlePairJob(tx: Transaction, jobId: string): Promise<void> {
   const [state] = await tx.select({
     total: count(),
     // An error stands only where nothing is done.
@@ -260,7 +267,7 @@ export async function cancelJob(db: Database, jobId: string): Promise<void> {
     if (status !== "queued" && status !== "running") return;
     await tx.execute(sql`
       delete from pgboss.job
-      where name in ('attribute', 'import') and state in ('created', 'retry') and data ->> 'jobId' = ${jobId}`);
+      where name in ('attribute', 'analyse', 'import') and state in ('created', 'retry') and data ->> 'jobId' = ${jobId}`);
     await change(tx, jobId, { status: "cancelled", finishedAt: sql`now()` });
   });
 }

@@ -5,12 +5,16 @@ import { fromDrizzle, PgBoss } from "pg-boss";
 import type { Rule } from "../schema/values.ts";
 import type { Transaction } from "./database.ts";
 
-/** One attribution to compute. */
-export interface AttributeTask {
+/** What a job asks of one token pair on one model. */
+export interface PairTask {
   readonly jobId: string;
   readonly tokenPairId: number;
   /** The model that computes it: that of the pair's case, or another with the same tokenizer. */
   readonly modelId: number;
+}
+
+/** One attribution to compute. */
+export interface AttributeTask extends PairTask {
   readonly rule: Rule;
 }
 
@@ -22,8 +26,11 @@ export interface ImportTask {
 export interface QueueTasks {
   readonly attribute: AttributeTask;
   readonly import: ImportTask;
+  /** A graph, a diagnosis or the like of one pair: the job's input says which. */
+  readonly analyse: PairTask;
   /** Attribute tasks that no retry could save. */
   readonly "attribute-failed": AttributeTask;
+  readonly "analyse-failed": PairTask;
   /** Imports that no retry could save. */
   readonly "import-failed": ImportTask;
 }
@@ -34,6 +41,7 @@ export const HEARTBEAT_SECONDS = 10;
 
 const QUEUES: Readonly<Record<QueueName, Parameters<PgBoss["createQueue"]>[1]>> = {
   "attribute-failed": { retryLimit: 100, retryDelay: 5 },
+  "analyse-failed": { retryLimit: 100, retryDelay: 5 },
   "import-failed": { retryLimit: 100, retryDelay: 5 },
   // Retries save tasks from killed workers and lost devices; a task that kills three workers is given up.
   "attribute": {
@@ -42,6 +50,13 @@ const QUEUES: Readonly<Record<QueueName, Parameters<PgBoss["createQueue"]>[1]>> 
     heartbeatSeconds: HEARTBEAT_SECONDS,
     expireInSeconds: 6 * 3600,
     deadLetter: "attribute-failed",
+  },
+  "analyse": {
+    retryLimit: 2,
+    retryDelay: 1,
+    heartbeatSeconds: HEARTBEAT_SECONDS,
+    expireInSeconds: 6 * 3600,
+    deadLetter: "analyse-failed",
   },
   "import": {
     retryLimit: 2,

@@ -12,6 +12,7 @@ import type { AttributeRequest, ImportRequest, Services } from "../schema/contex
 import { addModel } from "./add_model.ts";
 import { confinedPath } from "./confined_path.ts";
 import type { Connection } from "./database.ts";
+import { createGraphJob } from "./graph_job.ts";
 import { cancelJob, createAttributeJob, createImportJob } from "./jobs.ts";
 import type { Settings } from "./settings.ts";
 import type { JobWatcher } from "./watch_job.ts";
@@ -31,6 +32,7 @@ export function createServices({ settings, connection, boss, watcher }: ServiceP
     importFailureCases: (request) =>
       shown(async () => (await importFailureCases({ settings, connection, boss, watcher }, request)).id),
     attribute: (request: AttributeRequest) => shown(async () => (await createAttributeJob(db, boss, request)).id),
+    buildGraph: (request) => shown(async () => (await createGraphJob(db, boss, request)).id),
     cancelJob: (id) =>
       shown(async () => {
         await cancelJob(db, id);

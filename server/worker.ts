@@ -7,6 +7,7 @@ import process from "node:process";
 import { getLogger } from "@logtape/logtape";
 import { InputError } from "../gpu/errors.ts";
 import { openEngine } from "../gpu/mod.ts";
+import { performAnalyse } from "./analyse_task.ts";
 import { performAttribute } from "./attribute_task.ts";
 import { messageOf, startConsumer } from "./consumer.ts";
 import { openDatabase, startDatabase } from "./database.ts";
@@ -31,19 +32,18 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   const connection = openDatabase(database.url);
   const boss = await startQueue(database.url);
   const cache = createModelCache(engine);
-  const consumer = await startConsumer(
-    connection,
-    boss,
-    "attribute",
-    (attempt) => performAttribute({ connection, boss, cache }, attempt),
-  );
+  const parts = { connection, boss, cache };
+  const consumers = [
+    await startConsumer(connection, boss, "attribute", (attempt) => performAttribute(parts, attempt)),
+    await startConsumer(connection, boss, "analyse", (attempt) => performAnalyse(parts, attempt)),
+  ];
   let stopping = false;
   return {
     adapter: engine.adapter.name,
     lost: engine.lost.then((reason) => stopping ? new Promise<string>(() => {}) : reason),
     stop: async () => {
       stopping = true;
-      await consumer.stop();
+      await Promise.all(consumers.map((consumer) => consumer.stop()));
       cache.dispose();
       engine.close();
       await boss.stop({ graceful: false });

@@ -1,0 +1,72 @@
+/** Performs one task of a job on token pairs: what the job's input says, for one pair on one model. */
+import { eq } from "drizzle-orm";
+import type { PgBoss } from "pg-boss";
+import type { LoadedModel, RunOptions } from "../gpu/engine.ts";
+import { InputError } from "../gpu/errors.ts";
+import type { AnalysisInput } from "../schema/analysis_values.ts";
+import { jobs } from "../schema/tables.ts";
+import type { Attempt } from "./consumer.ts";
+import type { Connection, Transaction } from "./database.ts";
+import { computeGraph } from "./compute_graph.ts";
+import { failTask, finishTask, lockJob, startJob } from "./jobs.ts";
+import type { ModelCache } from "./model_cache.ts";
+import { loadPair, progressReporter } from "./pair_task.ts";
+import { inside, type PairTask } from "./queue.ts";
+
+export interface AnalyseParts {
+  readonly connection: Connection;
+  readonly boss: PgBoss;
+  readonly cache: ModelCache;
+}
+
+/** What a computation may use. */
+export interface Analysis {
+  readonly connection: Connection;
+  readonly task: PairTask;
+  readonly rows: Awaited<ReturnType<typeof loadPair>>;
+  /** The model, loaded when it is asked for. */
+  readonly model: () => Promise<LoadedModel>;
+  readonly options: RunOptions;
+}
+
+/** Writes a result; gives the attribution that the task made or used, if any. */
+export type StoreResult = (tx: Transaction) => Promise<number | null>;
+
+/** Computes what `input` asks for one pair, and returns what writes it. */
+function compute(analysis: Analysis, input: AnalysisInput): Promise<StoreResult> {
+  switch (input.kind) {
+    case "build_graph":
+      return computeGraph(analysis, input);
+  }
+}
+
+/**
+ * Computes the task's result and stores it together with the task's completion. A task whose job has ended is completed
+ * without computing. Throws what is worth another attempt.
+ */
+export async function performAnalyse(parts: AnalyseParts, attempt: Attempt<PairTask>): Promise<void> {
+  const { connection, boss, cache } = parts;
+  const { db } = connection;
+  const { task } = attempt;
+  const [job] = await db.select({ input: jobs.input }).from(jobs).where(eq(jobs.id, task.jobId));
+  if (job === undefined || !(await startJob(db, task.jobId))) return void await boss.complete("analyse", attempt);
+
+  const rows = await loadPair(db, task);
+  const ended = new AbortController();
+  const signal = AbortSignal.any([attempt.signal, ended.signal]);
+  const onProgress = progressReporter(db, task, rows.failureCase.key, ended);
+  const options = { signal, onProgress };
+  try {
+    const model = () => cache.get(rows.model, options);
+    const store = await compute({ connection, task, rows, model, options }, job.input as AnalysisInput);
+    await db.transaction(async (tx) => {
+      if (await lockJob(tx, task.jobId) === "running") await finishTask(tx, task, await store(tx));
+      await boss.complete("analyse", attempt, null, inside(tx));
+    });
+  } catch (error) {
+    if (ended.signal.aborted) return void await boss.complete("analyse", attempt);
+    if (!(error instanceof InputError)) throw error;
+    await failTask(db, task, error.message);
+    await boss.complete("analyse", attempt);
+  }
+}

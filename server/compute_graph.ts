@@ -1,0 +1,112 @@
+/** The attribution graph of a token pair, computed and stored with its attribution. */
+import { createHash } from "node:crypto";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { and, eq } from "drizzle-orm";
+import type { GraphResult } from "../gpu/engine.ts";
+import type { AnalysisInput, GraphOptions, GraphSummary } from "../schema/analysis_values.ts";
+import { attributionGraphs } from "../schema/analysis_tables.ts";
+import type { Database } from "../schema/context.ts";
+import { attributions } from "../schema/tables.ts";
+import type { Analysis, StoreResult } from "./analyse_task.ts";
+import { attributionRow } from "./attribution_row.ts";
+import type { Transaction } from "./database.ts";
+import { graphFile, transitionSummary } from "./graph_file.ts";
+
+/** SHA-256 of options, whatever the order of their keys. */
+export function hashOfOptions({ transitions, mass, minRelevance, reach, heads, edgeBudget }: GraphOptions): string {
+  const values = [transitions, mass, minRelevance, reach, heads, edgeBudget];
+  return createHash("sha256").update(JSON.stringify(values)).digest("hex");
+}
+
+export async function computeGraph(
+  { connection: { db }, task, rows, model, options }: Analysis,
+  input: Extract<AnalysisInput, { kind: "build_graph" }>,
+): Promise<StoreResult> {
+  const optionsHash = hashOfOptions(input.options);
+  const ofPair = and(
+    eq(attributions.tokenPairId, task.tokenPairId),
+    eq(attributions.rule, input.rule),
+    eq(attributions.modelId, task.modelId),
+  );
+  const stored = await storedGraph(db, ofPair, optionsHash);
+  if (stored !== undefined) return () => Promise.resolve(stored);
+
+  const { failureCase, pair } = rows;
+  const { transitions, ...settings } = input.options;
+  const graph = await (await model()).graph({
+    inputIds: failureCase.inputIds,
+    target: pair.targetId,
+    contrast: pair.contrastId,
+    rule: input.rule,
+    ...settings,
+    ...(transitions === null ? {} : { transitions }),
+  }, options);
+  const attribution = attributionRow({ ...pair, ...failureCase, ...task }, graph);
+  return async (tx) => {
+    await tx.insert(attributions).values(attribution)
+      .onConflictDoNothing({ target: [attributions.tokenPairId, attributions.rule, attributions.modelId] });
+    const [row] = await tx.select({ id: attributions.id }).from(attributions).where(ofPair);
+    if (row === undefined) throw new Error("An attribution that was just written cannot be read");
+    await tx.insert(attributionGraphs).values({
+      attributionId: row.id,
+      options: input.options,
+      optionsHash,
+      ...countsOf(graph),
+      summary: summaryOf(graph),
+      file: gzipSync(graphFile(graph)),
+      adapter: graph.adapter,
+      seconds: graph.seconds,
+    }).onConflictDoNothing({ target: [attributionGraphs.attributionId, attributionGraphs.optionsHash] });
+    return row.id;
+  };
+}
+
+async function storedGraph(
+  db: Database | Transaction,
+  ofPair: ReturnType<typeof and>,
+  optionsHash: string,
+): Promise<number | undefined> {
+  const [row] = await db.select({ id: attributions.id }).from(attributions)
+    .innerJoin(attributionGraphs, eq(attributionGraphs.attributionId, attributions.id))
+    .where(and(ofPair, eq(attributionGraphs.optionsHash, optionsHash)));
+  return row?.id;
+}
+
+/** Nodes with an edge, and edges. */
+function countsOf({ inputIds, transitions }: GraphResult): { readonly nodes: number; readonly edges: number } {
+  const nodes = new Set<number>();
+  let count = 0;
+  for (const { source, target, edges } of transitions) {
+    count += edges.weights.length;
+    for (const token of edges.sources) nodes.add(source * inputIds.length + token);
+    for (const token of edges.targets) nodes.add(target * inputIds.length + token);
+  }
+  return { nodes: nodes.size, edges: count };
+}
+
+function summaryOf(graph: GraphResult): GraphSummary {
+  return {
+    nodeLayers: graph.nodeLayers,
+    transitions: graph.transitions.map((transition) => transitionSummary(transition)),
+    metrics: {},
+  };
+}
+
+const PATH = /^\/graphs\/(\d{1,9})\.cgf$/;
+
+/** Answers `/graphs/ID.cgf` with a graph file; undefined for other paths. */
+export async function downloadGraph(db: Database, path: string): Promise<Response | undefined> {
+  const id = PATH.exec(path)?.[1];
+  if (id === undefined) return undefined;
+  const [row] = await db.select({ file: attributionGraphs.file }).from(attributionGraphs)
+    .where(eq(attributionGraphs.id, Number(id)));
+  if (!row) return new Response("There is no such graph\n", { status: 404 });
+  return new Response(new Uint8Array(gunzipSync(row.file)), {
+    headers: {
+      "content-type": "application/octet-stream",
+      "content-disposition": `attachment; filename="graph-${id}.cgf"`,
+      // A graph never changes once it is stored.
+      "cache-control": "private, max-age=31536000, immutable",
+    },
+  });
+}

@@ -1,0 +1,67 @@
+/** What tasks on one token pair share: the rows they read, and how they tell of their progress. */
+import { eq } from "drizzle-orm";
+import type { Progress } from "../gpu/engine.ts";
+import { InputError } from "../gpu/errors.ts";
+import type { Database } from "../schema/context.ts";
+import { failureCases, models, tokenPairs } from "../schema/tables.ts";
+import { reportProgress } from "./jobs.ts";
+import type { PairTask } from "./queue.ts";
+
+/** A token pair with its case, and the model that the task names. Throws InputError when there is none. */
+export async function loadPair(db: Database, task: PairTask) {
+  const [row] = await db.select({
+    model: {
+      id: models.id,
+      name: models.name,
+      directory: models.directory,
+      hash: models.hash,
+      parameters: models.parameters,
+      tokenizerHash: models.tokenizerHash,
+    },
+    failureCase: {
+      key: failureCases.key,
+      benchmark: failureCases.benchmark,
+      inputIds: failureCases.inputIds,
+      tokenTexts: failureCases.tokenTexts,
+      segments: failureCases.segments,
+    },
+    pair: {
+      targetId: tokenPairs.targetId,
+      targetText: tokenPairs.targetText,
+      contrastId: tokenPairs.contrastId,
+      contrastText: tokenPairs.contrastText,
+    },
+  }).from(tokenPairs)
+    .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
+    .innerJoin(models, eq(models.id, task.modelId))
+    .where(eq(tokenPairs.id, task.tokenPairId));
+  if (!row) {
+    throw new InputError(`there is no token pair ${task.tokenPairId}`, "tokenPairIds", "ask for one that is there");
+  }
+  return row;
+}
+
+/** Least time between two progress reports, in milliseconds. */
+const REPORT_MS = 250;
+
+/** Passes progress on to the job, now and then; aborts the work when the job has ended. */
+export function progressReporter(
+  db: Database,
+  task: PairTask,
+  key: string,
+  ended: AbortController,
+): (progress: Progress) => void {
+  let last = 0;
+  let busy = false;
+  return ({ phase, done, total }) => {
+    const now = Date.now();
+    if (busy || now - last < REPORT_MS) return;
+    last = now;
+    busy = true;
+    const share = total > 0 ? ` ${Math.floor(100 * done / total)} %` : "";
+    reportProgress(db, task.jobId, { message: `${key}: ${phase}${share}` }).then(
+      (running) => running || ended.abort(new Error("The job has ended")),
+      () => {},
+    ).finally(() => busy = false);
+  };
+}
