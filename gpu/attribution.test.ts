@@ -252,6 +252,28 @@ describe.each(SHAPES)(
       }
     });
 
+    test("pairs, positions and rules of one prompt share a pass and give what each gives alone", async () => {
+      const prompt = ids(50);
+      const pairs = Array.from({ length: 9 }, (_, index): AttributionRequest => {
+        const contrast = random.integer(0, shape.vocabulary - 1);
+        const rule = RULES[index % 3] as AttributionRequest["rule"];
+        const inputIds = prompt.slice(0, [50, 50, 50, 34, 17, 16, 1, 49, 50][index]);
+        return { inputIds, contrast, rule, ...(index === 0 ? {} : { target: (contrast + 1) % shape.vocabulary }) };
+      });
+      const others = [request(23, "attnlrp"), request(9, "attnlrp"), request(31, "gradient")];
+      const all = [...pairs.slice(0, 4), ...others, ...pairs.slice(4)];
+      const frugal = await loadModel(device, directory, { keepBytes: 0 });
+      for (const [loaded, several] of [[model, all], [frugal, pairs]] as const) {
+        const packed = await loaded.attributeMany(several);
+        for (const [index, one] of several.entries()) {
+          const { seconds: _, ...alone } = await loaded.attribute(one);
+          const { seconds: __, ...found } = packed[index] as AttributionResult;
+          expect(found, `request ${index}`).toEqual(alone);
+        }
+      }
+      frugal.dispose();
+    });
+
     test.each(RULES)("blocks computed again for the backward pass give the same numbers, %s", async (rule) => {
       const frugal = await loadModel(device, directory, { keepBytes: 0 });
       const one = request(29, rule);

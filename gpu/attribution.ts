@@ -1,73 +1,235 @@
 /** Node relevance of contrastive attributions: forward, seed, backward (method.md sections 1 and 2). */
-import { blockBackward, openGradientSpace, type Sequence } from "./blocks.ts";
-import type { AttributionRequest, AttributionResult, RunOptions } from "./engine.ts";
-import { rowDot } from "./kernels/row-moves.ts";
-import { blockStateOf, chooseTokens, forward, pacer, type Pair, type Runner, seed } from "./pass.ts";
+import {
+  blockBackward,
+  gradientRowBytes,
+  type GradientSpace,
+  openGradientSpace,
+  openTargetSpace,
+  type Sequence,
+  targetScoreBytes,
+} from "./blocks.ts";
+import type { AttributionRequest, AttributionResult, Progress, Rule, RunOptions } from "./engine.ts";
+import { moveRows, rowDot } from "./kernels/row-moves.ts";
+import type { ModelConfig } from "./model/config.ts";
+import { type Pack, packRows, planPacks } from "./pack.ts";
+import { PANEL, panelBytes, panelsOf } from "./panels.ts";
+import {
+  blockStateOf,
+  chooseTokens,
+  forward,
+  type ForwardPass,
+  pacer,
+  type Pair,
+  type Runner,
+  seed,
+  seedRows,
+} from "./pass.ts";
 import type { BlockWeights } from "./weights.ts";
 
-/** Attributions of several requests in one pass. Each result is that of the request alone, to the last bit. */
-export async function attributePacked(
+/** Device bytes of the gradients of several pairs of one prompt that are pulled back at once. */
+const PACK_BYTES = 2 ** 29;
+
+/** Attributions of any number of requests, in their order. Each result is that of the request alone, to the last bit. */
+export async function attributeAll(
   runner: Runner,
   requests: readonly AttributionRequest[],
   options: RunOptions,
 ): Promise<AttributionResult[]> {
+  const { device, model: { config }, keepBytes } = runner;
+  // An empty device takes what a prompt of a single panel needs; the memory that is free is the caller's to check.
+  const limits = { bytes: Math.max(2 ** 30, 4 * keepBytes), keepBytes, bindingBytes: device.info.bindingBytes };
+  const packs = planPacks(requests, packRows(config, limits));
+  const results = new Array<AttributionResult>(requests.length);
+  for (const [index, pack] of packs.entries()) {
+    const run = pack.members.length > pack.sequences.length ? attributeShared : attributeSideBySide;
+    const relevances = await run(runner, pack, requests, withProgress(options, index, packs.length));
+    pack.members.forEach(({ request }, at) => results[request] = relevances[at] as AttributionResult);
+  }
+  return results;
+}
+
+/** Progress of one of several packs as a part of all their blocks. */
+function withProgress(options: RunOptions, index: number, packs: number): RunOptions {
+  const { onProgress } = options;
+  if (!onProgress || packs === 1) return options;
+  const ofAll = ({ phase, done, total }: Progress) =>
+    onProgress({ phase, done: index * total + done, total: packs * total });
+  return { ...options, onProgress: ofAll };
+}
+
+/** Several prompts, each with one request, all of one rule: one gradient over all rows. */
+async function attributeSideBySide(
+  runner: Runner,
+  { sequences, members }: Pack,
+  all: readonly AttributionRequest[],
+  options: RunOptions,
+): Promise<AttributionResult[]> {
   const start = performance.now();
-  const { device, model, weights } = runner;
-  const { config } = model;
-  const rule = requests[0]?.rule;
-  if (rule === undefined) return [];
-  if (requests.some((request) => request.rule !== rule)) throw new Error("a pack has one rule");
-  const pass = await forward(runner, requests.map(({ inputIds }) => inputIds), options);
+  const requests = members.map(({ request }) => all[request] as AttributionRequest);
+  const { rule } = requests[0] as AttributionRequest;
+  const pass = await forward(runner, sequences, options);
   const { workspace } = pass;
   try {
     const pairs = await chooseTokens(runner, pass, requests);
-    const { rows } = workspace;
-    const relevance = workspace.adopt(device.allocate((config.layers + 1) * rows * 4, "node relevance"));
     const gradient = seed(runner, pass, pairs, rule);
-    const space = openGradientSpace(workspace);
-    rowDot(
-      device,
-      rows,
-      config.hidden,
-      pass.nodes[config.layers] as GPUBuffer,
-      gradient,
-      relevance,
-      config.layers * rows,
+    const values = await pullBack(runner, pass, openGradientSpace(workspace), rule, gradient, options);
+    return requests.map((request, index) =>
+      toResult(runner, request, pairs[index] as Pair, start, (layer) => {
+        const from = layer * workspace.rows + (workspace.sequences[index] as Sequence).firstRow;
+        return values.subarray(from, from + request.inputIds.length);
+      })
     );
-    const pace = pacer(device, config, rows, options);
-    for (let layer = config.layers - 1; layer >= 0; layer--) {
-      const state = blockStateOf(runner, pass, layer);
-      blockBackward(space, weights.blocks[layer] as BlockWeights, state, rule, gradient);
-      rowDot(device, rows, config.hidden, state.input, gradient, relevance, layer * rows);
-      await pace("backward", config.layers - layer);
-    }
-    const values = new Float32Array(await device.read(relevance, 0, (config.layers + 1) * rows * 4));
-    const seconds = (performance.now() - start) / 1000;
-    return requests.map((request, index) => {
-      const { target, contrast } = pairs[index] as Pair;
-      const tokens = request.inputIds.length;
-      const { firstRow } = workspace.sequences[index] as Sequence;
-      const nodeRelevance = new Float32Array((config.layers + 1) * tokens);
-      for (let layer = 0; layer <= config.layers; layer++) {
-        const from = layer * rows + firstRow;
-        nodeRelevance.set(values.subarray(from, from + tokens), layer * tokens);
-      }
-      refuseNonFinite(nodeRelevance, tokens, model.directory);
-      return {
-        rule,
-        inputIds: request.inputIds,
-        target,
-        contrast,
-        logitDifference: target.logit - contrast.logit,
-        layers: config.layers,
-        nodeRelevance,
-        adapter: device.info.name,
-        seconds,
-      };
-    });
   } finally {
     workspace.free();
   }
+}
+
+/** Several requests over one prompt: they share its forward pass, and several gradients are pulled back at once. */
+async function attributeShared(
+  runner: Runner,
+  { sequences, members }: Pack,
+  all: readonly AttributionRequest[],
+  options: RunOptions,
+): Promise<AttributionResult[]> {
+  const start = performance.now();
+  const requests = members.map(({ request }) => all[request] as AttributionRequest);
+  const pass = await forward(runner, sequences, options, { purpose: "backward", reads: members });
+  try {
+    const pairs = await chooseTokens(runner, pass, requests);
+    const results = new Array<AttributionResult>(requests.length);
+    for (const rule of new Set(requests.map((request) => request.rule))) {
+      const seeds = seedRows(runner, pass, pairs, rule);
+      const ofRule = [...requests.keys()].filter((index) => requests[index]?.rule === rule);
+      for (const group of groupByRows(runner.model.config, ofRule, (index) => members[index]?.position ?? 0)) {
+        const values = await pullTargets(runner, pass, rule, seeds, group, options);
+        group.members.forEach((index, target) => {
+          const request = requests[index] as AttributionRequest;
+          results[index] = toResult(runner, request, pairs[index] as Pair, start, (layer) => {
+            const from = (layer * group.members.length + target) * group.rows;
+            return values.subarray(from, from + request.inputIds.length);
+          });
+        });
+      }
+    }
+    return results;
+  } finally {
+    pass.workspace.free();
+  }
+}
+
+interface TargetGroup {
+  /** Indices of requests. */
+  readonly members: readonly number[];
+  /** Each of them and its row. */
+  readonly places: readonly number[];
+  /** Rows that the farthest of them needs, whole panels. */
+  readonly rows: number;
+}
+
+/** Groups of requests whose gradients fit into a pack's memory; those at late positions go together. */
+function groupByRows(
+  config: ModelConfig,
+  indices: readonly number[],
+  positionOf: (index: number) => number,
+): TargetGroup[] {
+  const waiting = [...indices].sort((a, b) => positionOf(a) - positionOf(b));
+  const groups: TargetGroup[] = [];
+  while (waiting.length > 0) {
+    const rows = panelsOf(positionOf(waiting.at(-1) as number) + 1) * PANEL;
+    const bytes = rows * gradientRowBytes(config) + targetScoreBytes(config, rows);
+    const members = waiting.splice(-Math.max(1, Math.floor(PACK_BYTES / bytes)));
+    groups.push({ members, places: members.map(positionOf), rows });
+  }
+  return groups;
+}
+
+/** Relevance [layers + 1, targets, rows] of a group, whose gradients start from rows of `seeds`. */
+async function pullTargets(
+  runner: Runner,
+  pass: ForwardPass,
+  rule: Rule,
+  seeds: GPUBuffer,
+  { members, places, rows }: TargetGroup,
+  options: RunOptions,
+): Promise<Float32Array> {
+  const { device, model: { config: { hidden } } } = runner;
+  const count = members.length;
+  const space = openTargetSpace(pass.workspace, count, rows, "whole");
+  const scratch: GPUBuffer[] = [];
+  const own = (buffer: GPUBuffer) => {
+    scratch.push(buffer);
+    return buffer;
+  };
+  try {
+    const lists = [members, places.map((position, target) => target * rows + position)].map((list) => {
+      const buffer = own(device.allocate(count * 4, "rows of targets"));
+      device.write(buffer, 0, Uint32Array.from(list));
+      return buffer;
+    }) as [GPUBuffer, GPUBuffer];
+    const chosen = own(device.allocate(panelBytes(count, hidden), "gradients at the targets"));
+    const gradient = space.allocate(hidden, "gradients of targets");
+    moveRows(device, "gather", count, hidden, lists[0], seeds, chosen);
+    moveRows(device, "scatter", count, hidden, lists[1], chosen, gradient);
+    return await pullBack(runner, pass, space, rule, gradient, options);
+  } finally {
+    space.free();
+    scratch.forEach((buffer) => device.free(buffer));
+  }
+}
+
+/** Pulls gradients at the last node layer back to the embeddings; relevance [layers + 1, targets, rows]. */
+async function pullBack(
+  runner: Runner,
+  pass: ForwardPass,
+  space: GradientSpace,
+  rule: Rule,
+  gradient: GPUBuffer,
+  options: RunOptions,
+): Promise<Float32Array> {
+  const { device, model: { config }, weights } = runner;
+  const { targets, rows } = space;
+  const size = targets * rows;
+  const relevance = device.allocate((config.layers + 1) * size * 4, "node relevance");
+  try {
+    const record = (layer: number, nodes: GPUBuffer) =>
+      rowDot(device, rows, config.hidden, nodes, gradient, relevance, layer * size, targets);
+    record(config.layers, pass.nodes[config.layers] as GPUBuffer);
+    const pace = pacer(device, config, size, options);
+    for (let layer = config.layers - 1; layer >= 0; layer--) {
+      const state = blockStateOf(runner, pass, layer);
+      blockBackward(space, weights.blocks[layer] as BlockWeights, state, rule, gradient);
+      record(layer, state.input);
+      await pace("backward", config.layers - layer);
+    }
+    return new Float32Array(await device.read(relevance, 0, (config.layers + 1) * size * 4));
+  } finally {
+    device.free(relevance);
+  }
+}
+
+function toResult(
+  { device, model }: Runner,
+  request: AttributionRequest,
+  { target, contrast }: Pair,
+  start: number,
+  relevanceOf: (layer: number) => Float32Array,
+): AttributionResult {
+  const { layers } = model.config;
+  const tokens = request.inputIds.length;
+  const nodeRelevance = new Float32Array((layers + 1) * tokens);
+  for (let layer = 0; layer <= layers; layer++) nodeRelevance.set(relevanceOf(layer), layer * tokens);
+  refuseNonFinite(nodeRelevance, tokens, model.directory);
+  return {
+    rule: request.rule,
+    inputIds: request.inputIds,
+    target,
+    contrast,
+    logitDifference: target.logit - contrast.logit,
+    layers,
+    nodeRelevance,
+    adapter: device.info.name,
+    seconds: (performance.now() - start) / 1000,
+  };
 }
 
 /** Throws when a relevance [layers + 1, tokens] is not finite, and says where it went wrong first. */

@@ -225,14 +225,30 @@ export function openGradientSpace(workspace: Workspace): GradientSpace {
   );
 }
 
-/** Allocates the work space for several targets over the first `rows` rows of a workspace of one sequence. */
-export function openTargetSpace(workspace: Workspace, targets: number, rows: number): GradientSpace {
+/**
+ * Allocates the work space for several targets over the first `rows` rows of a workspace of one sequence. `cut`: blocks of
+ * scores shrink with the number of targets, which saves memory; or `whole`: they are those of a single target, so that
+ * every sum is that of the target alone.
+ */
+export function openTargetSpace(
+  workspace: Workspace,
+  targets: number,
+  rows: number,
+  blocks: "cut" | "whole" = "cut",
+): GradientSpace {
   const [sequence, another] = workspace.sequences;
   if (!sequence || another) throw new Error("targets are packed over one sequence");
   const length = Math.min(rows, sequence.length);
   const { config } = workspace;
-  const cut = (window: number | null) => cutScores(config.heads, { firstRow: 0, length }, window, targets);
+  const cut = (window: number | null) =>
+    cutScores(config.heads, { firstRow: 0, length }, window, blocks === "cut" ? targets : 1);
   return allocateGradients(workspace, targets, rows, cutByWindow(config, cut));
+}
+
+/** Device bytes of the blocks of scores of a GradientSpace whose blocks are whole, for each target of `length` tokens. */
+export function targetScoreBytes(config: ModelConfig, length: number): number {
+  const blocks = cutByWindow(config, (window) => cutScores(config.heads, { firstRow: 0, length }, window));
+  return 2 * scoreBytes([...blocks.values()].flat());
 }
 
 /** Device bytes of a GradientSpace but for its blocks of scores, for each row of each target. */
@@ -302,7 +318,8 @@ function cutScores(
     let end = Math.min(firstQuery + PANEL, length);
     while (end < length) {
       const next = Math.min(end + PANEL, length);
-      if (targets * headCount * panelBytes(next - firstQuery, next - firstKey) > SCORE_BYTES) break;
+      // Counted in whole panels: a prefix of a sequence is cut where the sequence is, so their sums are the same.
+      if (targets * headCount * panelBytes(next - firstQuery, panelsOf(next) * PANEL - firstKey) > SCORE_BYTES) break;
       end = next;
     }
     // Whole panels of keys: the transposed product reads and writes them so.

@@ -200,8 +200,10 @@ export interface LoadedModel {
   /** Throws InputError for ids out of range, no ids, too many ids, or a target equal to the contrast. */
   attribute(request: AttributionRequest, options?: RunOptions): Promise<AttributionResult>;
   /**
-   * Several attributions of one rule in one pass over the device; each result equals that of the request alone, to
-   * the last bit. `seconds` is the time of the whole pack. Throws as `attribute`, before anything runs.
+   * Any number of attributions, in their order: split into packs that fit the device, each one pass over it. Requests of
+   * one prompt share its forward pass: several token pairs, rules, and positions, that is prompts of which one is the
+   * other's beginning. Each result equals that of the request alone, to the last bit; its `seconds` are its whole pack's.
+   * Throws as `attribute`, before anything runs.
    */
   attributeMany(requests: readonly AttributionRequest[], options?: RunOptions): Promise<readonly AttributionResult[]>;
   /** Attribution and its graph. Throws as `attribute`, and for transitions or bounds that make no sense. */

@@ -1,5 +1,5 @@
 /** A model on a device, as `gpu/engine.ts` promises it: requests checked, run one after another. */
-import { attributePacked } from "./attribution.ts";
+import { attributeAll } from "./attribution.ts";
 import { TILE_LIMITS, type TileLimits } from "./closed_form.ts";
 import type { Device } from "./dawn.ts";
 import type { AttributionRequest, AttributionResult, LoadedModel, RunOptions, ScoreRequest } from "./engine.ts";
@@ -106,12 +106,12 @@ export async function loadModel(device: Device, directory: string, options: Load
     adapter: device.info,
     async attribute(request, runOptions = {}) {
       checkRequest(model.config, request);
-      const [result] = await inTurn(() => attributePacked(runner, [request], runOptions));
+      const [result] = await inTurn(() => attributeAll(runner, [request], runOptions));
       return result as AttributionResult;
     },
     attributeMany(requests, runOptions = {}) {
       requests.forEach((request) => checkRequest(model.config, request));
-      return inTurn(() => attributePacked(runner, requests, runOptions));
+      return inTurn(() => attributeAll(runner, requests, runOptions));
     },
     async graph(request, runOptions = {}) {
       checkRequest(model.config, request);

@@ -37,6 +37,12 @@ export interface Runner {
   readonly tiles: TileLimits;
 }
 
+/** A token of a sequence of a pass. */
+export interface Place {
+  readonly sequence: number;
+  readonly position: number;
+}
+
 /** A forward pass over sequences laid one after the other. */
 export interface ForwardPass {
   readonly workspace: Workspace;
@@ -46,9 +52,10 @@ export interface ForwardPass {
   readonly states: readonly BlockState[];
   /** Where a block that is computed again writes its output, which nobody reads; undefined when all states are kept. */
   readonly spare: GPUBuffer | undefined;
-  /** Rows of the sequences' last tokens. */
+  /** Places whose predictions are wanted, and their rows. */
+  readonly reads: readonly Place[];
   readonly lastRowsBuffer: GPUBuffer;
-  /** Residual stream and final-normed residual stream at the last tokens, [sequences, hidden]; 1 / RMS beside. */
+  /** Residual stream and final-normed residual stream at those places, [reads, hidden]; 1 / RMS beside. */
   readonly last: GPUBuffer;
   readonly lastNormed: GPUBuffer;
   readonly lastScale: GPUBuffer;
@@ -59,6 +66,8 @@ export interface ForwardPurpose {
   readonly purpose: "backward" | "logits" | "prefill";
   /** Called when a block's work is recorded, to record more that reads its state. */
   readonly afterBlock?: (layer: number, workspace: Workspace, state: BlockState) => void;
+  /** Places whose predictions are wanted; by default the last token of each sequence. */
+  readonly reads?: readonly Place[] | undefined;
   /** What is changed in each sequence; not for a backward pass. */
   readonly interventions?: readonly Intervened[] | undefined;
 }
@@ -68,7 +77,7 @@ export async function forward(
   { device, model, weights, keepBytes }: Runner,
   sequences: readonly (readonly number[])[],
   options: RunOptions,
-  { purpose, afterBlock, interventions }: ForwardPurpose = { purpose: "backward" },
+  { purpose, afterBlock, interventions, reads }: ForwardPurpose = { purpose: "backward" },
 ): Promise<ForwardPass> {
   const { config } = model;
   const forBackward = purpose === "backward";
@@ -113,9 +122,12 @@ export async function forward(
       await pace("forward", layer + 1);
     }
 
-    const lastRows = workspace.sequences.map(({ firstRow, length }) => firstRow + length - 1);
+    const places = reads ?? sequences.map(({ length }, sequence): Place => ({ sequence, position: length - 1 }));
+    const lastRows = places.map(({ sequence, position }) =>
+      (workspace.sequences[sequence] as Sequence).firstRow + position
+    );
     const own = workspace.adopt;
-    const count = sequences.length;
+    const count = places.length;
     const lastRowsBuffer = own(device.allocate(panelsOf(count) * PANEL * 4, "last rows"));
     device.write(lastRowsBuffer, 0, Uint32Array.from(lastRows));
     const last = own(device.allocate(panelBytes(count, config.hidden), "last rows of the residual stream"));
@@ -131,7 +143,7 @@ export async function forward(
       y: lastNormed,
       r: lastScale,
     });
-    return { workspace, nodes, states, spare, lastRowsBuffer, last, lastNormed, lastScale };
+    return { workspace, nodes, states, spare, reads: places, lastRowsBuffer, last, lastNormed, lastScale };
   } catch (error) {
     workspace.free();
     throw error;
@@ -211,16 +223,16 @@ function readRow(packed: Float32Array, row: number, columns: number): Float32Arr
   return Float32Array.from({ length: columns }, (_, column) => packed[panelIndex(row, column, columns)] as number);
 }
 
-/** Logits at each sequence's last token, [vocabulary] each. */
+/** Logits at each place that the pass reads, [vocabulary] each. */
 export async function lastLogits({ device, model, weights }: Runner, pass: ForwardPass): Promise<Float32Array[]> {
-  const count = pass.workspace.sequences.length;
+  const count = pass.reads.length;
   const { vocabulary } = model.config;
   const bytes = panelBytes(count, vocabulary);
   const logits = device.allocate(bytes, "logits");
   try {
     project(device, count, pass.lastNormed, weights.unembedding, logits);
     const packed = new Float32Array(await device.read(logits, 0, bytes));
-    return pass.workspace.sequences.map((_, row) => readRow(packed, row, vocabulary));
+    return pass.reads.map((_, row) => readRow(packed, row, vocabulary));
   } finally {
     device.free(logits);
   }
@@ -262,7 +274,16 @@ export async function chooseTokens(
 }
 
 /** Records the gradient of the objective at the last node layer, [rows, hidden]: zero but for the last tokens. */
-export function seed(
+export function seed(runner: Runner, pass: ForwardPass, pairs: readonly Pair[], rule: Rule): GPUBuffer {
+  const { hidden } = runner.model.config;
+  const rows = seedRows(runner, pass, pairs, rule);
+  const gradient = pass.workspace.allocate(hidden, "gradient");
+  moveRows(runner.device, "scatter", pairs.length, hidden, pass.lastRowsBuffer, rows, gradient);
+  return gradient;
+}
+
+/** Records the gradient of each pair's objective at the row that the pass reads for it, [pairs, hidden]. */
+export function seedRows(
   { device, model, weights }: Runner,
   pass: ForwardPass,
   pairs: readonly Pair[],
@@ -290,7 +311,5 @@ export function seed(
     g: lastGradient,
     accumulate: false,
   });
-  const gradient = workspace.allocate(hidden, "gradient");
-  moveRows(device, "scatter", pairs.length, hidden, pass.lastRowsBuffer, lastGradient, gradient);
-  return gradient;
+  return lastGradient;
 }
