@@ -19,6 +19,7 @@ test.each(operations)("the page's document %s is valid against schema.graphql", 
 test("every document of the page is checked", () => {
   expect(operations.map(([name]) => name).sort()).toEqual([
     "ATTRIBUTE",
+    "BUILD_GRAPH",
     "CANCEL_JOB",
     "LIST_ATTRIBUTIONS",
     "LIST_CASES",

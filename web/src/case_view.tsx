@@ -2,6 +2,8 @@
 /** The page of one failure case. */
 import { useEffect } from "preact/hooks";
 import { Candidates } from "./candidates.tsx";
+import { Choice } from "./choice.tsx";
+import { GraphSection } from "./graph/graph_section.tsx";
 import { HeatFigure } from "./heat_figure.tsx";
 import { useEndedJobs } from "./job_store.ts";
 import { Empty, Trouble, Waiting } from "./notice.tsx";
@@ -61,9 +63,22 @@ export function CaseView({ route }: { readonly route: CaseRoute }) {
             : (
               <>
                 <Verdict pair={pair} />
-                {tokens.data === undefined
-                  ? tokens.error === undefined ? <Waiting what="tokens" /> : null
-                  : <HeatFigure route={route} failureCase={failureCase} pair={pair} tokens={tokens.data} />}
+                {tokens.data === undefined ? tokens.error === undefined ? <Waiting what="tokens" /> : null : (
+                  <>
+                    <Choice
+                      label="View"
+                      value={route.view}
+                      options={[
+                        { value: "heat", label: "heatmap", title: "Relevance over the text" },
+                        { value: "graph", label: "graph", title: "How relevance flowed between tokens and layers" },
+                      ]}
+                      onChange={(view) => go({ ...route, view }, "replace")}
+                    />
+                    {route.view === "heat"
+                      ? <HeatFigure route={route} failureCase={failureCase} pair={pair} tokens={tokens.data} />
+                      : <GraphSection route={route} failureCase={failureCase} pair={pair} tokens={tokens.data} />}
+                  </>
+                )}
                 <Candidates pair={pair} prefix={failureCase.prefix} />
               </>
             )}

@@ -1,12 +1,13 @@
 /** @jsxImportSource preact */
 /** The heatmap of one token pair with its switches, legend, caption and the strongest tokens. */
 import { useMemo, useRef, useState } from "preact/hooks";
-import { AttributeBox } from "./attribute_box.tsx";
 import { DownloadLink } from "./download_link.tsx";
 import { HeatCaption } from "./heat_caption.tsx";
 import { HeatControls } from "./heat_controls.tsx";
 import type { View } from "./heat_value.ts";
 import { Legend } from "./legend.tsx";
+import { attribute } from "./job_store.ts";
+import { RULE_NAMES } from "./names.ts";
 import { Trouble, Waiting } from "./notice.tsx";
 import type { Case, Pair, Token } from "./operations/case.ts";
 import { type Heat, readHeat } from "./read_case.ts";
@@ -15,6 +16,7 @@ import { StrongestTokens } from "./strongest_tokens.tsx";
 import { TokenFlow } from "./token_flow.tsx";
 import { useLoad } from "./use_load.ts";
 import { Fork } from "./verdict.tsx";
+import { WorkBox } from "./work_box.tsx";
 
 /** The heat to show: the one asked for, or while that is read the last one of the same attribution. */
 function useSteadyHeat(heat: Heat | undefined, attributionId: string | undefined): Heat | undefined {
@@ -53,7 +55,13 @@ export function HeatFigure(props: {
       >
         <HeatControls route={route} layers={layers} computed={pair.attributions.map(({ rule }) => rule)} />
         {attribution === undefined
-          ? <AttributeBox key={`${pair.id} ${route.rule}`} pairId={pair.id} rule={route.rule} />
+          ? (
+            <WorkBox
+              key={`${pair.id} ${route.rule}`}
+              what={RULE_NAMES[route.rule]}
+              start={() => attribute(pair.id, route.rule)}
+            />
+          )
           : null}
         {reading.error === undefined ? null : <Trouble error={reading.error} onRetry={reading.reload} />}
         <div class={`flow${heat !== undefined && reading.loading ? " stale" : ""}`}>

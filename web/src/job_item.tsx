@@ -4,7 +4,17 @@ import { useState } from "preact/hooks";
 import { cancel, isActive } from "./job_store.ts";
 import type { Job } from "./operations/jobs.ts";
 
-const KIND = { ATTRIBUTE: "Attribution", IMPORT: "Import" } as const;
+const KIND = {
+  ATTRIBUTE: "Attribution",
+  IMPORT: "Import",
+  COLLECT: "Collection",
+  FIND_PAIRS: "Search of token pairs",
+  BUILD_GRAPH: "Graph",
+  DIAGNOSE: "Diagnosis",
+  MASK: "Masking",
+  STUDY: "Study",
+  EXPORT_PREFERENCES: "Preference weights",
+} as const;
 const STATUS = {
   QUEUED: "queued",
   RUNNING: "running",
@@ -46,7 +56,7 @@ export function JobItem({ job }: { readonly job: Job }) {
         <strong>{KIND[job.kind]}</strong>
         <span class="quiet small number">
           {STATUS[job.status]}
-          {job.kind === "ATTRIBUTE" && job.total > 1 ? ` ${job.done} of ${job.total}` : ""},{" "}
+          {job.kind !== "IMPORT" && job.total > 1 ? ` ${job.done} of ${job.total}` : ""},{" "}
           <time dateTime={job.createdAt}>{new Date(job.createdAt).toLocaleTimeString()}</time>
         </span>
       </div>

@@ -4,7 +4,7 @@
  */
 import { useEffect, useState } from "preact/hooks";
 import { request, RequestError, subscribe } from "./client.ts";
-import { ATTRIBUTE, CANCEL_JOB, type Job, LIST_JOBS, WATCH_JOB } from "./operations/jobs.ts";
+import { ATTRIBUTE, BUILD_GRAPH, CANCEL_JOB, type Job, LIST_JOBS, WATCH_JOB } from "./operations/jobs.ts";
 import type { Rule } from "./route.ts";
 
 const LISTED = 12;
@@ -106,6 +106,16 @@ function key(): string {
 export async function attribute(tokenPairId: string, rule: Rule): Promise<string> {
   const { attribute: result } = await request(ATTRIBUTE, {
     input: { tokenPairIds: [tokenPairId], rule, idempotencyKey: key() },
+  });
+  if (result.__typename === "InputError") throw new RequestError(result.problem, "refused");
+  store(result);
+  return result.id;
+}
+
+/** Asks for the graph of one pair; gives the job's id. Throws RequestError. */
+export async function buildGraph(tokenPairId: string, rule: Rule, heads: boolean): Promise<string> {
+  const { buildGraph: result } = await request(BUILD_GRAPH, {
+    input: { tokenPairIds: [tokenPairId], rule, heads, idempotencyKey: key() },
   });
   if (result.__typename === "InputError") throw new RequestError(result.problem, "refused");
   store(result);

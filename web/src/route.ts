@@ -31,6 +31,8 @@ export interface CaseRoute {
   /** Id of one of the case's token pairs; empty = the one with the largest delta. */
   readonly pair: string;
   readonly rule: Rule;
+  /** What is shown: relevance over the text, or the graph over the layers. */
+  readonly view: "heat" | "graph";
   /** Node layer; 0 = embeddings. */
   readonly layer: number;
   readonly values: "raw" | "normalised";
@@ -53,7 +55,7 @@ export const CASES: CasesRoute = {
 
 /** The first view of a case. */
 export function caseRoute(id: string): CaseRoute {
-  return { page: "case", id, pair: "", rule: "ATTNLRP", layer: 0, values: "raw", special: false };
+  return { page: "case", id, pair: "", rule: "ATTNLRP", view: "heat", layer: 0, values: "raw", special: false };
 }
 
 function oneOf<Choice extends string>(value: string | null, choices: readonly Choice[], otherwise: Choice): Choice {
@@ -81,6 +83,7 @@ export function parseRoute(hash: string): Route {
       id: decode(id),
       pair: query.get("pair") ?? "",
       rule: oneOf(query.get("rule"), RULES, "ATTNLRP"),
+      view: oneOf(query.get("view"), ["heat", "graph"], "heat"),
       layer: indexOf(query.get("layer")),
       values: oneOf(query.get("values"), ["raw", "normalised"], "raw"),
       special: query.get("special") === "yes",
@@ -116,6 +119,7 @@ export function formatRoute(route: Route): string {
     const usual = caseRoute(route.id);
     put("pair", route.pair, usual.pair);
     put("rule", route.rule, usual.rule);
+    put("view", route.view, usual.view);
     put("layer", route.layer, usual.layer);
     put("values", route.values, usual.values);
     put("special", route.special ? "yes" : "no", "no");

@@ -21,6 +21,17 @@ export interface AttributionSummary {
   readonly adapter: string;
   readonly seconds: number;
   readonly download: string;
+  readonly graphs: readonly GraphSummary[];
+}
+
+/** A stored graph; newest first. */
+export interface GraphSummary {
+  readonly id: string;
+  readonly heads: boolean;
+  readonly edgeCount: number;
+  readonly download: string;
+  readonly adapter: string;
+  readonly seconds: number;
 }
 
 export interface Pair {
@@ -76,6 +87,7 @@ export const READ_CASE: Operation<NodeOf<Case>, { readonly id: string }> = {
               adapter
               seconds
               download
+              graphs { id heads edgeCount download adapter seconds }
             }
           }
         }

@@ -4,7 +4,16 @@ import type { Rule } from "../route.ts";
 
 export interface Job {
   readonly id: string;
-  readonly kind: "ATTRIBUTE" | "IMPORT";
+  readonly kind:
+    | "ATTRIBUTE"
+    | "IMPORT"
+    | "COLLECT"
+    | "FIND_PAIRS"
+    | "BUILD_GRAPH"
+    | "DIAGNOSE"
+    | "MASK"
+    | "STUDY"
+    | "EXPORT_PREFERENCES";
   readonly status: "QUEUED" | "RUNNING" | "COMPLETED" | "FAILED" | "CANCELLED";
   readonly done: number;
   readonly total: number;
@@ -74,6 +83,29 @@ export const ATTRIBUTE: Operation<
   document: `
     mutation Attribute($input: AttributeInput!) {
       attribute(input: $input) {
+        __typename
+        ... on Job { ...JobState }
+        ... on InputError { problem: message }
+      }
+    }
+    ${JOB}
+  `,
+};
+
+export const BUILD_GRAPH: Operation<
+  { readonly buildGraph: JobResult },
+  {
+    readonly input: {
+      readonly tokenPairIds: readonly string[];
+      readonly rule: Rule;
+      readonly heads: boolean;
+      readonly idempotencyKey: string;
+    };
+  }
+> = {
+  document: `
+    mutation BuildGraph($input: BuildGraphInput!) {
+      buildGraph(input: $input) {
         __typename
         ... on Job { ...JobState }
         ... on InputError { problem: message }

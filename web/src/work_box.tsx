@@ -1,12 +1,16 @@
 /** @jsxImportSource preact */
-/** In place of a heatmap that is not computed yet: a button, then live progress. */
+/** In place of what is not computed yet: a button, then live progress. */
 import { useState } from "preact/hooks";
 import { JobBar } from "./job_item.tsx";
-import { attribute, cancel, isActive, useJobs } from "./job_store.ts";
-import { RULE_NAMES } from "./names.ts";
-import type { Rule } from "./route.ts";
+import { cancel, isActive, useJobs } from "./job_store.ts";
 
-export function AttributeBox({ pairId, rule }: { readonly pairId: string; readonly rule: Rule }) {
+export function WorkBox(props: {
+  /** What is computed, for example "AttnLRP". */
+  readonly what: string;
+  /** Asks for it; gives the job's id. */
+  readonly start: () => Promise<string>;
+}) {
+  const { what } = props;
   const [jobId, setJobId] = useState<string>();
   const [asking, setAsking] = useState(false);
   const [trouble, setTrouble] = useState<string>();
@@ -22,7 +26,7 @@ export function AttributeBox({ pairId, rule }: { readonly pairId: string; readon
     }
     setAsking(false);
   };
-  const start = () => attempt(async () => setJobId(await attribute(pairId, rule)));
+  const start = () => attempt(async () => setJobId(await props.start()));
   const stop = (id: string) => attempt(() => cancel(id));
 
   const problem = trouble ?? job?.error?.message;
@@ -31,7 +35,7 @@ export function AttributeBox({ pairId, rule }: { readonly pairId: string; readon
     return (
       <div class="wait" data-job={job.id}>
         <div class="grow">
-          <p role="status">{`${RULE_NAMES[rule]}: ${job.status === "COMPLETED" ? "done, loading" : said}`}</p>
+          <p role="status">{`${what}: ${job.status === "COMPLETED" ? "done, loading" : said}`}</p>
           <JobBar job={job} />
         </div>
         {isActive(job) ? <button type="button" disabled={asking} onClick={() => stop(job.id)}>Cancel</button> : null}
@@ -42,12 +46,12 @@ export function AttributeBox({ pairId, rule }: { readonly pairId: string; readon
     <div class="wait">
       <div class="grow">
         <p>
-          {RULE_NAMES[rule]} {job?.status === "CANCELLED" ? "was cancelled." : "is not computed for this case yet."}
+          {what} {job?.status === "CANCELLED" ? "was cancelled." : "is not computed for this case yet."}
         </p>
         {problem === undefined ? null : <p role="alert">{problem}</p>}
       </div>
       <button type="button" class="strong" disabled={asking} onClick={start}>
-        {problem === undefined ? `Compute ${RULE_NAMES[rule]}` : "Try again"}
+        {problem === undefined ? `Compute ${what}` : "Try again"}
       </button>
     </div>
   );

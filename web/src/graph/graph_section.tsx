@@ -1,0 +1,94 @@
+/// <reference lib="dom" />
+/** @jsxImportSource preact */
+/** The graph of one token pair: read when it is there, asked for when it is not. */
+import { useMemo, useState } from "preact/hooks";
+import { authorization } from "../access_token.ts";
+import { Choice } from "../choice.tsx";
+import { RequestError } from "../client.ts";
+import { DownloadLink } from "../download_link.tsx";
+import { buildGraph } from "../job_store.ts";
+import { RULE_NAMES } from "../names.ts";
+import { Trouble, Waiting } from "../notice.tsx";
+import type { Case, Pair, Token } from "../operations/case.ts";
+import { type CaseRoute, RULES } from "../route.ts";
+import { useLoad } from "../use_load.ts";
+import { go } from "../use_route.ts";
+import { WorkBox } from "../work_box.tsx";
+import { type GraphData, parseGraphFile } from "./graph_data.ts";
+import { GraphFigure } from "./graph_figure.tsx";
+
+async function readGraph(path: string, signal: AbortSignal): Promise<GraphData> {
+  const response = await fetch(path, { headers: authorization(), signal }).catch(() => {
+    throw new RequestError("The server does not answer.", "unreachable");
+  });
+  if (!response.ok) throw new RequestError(`The server answered ${response.status}.`, "refused");
+  return parseGraphFile(await response.arrayBuffer());
+}
+
+export function GraphSection(props: {
+  readonly route: CaseRoute;
+  readonly failureCase: Case;
+  readonly pair: Pair;
+  readonly tokens: readonly Token[];
+}) {
+  const { route, failureCase, pair, tokens } = props;
+  const [wanted, setWanted] = useState<"whole" | "heads">("whole");
+  const graphs = pair.attributions.find(({ rule }) => rule === route.rule)?.graphs ?? [];
+  // A graph with heads shows all that one without them shows.
+  const graph = graphs.find(({ heads }) => heads) ?? graphs[0];
+  const splits = route.rule !== "GRADIENT";
+  const wantsHeads = splits && wanted === "heads";
+  const missing = graph === undefined || (wantsHeads && !graph.heads);
+  const reading = useLoad(graph?.id ?? null, (signal) => readGraph(graph?.download ?? "", signal));
+  const texts = useMemo(() => tokens.map(({ text }) => text), [tokens]);
+  const name = `graph ${failureCase.key} ${route.rule.toLowerCase()}`.replaceAll(/[^\w.-]+/g, "-");
+  return (
+    <section class="graph-section" aria-label="Attribution graph" aria-busy={reading.loading}>
+      <div class="controls">
+        <Choice
+          label="Rule"
+          value={route.rule}
+          options={RULES.map((value) => ({ value, label: RULE_NAMES[value] }))}
+          onChange={(rule) => go({ ...route, rule }, "replace")}
+        />
+        {splits && graph?.heads !== true
+          ? (
+            <Choice
+              label="Edges"
+              value={wanted}
+              options={[
+                { value: "whole", label: "whole" },
+                { value: "heads", label: "by head", title: "Split into the OV and QK parts of each attention head" },
+              ]}
+              onChange={setWanted}
+            />
+          )
+          : null}
+      </div>
+      {missing
+        ? (
+          <WorkBox
+            key={`${pair.id} ${route.rule} ${wantsHeads}`}
+            what={`The ${RULE_NAMES[route.rule]} graph${wantsHeads ? " by head" : ""}`}
+            start={() => buildGraph(pair.id, route.rule, wantsHeads)}
+          />
+        )
+        : null}
+      {reading.error === undefined ? null : <Trouble error={reading.error} onRetry={reading.reload} />}
+      {graph !== undefined && reading.data === undefined && reading.error === undefined
+        ? <Waiting what="the graph" />
+        : null}
+      {graph === undefined || reading.data === undefined ? null : (
+        <>
+          <GraphFigure key={graph.id} name={name} data={reading.data} texts={texts} />
+          <p class="quiet small">
+            Each point is a token at a node layer, embeddings at the bottom; columns are the tokens with an edge in
+            sight. Red edges carry support for the wrong token, blue ones for the right token. Computed on{" "}
+            {graph.adapter} in {graph.seconds.toFixed(2)} s.{" "}
+            <DownloadLink path={graph.download}>The whole graph as a file</DownloadLink>
+          </p>
+        </>
+      )}
+    </section>
+  );
+}
