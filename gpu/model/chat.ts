@@ -17,6 +17,8 @@ export interface ChatOptions {
   readonly thinking?: boolean;
   /** Ends with the opening of the assistant's turn. On when left out. */
   readonly addGenerationPrompt?: boolean;
+  /** Descriptions of tools, as the template takes them: mostly JSON schemas of functions. */
+  readonly tools?: readonly unknown[];
 }
 
 /** A template and the file that holds it. */

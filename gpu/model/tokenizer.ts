@@ -78,7 +78,7 @@ export async function loadTokenizer(dir: string): Promise<Tokenizer> {
     token,
     isSpecial: (id) => special.has(id),
     specialIds,
-    chat: (messages, { thinking = false, addGenerationPrompt = true } = {}) => {
+    chat: (messages, { thinking = false, addGenerationPrompt = true, tools } = {}) => {
       if (!template) {
         throw new InputError(
           "the model has no chat template",
@@ -89,6 +89,7 @@ export async function loadTokenizer(dir: string): Promise<Tokenizer> {
       return renderChatTemplate(template, {
         ...templateTokens,
         messages,
+        ...(tools ? { tools } : {}),
         enable_thinking: thinking,
         add_generation_prompt: addGenerationPrompt,
       });
