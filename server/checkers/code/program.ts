@@ -1,0 +1,48 @@
+/** From an answer to the Python program that tests it. */
+import type { CheckItem } from "../checker.ts";
+
+export type CodeItem = Extract<CheckItem, { readonly kind: "humaneval" }>;
+
+/**
+ * The program that HumanEval runs: prompt, completion, tests, and the call of the tests. An answer that is a whole
+ * program (EvalPlus calls it a solution) is the completion of an empty prompt.
+ */
+export function testProgram(item: CodeItem, completion: string): string {
+  return `${item.prompt}${completion}\n${item.test}\ncheck(${item.entry_point})`;
+}
+
+/**
+ * The completion that a conversation's answer holds. An answer without a Markdown fence is the completion as it is.
+ * Else it is the first fenced block that defines the function, or the first of all. A block that defines the function
+ * follows the prompt's own, empty definition and replaces it, so that the imports and helpers of the prompt stay; any
+ * other block is taken as the function's body. A fence that is never closed ends with the answer.
+ */
+export function completionOf(item: CodeItem, answer: string): string {
+  const blocks = fencedBlocks(answer);
+  if (blocks.length === 0) return answer;
+  const defines = new RegExp(`^(?:async )?def ${escape(item.entry_point)}\\b|^${escape(item.entry_point)} *=`, "m");
+  const whole = blocks.find((block) => defines.test(block));
+  return whole === undefined ? blocks[0]! : `    pass\n\n${whole}`;
+}
+
+const FENCE = /^[ \t]*(`{3,}|~{3,})/;
+
+function fencedBlocks(text: string): readonly string[] {
+  const blocks: string[] = [];
+  let open: { readonly fence: string; readonly lines: string[] } | undefined;
+  for (const line of text.split("\n")) {
+    const fence = FENCE.exec(line)?.[1];
+    if (open === undefined) {
+      if (fence) open = { fence, lines: [] };
+    } else if (fence?.startsWith(open.fence) && line.trim() === fence) {
+      blocks.push(open.lines.join("\n"));
+      open = undefined;
+    } else open.lines.push(line);
+  }
+  if (open) blocks.push(open.lines.join("\n"));
+  return blocks;
+}
+
+function escape(name: string): string {
+  return name.replaceAll(/[^\w]/g, "\\$&");
+}
