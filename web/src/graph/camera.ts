@@ -31,7 +31,9 @@ export function fit(scene: Scene, { width, height }: Size): Camera {
   const rows = Math.max(1, scene.nodeLayers.length - 1);
   const columnWidth = clamp((width - MARGIN.left - MARGIN.right) / columns, NARROWEST_COLUMN, WIDEST_COLUMN);
   const rowHeight = clamp((height - MARGIN.top - MARGIN.bottom) / rows, LOWEST_ROW, TALLEST_ROW);
-  return { columnWidth, rowHeight, left: MARGIN.left, bottom: height - MARGIN.bottom };
+  // Few columns stand in the middle.
+  const spare = Math.max(0, width - MARGIN.left - MARGIN.right - columns * columnWidth);
+  return { columnWidth, rowHeight, left: MARGIN.left + spare / 2, bottom: height - MARGIN.bottom };
 }
 
 /** Zooms by `factor` so that the point of the screen stays; rows follow up to their bounds. */

@@ -35,12 +35,12 @@ const DATA: GraphData = {
 };
 
 function edgesOf(view: Partial<GraphView>, data = DATA): string[] {
-  const { edges } = makeScene(data, { ...FIRST_VIEW, mass: 1, ...view });
+  const { edges } = makeScene(data, { ...FIRST_VIEW, ...view });
   return Array.from(edges.rows, (row, edge) => `${row}:${edges.sources[edge]}>${edges.targets[edge]}`).sort();
 }
 
 test("everything is shown when nothing is filtered, strongest first", () => {
-  const scene = makeScene(DATA, { ...FIRST_VIEW, mass: 1 });
+  const scene = makeScene(DATA, { ...FIRST_VIEW });
   expect([...scene.edges.weights].map(Math.abs)).toEqual([4, 4, 2, 1, 1, 1, 0.5, 0.5, 0.25]);
   expect([...scene.columns]).toEqual([0, 1, 2, 3]);
   expect(scene.stored).toBe(9);
@@ -77,7 +77,7 @@ test("heads and terms take their part of the weight", () => {
     ],
   };
   const weights = (view: Partial<GraphView>) => {
-    const { edges } = makeScene(split, { ...FIRST_VIEW, mass: 1, ...view });
+    const { edges } = makeScene(split, { ...FIRST_VIEW, ...view });
     return Array.from(edges.rows, (row, edge) => row === 0 ? [edges.sources[edge], edges.weights[edge]] : [])
       .filter((pair) => pair.length > 0);
   };
@@ -87,7 +87,7 @@ test("heads and terms take their part of the weight", () => {
 });
 
 test("the JSON holds what the scene shows", () => {
-  const scene = makeScene(DATA, { ...FIRST_VIEW, mass: 1, minWeight: 2 });
+  const scene = makeScene(DATA, { ...FIRST_VIEW, minWeight: 2 });
   const json = JSON.parse(sceneJson(DATA, scene, ["a", "b", "c", "d"]));
   expect(json.edges).toEqual([
     { source: { layer: 0, token: 0 }, target: { layer: 1, token: 0 }, weight: 4 },

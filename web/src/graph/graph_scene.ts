@@ -27,7 +27,8 @@ export interface GraphView {
   readonly focus: GraphNode | null;
 }
 
-export const FIRST_VIEW: GraphView = { minWeight: 0, mass: 0.85, sink: true, term: "all", head: null, focus: null };
+/** All that is stored: a stored graph is pruned already. */
+export const FIRST_VIEW: GraphView = { minWeight: 0, mass: 1, sink: true, term: "all", head: null, focus: null };
 
 /** Edges strongest first. */
 export interface SceneEdges {

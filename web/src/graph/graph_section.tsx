@@ -69,7 +69,7 @@ export function GraphSection(props: {
         ? (
           <WorkBox
             key={`${pair.id} ${route.rule} ${wantsHeads}`}
-            what={`The ${RULE_NAMES[route.rule]} graph${wantsHeads ? " by head" : ""}`}
+            what={`${RULE_NAMES[route.rule]} graph${wantsHeads ? " by head" : ""}`}
             start={() => buildGraph(pair.id, route.rule, wantsHeads)}
           />
         )
