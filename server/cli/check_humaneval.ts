@@ -1,0 +1,132 @@
+/** `culprit check --benchmark humaneval`: runs samples with their tests in the sandbox. */
+import { InputError } from "../../gpu/errors.ts";
+import type { Verdict } from "../checkers/checker.ts";
+import type { CodeItem } from "../checkers/code/program.ts";
+import { MAX_TIMEOUT_SECONDS, openSandbox, type Sandbox } from "../checkers/code/sandbox.ts";
+import { type JsonLine, readJsonLines } from "./json_lines.ts";
+import { progressBar } from "./progress.ts";
+import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts";
+
+interface Sample {
+  readonly item: CodeItem;
+  /** What follows the item's prompt. */
+  readonly completion: string;
+}
+
+export async function run(context: VerbContext, verb: Verb): Promise<void> {
+  const paths = { items: requiredText(context, verb, "items"), responses: requiredText(context, verb, "responses") };
+  const timeoutSeconds = readTimeout(optionText(context, "timeout"));
+  const items = await readItems(paths.items, context.signal);
+  // All is read before anything runs: a wrong line leaves no half of a result.
+  const samples = await readSamples(paths.responses, items, paths.items, context.signal);
+  const sandbox = openSandbox({ timeoutSeconds });
+  const stop = () => void sandbox.close();
+  context.signal.addEventListener("abort", stop);
+  try {
+    await runAll(context, sandbox, samples);
+  } finally {
+    context.signal.removeEventListener("abort", stop);
+    await sandbox.close();
+  }
+}
+
+/** Runs as many at once as the sandbox does; results are printed in the order of the samples, as soon as they can be. */
+async function runAll(context: VerbContext, sandbox: Sandbox, samples: readonly Sample[]): Promise<void> {
+  const bar = progressBar(context);
+  let done = 0;
+  let passed = 0;
+  const verdicts = samples.map(async ({ item, completion }) => {
+    const verdict = await sandbox.check(item, completion, { verbatim: true });
+    bar.update({ phase: "run", done: ++done, total: samples.length });
+    return verdict;
+  });
+  // Those that are not awaited yet when one fails.
+  for (const verdict of verdicts) verdict.catch(() => {});
+  try {
+    for (const [at, { item }] of samples.entries()) {
+      const verdict = await verdicts[at]!;
+      context.signal.throwIfAborted();
+      if (verdict.passed) passed++;
+      await context.out(context.json ? jsonLine(item, verdict) : textLine(item, verdict));
+    }
+  } catch (error) {
+    context.signal.throwIfAborted();
+    throw error;
+  } finally {
+    bar.end();
+  }
+  const share = (100 * passed / samples.length).toFixed(2);
+  if (!context.json) await context.out(`${passed} of ${samples.length} passed (${share} %)\n`);
+}
+
+function jsonLine({ task_id }: CodeItem, { passed, reason }: Verdict): string {
+  return `${JSON.stringify({ task_id, passed, reason: reason ?? "passed" })}\n`;
+}
+
+function textLine({ task_id }: CodeItem, { reason }: Verdict): string {
+  return `${task_id}  ${reason ?? "passed"}\n`;
+}
+
+function readTimeout(text: string | undefined): number {
+  if (text === undefined) return 10;
+  const seconds = Number(text);
+  if (!/^\d+(?:\.\d+)?$/.test(text) || !(seconds > 0 && seconds <= MAX_TIMEOUT_SECONDS)) {
+    throw new InputError(
+      `${JSON.stringify(text)} is not a number of seconds`,
+      "--timeout",
+      `give a number above 0, at most ${MAX_TIMEOUT_SECONDS}`,
+    );
+  }
+  return seconds;
+}
+
+async function readItems(path: string, signal: AbortSignal): Promise<ReadonlyMap<string, CodeItem>> {
+  const items = new Map<string, CodeItem>();
+  for await (const { value, where } of readJsonLines(path, signal)) {
+    const shape = 'give {"task_id","prompt","entry_point","test"}';
+    const text = (name: string): string => {
+      const field = value[name];
+      if (typeof field !== "string") throw new InputError(`has no "${name}"`, where, shape);
+      return field;
+    };
+    const item: CodeItem = {
+      kind: "humaneval",
+      task_id: text("task_id"),
+      prompt: text("prompt"),
+      entry_point: text("entry_point"),
+      test: text("test"),
+    };
+    if (items.has(item.task_id)) {
+      throw new InputError(`has a task_id seen before, ${item.task_id}`, where, "keep one item for a task_id");
+    }
+    items.set(item.task_id, item);
+  }
+  if (items.size === 0) throw new InputError("has no items", path, "give the benchmark's JSON lines");
+  return items;
+}
+
+async function readSamples(
+  path: string,
+  items: ReadonlyMap<string, CodeItem>,
+  itemsPath: string,
+  signal: AbortSignal,
+): Promise<readonly Sample[]> {
+  const samples: Sample[] = [];
+  for await (const line of readJsonLines(path, signal)) samples.push(readSample(line, items, itemsPath));
+  if (samples.length === 0) throw new InputError("has no samples", path, "give JSON lines");
+  return samples;
+}
+
+/** A completion follows the item's prompt; a solution, as EvalPlus has it, is the whole program. */
+function readSample({ value, where }: JsonLine, items: ReadonlyMap<string, CodeItem>, itemsPath: string): Sample {
+  const shape = 'give {"task_id","completion"} or {"task_id","solution"}';
+  const { task_id: id, completion, solution } = value;
+  if (typeof id !== "string") throw new InputError('has no "task_id"', where, shape);
+  const item = items.get(id);
+  if (item === undefined) {
+    throw new InputError(`its task_id ${id} is in no item of ${itemsPath}`, where, "give the items that were answered");
+  }
+  if (typeof completion === "string") return { item, completion };
+  if (typeof solution === "string") return { item: { ...item, prompt: "" }, completion: solution };
+  throw new InputError('has no "completion"', where, shape);
+}
