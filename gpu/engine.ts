@@ -105,6 +105,87 @@ export interface GraphResult extends AttributionResult {
   readonly transitions: readonly Transition[];
 }
 
+/** A node of the graph: a token after a block (layer l) or as embedded (layer 0). */
+export interface NodePlace {
+  readonly layer: number;
+  readonly token: number;
+}
+
+/** Which heads and neurons wrote what a node is relevant for; docs/method.md section 4. */
+export interface ComponentsRequest extends AttributionRequest {
+  /** Nodes of layers from 1 on: those of layer l are parts of block l. Default: the last token of every such layer. */
+  readonly nodes?: readonly NodePlace[];
+  /** Heads and neurons of a node at most, those of largest |relevance|; default 10. */
+  readonly top?: number;
+}
+
+/** A head or neuron by its number in the block, and its relevance in logits. */
+export interface Component {
+  readonly index: number;
+  readonly relevance: number;
+}
+
+/**
+ * The parts of a node's block at its token. g is the gradient at the node, g1 the gradient between attention and MLP.
+ * Heads: what head h writes times its gradient, summed; neurons: w_k dw_k with w = silu(gate) up. Where norms are linear
+ * (AttnLRP, CP-LRP; pre-norm blocks under every rule) all heads sum to <attention's output, g1> and all neurons to
+ * <MLP's output, g>.
+ */
+export interface NodeComponents extends NodePlace {
+  /** <h, g> of the node. */
+  readonly relevance: number;
+  /** Largest |relevance| first. */
+  readonly heads: readonly Component[];
+  readonly neurons: readonly Component[];
+  /** Sums over all heads, all neurons. */
+  readonly attention: number;
+  readonly mlp: number;
+  /** <x, g1> of what passes attention by, and <middle, g> of what passes the MLP by. */
+  readonly aroundAttention: number;
+  readonly aroundMlp: number;
+}
+
+export interface ComponentsResult extends AttributionResult {
+  /** In the order of the request's nodes. */
+  readonly nodes: readonly NodeComponents[];
+}
+
+/**
+ * One way into a node of layer l at its token: through a neuron or a head of block l, or around its MLP or attention by
+ * the residual stream.
+ */
+export type ComponentTarget =
+  & NodePlace
+  & ({ readonly kind: "neuron" | "head"; readonly index: number } | { readonly kind: "around-mlp" | "around-attention" });
+
+/** Edges into single heads and neurons, by packed vector-Jacobian products. */
+export interface ComponentEdgesRequest extends AttributionRequest {
+  readonly targets: readonly ComponentTarget[];
+  /** Node layers that edges start from, ascending; a target has edges from those below it. Default: [0]. */
+  readonly sources?: readonly number[];
+}
+
+/**
+ * Edges into one component. Those into all neurons of a node and around its MLP sum to the edges into the node, and so
+ * do those into all its heads and around its attention.
+ */
+export interface ComponentEdges {
+  readonly target: ComponentTarget;
+  /** As in NodeComponents. */
+  readonly relevance: number;
+  /** For each source layer below the target: weights[i] of source token i, [token + 1]. */
+  readonly sources: readonly { readonly layer: number; readonly weights: Float32Array }[];
+}
+
+export interface ComponentEdgesResult {
+  readonly target: TokenLogit;
+  readonly contrast: TokenLogit;
+  /** In the order of the request's targets. */
+  readonly components: readonly ComponentEdges[];
+  readonly adapter: string;
+  readonly seconds: number;
+}
+
 /** An embedding in place of a token's own at one position: another token's, a mean, or any vector [hidden]. */
 export type Replacement =
   & { readonly position: number }
@@ -175,9 +256,23 @@ export interface GenerateResult {
   /** New tokens; the token that ended the completion is not among them. */
   readonly ids: readonly number[];
   readonly stop: "eos" | "length";
+  /** The token that ended it; null where the limit did. */
+  readonly end: number | null;
   /** Candidates at the first new position, largest logit first. */
   readonly first: readonly TokenLogit[];
 }
+
+/** What a model would say next at each position of a sequence from one position on, given the tokens before. */
+export interface NextTokensRequest {
+  readonly inputIds: readonly number[];
+  /** The first position, counted from 0, whose next token is wanted. */
+  readonly from: number;
+  /** How many of the largest logits to give. */
+  readonly top: number;
+}
+
+/** For each position from `from` to the last: the largest logits of the token after it, largest first. */
+export type NextTokens = readonly (readonly TokenLogit[])[];
 
 /** A step of long work. `done` of `total` count bytes when loading, edges' targets for edges,
  * tokens for decode, blocks else. */
@@ -208,9 +303,14 @@ export interface LoadedModel {
   attributeMany(requests: readonly AttributionRequest[], options?: RunOptions): Promise<readonly AttributionResult[]>;
   /** Attribution and its graph. Throws as `attribute`, and for transitions or bounds that make no sense. */
   graph(request: GraphRequest, options?: RunOptions): Promise<GraphResult>;
+  /** Attribution, and the relevance of heads and neurons of chosen nodes. Throws as `attribute`, and for nodes that are not there. */
+  components(request: ComponentsRequest, options?: RunOptions): Promise<ComponentsResult>;
+  /** Edges into chosen heads and neurons. Throws as `attribute`, and for components and layers that are not there. */
+  componentEdges(request: ComponentEdgesRequest, options?: RunOptions): Promise<ComponentEdgesResult>;
   /**
-   * Greedy completions of several prompts at once, in their order. Throws InputError for ids out of range, and for more
-   * tokens than the model's context takes.
+   * Greedy completions of several prompts at once, in their order; each is that of the request alone, to the last bit.
+   * A prompt that is the beginning of another one is computed once for both. Throws InputError for ids out of range,
+   * and for more tokens than the model's context takes.
    */
   generate(requests: readonly GenerateRequest[], options?: RunOptions): Promise<readonly GenerateResult[]>;
   /**
@@ -218,6 +318,11 @@ export interface LoadedModel {
    * the request alone, to the last bit. Throws InputError for ids, positions or numbers out of range.
    */
   score(requests: readonly ScoreRequest[], options?: RunOptions): Promise<readonly ScoreResult[]>;
+  /**
+   * The best next tokens at many positions, of all requests in packs; each result is that of the request alone, to the
+   * last bit. Throws InputError for ids or positions out of range.
+   */
+  nextTokens(requests: readonly NextTokensRequest[], options?: RunOptions): Promise<readonly NextTokens[]>;
   /** Logits at the last position, [vocabulary]. */
   logits(inputIds: readonly number[], options?: RunOptions): Promise<Float32Array>;
   /** Frees the device memory of the weights. */

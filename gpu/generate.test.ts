@@ -66,6 +66,60 @@ describe.each(["qwen3-a", "qwen3-b", "olmo3-a"])("%s completes as transformers d
   });
 });
 
+describe.each(["qwen3-a", "olmo3-a"])("%s: what shares a beginning is computed once, and", (name) => {
+  const golden = all.filter(({ model }) => model === name);
+  let model: LoadedModel;
+  beforeAll(async () => {
+    model = await loadModel(device, join(DATA, "golden", name));
+  });
+
+  test("rollouts of forced tokens along two completions equal those of each alone, to the last bit", async () => {
+    const requests = golden.slice(0, 2).flatMap(({ prompt, ids }) =>
+      Array.from({ length: 18 }, (_, index): GenerateRequest => ({
+        inputIds: [...prompt, ...ids.slice(0, index % 6)],
+        force: 3 + 11 * index,
+        maxTokens: 1 + index,
+        top: 3,
+      }))
+    );
+    const together = await model.generate(requests);
+    for (const [index, request] of requests.entries()) {
+      expect((await model.generate([request]))[0], `request ${index}`).toEqual(together[index]);
+    }
+  });
+
+  test("next tokens at every position are those that generation finds there, to the last bit", async () => {
+    const requests = golden.map(({ prompt, ids }) => ({
+      inputIds: [...prompt, ...ids],
+      from: prompt.length - 1,
+      top: 5,
+    }));
+    const all = await model.nextTokens(requests);
+    for (const [index, { prompt, ids, force, first }] of golden.entries()) {
+      const found = all[index] ?? [];
+      expect(found).toHaveLength(ids.length + 1);
+      const scale = Math.max(...first.map(({ logit }) => Math.abs(logit)));
+      // transformers' own logits at the first new position.
+      expect(found[0]?.map(({ id }) => id)).toEqual(first.slice(0, 5).map(({ id }) => id));
+      found[0]?.forEach(({ logit }, rank) => {
+        expect(Math.abs(logit - (first[rank]?.logit ?? NaN)) / scale).toBeLessThan(1e-4);
+      });
+      // Its greedy choices at the others.
+      expect(found.slice(force === null ? 0 : 1, -1).map((top) => top[0]?.id)).toEqual(
+        ids.slice(force === null ? 0 : 1),
+      );
+      for (const position of [0, 3, ids.length]) {
+        const inputIds = [...prompt, ...ids.slice(0, position)];
+        const logits = await model.logits(inputIds);
+        expect(found[position]?.map(({ id, logit }) => [id, logit])).toEqual(
+          found[position]?.map(({ id }) => [id, logits[id]]),
+        );
+      }
+      expect(await model.nextTokens([requests[index] as typeof requests[0]])).toEqual([found]);
+    }
+  });
+});
+
 test("an end token stops a sequence and is not part of it", async () => {
   const one = all.find(({ model }) => model === "qwen3-a") as Golden;
   const end = one.ids[6] as number;
@@ -77,7 +131,7 @@ test("an end token stops a sequence and is not part of it", async () => {
     Deno.writeTextFileSync(join(folder, "generation_config.json"), JSON.stringify({ eos_token_id: [end] }));
     const model = await loadModel(device, folder);
     const [result] = await model.generate([{ inputIds: one.prompt, maxTokens: one.ids.length }]);
-    expect(result).toEqual({ ids: one.ids.slice(0, one.ids.indexOf(end)), stop: "eos", first: [] });
+    expect(result).toEqual({ ids: one.ids.slice(0, one.ids.indexOf(end)), stop: "eos", end, first: [] });
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }
@@ -94,5 +148,7 @@ test("memory is given back, and bad requests are refused", async () => {
   await expect(model.generate([{ ...good, maxTokens: 0 }])).rejects.toThrow(/^maxTokens: 0 is no number/);
   await expect(model.generate([{ ...good, maxTokens: 5000 }])).rejects.toThrow(/^maxTokens: .* use at most 4093/);
   await expect(model.generate([{ ...good, force: 512 }])).rejects.toThrow(/^force: token id 512/);
+  await expect(model.nextTokens([{ inputIds: [1, 2], from: 2, top: 1 }])).rejects.toThrow(/^from: .* from 0 to 1/);
+  await expect(model.nextTokens([{ inputIds: [1, 2], from: 0, top: 0 }])).rejects.toThrow(/^top: 0 is no count/);
   await expect(model.generate([{ ...good, inputIds: [] }])).rejects.toThrow(/^input: the prompt has no tokens/);
 });

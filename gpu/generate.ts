@@ -1,17 +1,18 @@
 /**
- * Greedy decoding of many prompts at once: one packed pass over the prompts, then one row a sequence and step against a
- * cache of keys and values.
+ * Greedy decoding of many prompts at once: packed passes over the prompts, then one row a sequence and step against a
+ * cache of keys and values. Prompts that begin alike are computed once, so rollouts of one case share its keys and
+ * values.
  */
-import { blockForward, type BlockState, openWorkspace, project, type Workspace } from "./blocks.ts";
+import type { BlockState, Workspace } from "./blocks.ts";
+import { cacheShape, type DecodingSteps, MOST_STEPS, openSteps } from "./decode.ts";
 import type { GenerateRequest, GenerateResult, RunOptions, TokenLogit } from "./engine.ts";
 import { InputError } from "./errors.ts";
 import { intervene, type Intervened } from "./intervention.ts";
-import { argmaxReference, argmaxRows, cacheStore, decodeAttention } from "./kernels/decode.ts";
-import { rmsNorm } from "./kernels/norm.ts";
-import type { LayerAttention, ModelConfig } from "./model/config.ts";
+import { cacheStore } from "./kernels/decode.ts";
+import type { ModelConfig } from "./model/config.ts";
+import { topAtRows } from "./next_tokens.ts";
 import { PANEL, panelBytes, panelsOf } from "./panels.ts";
-import { embedRows, forward, lastLogits, type Runner } from "./pass.ts";
-import type { BlockWeights } from "./weights.ts";
+import { forward, type Runner } from "./pass.ts";
 
 /** Checks what a generation asks for beyond its ids. Throws InputError. */
 export function checkGenerateRequest(config: ModelConfig, { inputIds, maxTokens, top = 0 }: GenerateRequest): void {
@@ -28,17 +29,30 @@ export function checkGenerateRequest(config: ModelConfig, { inputIds, maxTokens,
   if (!Number.isInteger(top) || top < 0) throw new InputError(`${top} is no count`, "top", "use a whole number");
 }
 
+/** Device bytes of the keys and values of one pack of sequences, over all blocks. */
+const CACHE_BYTES = 2 ** 30;
+/** Rows of prompts that one pass computes, unless a single prompt has more. */
+const PROMPT_ROWS = 2 ** 14;
+
+/** A prompt that is computed once. */
+interface Prompt {
+  readonly ids: readonly number[];
+  readonly intervened: Intervened;
+  /** Cache row of its first token; a multiple of 16. */
+  firstRow: number;
+}
+
 /** A sequence while it is decoded. */
 interface Decoding {
   readonly request: GenerateRequest;
-  readonly intervened: Intervened;
-  /** First cache row. */
-  readonly firstRow: number;
+  /** Begins with the request's tokens. */
+  readonly prompt: Prompt;
+  /** Cache row of its first new token. */
+  ownStart: number;
   readonly ids: number[];
   first: readonly TokenLogit[];
-  /** The token that was chosen last; enters the next step. */
-  next: number;
   stop: GenerateResult["stop"] | undefined;
+  end: number | null;
 }
 
 /** Greedy completions of checked requests, in their order. */
@@ -47,76 +61,204 @@ export async function generateBatch(
   requests: readonly GenerateRequest[],
   options: RunOptions,
 ): Promise<GenerateResult[]> {
-  if (requests.length === 0) return [];
+  const decodings = openDecodings(runner, requests);
+  for (const pack of packs(runner, decodings)) await decodePack(runner, pack, options);
+  return decodings.map(({ ids, first, stop, end }) => ({ ids, first, stop: stop ?? "length", end }));
+}
+
+/** Sequences with their prompts: a request whose tokens begin another's prompt shares it. */
+function openDecodings({ model }: Runner, requests: readonly GenerateRequest[]): Decoding[] {
+  const prompts = new Map<number, Prompt>();
+  const plain: number[] = [];
+  requests.forEach((request, index) => {
+    const { replace = [], hidden = [], attentionBias = [] } = request;
+    // Under an intervention the same tokens have other keys and values.
+    if (replace.length + hidden.length + attentionBias.length === 0) plain.push(index);
+    else prompts.set(index, { ids: request.inputIds, intervened: intervene(model, request), firstRow: 0 });
+  });
+  const idsOf = (index: number) => (requests[index] as GenerateRequest).inputIds;
+  // In this order all that begins alike stands together, the shorter first: from the end on, the longest come first.
+  plain.sort((a, b) => compareIds(idsOf(a), idsOf(b)));
+  let last: Prompt | undefined;
+  for (const index of plain.reverse()) {
+    const ids = idsOf(index);
+    if (!last || !ids.every((id, position) => id === last?.ids[position])) {
+      last = { ids, intervened: { embeddings: new Map(), bias: new Map() }, firstRow: 0 };
+    }
+    prompts.set(index, last);
+  }
+  return requests.map((request, index) => ({
+    request,
+    prompt: prompts.get(index) as Prompt,
+    ownStart: 0,
+    ids: [],
+    first: [],
+    stop: undefined,
+    end: null,
+  }));
+}
+
+function compareIds(a: readonly number[], b: readonly number[]): number {
+  const length = Math.min(a.length, b.length);
+  for (let index = 0; index < length; index++) {
+    if (a[index] !== b[index]) return (a[index] as number) - (b[index] as number);
+  }
+  return a.length - b.length;
+}
+
+const promptRows = ({ ids }: Prompt) => panelsOf(ids.length) * PANEL;
+const ownRows = ({ request }: Decoding) => request.maxTokens + MOST_STEPS;
+
+/** Sequences that fit the device's memory together; those that share a prompt stay together as far as they fit. */
+function* packs({ device, model: { config } }: Runner, decodings: readonly Decoding[]): Generator<Decoding[]> {
+  const { bindingBytes } = device.info;
+  const rowBytes = 8 * config.keyValueHeads * config.headDimension;
+  const mostRows = Math.min(bindingBytes, CACHE_BYTES / config.layers) / rowBytes;
+  const mostSequences = Math.max(1, Math.floor(bindingBytes / panelBytes(PANEL, config.vocabulary))) * PANEL;
+  const order = new Map<Prompt, Decoding[]>();
+  for (const decoding of decodings) order.set(decoding.prompt, [...order.get(decoding.prompt) ?? [], decoding]);
+  let pack: Decoding[] = [];
+  let rows = 0;
+  let longest = 0;
+  let last: Prompt | undefined;
+  for (const decoding of [...order.values()].flat()) {
+    const more = ownRows(decoding) + (decoding.prompt === last ? 0 : promptRows(decoding.prompt));
+    const positions = Math.max(longest, decoding.request.inputIds.length + ownRows(decoding));
+    const probability = 4 * (pack.length + 1) * config.heads * positions;
+    if (
+      pack.length > 0 && (rows + more > mostRows || pack.length >= mostSequences || probability > bindingBytes)
+    ) {
+      yield pack;
+      pack = [];
+      rows = 0;
+      longest = 0;
+    }
+    rows += pack.length === 0 ? ownRows(decoding) + promptRows(decoding.prompt) : more;
+    longest = Math.max(longest, decoding.request.inputIds.length + ownRows(decoding));
+    last = decoding.prompt;
+    pack.push(decoding);
+  }
+  if (pack.length > 0) yield pack;
+}
+
+async function decodePack(runner: Runner, pack: readonly Decoding[], options: RunOptions): Promise<void> {
   const { device, model: { config } } = runner;
   let cacheRows = 0;
-  const decodings = requests.map((request): Decoding => {
-    const firstRow = cacheRows;
-    // The last new token is never attended to.
-    cacheRows += panelsOf(request.inputIds.length + request.maxTokens - 1) * PANEL;
-    const intervened = intervene(runner.model, request);
-    return { request, intervened, firstRow, ids: [], first: [], next: 0, stop: undefined };
-  });
+  const prompts = [...new Set(pack.map(({ prompt }) => prompt))];
+  for (const prompt of prompts) {
+    prompt.firstRow = cacheRows;
+    cacheRows += promptRows(prompt);
+  }
+  for (const decoding of pack) {
+    decoding.ownStart = cacheRows;
+    cacheRows += ownRows(decoding);
+  }
   const keyWidth = 2 * config.keyValueHeads * config.headDimension;
-  const caches: GPUBuffer[] = [];
+  const owned: GPUBuffer[] = [];
   try {
-    for (let layer = 0; layer < config.layers; layer++) {
-      caches.push(device.allocate(panelBytes(cacheRows, keyWidth), `keys and values of block ${layer}`));
+    const caches = Array.from({ length: config.layers }, (_, layer) => {
+      const cache = device.allocate(panelBytes(cacheRows, keyWidth), `keys and values of block ${layer}`);
+      owned.push(cache);
+      return cache;
+    });
+    for (const part of promptParts(prompts)) {
+      await prefill(runner, part, pack.filter(({ prompt }) => part.includes(prompt)), caches, options);
     }
-    await prefill(runner, decodings, caches, options);
-    const bias = uploadCacheBias(runner, decodings, cacheRows);
-    if (bias) caches.push(bias);
-    let active = decodings.filter((decoding) => advance(config, decoding));
-    const total = Math.max(...requests.map(({ maxTokens }) => maxTokens));
-    while (active.length > 0) {
-      const step = openStep(runner, active, caches, bias);
-      try {
-        // Finished sequences leave when that saves a panel of rows.
-        const limit = (panelsOf(active.length) - 1) * PANEL;
-        while (active.length > limit) {
-          options.signal?.throwIfAborted();
-          await step.run();
-          const going = active.filter((decoding) => decoding.stop === undefined);
-          for (const decoding of going) advance(config, decoding);
-          active = going.filter((decoding) => decoding.stop === undefined);
-          options.onProgress?.({ phase: "decode", done: Math.max(...decodings.map(({ ids }) => ids.length)), total });
-          if (active.length === 0) break;
-        }
-      } finally {
-        step.free();
-      }
-    }
-    return decodings.map(({ ids, first, stop }) => ({ ids, first, stop: stop ?? "length" }));
+    options.onProgress?.({ phase: "prefill", done: config.layers, total: config.layers });
+    const bias = uploadCacheBias(runner, prompts, cacheRows);
+    if (bias) owned.push(bias);
+    await decodeAll(runner, pack, caches, bias, options);
   } finally {
-    caches.forEach((cache) => device.free(cache));
+    owned.forEach((buffer) => device.free(buffer));
   }
 }
 
-/** Takes the token chosen last; false when the sequence ends with it. The end token itself is not part of the ids. */
-function advance({ eosIds }: ModelConfig, decoding: Decoding): boolean {
-  if (eosIds.includes(decoding.next)) decoding.stop = "eos";
-  else {
-    decoding.ids.push(decoding.next);
-    if (decoding.ids.length >= decoding.request.maxTokens) decoding.stop = "length";
+async function decodeAll(
+  runner: Runner,
+  pack: readonly Decoding[],
+  caches: readonly GPUBuffer[],
+  bias: GPUBuffer | undefined,
+  options: RunOptions,
+): Promise<void> {
+  const { model: { config } } = runner;
+  const total = Math.max(...pack.map(({ request }) => request.maxTokens));
+  let active = pack.filter(({ stop }) => stop === undefined);
+  while (active.length > 0) {
+    const longest = Math.max(...active.map(({ request }) => request.inputIds.length + request.maxTokens));
+    const rows = active.map((decoding) => ({
+      promptTokens: decoding.request.inputIds.length,
+      sharedStart: decoding.prompt.firstRow,
+      ownStart: decoding.ownStart,
+      ids: decoding.ids,
+      get stopped() {
+        return decoding.stop !== undefined;
+      },
+    }));
+    const steps: DecodingSteps = openSteps(runner, rows, caches, { bias, longest });
+    try {
+      // Finished sequences leave when that saves a panel of rows.
+      const limit = (panelsOf(active.length) - 1) * PANEL;
+      let going = active;
+      while (going.length > limit) {
+        options.signal?.throwIfAborted();
+        const most = Math.max(...going.map(({ request, ids }) => request.maxTokens - ids.length));
+        for (const tokens of await steps.run(most)) {
+          active.forEach((decoding, row) => advance(config, decoding, tokens[row] as number));
+        }
+        going = active.filter(({ stop }) => stop === undefined);
+        options.onProgress?.({ phase: "decode", done: Math.max(...pack.map(({ ids }) => ids.length)), total });
+        if (going.length === 0) break;
+      }
+      active = going;
+    } finally {
+      steps.free();
+    }
   }
-  return decoding.stop === undefined;
 }
 
-/** Runs the prompts, fills the caches, and chooses each sequence's first new token. */
+/** Takes a chosen token, unless the sequence has ended. A token that ends it is not part of its ids. */
+function advance({ eosIds }: ModelConfig, decoding: Decoding, token: number): void {
+  if (decoding.stop !== undefined) return;
+  if (eosIds.includes(token)) {
+    decoding.stop = "eos";
+    decoding.end = token;
+    return;
+  }
+  decoding.ids.push(token);
+  if (decoding.ids.length >= decoding.request.maxTokens) decoding.stop = "length";
+}
+
+/** Prompts in runs that one pass computes. */
+function* promptParts(prompts: readonly Prompt[]): Generator<readonly Prompt[]> {
+  let part: Prompt[] = [];
+  let rows = 0;
+  for (const prompt of prompts) {
+    if (part.length > 0 && rows + promptRows(prompt) > PROMPT_ROWS) {
+      yield part;
+      part = [];
+      rows = 0;
+    }
+    part.push(prompt);
+    rows += promptRows(prompt);
+  }
+  if (part.length > 0) yield part;
+}
+
+/** Runs prompts, fills the caches, and chooses the first new token of each of their sequences. */
 async function prefill(
   runner: Runner,
+  prompts: readonly Prompt[],
   decodings: readonly Decoding[],
   caches: readonly GPUBuffer[],
   options: RunOptions,
 ): Promise<void> {
   const { device, model: { config } } = runner;
-  const sequences = decodings.map(({ request }) => request.inputIds);
   let targetRows: GPUBuffer | undefined;
-  const pass = await forward(runner, sequences, options, {
+  const pass = await forward(runner, prompts.map(({ ids }) => ids), options, {
     purpose: "prefill",
-    interventions: decodings.map(({ intervened }) => intervened),
-    afterBlock(layer, workspace, state) {
-      targetRows ??= uploadPromptRows(workspace, decodings);
+    interventions: prompts.map(({ intervened }) => intervened),
+    afterBlock(layer: number, workspace: Workspace, state: BlockState) {
+      targetRows ??= uploadPromptRows(workspace, prompts);
       cacheStore(device, {
         ...cacheShape(workspace, state, caches[layer] as GPUBuffer),
         x: state.queryKeyValue,
@@ -125,23 +267,29 @@ async function prefill(
     },
   });
   try {
-    const logits = await lastLogits(runner, pass);
-    decodings.forEach((decoding, index) => {
-      const values = logits[index] as Float32Array;
-      decoding.first = largest(values, decoding.request.top ?? 0);
-      decoding.next = decoding.request.force ?? argmaxReference(values);
+    const asked = decodings.filter(({ request }) => request.force === undefined || (request.top ?? 0) > 0);
+    const rows = asked.map(({ request, prompt }) => {
+      const { firstRow } = pass.workspace.sequences[prompts.indexOf(prompt)] as { readonly firstRow: number };
+      return firstRow + request.inputIds.length - 1;
     });
+    const top = Math.max(1, ...asked.map(({ request }) => request.top ?? 0));
+    const found = asked.length > 0 ? await topAtRows(runner, pass, rows, top, options) : [];
+    asked.forEach((decoding, index) => decoding.first = found[index] ?? []);
+    for (const decoding of decodings) {
+      const { force, top = 0 } = decoding.request;
+      advance(config, decoding, force ?? (decoding.first[0] as TokenLogit).id);
+      decoding.first = decoding.first.slice(0, top);
+    }
   } finally {
     pass.workspace.free();
   }
-  options.onProgress?.({ phase: "prefill", done: config.layers, total: config.layers });
 }
 
 /** What is added to the scores toward each cache row, [cache rows]; undefined where nothing is. */
-function uploadCacheBias({ device }: Runner, decodings: readonly Decoding[], rows: number): GPUBuffer | undefined {
-  if (decodings.every(({ intervened: { bias } }) => bias.size === 0)) return undefined;
+function uploadCacheBias({ device }: Runner, prompts: readonly Prompt[], rows: number): GPUBuffer | undefined {
+  if (prompts.every(({ intervened: { bias } }) => bias.size === 0)) return undefined;
   const values = new Float32Array(rows);
-  for (const { intervened: { bias }, firstRow } of decodings) {
+  for (const { intervened: { bias }, firstRow } of prompts) {
     for (const [position, added] of bias) values[firstRow + position] = added;
   }
   const buffer = device.allocate(values.byteLength, "bias of the cache's scores");
@@ -150,11 +298,11 @@ function uploadCacheBias({ device }: Runner, decodings: readonly Decoding[], row
 }
 
 /** The cache row of each row of the prompts' workspace; padding goes where it does no harm: over its own padding. */
-function uploadPromptRows(workspace: Workspace, decodings: readonly Decoding[]): GPUBuffer {
+function uploadPromptRows(workspace: Workspace, prompts: readonly Prompt[]): GPUBuffer {
   const { device, rows, sequences } = workspace;
   const targets = new Uint32Array(rows);
   sequences.forEach(({ firstRow, length }, index) => {
-    const { firstRow: cacheRow } = decodings[index] as Decoding;
+    const { firstRow: cacheRow } = prompts[index] as Prompt;
     for (let i = 0; i < panelsOf(length) * PANEL; i++) targets[firstRow + i] = cacheRow + i;
   });
   const buffer = workspace.adopt(device.allocate(targets.byteLength, "cache rows of the prompts"));
@@ -162,105 +310,8 @@ function uploadPromptRows(workspace: Workspace, decodings: readonly Decoding[]):
   return buffer;
 }
 
-function cacheShape({ config, rows }: Workspace, state: BlockState, cache: GPUBuffer) {
-  return {
-    rows,
-    queryHeads: config.heads,
-    keyHeads: config.keyValueHeads,
-    headDimension: config.headDimension,
-    rotated: state.rotated,
-    cache,
-  };
-}
-
 /** The `count` largest logits, largest first. */
 export function largest(logits: Float32Array, count: number): TokenLogit[] {
   const ids = Uint32Array.from(logits.keys()).sort((a, b) => (logits[b] as number) - (logits[a] as number) || a - b);
   return Array.from(ids.subarray(0, count), (id) => ({ id, logit: logits[id] as number }));
-}
-
-/** Buffers and the work of decoding steps over one set of sequences. */
-function openStep(
-  { device, model, weights }: Runner,
-  active: readonly Decoding[],
-  caches: readonly GPUBuffer[],
-  bias: GPUBuffer | undefined,
-) {
-  const { config } = model;
-  // All sequences' new rows form one matrix.
-  const workspace = openWorkspace(device, config, [active.length]);
-  const { rows } = workspace;
-  const own = (bytes: number, label: string) => workspace.adopt(device.allocate(bytes, label));
-  const longest = Math.max(...active.map(({ request }) => request.inputIds.length + request.maxTokens));
-  const nodes = [
-    workspace.allocate(config.hidden, "rows"),
-    workspace.allocate(config.hidden, "rows of the next block"),
-  ];
-  const states = nodes.map((node) => workspace.blockState(node));
-  const normed = workspace.allocate(config.hidden, "rows, normed");
-  const scale = own(rows * 4, "final norm's scale");
-  const logits = own(panelBytes(rows, config.vocabulary), "logits");
-  const chosen = own(rows * 4, "chosen tokens");
-  const targetRows = own(rows * 4, "cache rows");
-  const windows = [...new Set(config.attention.map(({ window }) => window))];
-  const spans = new Map(windows.map((window) => [window, own(rows * 8, "cache spans")]));
-  const probability = own(active.length * config.heads * longest * 4, "attention probabilities");
-
-  async function run(): Promise<void> {
-    const lengths = active.map(({ request, ids }) => request.inputIds.length + ids.length);
-    // The new token stands at the last position. Sequences that have stopped run on over their last row, unread.
-    workspace.setPositions(lengths.map((length) => length - 1));
-    device.write(nodes[0] as GPUBuffer, 0, embedRows(model, rows, active.map(({ ids }) => ids.at(-1) as number)));
-    const last = active.map(({ firstRow }, index) => firstRow + (lengths[index] as number) - 1);
-    const ends = last.map((row, index) => Math.min(row, lastCacheRow(active[index] as Decoding)));
-    device.write(
-      targetRows,
-      0,
-      Uint32Array.from({ length: rows }, (_, row) => ends[Math.min(row, ends.length - 1)] as number),
-    );
-    for (const [window, buffer] of spans) {
-      const pairs = active.flatMap(({ firstRow }, index) => {
-        const end = (ends[index] as number) + 1;
-        return [window === null ? firstRow : Math.max(firstRow, end - window), end];
-      });
-      device.write(buffer, 0, Uint32Array.from(pairs));
-    }
-    for (let layer = 0; layer < config.layers; layer++) {
-      const block = weights.blocks[layer] as BlockWeights;
-      const state = states[layer % 2] as BlockState;
-      blockForward(workspace, block, state, nodes[(layer + 1) % 2] as GPUBuffer, (attention: LayerAttention) => {
-        const shape = { ...cacheShape(workspace, state, caches[layer] as GPUBuffer), rows: active.length };
-        cacheStore(device, { ...shape, x: state.queryKeyValue, targetRows });
-        decodeAttention(device, {
-          ...shape,
-          spans: spans.get(attention.window) as GPUBuffer,
-          longest,
-          probability,
-          bias,
-          out: workspace.scratch.attention,
-        });
-      });
-    }
-    rmsNorm(device, {
-      rows,
-      columns: config.hidden,
-      epsilon: config.normEpsilon,
-      x: nodes[config.layers % 2] as GPUBuffer,
-      weight: weights.finalNorm,
-      y: normed,
-      r: scale,
-    });
-    project(device, rows, normed, weights.unembedding, logits);
-    argmaxRows(device, rows, config.vocabulary, logits, chosen);
-    const tokens = new Uint32Array(await device.read(chosen, 0, active.length * 4));
-    active.forEach((decoding, index) => {
-      if (decoding.stop === undefined) decoding.next = tokens[index] as number;
-    });
-  }
-  return { run, free: workspace.free };
-}
-
-/** The last row of a sequence's part of the cache. */
-function lastCacheRow({ request, firstRow }: Decoding): number {
-  return firstRow + panelsOf(request.inputIds.length + request.maxTokens - 1) * PANEL - 1;
 }

@@ -3,6 +3,8 @@ import { attributeAll } from "./attribution.ts";
 import { TILE_LIMITS, type TileLimits } from "./closed_form.ts";
 import type { Device } from "./dawn.ts";
 import type { AttributionRequest, AttributionResult, LoadedModel, RunOptions, ScoreRequest } from "./engine.ts";
+import { buildComponentEdges, checkComponentEdges } from "./component_edges.ts";
+import { attributeComponents, checkNodes } from "./components.ts";
 import { InputError } from "./errors.ts";
 import { checkGenerateRequest, generateBatch } from "./generate.ts";
 import { buildGraph, checkGraphRequest } from "./graph.ts";
@@ -10,6 +12,7 @@ import { checkIntervention } from "./intervention.ts";
 import { MAX_HEAD_DIMENSION } from "./kernels/decode.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { openModelDirectory } from "./model/directory.ts";
+import { checkNextTokens, nextTokensOf } from "./next_tokens.ts";
 import { forward, lastLogits, type Runner } from "./pass.ts";
 import { scoreAll } from "./score.ts";
 import { freeWeights, loadWeights, type Weights } from "./weights.ts";
@@ -118,6 +121,16 @@ export async function loadModel(device: Device, directory: string, options: Load
       checkGraphRequest(model.config, request);
       return await inTurn(() => buildGraph(runner, request, runOptions));
     },
+    async components(request, runOptions = {}) {
+      checkRequest(model.config, request);
+      checkNodes(model.config, request);
+      return await inTurn(() => attributeComponents(runner, request, runOptions));
+    },
+    async componentEdges(request, runOptions = {}) {
+      checkRequest(model.config, request);
+      checkComponentEdges(model.config, request);
+      return await inTurn(() => buildComponentEdges(runner, request, runOptions));
+    },
     async generate(requests, runOptions = {}) {
       for (const request of requests) {
         checkIds(model.config, request.inputIds);
@@ -130,6 +143,13 @@ export async function loadModel(device: Device, directory: string, options: Load
     async score(requests, runOptions = {}) {
       requests.forEach((request) => checkScoreRequest(model.config, request));
       return await inTurn(() => scoreAll(runner, requests, runOptions));
+    },
+    async nextTokens(requests, runOptions = {}) {
+      for (const request of requests) {
+        checkIds(model.config, request.inputIds);
+        checkNextTokens(request);
+      }
+      return await inTurn(() => nextTokensOf(runner, requests, runOptions));
     },
     async logits(inputIds, runOptions = {}) {
       checkIds(model.config, inputIds);

@@ -1,7 +1,7 @@
 /** Attention with a cache of keys and values, one new row a sequence, and the largest logit. Sources: cache-store.wgsl,
- * decode-attention.wgsl, argmax.wgsl. */
+ * decode-attention.wgsl, embed-tokens.wgsl, argmax.wgsl. */
 import { type Device, floatBits } from "../dawn.ts";
-import { columns4, panelsOf } from "../panels.ts";
+import { columns4, type ElementType, panelsOf } from "../panels.ts";
 import { softmaxReference } from "./softmax.ts";
 
 /** Widest head that decode-attention.wgsl has room for. */
@@ -35,25 +35,54 @@ export function cacheStore(
   });
 }
 
-/** Records out [rows, q] = attention of each row to the cache rows of its span, [low, end). */
+/** Where a sequence's keys and values lie, as decode-attention.wgsl reads it. */
+export interface CachePlace {
+  /** Positions that the new row sees: its own is the last. */
+  readonly end: number;
+  /** Positions that lie in cache rows from `sharedStart` on; the others lie from `ownStart` on. */
+  readonly shared: number;
+  readonly sharedStart: number;
+  readonly ownStart: number;
+}
+
+/** The words of a place. */
+export const placeWords = ({ end, shared, sharedStart, ownStart }: CachePlace): number[] => [
+  end,
+  shared,
+  sharedStart,
+  ownStart - shared,
+];
+
+/** The cache row of the place's last position. */
+export const newestRow = ({ end, shared, ownStart }: CachePlace): number => ownStart + end - 1 - shared;
+
+/** No context is as long as this. */
+const NO_WINDOW = 2 ** 30;
+
+/** Records out [rows, q] = attention of each row to the positions of its place, the last `window` of them. */
 export function decodeAttention(
   device: Device,
-  { rows, queryHeads, keyHeads, headDimension, rotated, cache, spans, longest, probability, bias, out }: CacheShape & {
-    /** [cache rows]: added to all scores toward a row; HIDDEN (softmax.ts) hides it. A sequence sees its newest row. */
-    readonly bias?: GPUBuffer | undefined;
-    /** [rows, (low, end)] */
-    readonly spans: GPUBuffer;
-    /** Length of the longest span. */
-    readonly longest: number;
-    /** Scratch, f32 [rows, queryHeads, longest]. */
-    readonly probability: GPUBuffer;
-    readonly out: GPUBuffer;
-  },
+  { rows, queryHeads, keyHeads, headDimension, rotated, cache, places, window, longest, probability, bias, out }:
+    & CacheShape
+    & {
+      /** [cache rows]: added to all scores toward a row; HIDDEN (softmax.ts) hides it. A sequence sees its newest row. */
+      readonly bias?: GPUBuffer | undefined;
+      /** [rows, 4]: see `placeWords`. */
+      readonly places: GPUBuffer;
+      readonly window: number | null;
+      /** Largest number of positions that a row sees. */
+      readonly longest: number;
+      /** Scratch, f32 [rows, queryHeads, longest]. */
+      readonly probability: GPUBuffer;
+      readonly out: GPUBuffer;
+    },
 ): void {
+  // A software adapter's lanes run in one thread: more than a subgroup of them only costs barriers.
+  const { lanes } = device.info;
   device.run({
     kernel: "decode-attention",
-    constants: { BIAS: bias ? "yes" : "no" },
-    bindings: [spans, rotated, cache, probability, out, ...(bias ? [bias] : [])],
+    constants: { BIAS: bias ? "yes" : "no", LANES: lanes >= 4 && lanes <= 16 ? lanes : 64 },
+    bindings: [places, rotated, cache, probability, out, ...(bias ? [bias] : [])],
     params: [
       queryHeads * headDimension / 4,
       keyHeads * headDimension / 4,
@@ -61,10 +90,35 @@ export function decodeAttention(
       queryHeads / keyHeads,
       queryHeads,
       longest,
+      window ?? NO_WINDOW,
       floatBits(1 / Math.sqrt(headDimension)),
     ],
     workgroups: [rows, queryHeads, 1],
   });
+}
+
+/** Records x [rows, hidden] = the embeddings of `count` tokens; the matrix's parts write the rows that they hold. */
+export function embedTokens(
+  device: Device,
+  count: number,
+  tokens: GPUBuffer,
+  { columns, type, shards }: {
+    readonly columns: number;
+    readonly type: ElementType;
+    readonly shards: readonly { readonly buffer: GPUBuffer; readonly firstRow: number; readonly rows: number }[];
+  },
+  x: GPUBuffer,
+): void {
+  const chunks = columns4(columns);
+  for (const { buffer, firstRow, rows } of shards) {
+    device.run({
+      kernel: "embed-tokens",
+      constants: { TYPE: type },
+      bindings: [tokens, buffer, x],
+      params: [chunks, count, firstRow, rows],
+      workgroups: [Math.ceil(chunks / 16), Math.ceil(count / 4), 1],
+    });
+  }
 }
 
 /** Records the column of each row's largest value, u32 [rows with padding]. */

@@ -15,13 +15,22 @@ import {
   unpackPanels,
 } from "../panels.ts";
 import { halfToNumber } from "../weights.ts";
-import { argmaxReference, argmaxRows, cacheStore, decodeAttention, decodeAttentionReference } from "./decode.ts";
+import {
+  argmaxReference,
+  argmaxRows,
+  cacheStore,
+  decodeAttention,
+  decodeAttentionReference,
+  newestRow,
+  placeWords,
+} from "./decode.ts";
 import { edgeBytes, edgeReference, edges, headEdgeReference, headEdges } from "./edges.ts";
 import { heads, matmul, matmulReference, matmulTransposed, whole } from "./matmul.ts";
 import { rmsNorm, rmsNormBackward, rmsNormBackwardReference, rmsNormReference } from "./norm.ts";
 import { rotate, rotateBackward, rotateBackwardReference, rotateReference, rotationAngles } from "./rotate.ts";
 import { moveRows, rowDot, rowDotReference } from "./row-moves.ts";
 import { softmax, softmaxBackward, softmaxBackwardReference, softmaxReference } from "./softmax.ts";
+import { topTokens, topTokensReference } from "./top-tokens.ts";
 import { swiglu, swigluBackward, swigluBackwardReference, swigluReference } from "./swiglu.ts";
 
 const TOLERANCE = 2e-6;
@@ -451,8 +460,19 @@ test.each([[4, 2, 8], [3, 1, 24], [2, 2, 128]])(
     const [rows, cacheRows] = [3, 128];
     const query = queryHeads * headDimension;
     const key = keyHeads * headDimension;
-    // Row i stands at its own place in the cache and attends to the rows from `low` to itself.
-    const spans = [[0, 1], [17, 90], [96, 127]] as const;
+    // The second and third row share the positions before their own rows; the third sees its last 70 positions only.
+    const window = 70;
+    const places = [
+      { end: 1, shared: 0, sharedStart: 0, ownStart: 0 },
+      { end: 45, shared: 40, sharedStart: 16, ownStart: 100 },
+      { end: 73, shared: 60, sharedStart: 16, ownStart: 77 },
+    ];
+    const seen = places.map(({ end, shared, sharedStart, ownStart }) =>
+      Array.from(
+        { length: end },
+        (_, position) => position < shared ? sharedStart + position : ownStart + position - shared,
+      )
+    );
     const old = random.normals(cacheRows * 2 * key);
     const rotated = random.normals(rows * (query + key));
     const x = random.normals(rows * (query + 2 * key));
@@ -466,28 +486,30 @@ test.each([[4, 2, 8], [3, 1, 24], [2, 2, 128]])(
     cacheStore(device, {
       ...shape,
       x: upload(x, rows, query + 2 * key),
-      targetRows: list(spans.map(([, end]) => end - 1)),
+      targetRows: list(places.map(newestRow)),
     });
     const stored = rowsOf(old, cacheRows, 2 * key);
-    spans.forEach(([, end], row) => {
+    seen.forEach((slots, row) => {
       const keys = rotated.subarray(row * (query + key) + query, (row + 1) * (query + key));
       const values = x.subarray(row * (query + 2 * key) + query + key, (row + 1) * (query + 2 * key));
-      stored[end - 1] = [...keys, ...values];
+      stored[slots.at(-1) as number] = [...keys, ...values];
     });
     expect(Array.from(await download(cache, cacheRows, 2 * key))).toEqual(stored.flat());
 
     const out = zeros(rows, query);
     decodeAttention(device, {
       ...shape,
-      spans: list(spans.flat()),
+      places: list(places.flatMap(placeWords)),
+      window,
       longest: 80,
       probability: device.allocate(rows * queryHeads * 80 * 4, "test probabilities"),
       out,
     });
-    const expected = spans.flatMap(([low, end], row) =>
+    const expected = seen.flatMap((slots, row) =>
       Array.from({ length: queryHeads }, (_, head) => {
         const first = Math.floor(head / (queryHeads / keyHeads)) * headDimension;
-        const part = (at: number) => stored.slice(low, end).map((values) => values.slice(at, at + headDimension));
+        const part = (at: number) =>
+          slots.slice(-window).map((slot) => (stored[slot] as number[]).slice(at, at + headDimension));
         const own = rotated.subarray(
           row * (query + key) + head * headDimension,
           row * (query + key) + (head + 1) * headDimension,
@@ -509,4 +531,21 @@ test("the largest of each row, the first of equal ones", async () => {
   const found = new Uint32Array(await device.read(out, 0, rows * 4));
   expect([...found]).toEqual(rowsOf(values, rows, columns).map(argmaxReference));
   expect([found[5], found[6]]).toEqual([7, 0]);
+});
+
+test("the largest values of each row in order, of equal ones the first", async () => {
+  const [rows, columns, count] = [18, 1003, 11];
+  const values = random.normals(rows * columns);
+  values[5 * columns + 1002] = values[5 * columns + 7] = 9;
+  values.fill(-1, 6 * columns, 7 * columns);
+  const padded = panelsOf(rows) * PANEL;
+  const ids = device.allocate(padded * count * 4, "test places");
+  const logits = device.allocate(padded * count * 4, "test values");
+  topTokens(device, { rows, columns, count, x: upload(values, rows, columns), ids, logits });
+  const foundIds = new Uint32Array(await device.read(ids, 0, rows * count * 4));
+  const foundLogits = new Float32Array(await device.read(logits, 0, rows * count * 4));
+  const expected = rowsOf(values, rows, columns).map((row) => topTokensReference(row, count));
+  expect([...foundIds]).toEqual(expected.flat());
+  expect([...foundLogits]).toEqual(expected.flatMap((row, index) => row.map((id) => values[index * columns + id])));
+  expect(expected[5]?.slice(0, 2)).toEqual([7, 1002]);
 });
