@@ -4,11 +4,17 @@ import { eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { openModelDirectory } from "../gpu/model/directory.ts";
+import { attributionGraphs } from "../schema/analysis_tables.ts";
+import { GRAPH_OPTIONS } from "../schema/analysis_values.ts";
+import type { BuildGraphRequest } from "../schema/context.ts";
 import { attributions, failureCases, jobs, jobTasks, models, tokenPairs } from "../schema/tables.ts";
-import { createAttributeJob } from "../server/jobs.ts";
+import { downloadGraph } from "../server/compute_graph.ts";
+import { createGraphJob } from "../server/graph_job.ts";
+import { cancelJob, createAttributeJob } from "../server/jobs.ts";
 import { startQueue } from "../server/queue.ts";
 import { ROOT } from "../server/settings.ts";
 import { startSupervisor, type Supervisor } from "../server/supervisor.ts";
+import { parseGraphFile } from "../web/src/graph/graph_data.ts";
 import { testDatabase } from "./database.ts";
 
 const PAIRS = 16;
@@ -174,6 +180,43 @@ test("a worker whose supervisor stops hands its task back and leaves", async () 
   expect(tasks.every(({ retryCount }) => retryCount === 0)).toBe(true);
   supervisor = startSupervisor(database.url, () => {});
   expect(await finished(jobId)).toMatchObject({ status: "completed", done: PAIRS });
+});
+
+test("graphs are built once, stored with their attributions, and conserve relevance by column", async () => {
+  const { db } = database.connection;
+  await db.delete(jobTasks);
+  await db.delete(attributions);
+  supervisor = startSupervisor(database.url, () => {});
+  const request: BuildGraphRequest = {
+    tokenPairIds: pairIds.slice(0, 2),
+    rule: "cplrp",
+    options: { ...GRAPH_OPTIONS, mass: 1, minRelevance: 0, reach: "all", heads: true },
+    idempotencyKey: undefined,
+  };
+  const build = async () => await finished((await createGraphJob(db, boss, request)).id);
+  expect(await build()).toMatchObject({ status: "completed", done: 2, total: 2 });
+  const rows = await db.select().from(attributionGraphs);
+  expect(rows).toHaveLength(2);
+  for (const { id, edges, summary } of rows) {
+    const response = await downloadGraph(db, `/graphs/${id}.cgf`);
+    const graph = parseGraphFile(await response!.arrayBuffer());
+    expect(graph).toMatchObject({ rule: "cplrp", tokens: TOKENS, heads: 4 });
+    expect(graph.transitions.reduce((sum, transition) => sum + transition.edges, 0)).toBe(edges);
+    expect(graph.transitions.length).toBe(summary.transitions.length);
+    for (const { source, sources, weights } of graph.transitions) {
+      const sums = new Float64Array(TOKENS);
+      sources.forEach((token, edge) => sums[token]! += weights[edge]!);
+      const relevance = graph.relevance.subarray(source * TOKENS, (source + 1) * TOKENS);
+      const largest = relevance.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      relevance.forEach((value, token) => expect(Math.abs(sums[token]! - value)).toBeLessThan(1e-4 * largest));
+    }
+  }
+  // Stored graphs are kept, and every pair that has one counts as present.
+  expect(await build()).toMatchObject({ status: "completed", done: 2 });
+  expect((await db.select({ id: attributionGraphs.id }).from(attributionGraphs)).length).toBe(2);
+  const missing = await createGraphJob(db, boss, { ...request, tokenPairIds: "missing" });
+  expect((await jobRow(missing.id)).total).toBe(PAIRS - 2);
+  await cancelJob(db, missing.id);
 });
 
 test("a worker that refuses its settings is not started again", async () => {
