@@ -83,7 +83,7 @@ async function readPack(
 /** The largest logits at some rows of a forward pass, in the order of `rows`; logits of a part of them at a time. */
 export async function topAtRows(
   { device, model: { config }, weights }: Runner,
-  { workspace, nodes }: ForwardPass,
+  { nodes }: Pick<ForwardPass, "nodes">,
   rows: readonly number[],
   top: number,
   { signal }: RunOptions,
