@@ -9,16 +9,31 @@ export interface JsonLine {
   readonly where: string;
 }
 
-/** The objects of a file, one a line; blank lines are passed over. Throws InputError naming the line that is none. */
+/**
+ * The objects of a file, one a line; blank lines are passed over. A file whose name ends in .gz is unpacked. Throws
+ * InputError naming the line that is no object.
+ */
 export async function* readJsonLines(path: string, signal: AbortSignal): AsyncGenerator<JsonLine> {
   const file = await openFile(path);
-  for await (const { number, text } of readLines(file.readable, path, signal)) {
+  const bytes = path.endsWith(".gz") ? unpacked(file.readable, path) : file.readable;
+  for await (const { number, text } of readLines(bytes, path, signal)) {
     if (text.trim() === "") continue;
     const value = parseJson(text, path, number);
     const where = `${path}:${number}`;
     if (!isJsonObject(value)) throw new InputError("is not a JSON object", where, "give one object a line");
     yield { value, where };
   }
+}
+
+function unpacked(packed: ReadableStream<Uint8Array<ArrayBuffer>>, path: string): ReadableStream<Uint8Array> {
+  const bytes = packed.pipeThrough(new DecompressionStream("gzip"));
+  return ReadableStream.from((async function* () {
+    try {
+      yield* bytes;
+    } catch {
+      throw new InputError("is not a whole gzip file", path, "download it again, or unpack it");
+    }
+  })());
 }
 
 async function openFile(path: string): Promise<Deno.FsFile> {
