@@ -1,8 +1,8 @@
 /** Instructions on upper and lower case, and on the language. A text whose language cannot be told passes. */
-import { count, relation, text } from "./arguments.ts";
+import { ArgumentError, count, relation, text } from "./arguments.ts";
 import type { Check, Instruction } from "./instructions.ts";
 import { compared } from "./keyword_instructions.ts";
-import { detectLanguage } from "./language.ts";
+import { detectLanguage, isLanguage } from "./language.ts";
 import { isLower, isUpper } from "./python_text.ts";
 import { wordTokens } from "./word_tokens.ts";
 
@@ -17,7 +17,11 @@ export const CASES: Readonly<Record<string, Instruction>> = {
     isUpper(response) ? inLanguage("en")(response) : "it is not all in capital letters",
   "change_case:english_lowercase": () => (response) =>
     isLower(response) ? inLanguage("en")(response) : "it is not all in lower case",
-  "language:response_language": (from) => inLanguage(text(from, "language")),
+  "language:response_language": (from) => {
+    const language = text(from, "language");
+    if (isLanguage(language)) return inLanguage(language);
+    throw new ArgumentError(`"language" is ${JSON.stringify(language)}, which is none that can be detected`);
+  },
 };
 
 function inLanguage(asked: string): Check {

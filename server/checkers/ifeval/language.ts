@@ -56,6 +56,12 @@ export function detectLanguage(text: string): string | undefined {
   return best < 0 ? "unknown" : profiles.names[best];
 }
 
+/** Whether a code is one of the 55 languages that can be detected: ISO 639-1, but "zh-cn" and "zh-tw". */
+export function isLanguage(code: string): boolean {
+  profiles ??= loadProfiles();
+  return profiles.names.includes(code);
+}
+
 type Gram = ReturnType<Profiles["grams"]["get"]> & object;
 
 /** The mean of several trials, each until one language is nearly certain. */

@@ -21,7 +21,7 @@ const BEGIN_LOWER = 1 << 4;
 const LOWER = BEGIN_LOWER | (1 << 5) | (1 << 6);
 
 const END_CHARACTERS = ".?!";
-/** Characters that end a word. Curly quotes and guillemets are among them since NLTK 3.9. */
+/** Characters that end a word. Curly quotes and guillemets are among them since NLTK 3.10. */
 const NON_WORD = String.raw`[\)";\}\]*:@'\(\{\[\u2018\u2019\u201c\u201d\xab\xbb?!]`;
 const MULTIPLE = String.raw`(?:-{2,}|\.{2,}|(?:\.[${SPACE}]){2,}\.)`;
 const NON_SPACE = `[^${SPACE}]`;
