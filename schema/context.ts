@@ -2,7 +2,7 @@
 import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import type { relations } from "./relations.ts";
 import type { GraphOptions } from "./analysis_values.ts";
-import type { Rule } from "./values.ts";
+import type { ImportChoices, Rule } from "./values.ts";
 
 export type Database = PostgresJsDatabase<typeof relations>;
 
@@ -11,6 +11,8 @@ export interface ImportRequest {
   readonly file: File | undefined;
   readonly path: string | undefined;
   readonly idempotencyKey: string | undefined;
+  /** culprit/1 when left out. `items` is a path that people gave, or a benchmark's name. */
+  readonly choices?: ImportChoices;
 }
 
 export interface AttributeRequest {

@@ -5,11 +5,11 @@ import { Attribution } from "./attribution.ts";
 import { BadInput } from "./bad_input.ts";
 import { builder, pageCost } from "./builder.ts";
 import { Direction, direction } from "./lists.ts";
+import { ImportReportType } from "./import_report.ts";
 import { found } from "./rows.ts";
 import { Rule } from "./rule.ts";
 import { jobs } from "./tables.ts";
 import { TokenPair } from "./token_pair.ts";
-import type { ImportFailure, ImportReport } from "./values.ts";
 
 const JobKind = builder.enumType("JobKind", {
   description: "What a job does.",
@@ -42,30 +42,6 @@ const JobError = builder.objectRef<{ readonly code: string; readonly message: st
   fields: (t) => ({
     code: t.exposeString("code", { description: "A constant for programs, such as BAD_INPUT or SOME_FAILED." }),
     message: t.exposeString("message", { description: "One line for people." }),
-  }),
-});
-
-const ImportFailureType = builder.objectRef<ImportFailure>("ImportFailure").implement({
-  description: "A line of an import that could not be stored.",
-  fields: (t) => ({
-    line: t.exposeInt("line", { description: "Line of the file, counted from 1." }),
-    message: t.exposeString("message", { description: "What is wrong with it, where, and how to mend it." }),
-  }),
-});
-
-const ImportReportType = builder.objectRef<ImportReport>("ImportReport").implement({
-  description: "What an import did. Every good line was stored, whatever the others were.",
-  fields: (t) => ({
-    lines: t.exposeInt("lines", { description: "Lines read so far." }),
-    inserted: t.exposeInt("inserted", { description: "Lines that added a failure case or a token pair." }),
-    unchanged: t.exposeInt("unchanged", { description: "Lines that were stored before, word for word." }),
-    failedCount: t.exposeInt("failedCount", { description: "Lines that could not be stored." }),
-    failed: t.field({
-      type: [ImportFailureType],
-      description: "The first 100 lines that could not be stored.",
-      complexity: { field: 1, multiplier: 5 },
-      resolve: (report) => [...report.failed],
-    }),
   }),
 });
 
@@ -213,41 +189,6 @@ export const idempotencyKey = {
   description: "A key of your own: asking again with the same key returns the first job instead of a second one.",
   validate: z.string().min(1).max(200),
 };
-
-const ImportFailureCasesInput = builder.inputType("ImportFailureCasesInput", {
-  description: "Where the failure cases are: a `file` that comes with the request, or a `path` on the server.",
-  fields: (t) => ({
-    file: t.field({ type: "File", description: "A JSON Lines file of the format culprit/1." }),
-    path: t.string({
-      description: "Path of such a file inside one of the CULPRIT_MODELS folders: absolute, or relative to the " +
-        "project's root or to one of those folders.",
-    }),
-    idempotencyKey: t.string(idempotencyKey),
-  }),
-});
-
-builder.mutationField("importFailureCases", (t) =>
-  t.drizzleField({
-    type: Job,
-    description:
-      "Imports failure cases. Good lines are stored, bad ones reported with their line; importing the same " +
-      "file again changes nothing.",
-    errors: {
-      types: [BadInput],
-      union: { name: "ImportFailureCasesResult", description: "The job, or what was wrong." },
-    },
-    args: {
-      input: t.arg({ type: ImportFailureCasesInput, required: true, description: "What to import." }),
-    },
-    resolve: async (query, _parent, { input }, context) => {
-      const id = await context.services.importFailureCases({
-        file: input.file ?? undefined,
-        path: input.path ?? undefined,
-        idempotencyKey: input.idempotencyKey ?? undefined,
-      });
-      return found(await context.db.query.jobs.findFirst(query({ where: { id } })));
-    },
-  }));
 
 export const Selection = builder.enumType("TokenPairSelection", {
   description: "Token pairs that need not be named one by one.",

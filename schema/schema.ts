@@ -5,6 +5,7 @@ import "./failure_case.ts";
 import "./token_pair.ts";
 import "./attribution.ts";
 import "./job.ts";
+import "./import.ts";
 import "./attribution_graph.ts";
 import { isObjectType } from "graphql";
 import { builder } from "./builder.ts";

@@ -31,12 +31,50 @@ export interface ImportFailure {
 
 /** What an import did. `failed` holds the first failures, `failedCount` counts all of them. */
 export interface ImportReport {
-  /** Lines read so far. */
+  /** Records read so far: lines, elements of a list, or files. */
   readonly lines: number;
   readonly inserted: number;
   readonly unchanged: number;
   readonly failedCount: number;
   readonly failed: readonly ImportFailure[];
+  /** Answers of a model among the records, stored now or before. */
+  readonly responses: number;
+  readonly passed: number;
+  readonly failedAnswers: number;
+  /** Answers that nobody could decide. */
+  readonly undecided: number;
+  /** Answers that our checker and the log judge differently; ours counts. */
+  readonly disagreements: number;
+  /** What was left out, by reason. */
+  readonly skipped: Readonly<Record<string, number>>;
+}
+
+/** What can be imported, in the words of the command line. */
+export const IMPORT_FORMATS = [
+  "lm-eval",
+  "ifeval",
+  "evalplus",
+  "math",
+  "gaia2",
+  "debug-xai",
+  "culprit",
+  "annotations",
+] as const;
+export type ImportFormat = (typeof IMPORT_FORMATS)[number];
+
+/** How to read what is imported. */
+export interface ImportChoices {
+  readonly from: ImportFormat;
+  /** Name of a model that was added; overrides what the log says. */
+  readonly model?: string;
+  /** Path of the benchmark's file, for logs without instructions, prompts or tests. */
+  readonly items?: string;
+  /** The benchmark's name; the log's, or the format's, when left out. */
+  readonly benchmark?: string;
+  /** The log's prompts are what the model read, chat template or not. */
+  readonly plain?: boolean;
+  /** Who annotated. */
+  readonly annotator?: string;
 }
 
 /** JSON that a verdict carries for people and programs. */
@@ -97,6 +135,8 @@ export type JobInput =
   | { readonly kind: "attribute"; readonly rule: Rule; readonly tokenPairIds: readonly number[] | "missing" | "clean" }
   | {
     readonly kind: "import";
+    /** culprit/1 when left out, as jobs of older versions do. */
+    readonly choices?: ImportChoices;
     /** The file to read. */
     readonly path: string;
     /** What people call it: the name of the upload or the path they gave. */

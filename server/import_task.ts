@@ -6,7 +6,7 @@ import { InputError } from "../gpu/errors.ts";
 import { jobs } from "../schema/tables.ts";
 import type { Attempt } from "./consumer.ts";
 import type { Connection } from "./database.ts";
-import { importFile } from "./import_file.ts";
+import { importFile } from "./import/import_file.ts";
 import { failJob, finishImport, lockJob, saveImport, startJob } from "./jobs.ts";
 import { type ImportTask, inside } from "./queue.ts";
 
@@ -23,12 +23,13 @@ export async function performImport(connection: Connection, boss: PgBoss, attemp
     await boss.complete("import", attempt);
     return;
   }
-  const from = job.report ? { done: job.done, total: job.total, report: job.report } : undefined;
+  const at = job.report ? { done: job.done, total: job.total, report: job.report } : undefined;
   try {
     const state = await importFile(db, {
+      ...(input.choices ?? { from: "culprit" }),
       path: input.path,
       name: input.name,
-      from,
+      at,
       onBatch: async (tx, state) => {
         if (attempt.signal.aborted || await lockJob(tx, jobId) !== "running") throw new Dropped();
         await saveImport(tx, jobId, state);

@@ -94,7 +94,8 @@ export async function insertJob(
 
 /** Whether two requests ask for the same. Uploads lie at a new path each time: their content stands for them. */
 function sameRequest(a: JobInput, b: JobInput): boolean {
-  const asked = (input: JobInput) => input.kind === "import" ? ["import", input.uploadHash ?? input.path] : input;
+  const asked = (input: JobInput) =>
+    input.kind === "import" ? ["import", input.uploadHash ?? input.path, input.choices ?? { from: "culprit" }] : input;
   // The database keeps no order of keys.
   return isDeepStrictEqual(asked(a), asked(b));
 }

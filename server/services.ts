@@ -5,10 +5,14 @@ import { mkdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { InputError } from "../gpu/errors.ts";
 import { BadInput } from "../schema/bad_input.ts";
-import type { AttributeRequest, ImportRequest, Services } from "../schema/context.ts";
+import type { AttributeRequest, Database, ImportRequest, Services } from "../schema/context.ts";
+import { benchmarks } from "../schema/tables.ts";
+import type { ImportChoices } from "../schema/values.ts";
+
 import { addModel } from "./add_model.ts";
 import { confinedPath } from "./confined_path.ts";
 import type { Connection } from "./database.ts";
@@ -45,6 +49,7 @@ export function createServices({ settings, connection, boss, watcher }: ServiceP
 async function importFailureCases(parts: ServiceParts, request: ImportRequest): Promise<{ readonly id: string }> {
   const { settings, connection: { db }, boss } = parts;
   const { file, path, idempotencyKey } = request;
+  const choices = await confinedChoices(settings, db, request.choices ?? { from: "culprit" });
   if ((file === undefined) === (path === undefined)) {
     throw new InputError("it takes exactly one of the two", "file, path", "give one of them");
   }
@@ -53,7 +58,7 @@ async function importFailureCases(parts: ServiceParts, request: ImportRequest): 
     return await createImportJob(
       db,
       boss,
-      { kind: "import", path: real, name: basename(real), uploadHash: null },
+      { kind: "import", path: real, name: basename(real), uploadHash: null, choices },
       idempotencyKey,
     );
   }
@@ -68,13 +73,21 @@ async function importFailureCases(parts: ServiceParts, request: ImportRequest): 
     }
   };
   await pipeline(Readable.fromWeb(file!.stream() as never), hashed, createWriteStream(copy, { mode: 0o600 }));
-  const input = { kind: "import", path: copy, name: file!.name || "upload", uploadHash: hash.digest("hex") } as const;
+  const name = file!.name || "upload";
+  const input = { kind: "import", path: copy, name, uploadHash: hash.digest("hex"), choices } as const;
   const job = await createImportJob(db, boss, input, idempotencyKey).catch(async (error) => {
     await rm(copy, { force: true });
     throw error;
   });
   if (!job.created) await rm(copy, { force: true });
   return job;
+}
+
+/** The same choices with the path of the items, which are a benchmark's by name or a file that may be read. */
+async function confinedChoices(settings: Settings, db: Database, choices: ImportChoices): Promise<ImportChoices> {
+  if (choices.items === undefined) return choices;
+  const [named] = await db.select({ path: benchmarks.path }).from(benchmarks).where(eq(benchmarks.name, choices.items));
+  return { ...choices, items: named?.path ?? await confinedPath(settings, choices.items, "items") };
 }
 
 /** Runs it, and turns the engine's InputError into the one that GraphQL shows. */

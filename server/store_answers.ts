@@ -22,8 +22,10 @@ export interface AnswerIdentity {
   readonly promptHash: string;
   /** "none" for raw output. */
   readonly filter: string;
-  /** Which of several answers to one prompt, counted from 0; 0 when left out. */
-  readonly repeat?: number;
+  /** Tells several answers to one prompt apart; left out where there is one. */
+  readonly sample?: string;
+  /** Stands for the task in the key, where the task's name may only be learnt later. */
+  readonly label?: string;
 }
 
 /** An answer with its tokens and verdict. */
@@ -45,9 +47,11 @@ export interface Answer extends AnswerIdentity {
 }
 
 /** The key of a response and of its failure case, unique for a model. */
-export function answerKey({ benchmark, task, docHash, promptHash, filter, repeat = 0 }: AnswerIdentity): string {
+export function answerKey(identity: AnswerIdentity): string {
+  const { benchmark, task, docHash, promptHash, filter, sample, label = task } = identity;
   const hash = textHash(`${docHash}\n${promptHash}`).slice(0, 12);
-  return `${benchmark}/${task}/${hash}${filter === "none" ? "" : `/${filter}`}${repeat === 0 ? "" : `#${repeat}`}`;
+  const ending = `${filter === "none" ? "" : `/${filter}`}${sample === undefined ? "" : `#${sample}`}`;
+  return `${benchmark}/${label}/${hash}${ending}`;
 }
 
 /** What became of an answer. */
@@ -100,8 +104,8 @@ export async function storeAnswers(
     } else if (other.contentHash !== response.contentHash) {
       results.push({ kind: "conflict", key });
     } else if (other.passed === null && response.passed !== null) {
-      const { passed, verdict, item } = response;
-      await tx.update(responses).set({ passed, verdict, item } as ResponseRow).where(eq(responses.id, other.id));
+      const { passed, verdict, item, task } = response;
+      await tx.update(responses).set({ passed, verdict, item, task } as ResponseRow).where(eq(responses.id, other.id));
       stored.set(place(response), { ...other, passed: passed ?? null });
       if (failureCase) cases.push({ ...failureCase, responseId: other.id });
       results.push({ kind: "updated", key, responseId: other.id });

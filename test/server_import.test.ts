@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { startConsumer } from "../server/consumer.ts";
-import { importFile } from "../server/import_file.ts";
+import { importFile } from "../server/import/import_file.ts";
 import { performImport } from "../server/import_task.ts";
 import { createImportJob, type ImportState } from "../server/jobs.ts";
 import { startQueue } from "../server/queue.ts";
@@ -63,7 +63,8 @@ async function importLines(lines: readonly unknown[], options: Partial<Parameter
   const state = await importFile(database.connection.db, {
     path,
     name: "cases.jsonl",
-    from: undefined,
+    from: "culprit",
+    at: undefined,
     onBatch: () => Promise.resolve(),
     ...options,
   });
@@ -209,7 +210,7 @@ test("an interrupted import leaves whole batches, and goes on where it was", asy
   const [cases] = await stored();
   expect(cases).toHaveLength(100);
   expect(states[0]!.report).toMatchObject({ lines: 100, inserted: 100 });
-  const report = await importLines(lines, { from: states[0] });
+  const report = await importLines(lines, { at: states[0] });
   expect(report).toMatchObject({ lines: 250, inserted: 250, unchanged: 0, failedCount: 0 });
   const [all, pairs] = await stored();
   expect([all.length, pairs.length]).toEqual([250, 250]);
@@ -255,7 +256,8 @@ test("blank lines and a missing last newline are no errors", async () => {
   const { report, done, total } = await importFile(database.connection.db, {
     path,
     name: "blank.jsonl",
-    from: undefined,
+    from: "culprit",
+    at: undefined,
     onBatch: () => Promise.resolve(),
   });
   expect(report).toMatchObject({ lines: 4, inserted: 2, failedCount: 0 });
@@ -266,8 +268,9 @@ test("a file that is not there is one clear line", async () => {
   const missing = importFile(database.connection.db, {
     path: join(folder, "none"),
     name: "none",
-    from: undefined,
+    from: "culprit",
+    at: undefined,
     onBatch: () => Promise.resolve(),
   });
-  await expect(missing).rejects.toThrow(/^none: it cannot be read as a file; give the path of a JSON Lines file$/);
+  await expect(missing).rejects.toThrow(/^none: it cannot be read as a file; give the path of a file or a folder$/);
 });

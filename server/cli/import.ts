@@ -1,65 +1,101 @@
-/** `culprit import`: stores failure cases of a file. */
+/** `culprit import`: stores answers and failure cases of evaluation logs. */
 import { InputError } from "../../gpu/errors.ts";
-import { importFile } from "../import_file.ts";
+import { IMPORT_FORMATS, type ImportFormat, type ImportReport } from "../../schema/values.ts";
+import type { ImportedLine } from "../import/store_batch.ts";
 import { progressBar } from "./progress.ts";
-import type { Verb, VerbContext } from "./verb.ts";
-import { withDatabase } from "./with_database.ts";
+import { optionText, type Verb, type VerbContext } from "./verb.ts";
 
 export const verb: Verb = {
   name: "import",
-  summary: "Stores failure cases of a file; the same file again changes nothing",
-  usage: "import --from culprit PATH [--json]",
+  summary: "Stores answers and failure cases of evaluation logs; the same file again changes nothing",
+  usage: `import --from ${IMPORT_FORMATS.join("|")} PATH [--model NAME] [--items FILE] [--json]`,
   example: "npx culprit import --from culprit models/demo-1m/failure-cases.jsonl",
-  options: { "from": { type: "string", value: "FORMAT", help: "the file's format: culprit" } },
+  options: {
+    "from": { type: "string", value: "FORMAT", help: `the format: ${IMPORT_FORMATS.join(", ")}` },
+    "model": { type: "string", value: "NAME", help: "the model that was added; overrides what the log says" },
+    "items": { type: "string", value: "FILE", help: "the benchmark's file: instructions, prompts, tests" },
+    "benchmark": { type: "string", value: "NAME", help: "the benchmark's name; the log's own if left out" },
+    "plain": { type: "boolean", help: "the model read the log's prompts as they are, without its chat template" },
+    "annotator": { type: "string", value: "NAME", help: "who made the annotations" },
+  },
   run,
 };
-
-const FORMATS = ["culprit"];
 
 async function run(context: VerbContext): Promise<void> {
   const { values, positionals, json, out, note } = context;
   const from = String(values["from"] ?? "");
-  if (!FORMATS.includes(from)) {
-    throw new InputError(`"${from}" is no format that can be imported`, "--from", `give one of: ${FORMATS.join(", ")}`);
+  if (!isFormat(from)) {
+    throw new InputError(
+      `"${from}" is no format that can be imported`,
+      "--from",
+      `give one of: ${IMPORT_FORMATS.join(", ")}`,
+    );
   }
   const [path, ...more] = positionals;
   if (path === undefined || more.length > 0) {
-    throw new InputError(`${positionals.length} files are given`, "culprit import", "give one file");
+    throw new InputError(`${positionals.length} files are given`, "culprit import", "give one file or folder");
   }
+  const [{ importFile }, { withDatabase }] = await Promise.all([
+    import("../import/import_file.ts"),
+    import("./with_database.ts"),
+  ]);
   const bar = progressBar(context);
+  const choice = (name: "model" | "items" | "benchmark" | "annotator") => {
+    const text = optionText(context, name);
+    return text === undefined ? {} : { [name]: text };
+  };
   const { report } = await withDatabase(({ db }) =>
     importFile(db, {
       path,
       name: path,
-      from: undefined,
+      from,
+      ...choice("model"),
+      ...choice("items"),
+      ...choice("benchmark"),
+      ...choice("annotator"),
+      plain: values["plain"] === true,
+      at: undefined,
       onBatch: (_tx, { done, total }) => {
         bar.update({ phase: "import", done, total });
         return Promise.resolve();
       },
       onLines: async (lines) => {
-        if (!json || lines.length === 0) return;
-        const items = lines.map(({ id, ...line }) => ({
-          id,
-          kind: "failureCase",
-          status: line.result === "failed" ? "FAILED" : "COMPLETED",
-          ...line,
-        }));
-        await out(items.map((item) => `${JSON.stringify(item)}\n`).join(""));
+        if (json && lines.length > 0) await out(lines.map((line) => `${JSON.stringify(itemOf(line))}\n`).join(""));
       },
     })
   ).finally(() => bar.end());
-  const { inserted, unchanged, failedCount, failed } = report;
-  for (const { message } of failed) note(`${message}\n`);
-  await out(
-    json
-      ? `${JSON.stringify({ total: report.lines, inserted, unchanged, failed: failedCount })}\n`
-      : `${inserted} added, ${unchanged} unchanged, ${failedCount} failed\n`,
-  );
-  if (failedCount > 0) {
+  for (const { message } of report.failed) note(`${message}\n`);
+  await out(json ? `${JSON.stringify(totalsOf(report))}\n` : summaryOf(report));
+  if (report.failedCount > 0) {
     throw new InputError(
-      `${failedCount} of ${report.lines} lines could not be stored`,
+      `${report.failedCount} of ${report.lines} lines could not be stored`,
       path,
       "mend them and import the file again; the others are stored",
     );
   }
+}
+
+function isFormat(name: string): name is ImportFormat {
+  return (IMPORT_FORMATS as readonly string[]).includes(name);
+}
+
+const STATUS = { inserted: "COMPLETED", unchanged: "COMPLETED", skipped: "SKIPPED", failed: "FAILED" } as const;
+
+function itemOf({ id, kind, ...line }: ImportedLine) {
+  return { id, kind, status: STATUS[line.result], ...line };
+}
+
+function totalsOf({ lines, inserted, unchanged, failedCount, failed: _failed, ...counts }: ImportReport) {
+  return { total: lines, inserted, unchanged, failed: failedCount, ...counts };
+}
+
+function summaryOf(report: ImportReport): string {
+  const { inserted, unchanged, failedCount, responses, passed, failedAnswers, undecided, disagreements } = report;
+  const lines = [`${inserted} added, ${unchanged} unchanged, ${failedCount} failed`];
+  if (responses > 0) {
+    lines.push(`${responses} answers: ${passed} passed, ${failedAnswers} did not, ${undecided} undecided`);
+  }
+  if (disagreements > 0) lines.push(`${disagreements} where our checker and the log disagree; ours counts`);
+  for (const [reason, count] of Object.entries(report.skipped)) lines.push(`${count} left out: ${reason}`);
+  return lines.map((line) => `${line}\n`).join("");
 }

@@ -1,25 +1,12 @@
 /** One line of a culprit/1 file: read, checked, and made ready to store. */
 import { z } from "zod";
-import { InputError } from "../gpu/errors.ts";
-import type { Tokenizer } from "../gpu/model/tokenizer.ts";
-import type { failureCases, tokenPairs } from "../schema/tables.ts";
-import { canonicalHash } from "./canonical_hash.ts";
-import { statusOf, tokenTextsOf } from "./place_case.ts";
-import { segmentsOf } from "./segments.ts";
-
-/** What an import knows of a model. */
-export interface ImportModel {
-  readonly id: number;
-  readonly name: string;
-  readonly vocabulary: number;
-  readonly tokenizer: Tokenizer;
-}
-
-/** A line that can be stored. */
-export interface ImportLine {
-  readonly failureCase: Omit<typeof failureCases.$inferInsert, "id">;
-  readonly tokenPair: Omit<typeof tokenPairs.$inferInsert, "id" | "failureCaseId">;
-}
+import { InputError } from "../../gpu/errors.ts";
+import { canonicalHash } from "../canonical_hash.ts";
+import { statusOf, tokenTextsOf } from "../place_case.ts";
+import { segmentsOf } from "../segments.ts";
+import type { Format } from "./format.ts";
+import type { ImportLine, ImportModel } from "./import_model.ts";
+import { findUnfitText, quoted } from "./parse_record.ts";
 
 /** Most tokens of a case. */
 const MAX_TOKENS = 1_000_000;
@@ -54,24 +41,24 @@ const record = z.strictObject({
   })).max(1000).default([]),
   metadata: z.record(z.string(), z.unknown()).default({}),
 });
-type Line = z.infer<typeof record>;
+export type Line = z.infer<typeof record>;
 
 /** How far delta may be from the difference of the logits given: they may have been rounded. */
 const DELTA_TOLERANCE = 0.02;
 
-/**
- * Checks a line and computes what is stored. `where` is `file:line`; `modelOf` finds a model by name.
- * Throws InputError that names the place and the mend.
- */
-export async function readImportLine(
-  text: string,
-  where: string,
-  modelOf: (name: string) => Promise<ImportModel | undefined>,
-): Promise<ImportLine> {
-  const line = parse(text, where);
-  const model = await modelOf(line.model);
+export const culprit: Format = {
+  accepts: (name) => name.endsWith(".jsonl"),
+  cut: () => "lines",
+  recordsNameModels: true,
+  read: (json, where) => {
+    const line = parse(json, where);
+    return [{ kind: "case", model: line.model, build: (model) => importLineOf(line, model, where) }];
+  },
+};
+
+/** Checks a line against its model and computes what is stored. Throws InputError that names the place and the mend. */
+export function importLineOf(line: Line, model: ImportModel, where: string): ImportLine {
   const wrong = (what: string, mend: string) => new InputError(what, where, mend);
-  if (!model) throw wrong(`there is no model "${line.model}"`, "add it first: npx culprit model add DIR");
   checkIds(line, model, wrong);
   if (line.promptTokens > line.inputIds.length) {
     throw wrong(
@@ -109,14 +96,7 @@ export async function readImportLine(
 
 type Wrong = (what: string, mend: string) => InputError;
 
-function parse(text: string, where: string): Line {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    const reason = (error as Error).message.split("\n")[0];
-    throw new InputError(`it is no JSON: ${reason}`, where, "write one JSON object a line");
-  }
+function parse(json: unknown, where: string): Line {
   const parsed = record.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
@@ -135,19 +115,6 @@ function parse(text: string, where: string): Line {
     throw new InputError(`${unfit} holds a NUL or half a surrogate pair`, where, "remove the broken character");
   }
   return parsed.data;
-}
-
-/** PostgreSQL stores neither NUL nor half a surrogate pair: the name of the first field that holds one. */
-function findUnfitText(value: unknown, path = ""): string | undefined {
-  if (typeof value === "string") return value.includes("\0") || !value.isWellFormed() ? path : undefined;
-  if (typeof value !== "object" || value === null) return undefined;
-  // Lists of ids are long and hold no text.
-  if (Array.isArray(value) && typeof value[0] === "number") return undefined;
-  for (const [key, part] of Object.entries(value)) {
-    const found = findUnfitText(key, path) ?? findUnfitText(part, path === "" ? key : `${path}.${key}`);
-    if (found !== undefined) return found;
-  }
-  return undefined;
 }
 
 function checkIds(line: Line, model: ImportModel, wrong: Wrong): void {
@@ -245,9 +212,4 @@ function tokenPairOf({ inputIds, target, contrast, delta, candidates }: Line): I
     candidates: [...candidates].sort((a, b) => a.rank - b.rank),
     contentHash: canonicalHash({ target, contrast, delta, candidates }),
   };
-}
-
-/** A text for an error: its beginning, in quotes. */
-function quoted(text: string): string {
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}...` : text);
 }

@@ -1,0 +1,86 @@
+/** What every importer's format is: JSON of one record in, answers out. */
+import type { ChatMessage, CheckItem, Detail } from "../../schema/values.ts";
+import type { AnswerIdentity } from "../store_answers.ts";
+import type { LoggedAnnotation } from "../annotate.ts";
+import type { ImportLine, ImportModel } from "./import_model.ts";
+import type { Items } from "./items.ts";
+
+/** The prompt of a logged answer, as far as the log holds it. */
+export type LoggedPrompt =
+  /** A user's message; it is rendered unless it turns out to be rendered already. */
+  | { readonly kind: "user"; readonly text: string }
+  | {
+    readonly kind: "chat";
+    readonly messages: readonly ChatMessage[];
+    /** Tool descriptions, as chat templates take them. */
+    readonly tools?: readonly unknown[];
+  }
+  /** The text as the model read it. */
+  | { readonly kind: "plain"; readonly text: string }
+  | { readonly kind: "unknown" };
+
+/** An answer as a log holds it: not yet rendered, tokenised or checked. */
+export interface LoggedAnswer extends AnswerIdentity {
+  /** The model's name in the log; undefined where the record has none. */
+  readonly model: string | undefined;
+  readonly prompt: LoggedPrompt;
+  /** Text, or a turn with tool calls, which is written as the chat template writes it. */
+  readonly completion: string | ChatMessage;
+  readonly item: CheckItem | null;
+  /** The log's own verdict; null when it has none. */
+  readonly logged: { readonly passed: boolean | null; readonly reason?: string; readonly detail: Detail } | null;
+  readonly instructionPhrases: readonly string[];
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** Why records that are no answers are left out; counted in the report. */
+export type SkipReason =
+  /** Scored choices: nothing was generated. */
+  | "loglikelihood"
+  /** A prompt that several requests share has no one answer. */
+  | "several_requests"
+  /** The answer stands in another file that is not given. */
+  | "no_solution"
+  /** No model call in the trace. */
+  | "no_answer"
+  /** The answer is stored, but there is no prompt to make a failure case of. */
+  | "no_prompt";
+
+export type Reading =
+  | { readonly kind: "answer"; readonly answer: LoggedAnswer }
+  /** A placed failure case with its token pair. `build` throws InputError for one that does not fit its model. */
+  | { readonly kind: "case"; readonly model: string | undefined; readonly build: (model: ImportModel) => ImportLine }
+  | { readonly kind: "annotation"; readonly key: string; readonly annotation: LoggedAnnotation }
+  | { readonly kind: "skipped"; readonly reason: SkipReason };
+
+/** What is known of a file besides its records. */
+export interface FileFacts {
+  /** What people call it. */
+  readonly name: string;
+  readonly benchmark: string;
+  readonly items: Items | undefined;
+  /** The prompts of the log are what the model read, chat template or not. */
+  readonly plain: boolean;
+  /** Who made the annotations of a file. */
+  readonly annotator: string | undefined;
+}
+
+/** How a file is cut into records. */
+export type Cut = "lines" | "elements" | "whole";
+
+export interface Format {
+  /** Whether a folder's file belongs to the format. */
+  readonly accepts: (name: string) => boolean;
+  /** How a file is cut, where its name and first bytes do not say it. */
+  readonly cut?: (name: string) => Cut | undefined;
+  /** The model that the file's name, folder or neighbours name, in the log's words, best first. */
+  readonly modelNames?: (path: string, name: string) => Promise<readonly string[]>;
+  /** The benchmark that a file's name names; the format's own name when undefined. */
+  readonly benchmark?: (name: string) => string | undefined;
+  /** Whether each record may name its model. */
+  readonly recordsNameModels?: boolean;
+  /** Whether answers mean nothing without a benchmark's items. */
+  readonly needsItems?: boolean;
+  /** Throws InputError at `where` for a record that is not of the format. `ordinal` counts records from 1. */
+  readonly read: (record: unknown, where: string, facts: FileFacts, ordinal: number) => readonly Reading[];
+}

@@ -1,0 +1,22 @@
+/** The formats that can be imported, by the names that people type. */
+import type { ImportFormat } from "../../schema/values.ts";
+import { annotations } from "./annotations.ts";
+import { culprit } from "./culprit.ts";
+import { debugXai } from "./debug_xai.ts";
+import { evalplus } from "./evalplus.ts";
+import type { Format } from "./format.ts";
+import { gaia2 } from "./gaia2.ts";
+import { ifeval } from "./ifeval.ts";
+import { lmEval } from "./lm_eval.ts";
+import { math } from "./math.ts";
+
+export const FORMATS: Readonly<Record<ImportFormat, Format>> = {
+  "lm-eval": lmEval,
+  "ifeval": ifeval,
+  "evalplus": evalplus,
+  "math": math,
+  "gaia2": gaia2,
+  "debug-xai": debugXai,
+  "culprit": culprit,
+  "annotations": annotations,
+};

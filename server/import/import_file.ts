@@ -1,0 +1,163 @@
+/** Imports a file or a folder: streamed, in batches of one transaction each, going on where it was interrupted. */
+import { basename } from "node:path";
+import { InputError } from "../../gpu/errors.ts";
+import type { Database } from "../../schema/context.ts";
+import type { ImportChoices, ImportFormat } from "../../schema/values.ts";
+import { openCheckers } from "../checkers/check.ts";
+import type { Transaction } from "../database.ts";
+import type { ImportState } from "../jobs.ts";
+import type { FileFacts, Format } from "./format.ts";
+import { FORMATS } from "./formats.ts";
+import { type ImportModel, type ModelFinder, modelFinder } from "./import_model.ts";
+import { type Items, readItems } from "./items.ts";
+import { type Entry, readEntries, type ReadParts } from "./read_entries.ts";
+import { listFiles, readRecords, type RecordFile, type TextRecord } from "./records.ts";
+import { EMPTY_REPORT } from "./report.ts";
+import { type ImportedLine, storeBatch } from "./store_batch.ts";
+
+/** Records of one transaction. */
+const BATCH_RECORDS = 100;
+/** Characters of one transaction, unless a single record is longer. */
+const BATCH_CHARACTERS = 4 << 20;
+
+export interface ImportOptions extends ImportChoices {
+  readonly path: string;
+  /** What people call the file, for messages. */
+  readonly name: string;
+  /** Where an interrupted import stands; the beginning when absent. */
+  readonly at: ImportState | undefined;
+  /**
+   * Called inside each batch's transaction after its rows were written. What it throws undoes the batch and ends the
+   * import.
+   */
+  readonly onBatch: (tx: Transaction, state: ImportState) => Promise<void>;
+  /** Called with what became of each record, once its batch is stored. */
+  readonly onLines?: (lines: readonly ImportedLine[]) => Promise<void>;
+}
+
+/**
+ * Throws InputError before anything is stored when the file cannot be read, or its model is not known; records that are
+ * broken are reported, not thrown.
+ */
+export async function importFile(db: Database, options: ImportOptions): Promise<ImportState> {
+  const { path, name, onBatch } = options;
+  const format = FORMATS[options.from];
+  const files = await listFiles(path, name, format.accepts);
+  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const finder = modelFinder(db);
+  const items = await itemsOf(options, format);
+  const modelOf = await modelChooser(files, options, format, finder);
+  const checkers = openCheckers();
+  const parts: ReadParts = {
+    format,
+    modelOf,
+    checkers,
+    find: options.model === undefined ? finder.find : () => modelOf(files[0]!),
+    factsOf: (file) => factsOf(file, options, format, items),
+  };
+  let state: ImportState = options.at ?? { done: 0, total, report: EMPTY_REPORT };
+  try {
+    for await (const batch of batches(readRecords(files, state.done, (file) => format.cut?.(file)))) {
+      const entries = await readEntries(batch, state.report.lines, parts);
+      const refused = state.report.lines === 0 ? unknownModel(entries) : undefined;
+      if (refused) throw refused;
+      let lines: readonly ImportedLine[] = [];
+      state = await db.transaction(async (tx) => {
+        const stored = await storeBatch(tx, entries, state.report, finder);
+        lines = stored.lines;
+        const after = { done: batch.at(-1)!.end, total, report: stored.report };
+        await onBatch(tx, after);
+        return after;
+      });
+      await options.onLines?.(lines);
+    }
+    // Spaces after the last record are no records.
+    return { ...state, done: total };
+  } finally {
+    await checkers.close();
+  }
+}
+
+/** The first record decides: when nobody knows its model, none of the others' either. */
+function unknownModel([first]: readonly Entry[]): InputError | undefined {
+  return first?.kind === "wrong" && first.unknownModel ? first.error : undefined;
+}
+
+async function itemsOf({ items, name, from }: ImportOptions, format: Format): Promise<Items | undefined> {
+  if (items !== undefined) return await readItems(items, basename(items));
+  if (!format.needsItems) return undefined;
+  throw new InputError(
+    `${from} names tasks only, their prompts and tests are in the benchmark's file`,
+    name,
+    "give that file too: --items FILE (items in GraphQL)",
+  );
+}
+
+function factsOf(file: RecordFile, options: ImportOptions, format: Format, items: Items | undefined): FileFacts {
+  return {
+    name: file.name,
+    benchmark: options.benchmark ?? format.benchmark?.(file.name) ?? BENCHMARK_NAMES[options.from] ?? options.from,
+    items,
+    plain: options.plain ?? false,
+    annotator: options.annotator,
+  };
+}
+
+/** Benchmarks whose name is not that of their format. */
+const BENCHMARK_NAMES: Partial<Record<ImportFormat, string>> = { evalplus: "humaneval" };
+
+/** Which model a file's records are of, where they don't say it themselves. */
+async function modelChooser(
+  files: readonly RecordFile[],
+  options: ImportOptions,
+  format: Format,
+  { find }: ModelFinder,
+): Promise<(file: RecordFile) => Promise<ImportModel | undefined>> {
+  if (options.model !== undefined) {
+    const model = await find(options.model);
+    if (!model) {
+      throw new InputError(
+        `there is no model "${options.model}"`,
+        "--model",
+        "add it first: npx culprit model add DIR",
+      );
+    }
+    return () => Promise.resolve(model);
+  }
+  const chosen = new Map<string, Promise<ImportModel | undefined>>();
+  const choose = async (file: RecordFile): Promise<ImportModel | undefined> => {
+    const names = await format.modelNames?.(file.path, file.name) ?? [];
+    for (const one of names) {
+      const model = await find(one);
+      if (model) return model;
+    }
+    if (format.recordsNameModels) return undefined;
+    const said = names.find((one) => one !== "" && one !== ".");
+    throw new InputError(
+      said === undefined ? "nothing names its model" : `there is no model "${said}"`,
+      file.name,
+      "say which model that was added it is: --model NAME (model in GraphQL), or add it: npx culprit model add DIR",
+    );
+  };
+  const modelOf = (file: RecordFile) => {
+    const known = chosen.get(file.path) ?? choose(file);
+    chosen.set(file.path, known);
+    return known;
+  };
+  for (const file of files) await modelOf(file);
+  return modelOf;
+}
+
+async function* batches(records: AsyncIterable<TextRecord>): AsyncGenerator<readonly TextRecord[]> {
+  let batch: TextRecord[] = [];
+  let characters = 0;
+  for await (const record of records) {
+    batch.push(record);
+    characters += record.text?.length ?? 0;
+    if (batch.length < BATCH_RECORDS && characters < BATCH_CHARACTERS) continue;
+    yield batch;
+    batch = [];
+    characters = 0;
+  }
+  if (batch.length > 0) yield batch;
+}

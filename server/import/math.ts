@@ -1,0 +1,81 @@
+/**
+ * Answers to MATH: JSON Lines or a list of `{answer, prediction}`, with `problem` and the model's whole output
+ * (`completion`, `response` or `output`) where the file has them. `prediction` alone is a final answer in `\boxed{}`.
+ */
+import { basename } from "node:path";
+import { z } from "zod";
+import { InputError } from "../../gpu/errors.ts";
+import { canonicalHash, textHash } from "../canonical_hash.ts";
+import type { FileFacts, Format } from "./format.ts";
+import { phrasesOf } from "./items.ts";
+import { parseRecord } from "./parse_record.ts";
+
+const name = z.union([z.string(), z.int()]).optional();
+const row = z.looseObject({
+  answer: z.union([z.string(), z.number()]),
+  prediction: z.string().nullish(),
+  completion: z.string().optional(),
+  response: z.string().optional(),
+  output: z.string().optional(),
+  problem: z.string().optional(),
+  prompt: z.string().optional(),
+  unique_id: name,
+  id: name,
+  model: z.string().optional(),
+  correct: z.boolean().optional(),
+  passed: z.boolean().optional(),
+});
+
+export const math: Format = {
+  accepts: (file) => /\.jsonl?$/.test(file),
+  modelNames: (_path, file) => Promise.resolve([basename(file).replace(/\.jsonl?$/, "").replaceAll("__", "/")]),
+  recordsNameModels: true,
+  read: (record, where, facts, ordinal) => {
+    const line = parseRecord(row, record, where, "an answer to MATH");
+    const completion = line.completion ?? line.response ?? line.output ?? line.prediction ?? undefined;
+    if (completion === undefined) {
+      throw new InputError("there is no answer of the model", where, "give prediction, completion, response or output");
+    }
+    const answer = String(line.answer);
+    const id = line.unique_id ?? line.id;
+    const known = itemOf(facts, id, line.problem, answer, ordinal);
+    const problem = line.problem ?? known?.["problem"];
+    const prompt = line.prompt ?? (typeof problem === "string" ? problem : undefined);
+    const passed = line.passed ?? line.correct;
+    const task = String(id ?? ordinal);
+    return [{
+      kind: "answer",
+      answer: {
+        model: line.model,
+        benchmark: facts.benchmark,
+        task: String(id ?? known?.["unique_id"] ?? known?.["id"] ?? ordinal),
+        label: task,
+        // Answers of a list without names are told apart by their place.
+        docHash: canonicalHash({ task, answer }),
+        promptHash: textHash(prompt ?? ""),
+        filter: "none",
+        prompt: prompt === undefined ? { kind: "unknown" } : { kind: "user", text: prompt },
+        completion,
+        item: { kind: "math", answer },
+        logged: passed === undefined ? null : { passed, detail: { passed } },
+        instructionPhrases: phrasesOf(known),
+        metadata: { from: "math" },
+      },
+    }];
+  },
+};
+
+/** The benchmark's item: by name, by problem, or the one in the same place if it has the same answer. */
+function itemOf(
+  { items }: FileFacts,
+  id: string | number | undefined,
+  problem: string | undefined,
+  answer: string,
+  ordinal: number,
+) {
+  if (items === undefined) return undefined;
+  if (id !== undefined) return items.find(String(id));
+  if (problem !== undefined) return items.find(problem);
+  const placed = items.at(ordinal - 1);
+  return placed?.["answer"] === answer ? placed : undefined;
+}

@@ -1,0 +1,53 @@
+/** What readers of records share: parsing with one clear line for what is wrong. */
+import type { z } from "zod";
+import { InputError } from "../../gpu/errors.ts";
+
+/** Checks a record's shape. `what` names it in the mend, for example "a sample of lm-evaluation-harness". */
+export function parseRecord<Shape extends z.ZodType>(
+  shape: Shape,
+  record: unknown,
+  where: string,
+  what: string,
+): z.infer<Shape> {
+  const parsed = shape.safeParse(record);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const path = (issue?.path ?? []).map((part) => typeof part === "number" ? `[${part}]` : `.${String(part)}`).join("");
+  const field = path.replace(/^\./, "");
+  throw new InputError(
+    `${field === "" ? "" : `${field}: `}${issue?.message ?? "it is not of the format"}`,
+    where,
+    `give ${what}; docs/import.md describes it`,
+  );
+}
+
+/** JSON of a record's text. */
+export function parseText(text: string | undefined, where: string): unknown {
+  if (text === undefined) {
+    throw new InputError("the record is too long to be read", where, "leave out what is not needed");
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const reason = (error as Error).message.split("\n")[0];
+    throw new InputError(`it is no JSON: ${reason}`, where, "write one JSON object a line");
+  }
+}
+
+/** PostgreSQL stores neither NUL nor half a surrogate pair: the name of the first field that holds one. */
+export function findUnfitText(value: unknown, path = ""): string | undefined {
+  if (typeof value === "string") return value.includes("\0") || !value.isWellFormed() ? path : undefined;
+  if (typeof value !== "object" || value === null) return undefined;
+  // Lists of ids are long and hold no text.
+  if (Array.isArray(value) && typeof value[0] === "number") return undefined;
+  for (const [key, part] of Object.entries(value)) {
+    const found = findUnfitText(key, path) ?? findUnfitText(part, path === "" ? key : `${path}.${key}`);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** A text for an error: its beginning, in quotes. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}...` : text);
+}

@@ -1,0 +1,177 @@
+/** Records read, rendered, tokenised and checked: ready to store, or wrong with their place and mend. */
+import { extname } from "node:path";
+import { InputError } from "../../gpu/errors.ts";
+import type { CheckItem, Detail, Verdict } from "../../schema/values.ts";
+import type { LoggedAnnotation } from "../annotate.ts";
+import type { Checkers } from "../checkers/check.ts";
+import type { Answer } from "../store_answers.ts";
+import type { FileFacts, Format, LoggedAnswer, Reading, SkipReason } from "./format.ts";
+import type { ImportLine, ImportModel } from "./import_model.ts";
+import { findUnfitText, parseText } from "./parse_record.ts";
+import type { RecordFile, TextRecord } from "./records.ts";
+import { completionText, renderPrompt } from "./render.ts";
+
+/** What a record gave; a record may give several. `ordinal` is the record's, counted from 1 over the whole import. */
+export type Entry =
+  & { readonly ordinal: number; readonly where: string }
+  & (
+    | { readonly kind: "blank" }
+    | { readonly kind: "wrong"; readonly error: InputError; readonly unknownModel: boolean }
+    | { readonly kind: "skipped"; readonly reason: SkipReason }
+    | { readonly kind: "answer"; readonly answer: Answer; readonly disagrees: boolean }
+    | { readonly kind: "case"; readonly line: ImportLine }
+    | {
+      readonly kind: "annotation";
+      readonly key: string;
+      readonly annotation: LoggedAnnotation;
+      /** The model of the case, where it was said. */
+      readonly model: ImportModel | undefined;
+    }
+  );
+
+export interface ReadParts {
+  readonly format: Format;
+  /** The model of a file's records, where they don't name it. */
+  readonly modelOf: (file: RecordFile) => Promise<ImportModel | undefined>;
+  /** The model that a record names. */
+  readonly find: (name: string) => Promise<ImportModel | undefined>;
+  readonly factsOf: (file: RecordFile) => FileFacts;
+  readonly checkers: Checkers;
+}
+
+class UnknownModel extends InputError {}
+
+/** Reads a batch in order; `before` records came earlier. */
+export async function readEntries(
+  batch: readonly TextRecord[],
+  before: number,
+  parts: ReadParts,
+): Promise<readonly Entry[]> {
+  const entries: Entry[] = [];
+  for (const [index, record] of batch.entries()) {
+    const place = { ordinal: before + index + 1, where: record.where };
+    try {
+      if (record.text?.trim() === "") {
+        entries.push({ kind: "blank", ...place });
+        continue;
+      }
+      const isCode = extname(record.file.name) === ".py";
+      const json = isCode ? record.text : parseText(record.text, record.where);
+      const unfit = findUnfitText(json);
+      if (unfit !== undefined) {
+        throw new InputError(
+          `${unfit} holds a NUL or half a surrogate pair`,
+          record.where,
+          "remove the broken character",
+        );
+      }
+      const readings = parts.format.read(json, record.where, parts.factsOf(record.file), place.ordinal);
+      for (const reading of readings) entries.push({ ...place, ...await entryOf(reading, record, parts) });
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      entries.push({ kind: "wrong", error, unknownModel: error instanceof UnknownModel, ...place });
+    }
+  }
+  return entries;
+}
+
+type Entered = Entry extends infer One ? One extends Entry ? Omit<One, "ordinal" | "where"> : never : never;
+
+async function entryOf(reading: Reading, { file, where }: TextRecord, parts: ReadParts): Promise<Entered> {
+  switch (reading.kind) {
+    case "skipped":
+      return reading;
+    case "annotation":
+      return { ...reading, model: await parts.modelOf(file) };
+    case "case": {
+      const model = await modelNamed(reading.model, file, where, parts);
+      return { kind: "case", line: reading.build(model) };
+    }
+    case "answer": {
+      const model = await modelNamed(reading.answer.model, file, where, parts);
+      return await answerEntry(reading.answer, model, parts, parts.factsOf(file), where);
+    }
+  }
+}
+
+async function modelNamed(
+  name: string | undefined,
+  file: RecordFile,
+  where: string,
+  parts: ReadParts,
+): Promise<ImportModel> {
+  const model = name === undefined ? await parts.modelOf(file) : await parts.find(name) ?? await parts.modelOf(file);
+  if (model) return model;
+  throw new UnknownModel(
+    name === undefined ? "nothing names its model" : `there is no model "${name}"`,
+    where,
+    name === undefined
+      ? "say which one that was added it is: --model NAME (model in GraphQL)"
+      : "add it first: npx culprit model add DIR, or say which one it is: --model NAME (model in GraphQL)",
+  );
+}
+
+async function answerEntry(
+  logged: LoggedAnswer,
+  model: ImportModel,
+  parts: ReadParts,
+  facts: FileFacts,
+  where: string,
+): Promise<Entered> {
+  const { prompt, model: _model, logged: own, completion: said, ...identity } = logged;
+  const tools = prompt.kind === "chat" ? prompt.tools : undefined;
+  const starts = typeof said === "string" ? said : said.content;
+  const rendered = renderPrompt(model, prompt, {
+    plain: facts.plain,
+    thinking: starts.trimStart().startsWith("<think>"),
+  });
+  const completion = completionText(model, said, rendered, tools);
+  const ours = await check(logged, completion, parts.checkers, where);
+  const verdict = verdictOf(own, ours);
+  return {
+    kind: "answer",
+    disagrees: own?.passed != null && ours?.passed != null && own.passed !== ours.passed,
+    answer: {
+      ...identity,
+      modelId: model.id,
+      messages: rendered.messages,
+      prompt: rendered.text,
+      promptIds: model.tokenizer.encode(rendered.text),
+      completion,
+      completionIds: model.tokenizer.encode(completion),
+      verdict,
+      source: "imported",
+      metadata: tools ? { ...logged.metadata, tools } : logged.metadata,
+    },
+  };
+}
+
+/** Checkers that cost no more than reading the line. Code is run only where the log has no verdict. */
+const CHEAP: ReadonlySet<CheckItem["kind"]> = new Set(["ifeval", "math", "gaia2"]);
+
+async function check(
+  { item, logged }: LoggedAnswer,
+  completion: string,
+  checkers: Checkers,
+  where: string,
+): Promise<Verdict | null> {
+  if (item === null || (!CHEAP.has(item.kind) && logged?.passed != null)) return null;
+  try {
+    return await checkers.check(item, completion);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return { passed: null, reason: `${where}: ${error.what}` };
+  }
+}
+
+/** Ours counts where it could decide, the log's else; the log's words are kept in `detail.log`. */
+function verdictOf(own: LoggedAnswer["logged"], ours: Verdict | null): Verdict | null {
+  if (own === null) return ours;
+  const log: Detail = { passed: own.passed, ...own.detail };
+  const decides = ours !== null && ours.passed !== null ? ours : own;
+  return {
+    passed: decides.passed,
+    ...(decides.reason === undefined ? {} : { reason: decides.reason }),
+    detail: { ...ours?.detail, log },
+  };
+}

@@ -1,0 +1,47 @@
+/** What an import did so far, counted as it goes. */
+import type { ImportReport } from "../../schema/values.ts";
+
+/** Failures that a report keeps with their messages. */
+const KEPT_FAILURES = 100;
+
+export const EMPTY_REPORT: ImportReport = {
+  lines: 0,
+  inserted: 0,
+  unchanged: 0,
+  failedCount: 0,
+  failed: [],
+  responses: 0,
+  passed: 0,
+  failedAnswers: 0,
+  undecided: 0,
+  disagreements: 0,
+  skipped: {},
+};
+
+/** A report that can be counted on. */
+export type Counting = { -readonly [Field in Exclude<keyof ImportReport, "failed" | "skipped">]: number } & {
+  failed: ImportReport["failed"][number][];
+  skipped: Record<string, number>;
+};
+
+/** A copy to count on; reports of older versions lack what they did not count. */
+export function counting(report: ImportReport): Counting {
+  return { ...EMPTY_REPORT, ...report, failed: [...report.failed], skipped: { ...report.skipped } };
+}
+
+export function countFailure(report: Counting, line: number, message: string): void {
+  report.failedCount++;
+  if (report.failed.length < KEPT_FAILURES) report.failed.push({ line, message });
+}
+
+export function countSkipped(report: Counting, reason: string): void {
+  report.skipped[reason] = (report.skipped[reason] ?? 0) + 1;
+}
+
+export function countVerdict(report: Counting, passed: boolean | null, disagrees: boolean): void {
+  report.responses++;
+  if (passed === true) report.passed++;
+  else if (passed === false) report.failedAnswers++;
+  else report.undecided++;
+  if (disagrees) report.disagreements++;
+}

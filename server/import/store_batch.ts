@@ -1,0 +1,181 @@
+/** Stores a batch of entries in one transaction, and counts what became of them. */
+import { and, eq, inArray } from "drizzle-orm";
+import { InputError } from "../../gpu/errors.ts";
+import { failureCases, models, tokenPairs } from "../../schema/tables.ts";
+import type { ImportReport } from "../../schema/values.ts";
+import { annotate } from "../annotate.ts";
+import type { Transaction } from "../database.ts";
+import { raiseDelta } from "../place_case.ts";
+import { storeAnswers, type StoredAnswer } from "../store_answers.ts";
+import type { ImportLine, ModelFinder } from "./import_model.ts";
+import type { Entry } from "./read_entries.ts";
+import { countFailure, type Counting, counting, countSkipped, countVerdict } from "./report.ts";
+
+/** What became of a record that was not blank. */
+export interface ImportedLine {
+  /** The key of case or answer; the record's place where it could not be read. */
+  readonly id: string;
+  readonly kind: "failureCase" | "response" | "annotation" | "record";
+  readonly result: "inserted" | "unchanged" | "failed" | "skipped";
+  /** Whether an answer passed; null when nobody could decide. */
+  readonly passed?: boolean | null;
+  /** Why it failed or was left out. */
+  readonly message?: string;
+}
+
+export interface StoredBatch {
+  readonly report: ImportReport;
+  readonly lines: readonly ImportedLine[];
+}
+
+export async function storeBatch(
+  tx: Transaction,
+  entries: readonly Entry[],
+  before: ImportReport,
+  finder: ModelFinder,
+): Promise<StoredBatch> {
+  const report = counting(before);
+  const lines: ImportedLine[] = [];
+  const answers = entries.flatMap((entry) => entry.kind === "answer" ? [entry.answer] : []);
+  const stored = (await storeAnswers(tx, answers, finder.tokenizerOf)).values();
+  for (const entry of entries) {
+    report.lines = Math.max(report.lines, entry.ordinal);
+    const line = entry.kind === "blank" ? undefined : await storeEntry(tx, entry, { report, stored, finder });
+    if (line === undefined) continue;
+    lines.push(line);
+    if (line.result === "inserted") report.inserted++;
+    else if (line.result === "unchanged") report.unchanged++;
+    else if (line.result === "failed") countFailure(report, entry.ordinal, line.message ?? "");
+  }
+  return { report, lines };
+}
+
+interface Storing {
+  readonly report: Counting;
+  /** What became of the answers, in order. */
+  readonly stored: Iterator<StoredAnswer>;
+  readonly finder: ModelFinder;
+}
+
+async function storeEntry(
+  tx: Transaction,
+  entry: Exclude<Entry, { kind: "blank" }>,
+  { report, stored, finder }: Storing,
+): Promise<ImportedLine> {
+  switch (entry.kind) {
+    case "wrong":
+      return { id: entry.where, kind: "record", result: "failed", message: entry.error.message };
+    case "skipped":
+      countSkipped(report, entry.reason);
+      return { id: entry.where, kind: "record", result: "skipped", message: entry.reason };
+    case "answer":
+      return answerLine(entry, stored.next().value, report);
+    case "case":
+      return await storeLine(tx, entry.line, entry.where);
+    case "annotation":
+      return await storeAnnotation(tx, entry, finder);
+  }
+}
+
+function answerLine(
+  { answer, disagrees, where }: Extract<Entry, { kind: "answer" }>,
+  stored: StoredAnswer,
+  report: Counting,
+): ImportedLine {
+  const { key } = stored;
+  if (stored.kind === "conflict") {
+    return {
+      id: key,
+      kind: "response",
+      result: "failed",
+      message: conflict(`another answer is stored as "${key}"`, where),
+    };
+  }
+  const passed = answer.verdict?.passed ?? null;
+  countVerdict(report, passed, disagrees);
+  if (passed === false && answer.promptIds.length === 0) countSkipped(report, "no_prompt");
+  return { id: key, kind: "response", result: stored.kind === "unchanged" ? "unchanged" : "inserted", passed };
+}
+
+function conflict(what: string, where: string): string {
+  return new InputError(what, where, "give it a key of its own, or leave it as it was").message;
+}
+
+/** Stores a line's case and pair, unless they are there word for word. */
+async function storeLine(tx: Transaction, line: ImportLine, where: string): Promise<ImportedLine> {
+  const { failureCase, tokenPair } = line;
+  const result = (result: ImportedLine["result"], what?: string): ImportedLine => ({
+    id: failureCase.key,
+    kind: "failureCase",
+    result,
+    ...(what === undefined ? {} : { message: conflict(what, where) }),
+  });
+  const key = and(eq(failureCases.modelId, failureCase.modelId), eq(failureCases.key, failureCase.key));
+  const [added] = await tx.insert(failureCases).values(failureCase)
+    .onConflictDoNothing({ target: [failureCases.modelId, failureCases.key] }).returning({ id: failureCases.id });
+  let failureCaseId = added?.id;
+  if (failureCaseId === undefined) {
+    const [other] = await tx.select({ id: failureCases.id, hash: failureCases.contentHash }).from(failureCases)
+      .where(key);
+    if (!other) throw new Error("A failure case that was in the way cannot be read");
+    if (other.hash !== failureCase.contentHash) {
+      return result("failed", `the key "${failureCase.key}" is stored with other content`);
+    }
+    failureCaseId = other.id;
+  }
+
+  const [pair] = await tx.insert(tokenPairs).values({ ...tokenPair, failureCaseId })
+    .onConflictDoNothing({ target: [tokenPairs.failureCaseId, tokenPairs.targetId, tokenPairs.contrastId] })
+    .returning({ id: tokenPairs.id });
+  if (!pair) {
+    const [other] = await tx.select({ hash: tokenPairs.contentHash }).from(tokenPairs).where(and(
+      eq(tokenPairs.failureCaseId, failureCaseId),
+      eq(tokenPairs.targetId, tokenPair.targetId),
+      eq(tokenPairs.contrastId, tokenPair.contrastId),
+    ));
+    if (other?.hash === tokenPair.contentHash) return result("unchanged");
+    return result("failed", `the token pair of "${failureCase.key}" is stored with other numbers`);
+  }
+  if (!added) await raiseDelta(tx, failureCaseId, tokenPair.delta);
+  return result("inserted");
+}
+
+/** Stores a vote about the case of a key; keys are unique for a model only, so it may have to be said which. */
+async function storeAnnotation(
+  tx: Transaction,
+  { key, annotation, model, where }: Extract<Entry, { kind: "annotation" }>,
+  { find }: ModelFinder,
+): Promise<ImportedLine> {
+  const failed = (error: InputError): ImportedLine => ({
+    id: key,
+    kind: "annotation",
+    result: "failed",
+    message: error.message,
+  });
+  const found = await tx.select({ id: failureCases.id, model: models.name, modelId: failureCases.modelId })
+    .from(failureCases).innerJoin(models, eq(models.id, failureCases.modelId))
+    .where(
+      and(
+        eq(failureCases.key, key),
+        inArray(failureCases.modelId, model ? [model.id] : tx.select({ id: models.id }).from(models)),
+      ),
+    );
+  const [one] = found;
+  if (one === undefined || found.length > 1) {
+    return failed(
+      one === undefined
+        ? new InputError(`there is no failure case "${key}"`, where, "give the key as the prompt gave it")
+        : new InputError(`"${key}" is a case of ${found.length} models`, where, "say which: --model NAME"),
+    );
+  }
+  const known = await find(one.model);
+  if (!known) throw new Error(`Model ${one.model} cannot be read`);
+  try {
+    const { kind } = await annotate(tx, one.id, annotation, { ...known, where });
+    return { id: key, kind: "annotation", result: kind };
+  } catch (error) {
+    // Nothing was written: the others of the batch are stored.
+    if (error instanceof InputError) return failed(error);
+    throw error;
+  }
+}
