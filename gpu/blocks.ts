@@ -536,13 +536,39 @@ export function mlpBackward(
   const norm = normBackward(space, rule, weights.mlpNorm, state.mlpNormed, state.mlpScale);
   if (!isPreNorm) rmsNormBackward(device, { ...norm, dy: gradient, g: space.hidden, accumulate: false });
   projectBack(space, isPreNorm ? gradient : space.hidden, weights.down, space.inner);
+  innerBackward(space, weights, state, rule, gradient);
+  outputBackward(space, weights, state, rule, gradient);
+}
+
+/** Records what the gradient of the MLP's neurons (space.inner) adds to the residual stream that the MLP reads. */
+export function innerBackward(
+  space: GradientSpace,
+  weights: BlockWeights,
+  state: BlockState,
+  rule: Rule,
+  gradient: GPUBuffer,
+): void {
+  const { workspace: { device, config } } = space;
+  const isPreNorm = config.blockNorms === "input";
+  const norm = normBackward(space, rule, weights.mlpNorm, state.mlpNormed, state.mlpScale);
   const { inner } = widths(config);
   swigluBackward(device, rule, space.rows, inner, state.gateUp, space.inner, space.gateUp, space.targets);
   if (isPreNorm) {
     projectBack(space, space.gateUp, weights.gateUp, space.hidden);
     rmsNormBackward(device, { ...norm, dy: space.hidden, g: gradient, accumulate: true });
   } else projectBack(space, space.gateUp, weights.gateUp, gradient, true);
+}
 
+/** Records the gradient of what the heads write (space.attention) from that of the residual stream behind them. */
+export function outputBackward(
+  space: GradientSpace,
+  weights: BlockWeights,
+  state: BlockState,
+  rule: Rule,
+  gradient: GPUBuffer,
+): void {
+  const { workspace: { device, config } } = space;
+  const isPreNorm = config.blockNorms === "input";
   const attentionNorm = normBackward(space, rule, weights.attentionNorm, state.attentionNormed, state.attentionScale);
   if (!isPreNorm) rmsNormBackward(device, { ...attentionNorm, dy: gradient, g: space.hidden, accumulate: false });
   projectBack(space, isPreNorm ? gradient : space.hidden, weights.output, space.attention);
