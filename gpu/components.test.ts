@@ -185,6 +185,46 @@ describe.each(SHAPES)("$architecture, $hidden x $intermediate, $heads/$keyHeads 
   });
 });
 
+describe("relevance of heads and neurons equals LXT on transformers", () => {
+  const data = join(import.meta.dirname as string, "..", "test", "data");
+  interface Reference {
+    readonly nodes: readonly {
+      readonly layer: number;
+      readonly token: number;
+      readonly heads: readonly number[];
+      readonly neurons: readonly number[];
+    }[];
+  }
+  const references = JSON.parse(Deno.readTextFileSync(join(data, "components.json"))) as Record<string, Reference>;
+  test.each(Object.keys(references))("%s, attnlrp", async (name) => {
+    const directory = join(data, "golden", name);
+    const golden = JSON.parse(Deno.readTextFileSync(join(directory, "golden.json")));
+    const { nodes } = references[name] as Reference;
+    const model = await loadModel(device, directory);
+    const result = await model.components({
+      inputIds: golden.input_ids,
+      target: golden.target,
+      contrast: golden.contrast,
+      rule: "attnlrp",
+      nodes: nodes.map(({ layer, token }) => ({ layer, token })),
+      top: model.config.intermediate,
+    });
+    for (const kind of ["heads", "neurons"] as const) {
+      // Numbers of different nodes differ in size: errors are relative to the largest of each layer.
+      for (let layer = 1; layer <= model.config.layers; layer++) {
+        const of = (list: readonly { readonly layer: number }[]) => list.filter((node) => node.layer === layer);
+        const found = (of(result.nodes) as NodeComponents[]).flatMap((node) =>
+          node[kind].toSorted((a, b) => a.index - b.index).map(({ relevance }) => relevance)
+        );
+        const expected = (of(nodes) as Reference["nodes"][number][]).flatMap((node) => node[kind]);
+        expect(Math.max(...expected.map(Math.abs))).toBeGreaterThan(0);
+        expect(relativeError(found, expected), `${kind} of layer ${layer}`).toBeLessThan(1e-4);
+      }
+    }
+    model.dispose();
+  });
+});
+
 describe("bad components are refused", () => {
   const golden = join(import.meta.dirname as string, "..", "test", "data", "golden", "qwen3-a");
   const request = { inputIds: [1, 2, 3], target: 1, contrast: 2, rule: "attnlrp" } as const;
