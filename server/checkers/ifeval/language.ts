@@ -150,11 +150,12 @@ function loadProfiles(): Profiles {
   const names = Object.keys(data.languages);
   names.forEach((name, language) => {
     const { freq, n_words } = data.languages[name]!;
+    // No profile has characters beyond the Basic Multilingual Plane: lengths are in characters.
     for (const [gram, count] of Object.entries(freq)) {
       let entry = grams.get(gram);
       if (entry === undefined) grams.set(gram, entry = { languages: [], shares: [] });
       entry.languages.push(language);
-      entry.shares.push(count / n_words[[...gram].length - 1]!);
+      entry.shares.push(count / n_words[gram.length - 1]!);
     }
   });
   return { names, grams, normalise: normaliser(data), composeVietnamese: composer(data) };
