@@ -30,6 +30,36 @@ export interface BuildGraphRequest {
   readonly idempotencyKey: string | undefined;
 }
 
+export interface AnnotateRequest {
+  readonly annotator: string;
+  readonly decision: "pair" | "exclude";
+  /** Counted from the completion's first token. */
+  readonly position: number | null;
+  readonly targetId: number | null;
+  readonly contrastId: number | null;
+  readonly reason: string;
+  /** An exclusion counts at once, instead of being one vote. */
+  readonly settle: boolean;
+}
+
+/** Tokens that follow each other and the letter of their segment. */
+export interface SegmentRange {
+  readonly from: number;
+  readonly count: number;
+  readonly segment: "I" | "Q" | "A" | "S";
+}
+
+/** How far two annotators agree. */
+export interface AnnotatorAgreement {
+  readonly annotators: string[];
+  readonly cases: number;
+  readonly decisionObserved: number;
+  readonly decisionKappa: number | null;
+  readonly pairs: number;
+  readonly choiceObserved: number | null;
+  readonly choiceKappa: number | null;
+}
+
 /** What mutations and subscriptions ask of the server. Each throws BadInput for what people can mend. */
 export interface Services {
   /** Returns the row id of the model. */
@@ -40,6 +70,17 @@ export interface Services {
   attribute(request: AttributeRequest): Promise<string>;
   /** Returns the job's id. */
   buildGraph(request: BuildGraphRequest): Promise<string>;
+  /** Returns the annotation's row id. */
+  annotateCase(failureCaseId: number, request: AnnotateRequest): Promise<number>;
+  annotationAgreement(benchmark: string | undefined): Promise<AnnotatorAgreement[]>;
+  annotationPrompt(failureCaseId: number): Promise<string>;
+  /** Returns the case's row id. */
+  setSegments(failureCaseId: number, ranges: readonly SegmentRange[]): Promise<number>;
+  /** How a model's tokens are shown, by its directory. */
+  showTokens(
+    directory: string,
+    ids: readonly number[],
+  ): Promise<readonly { readonly text: string; readonly special: boolean }[]>;
   /** Returns the job's id. Does nothing to a job that has ended. */
   cancelJob(id: string): Promise<string>;
   /** Yields the job's id after each change past `after`, at once if there was one; ends with the job. */

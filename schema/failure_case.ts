@@ -2,11 +2,14 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { builder, MAX_WINDOW, pageCost } from "./builder.ts";
 import { Direction, direction, Range, withinRange } from "./lists.ts";
+import { Annotation } from "./annotation.ts";
+import { AnswerSource, CaseStatus, ExclusionType, VerdictType } from "./case_status.ts";
 import { Model } from "./model.ts";
+import { Response } from "./response.ts";
 import { failureCases, models } from "./tables.ts";
 import { checkWindow } from "./window.ts";
 
-const Segment = builder.enumType("Segment", {
+export const Segment = builder.enumType("Segment", {
   description: "What part of the context a token belongs to.",
   values: {
     INSTRUCTION: { value: "I", description: "Part of an annotated constraint phrase of the prompt." },
@@ -59,6 +62,80 @@ export const FailureCase = builder.drizzleNode("failureCases", {
     prompt: t.exposeString("prompt", { description: "The prompt as the model read it: the rendered chat text." }),
     prefix: t.exposeString("prefix", { description: "The completion before its first wrong token." }),
     completion: t.exposeString("completion", { description: "What the model produced in full." }),
+    status: t.expose("status", { type: CaseStatus, description: "What became of it." }),
+    exclusion: t.expose("exclusion", {
+      type: ExclusionType,
+      nullable: true,
+      description: "Why it is left out; null unless it is.",
+    }),
+    exclusionNote: t.exposeString("exclusionNote", {
+      nullable: true,
+      description: "More about why it is left out, in one line.",
+    }),
+    reviewer: t.exposeString("reviewer", { nullable: true, description: "Who decided, where a person did." }),
+    source: t.expose("source", { type: AnswerSource, description: "Where its answer comes from." }),
+    filter: t.exposeString("filter", {
+      nullable: true,
+      description: "The harness's name for how the answer was cut out of raw output; null where it is not said.",
+    }),
+    verdict: t.field({
+      type: VerdictType,
+      nullable: true,
+      description: "What log and checker say of the completion; null for cases that came without a verdict.",
+      select: { columns: { verdict: true } },
+      resolve: ({ verdict }) => verdict,
+    }),
+    checkable: t.boolean({
+      description: "Whether another answer to the same task can be checked.",
+      select: { columns: {}, extras: { hasItem: (table) => sql<boolean>`${table.item} is not null` } },
+      resolve: ({ hasItem }) => hasItem,
+    }),
+    completionTokenCount: t.int({
+      description: "Tokens of the whole completion.",
+      select: {
+        columns: {},
+        extras: { completionTokens: (table) => sql<number>`cardinality(${table.completionIds})` },
+      },
+      resolve: ({ completionTokens }) => completionTokens,
+    }),
+    completionTokens: t.field({
+      type: [Token],
+      description: "A window of the tokens of the whole completion, with positions counted from its first token.",
+      complexity: ({ count }) => ({ field: 1 + Math.ceil(count / 8), multiplier: 1 }),
+      args: {
+        from: t.arg.int({ required: true, defaultValue: 0, description: "First position of the window." }),
+        count: t.arg.int({
+          required: true,
+          defaultValue: MAX_WINDOW,
+          description: `Tokens in the window, ${MAX_WINDOW} at most; fewer come back at the end.`,
+        }),
+      },
+      select: ({ from, count }) => {
+        checkWindow(from, count, MAX_WINDOW, "completionTokens");
+        return {
+          columns: {},
+          with: { model: { columns: { directory: true } } },
+          extras: {
+            completionWindow: (table) => sql<number[]>`to_jsonb((${table.completionIds})[${from + 1}:${from + count}])`,
+          },
+        };
+      },
+      resolve: async ({ completionWindow, model }, { from }, context) => {
+        if (completionWindow.length === 0) return [];
+        const tokens = await context.services.showTokens(model.directory, completionWindow);
+        return tokens.map(({ text, special }, index): TokenRow => ({
+          position: from + index,
+          id: completionWindow[index] ?? 0,
+          text,
+          segment: special ? "S" : "A",
+        }));
+      },
+    }),
+    segmentsEdited: t.boolean({
+      description: "Whether a person changed the segments of its tokens.",
+      select: { columns: {}, extras: { edited: (table) => sql<boolean>`${table.editedSegments} is not null` } },
+      resolve: ({ edited }) => edited,
+    }),
     tokenCount: t.exposeInt("tokenCount", { description: "Tokens of prompt and prefix." }),
     promptTokens: t.exposeInt("promptTokens", { description: "Tokens of the prompt; the prefix follows." }),
     delta: t.exposeFloat("delta", {
@@ -86,7 +163,7 @@ export const FailureCase = builder.drizzleNode("failureCases", {
               sql<TokenWindow>`jsonb_build_object(
                 'ids', to_jsonb((${table.inputIds})[${from + 1}:${from + count}]),
                 'texts', to_jsonb((${table.tokenTexts})[${from + 1}:${from + count}]),
-                'segments', substr(${table.segments}, ${from + 1}, ${count}))`,
+                'segments', substr(coalesce(${table.editedSegments}, ${table.segments}), ${from + 1}, ${count}))`,
           },
         };
       },
@@ -99,6 +176,25 @@ export const FailureCase = builder.drizzleNode("failureCases", {
           segment: (segments[index] ?? "Q") as TokenRow["segment"],
         }));
       },
+    }),
+    response: t.relation("response", {
+      type: Response,
+      nullable: true,
+      description: "The answer that failed; null for cases that came with their token pair.",
+    }),
+    annotations: t.relation("annotations", {
+      type: Annotation,
+      description: "What annotators say of it, 100 at most, oldest first.",
+      complexity: { field: 1, multiplier: 2 },
+      query: { orderBy: { id: "asc" }, limit: 100 },
+    }),
+    annotationPrompt: t.string({
+      description: "A text that asks an outside annotator, a person or a model, for the first wrong token and the " +
+        "right one: numbered tokens, known alternatives, and the line to answer with. Import the answers with " +
+        "`from: ANNOTATIONS`.",
+      complexity: 20,
+      select: { columns: { id: true } },
+      resolve: ({ id }, _args, context) => context.services.annotationPrompt(id),
     }),
     instructionPhrases: t.exposeStringList("instructionPhrases", {
       description: "The constraint phrases of the prompt that an annotator marked.",
@@ -120,6 +216,9 @@ const FailureCaseFilter = builder.inputType("FailureCaseFilter", {
     task: t.string({ description: "Task within the benchmark, exactly." }),
     model: t.string({ description: "The model's name." }),
     key: t.string({ description: "The case's key, exactly." }),
+    status: t.field({ type: CaseStatus, description: "What became of them." }),
+    exclusion: t.field({ type: ExclusionType, description: "Why they are left out." }),
+    source: t.field({ type: AnswerSource, description: "Where their answers come from." }),
     delta: t.field({ type: Range, description: "Largest delta of the case's token pairs." }),
     tokens: t.field({ type: Range, description: "Tokens of prompt and prefix." }),
   }),
@@ -148,6 +247,11 @@ function matching(filter: typeof FailureCaseFilter.$inferInput | null | undefine
     filter?.benchmark != null ? eq(table.benchmark, filter.benchmark) : undefined,
     filter?.task != null ? eq(table.task, filter.task) : undefined,
     filter?.key != null ? eq(table.key, filter.key) : undefined,
+    filter?.status != null ? eq(table.status, filter.status) : undefined,
+    filter?.exclusion != null ? eq(table.exclusion, filter.exclusion) : undefined,
+    // A reason implies its status, which leads the index.
+    filter?.exclusion != null && filter.status == null ? eq(table.status, "excluded") : undefined,
+    filter?.source != null ? eq(table.source, filter.source) : undefined,
     filter?.model != null
       ? sql`${table.modelId} = (select ${models.id} from ${models} where ${models.name} = ${filter.model})`
       : undefined,

@@ -112,6 +112,8 @@ export const responses = snakeCase.table("responses", {
 }, (table) => [
   unique("responses_model_key").on(table.modelId, table.key),
   foreignKey({ name: "responses_model", columns: [table.modelId], foreignColumns: [models.id] }),
+  index("responses_key").on(table.key, table.id),
+  index("responses_model").on(table.modelId, table.createdAt, table.id),
   index("responses_created").on(table.createdAt, table.id),
   index("responses_benchmark").on(table.benchmark, table.passed, table.createdAt, table.id),
   index("responses_task").on(table.benchmark, table.task, table.id),

@@ -9,11 +9,17 @@ import { eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { InputError } from "../gpu/errors.ts";
 import { BadInput } from "../schema/bad_input.ts";
-import type { AttributeRequest, Database, ImportRequest, Services } from "../schema/context.ts";
-import { benchmarks } from "../schema/tables.ts";
+import type { AnnotateRequest, AttributeRequest, Database, ImportRequest, Services } from "../schema/context.ts";
+import { benchmarks, failureCases, models } from "../schema/tables.ts";
 import type { ImportChoices } from "../schema/values.ts";
 
+import { loadTokenizer, type Tokenizer } from "../gpu/model/tokenizer.ts";
 import { addModel } from "./add_model.ts";
+import { annotate } from "./annotate.ts";
+import { annotationAgreement } from "./annotation_agreement.ts";
+import { annotationPrompt } from "./annotation_prompt.ts";
+import { setSegments } from "./edit_segments.ts";
+import { isControl } from "./segments.ts";
 import { confinedPath } from "./confined_path.ts";
 import type { Connection } from "./database.ts";
 import { createGraphJob } from "./graph_job.ts";
@@ -30,6 +36,7 @@ export interface ServiceParts {
 
 export function createServices({ settings, connection, boss, watcher }: ServiceParts): Services {
   const { db } = connection;
+  const tokenizerOf = tokenizerCache();
   return {
     addModel: ({ directory, name }) =>
       shown(async () => (await addModel(db, await confinedPath(settings, directory, "directory"), name)).id),
@@ -37,6 +44,22 @@ export function createServices({ settings, connection, boss, watcher }: ServiceP
       shown(async () => (await importFailureCases({ settings, connection, boss, watcher }, request)).id),
     attribute: (request: AttributeRequest) => shown(async () => (await createAttributeJob(db, boss, request)).id),
     buildGraph: (request) => shown(async () => (await createGraphJob(db, boss, request)).id),
+    annotateCase: (id, request) => shown(() => annotateCase(db, tokenizerOf, id, request)),
+    annotationAgreement: (benchmark) => annotationAgreement(db, benchmark),
+    annotationPrompt: (id) => shown(() => annotationPrompt(db, id, tokenizerOf)),
+    setSegments: (id, ranges) =>
+      shown(async () => {
+        await setSegments(db, id, ranges);
+        return id;
+      }),
+    showTokens: (directory, ids) =>
+      shown(async () => {
+        const tokenizer = await tokenizerOf(directory);
+        return ids.map((id) => ({
+          text: tokenizer.token(id).replaceAll("\0", "\u2400"),
+          special: isControl(tokenizer, 1, id),
+        }));
+      }),
     cancelJob: (id) =>
       shown(async () => {
         await cancelJob(db, id);
@@ -44,6 +67,41 @@ export function createServices({ settings, connection, boss, watcher }: ServiceP
       }),
     watchJob: (id, after) => watcher.watch(id, after),
   };
+}
+
+/** Tokenizers of model directories, each loaded once; one that could not be loaded is tried again. */
+function tokenizerCache(): (directory: string) => Promise<Tokenizer> {
+  const known = new Map<string, Promise<Tokenizer>>();
+  return (directory) => {
+    const loading = known.get(directory) ?? loadTokenizer(directory);
+    known.set(directory, loading);
+    loading.catch(() => known.delete(directory));
+    return loading;
+  };
+}
+
+async function annotateCase(
+  db: Database,
+  tokenizerOf: (directory: string) => Promise<Tokenizer>,
+  failureCaseId: number,
+  request: AnnotateRequest,
+): Promise<number> {
+  const [model] = await db.select({ directory: models.directory, vocabulary: models.vocabulary }).from(models)
+    .innerJoin(failureCases, eq(failureCases.modelId, models.id)).where(eq(failureCases.id, failureCaseId));
+  if (!model) {
+    throw new InputError(`there is no failure case ${failureCaseId}`, "failureCaseId", "name one that is stored");
+  }
+  const { contrastId, settle, ...annotation } = request;
+  const tokenizer = await tokenizerOf(model.directory);
+  const stored = await db.transaction((tx) =>
+    annotate(
+      tx,
+      failureCaseId,
+      { ...annotation, contrast: contrastId === null ? null : { id: contrastId } },
+      { tokenizer, vocabulary: model.vocabulary, where: "annotateCase", settle },
+    )
+  );
+  return stored.id;
 }
 
 async function importFailureCases(parts: ServiceParts, request: ImportRequest): Promise<{ readonly id: string }> {
