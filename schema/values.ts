@@ -1,6 +1,7 @@
 /** Shapes of the JSON columns and of what passes between the schema and the server. */
 
 import type { AnalysisInput } from "./analysis_values.ts";
+import type { CollectInput, FindPairsInput } from "./search_values.ts";
 
 /** One message of the chat that the prompt was rendered from. */
 export interface ChatMessage {
@@ -132,6 +133,8 @@ export type Rule = "attnlrp" | "cplrp" | "gradient";
 /** What a job was asked to do, as stored with it. */
 export type JobInput =
   | AnalysisInput
+  | CollectInput
+  | FindPairsInput
   | { readonly kind: "attribute"; readonly rule: Rule; readonly tokenPairIds: readonly number[] | "missing" | "clean" }
   | {
     readonly kind: "import";
