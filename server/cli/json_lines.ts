@@ -16,12 +16,17 @@ export interface JsonLine {
 export async function* readJsonLines(path: string, signal: AbortSignal): AsyncGenerator<JsonLine> {
   const file = await openFile(path);
   const bytes = path.endsWith(".gz") ? unpacked(file.readable, path) : file.readable;
-  for await (const { number, text } of readLines(bytes, path, signal)) {
-    if (text.trim() === "") continue;
-    const value = parseJson(text, path, number);
-    const where = `${path}:${number}`;
-    if (!isJsonObject(value)) throw new InputError("is not a JSON object", where, "give one object a line");
-    yield { value, where };
+  try {
+    for await (const { number, text } of readLines(bytes, path, signal)) {
+      if (text.trim() === "") continue;
+      const value = parseJson(text, path, number);
+      const where = `${path}:${number}`;
+      if (!isJsonObject(value)) throw new InputError("is not a JSON object", where, "give one object a line");
+      yield { value, where };
+    }
+  } finally {
+    // Closes the file after an error in a line; nothing is left to close when it was read to its end, or is broken.
+    await bytes.cancel().catch(() => {});
   }
 }
 
