@@ -15,7 +15,7 @@ import {
 } from "drizzle-orm/pg-core";
 import { createdAt, identity } from "./columns.ts";
 import { attributions, failureCases, jobs, models, outcomeEnum, patternEnum, ruleEnum, tokenPairs } from "./tables.ts";
-import type { CurvePoint, DiagnosisEvidence, GraphOptions, GraphSummary, SeriesMember } from "./analysis_values.ts";
+import type { DiagnosisEvidence, GraphOptions, GraphSummary, SeriesMember, StoredCurve } from "./analysis_values.ts";
 
 /** The pruned attribution graph of one attribution under one set of options. */
 export const attributionGraphs = snakeCase.table("attribution_graphs", {
@@ -97,9 +97,10 @@ export const maskingExperiments = snakeCase.table("masking_experiments", {
   flipToContrast: integer(),
   /** Tokens masked until the rollout passes the checker; null = not within the budget, or not checkable. */
   flipToPass: integer(),
+  /** In probability of the target (docs/masking.md). */
   comprehensiveness: doublePrecision(),
   sufficiency: doublePrecision(),
-  curve: jsonb().$type<readonly CurvePoint[]>().notNull(),
+  curve: jsonb().$type<StoredCurve>().notNull(),
   adapter: text().notNull(),
   createdAt: createdAt(),
 }, (table) => [

@@ -4,11 +4,14 @@ import type { Rule } from "./values.ts";
 
 /** What jobs on token pairs were asked to do; see JobInput. */
 export type AnalysisInput =
-  & {
+  | {
+    readonly kind: "build_graph";
     /** Row ids, ascending. */
     readonly tokenPairIds: readonly number[];
+    readonly rule: Rule;
+    readonly options: GraphOptions;
   }
-  & ({ readonly kind: "build_graph"; readonly rule: Rule; readonly options: GraphOptions });
+  | { readonly kind: "mask"; readonly tokenPairIds: readonly number[]; readonly settings: MaskingOptions };
 
 /** Options of a graph, in the engine's words (GraphRequest of gpu/engine.ts), every one given. */
 export interface GraphOptions {
@@ -64,17 +67,43 @@ export interface DiagnosisEvidence {
   }[];
 }
 
-/** A step of a masking curve. */
-export interface CurvePoint {
-  /** Tokens masked, 0 = none. */
-  readonly masked: number;
-  /** The token masked in this step; null for the first point. */
-  readonly position: number | null;
-  readonly delta: number;
-  /** The argmax after this step. */
-  readonly top: number;
-  /** The checker's verdict on the rollout, where one was made. */
-  readonly passed?: boolean | null;
+/** Settings of masking experiments, in the words of server/masking. */
+export interface MaskingOptions {
+  readonly rankings: readonly ("attnlrp" | "cplrp" | "gradient" | "random" | "lowest")[];
+  readonly replacements: readonly ("remove" | "neutral" | "mean" | "attention")[];
+  readonly scope: "prompt" | "all";
+  /** Tokens masked at most. */
+  readonly budget: number;
+  /** One random order each. */
+  readonly seeds: readonly number[];
+  /** New tokens of a rollout at most; 0 = no rollouts. */
+  readonly rolloutTokens: number;
+}
+
+/** What stands where nothing is said. */
+export const MASKING_OPTIONS: MaskingOptions = {
+  rankings: ["attnlrp", "cplrp", "gradient", "random", "lowest"],
+  replacements: ["attention"],
+  scope: "prompt",
+  budget: 10,
+  seeds: [1, 2, 3],
+  rolloutTokens: 256,
+};
+
+/** A masking curve as it is stored, beside the columns that lists filter by. */
+export interface StoredCurve {
+  /** Positions that could be masked, the one masked first in front. */
+  readonly order: readonly number[];
+  readonly positive: number | null;
+  /** steps[k]: the first k positions masked. */
+  readonly steps: readonly { readonly delta: number; readonly probability: number; readonly argmax: number }[];
+  readonly rollouts: readonly {
+    readonly tokens: number;
+    readonly ids: readonly number[];
+    readonly passed: boolean | null;
+  }[];
+  readonly comprehensiveness: { readonly probability: number; readonly delta: number };
+  readonly sufficiency: { readonly probability: number; readonly delta: number };
 }
 
 /** A member of a series. */

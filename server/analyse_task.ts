@@ -3,11 +3,14 @@ import { eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import type { LoadedModel, RunOptions } from "../gpu/engine.ts";
 import { InputError } from "../gpu/errors.ts";
+import { loadTokenizer, type Tokenizer } from "../gpu/model/tokenizer.ts";
 import type { AnalysisInput } from "../schema/analysis_values.ts";
 import { jobs } from "../schema/tables.ts";
+import type { Checkers } from "./checkers/check.ts";
 import type { Attempt } from "./consumer.ts";
 import type { Connection, Transaction } from "./database.ts";
 import { computeGraph } from "./compute_graph.ts";
+import { computeMasking } from "./compute_masking.ts";
 import { failTask, finishTask, lockJob, startJob } from "./jobs.ts";
 import type { ModelCache } from "./model_cache.ts";
 import { loadPair, progressReporter } from "./pair_task.ts";
@@ -17,6 +20,7 @@ export interface AnalyseParts {
   readonly connection: Connection;
   readonly boss: PgBoss;
   readonly cache: ModelCache;
+  readonly checkers: Checkers;
 }
 
 /** What a computation may use. */
@@ -24,8 +28,10 @@ export interface Analysis {
   readonly connection: Connection;
   readonly task: PairTask;
   readonly rows: Awaited<ReturnType<typeof loadPair>>;
-  /** The model, loaded when it is asked for. */
+  /** The model and its tokenizer, loaded when they are asked for. */
   readonly model: () => Promise<LoadedModel>;
+  readonly tokenizer: () => Promise<Tokenizer>;
+  readonly checkers: Checkers;
   readonly options: RunOptions;
 }
 
@@ -37,6 +43,8 @@ function compute(analysis: Analysis, input: AnalysisInput): Promise<StoreResult>
   switch (input.kind) {
     case "build_graph":
       return computeGraph(analysis, input);
+    case "mask":
+      return computeMasking(analysis, input);
   }
 }
 
@@ -45,7 +53,7 @@ function compute(analysis: Analysis, input: AnalysisInput): Promise<StoreResult>
  * without computing. Throws what is worth another attempt.
  */
 export async function performAnalyse(parts: AnalyseParts, attempt: Attempt<PairTask>): Promise<void> {
-  const { connection, boss, cache } = parts;
+  const { connection, boss, cache, checkers } = parts;
   const { db } = connection;
   const { task } = attempt;
   const [job] = await db.select({ input: jobs.input }).from(jobs).where(eq(jobs.id, task.jobId));
@@ -58,7 +66,11 @@ export async function performAnalyse(parts: AnalyseParts, attempt: Attempt<PairT
   const options = { signal, onProgress };
   try {
     const model = () => cache.get(rows.model, options);
-    const store = await compute({ connection, task, rows, model, options }, job.input as AnalysisInput);
+    const tokenizer = () => loadTokenizer(rows.model.directory);
+    const store = await compute(
+      { connection, task, rows, model, tokenizer, checkers, options },
+      job.input as AnalysisInput,
+    );
     await db.transaction(async (tx) => {
       if (await lockJob(tx, task.jobId) === "running") await finishTask(tx, task, await store(tx));
       await boss.complete("analyse", attempt, null, inside(tx));

@@ -24,6 +24,8 @@ export async function loadPair(db: Database, task: PairTask) {
       inputIds: failureCases.inputIds,
       tokenTexts: failureCases.tokenTexts,
       segments: failureCases.segments,
+      promptTokens: failureCases.promptTokens,
+      item: failureCases.item,
     },
     pair: {
       targetId: tokenPairs.targetId,

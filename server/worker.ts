@@ -9,6 +9,7 @@ import { InputError } from "../gpu/errors.ts";
 import { openEngine } from "../gpu/mod.ts";
 import { performAnalyse } from "./analyse_task.ts";
 import { performAttribute } from "./attribute_task.ts";
+import { openCheckers } from "./checkers/check.ts";
 import { messageOf, startConsumer } from "./consumer.ts";
 import { openDatabase, startDatabase } from "./database.ts";
 import { startLogging } from "./logging.ts";
@@ -32,7 +33,8 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   const connection = openDatabase(database.url);
   const boss = await startQueue(database.url);
   const cache = createModelCache(engine);
-  const parts = { connection, boss, cache };
+  const checkers = openCheckers();
+  const parts = { connection, boss, cache, checkers };
   const consumers = [
     await startConsumer(connection, boss, "attribute", (attempt) => performAttribute(parts, attempt)),
     await startConsumer(connection, boss, "analyse", (attempt) => performAnalyse(parts, attempt)),
@@ -44,6 +46,7 @@ export async function startWorker(settings: Settings): Promise<Worker> {
     stop: async () => {
       stopping = true;
       await Promise.all(consumers.map((consumer) => consumer.stop()));
+      await checkers.close();
       cache.dispose();
       engine.close();
       await boss.stop({ graceful: false });

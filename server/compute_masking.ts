@@ -1,0 +1,100 @@
+/** The masking experiments of a token pair, computed and stored. */
+import { and, eq, inArray } from "drizzle-orm";
+import { InputError } from "../gpu/errors.ts";
+import { maskingExperiments } from "../schema/analysis_tables.ts";
+import type { AnalysisInput } from "../schema/analysis_values.ts";
+import type { Analysis, StoreResult } from "./analyse_task.ts";
+import { type CheckAnswer, type MaskingCase, type MaskingCurve, runMasking } from "./masking/experiment.ts";
+import { tokensUntil } from "./masking/summary.ts";
+
+/** What stands for a masked token under the replacement `neutral`: a blank, one token in byte-level vocabularies. */
+const NEUTRAL = " ";
+
+/** Masks one pair's tokens; experiments that are stored with these settings are kept. */
+export async function computeMasking(
+  { connection: { db }, task, rows, model, tokenizer, checkers, options }: Analysis,
+  { settings }: Extract<AnalysisInput, { kind: "mask" }>,
+): Promise<StoreResult> {
+  const { failureCase, pair } = rows;
+  const stored = await db.select({ ranking: maskingExperiments.ranking, replacement: maskingExperiments.replacement })
+    .from(maskingExperiments).where(and(
+      eq(maskingExperiments.tokenPairId, task.tokenPairId),
+      eq(maskingExperiments.modelId, task.modelId),
+      eq(maskingExperiments.answerToo, settings.scope === "all"),
+      eq(maskingExperiments.budget, settings.budget),
+      inArray(maskingExperiments.seed, [0, ...settings.seeds]),
+    ));
+  const has = (replacement: string, ranking: string) =>
+    stored.filter((row) => row.replacement === replacement && row.ranking === ranking).length >=
+      (ranking === "random" ? settings.seeds.length : 1);
+  // A replacement of which anything is missing is computed whole: its inputs are shared by the rankings.
+  const replacements = settings.replacements.filter((replacement) =>
+    settings.rankings.some((ranking) => !has(replacement, ranking))
+  );
+  if (replacements.length === 0) return () => Promise.resolve(null);
+
+  const one: MaskingCase = {
+    key: failureCase.key,
+    inputIds: failureCase.inputIds,
+    promptTokens: failureCase.promptTokens,
+    special: Array.from(failureCase.segments, (letter) => letter === "S"),
+    target: pair.targetId,
+    contrast: pair.contrastId,
+  };
+  const words = await tokenizer();
+  const { item } = failureCase;
+  const check: CheckAnswer | undefined = item === null || settings.rolloutTokens === 0
+    ? undefined
+    : async (_one, ids) => (await checkers.check(item, words.decode(ids))).passed;
+  const loaded = await model();
+  const { curves, skipped } = await runMasking(loaded, [one], {
+    ...settings,
+    replacements,
+    stopAt: null,
+    neutral: words.single(NEUTRAL, "neutral"),
+    rolloutTokens: Math.max(1, Math.min(settings.rolloutTokens, loaded.config.maxPositions - one.inputIds.length)),
+  }, { ...options, ...(check ? { check } : {}) });
+  const left = skipped[0];
+  if (left) {
+    throw new InputError(
+      left.reason === "nothing_to_mask" ? "no token may be masked" : "the target is not what the model chooses",
+      failureCase.key,
+      left.reason === "nothing_to_mask" ? "use the scope all" : "find the token pair of this model",
+    );
+  }
+  return async (tx) => {
+    await tx.insert(maskingExperiments).values(
+      curves.map((curve) => ({ ...rowOf(curve), ...settingsOf(curve, task, settings), adapter: loaded.adapter.name })),
+    ).onConflictDoNothing();
+    return null;
+  };
+}
+
+function settingsOf(
+  { ranking, replacement }: MaskingCurve,
+  task: { readonly tokenPairId: number; readonly modelId: number },
+  { scope, budget }: { readonly scope: string; readonly budget: number },
+) {
+  const { tokenPairId, modelId } = task;
+  return {
+    tokenPairId,
+    modelId,
+    replacement,
+    ranking: ranking.name,
+    answerToo: scope === "all",
+    seed: ranking.seed ?? 0,
+    budget,
+  };
+}
+
+function rowOf(curve: MaskingCurve) {
+  const { ranking: { order, positive }, steps, rollouts, comprehensiveness, sufficiency } = curve;
+  return {
+    flipAway: tokensUntil(curve, "away"),
+    flipToContrast: tokensUntil(curve, "contrast"),
+    flipToPass: tokensUntil(curve, "passes"),
+    comprehensiveness: comprehensiveness.probability,
+    sufficiency: sufficiency.probability,
+    curve: { order, positive, steps, rollouts, comprehensiveness, sufficiency },
+  };
+}
