@@ -1,7 +1,9 @@
 /** What resolvers are given: the database, and the services that only the server can perform. */
 import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import type { relations } from "./relations.ts";
-import type { GraphOptions } from "./analysis_values.ts";
+import type { SQL } from "drizzle-orm";
+import type { GraphOptions, MaskingOptions } from "./analysis_values.ts";
+import type { MaskingSummaryRow } from "./masking_experiment.ts";
 import type { ImportChoices, Rule } from "./values.ts";
 
 export type Database = PostgresJsDatabase<typeof relations>;
@@ -60,6 +62,13 @@ export interface AnnotatorAgreement {
   readonly choiceKappa: number | null;
 }
 
+export interface RunMaskingRequest {
+  /** Row ids; "missing" = every token pair, "clean" = those with delta > 1. */
+  readonly tokenPairIds: readonly number[] | "missing" | "clean";
+  readonly settings: MaskingOptions;
+  readonly idempotencyKey: string | undefined;
+}
+
 /** What mutations and subscriptions ask of the server. Each throws BadInput for what people can mend. */
 export interface Services {
   /** Returns the row id of the model. */
@@ -70,6 +79,10 @@ export interface Services {
   attribute(request: AttributeRequest): Promise<string>;
   /** Returns the job's id. */
   buildGraph(request: BuildGraphRequest): Promise<string>;
+  /** Returns the job's id. */
+  runMasking(request: RunMaskingRequest): Promise<string>;
+  /** What the experiments that fit a condition, all of one budget, say together. */
+  summariseMasking(condition: SQL, budget: number, seed: number): Promise<MaskingSummaryRow>;
   /** Returns the annotation's row id. */
   annotateCase(failureCaseId: number, request: AnnotateRequest): Promise<number>;
   annotationAgreement(benchmark: string | undefined): Promise<AnnotatorAgreement[]>;

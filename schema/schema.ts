@@ -10,6 +10,7 @@ import "./benchmark.ts";
 import "./response.ts";
 import "./annotate.ts";
 import "./attribution_graph.ts";
+import "./masking_experiment.ts";
 import { isObjectType } from "graphql";
 import { builder } from "./builder.ts";
 

@@ -24,6 +24,7 @@ import { confinedPath } from "./confined_path.ts";
 import type { Connection } from "./database.ts";
 import { createGraphJob } from "./graph_job.ts";
 import { cancelJob, createAttributeJob, createImportJob } from "./jobs.ts";
+import { createMaskingJob, summariseMasking } from "./masking_job.ts";
 import type { Settings } from "./settings.ts";
 import type { JobWatcher } from "./watch_job.ts";
 
@@ -43,6 +44,8 @@ export function createServices({ settings, connection, boss, watcher }: ServiceP
     importFailureCases: (request) =>
       shown(async () => (await importFailureCases({ settings, connection, boss, watcher }, request)).id),
     attribute: (request: AttributeRequest) => shown(async () => (await createAttributeJob(db, boss, request)).id),
+    runMasking: (request) => shown(async () => (await createMaskingJob(db, boss, request)).id),
+    summariseMasking: (condition, budget, seed) => summariseMasking(db, condition, budget, seed),
     buildGraph: (request) => shown(async () => (await createGraphJob(db, boss, request)).id),
     annotateCase: (id, request) => shown(() => annotateCase(db, tokenizerOf, id, request)),
     annotationAgreement: (benchmark) => annotationAgreement(db, benchmark),
