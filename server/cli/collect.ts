@@ -1,0 +1,117 @@
+/** `culprit collect`: runs a model over a benchmark, checks its answers and stores them. */
+import { requiredText, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
+import { progressBar } from "./progress.ts";
+import type { CollectedItem, CollectTotals } from "../collect.ts";
+import type { SearchSession } from "./search_session.ts";
+
+/** How answers are generated; `pairs --collect` has them too. */
+export const COLLECT_OPTIONS: Readonly<Record<string, VerbOption>> = {
+  limit: { type: "string", value: "N", help: "only the first items of a benchmark" },
+  "max-tokens": { type: "string", value: "N", help: "tokens of an answer at most", default: "512" },
+  batch: { type: "string", value: "N", help: "answers that are decoded together", default: "256" },
+};
+
+export const verb: Verb = {
+  name: "collect",
+  summary: "Runs a model over a benchmark, and stores its answers with their verdicts",
+  usage: "collect --model NAME|DIR --benchmark NAME|FILE [--limit N] [--max-tokens N] [--batch N] [--json]",
+  example: "npx culprit collect --model models/demo-1m --benchmark demo-ifeval --max-tokens 96",
+  options: {
+    model: { type: "string", value: "NAME|DIR", help: "a model that was added, or a model directory" },
+    benchmark: {
+      type: "string",
+      value: "NAME|FILE",
+      help: "a benchmark's name, or the path of its JSON lines; several separated by commas",
+    },
+    ...COLLECT_OPTIONS,
+  },
+  run,
+};
+
+async function run(context: VerbContext): Promise<void> {
+  const { optionNames, refusePositionals, withSearch } = await import("./search_session.ts");
+  refusePositionals(context, verb.name);
+  const model = requiredText(context, verb, "model");
+  requiredText(context, verb, "benchmark");
+  const names = optionNames(context, "benchmark") ?? [];
+  const totals = await withSearch(context, model, (session) => collectAll(context, session, names, "--benchmark"));
+  if (context.json) {
+    const sum = (field: keyof CollectTotals) => totals.reduce((all, one) => all + one.totals[field], 0);
+    const fields = ["total", "collected", "unchanged", "skipped", "passed", "failed", "undecided"] as const;
+    await context.out(`${JSON.stringify(Object.fromEntries(fields.map((field) => [field, sum(field)])))}\n`);
+  } else {
+    await context.out(describe(totals));
+  }
+}
+
+export interface NamedTotals {
+  readonly benchmark: string;
+  readonly totals: CollectTotals;
+}
+
+/** Collects the answers to several benchmarks, a line for each item with --json. */
+export async function collectAll(
+  context: VerbContext,
+  session: SearchSession,
+  names: readonly string[],
+  where: string,
+): Promise<NamedTotals[]> {
+  const [{ collect }, { findBenchmark }, { optionCount }] = await Promise.all([
+    import("../collect.ts"),
+    import("../benchmarks.ts"),
+    import("./search_session.ts"),
+  ]);
+  const settings = {
+    limit: optionCount(context, "limit") ?? null,
+    maxTokens: optionCount(context, "max-tokens") ?? 512,
+    batch: optionCount(context, "batch") ?? 256,
+  };
+  const { db, model, tokenizer, checkers, options } = session;
+  // All of them are looked up before the first is run.
+  const benchmarks = [];
+  for (const name of names) benchmarks.push(await findBenchmark(db, name, where));
+  const loaded = await session.load(model);
+  const bar = progressBar(context);
+  const all: NamedTotals[] = [];
+  try {
+    for (const benchmark of benchmarks) {
+      const totals = await collect(benchmark, settings, {
+        db,
+        modelId: model.id,
+        model: loaded,
+        tokenizer,
+        checkers,
+        options,
+        onBatch: (_tx, done, total) => {
+          bar.update({ phase: "collect", done, total });
+          return Promise.resolve();
+        },
+        onItems: async (items) => {
+          if (context.json && items.length > 0) await context.out(items.map(itemLine).join(""));
+        },
+      });
+      all.push({ benchmark: benchmark.name, totals });
+    }
+  } finally {
+    bar.end();
+  }
+  return all;
+}
+
+function itemLine({ key, result, passed, reason }: CollectedItem): string {
+  const status = result === "skipped" ? "FAILED" : "COMPLETED";
+  const line = { id: key, kind: "response", status, result, passed, ...(reason === undefined ? {} : { reason }) };
+  return `${JSON.stringify(line)}\n`;
+}
+
+export function describe(all: readonly NamedTotals[]): string {
+  return all.map(({ benchmark, totals }) => {
+    const { total, collected, unchanged, skipped, passed, failed, undecided } = totals;
+    const more = [
+      `${collected} collected, ${unchanged} known`,
+      ...(undecided > 0 ? [`${undecided} could not be decided`] : []),
+      ...(skipped > 0 ? [`${skipped} did not fit the model`] : []),
+    ];
+    return `${benchmark}: ${total} items, ${passed} passed, ${failed} failed (${more.join("; ")})\n`;
+  }).join("");
+}

@@ -1,0 +1,187 @@
+/** `culprit pairs`: searches the token pairs of failed answers by the strict recovery criterion. */
+import { and, count, eq, inArray } from "drizzle-orm";
+import { InputError } from "../../gpu/errors.ts";
+import type { Database } from "../../schema/context.ts";
+import { failureCases } from "../../schema/tables.ts";
+import type { DecidedCase, FindPairsTotals } from "../find_pairs.ts";
+import { POSITION_RULES, type PositionRule } from "../search/search.ts";
+import { COLLECT_OPTIONS, collectAll, describe } from "./collect.ts";
+import { progressBar } from "./progress.ts";
+import type { SearchSession } from "./search_session.ts";
+import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts";
+
+export const verb: Verb = {
+  name: "pairs",
+  summary: "Searches target and contrast of failed answers: forces alternatives, rolls out, checks",
+  usage:
+    "pairs --model NAME|DIR [--collect NAME,...] [--benchmark NAME,...] [--sibling NAME|DIR] [--alternatives 10] " +
+    "[--positions N] [--position-rule recovering|clean] [--batch N] [--json]",
+  example: "npx culprit pairs --model models/demo-1m --collect demo-ifeval,demo-math --max-tokens 96",
+  options: {
+    model: { type: "string", value: "NAME|DIR", help: "a model that was added, or a model directory" },
+    collect: {
+      type: "string",
+      value: "NAME|FILE,...",
+      help: "benchmarks that the model is run over first, as collect does; only their failures are searched",
+    },
+    benchmark: { type: "string", value: "NAME,...", help: "only cases of these benchmarks; all if left out" },
+    sibling: {
+      type: "string",
+      value: "NAME|DIR",
+      help: "a larger model of the family, whose alternatives are tried where none of the model's own recovers",
+    },
+    alternatives: { type: "string", value: "N", help: "best-ranked alternatives tried at a position", default: "10" },
+    positions: { type: "string", value: "N", help: "positions visited at most, from the first; all if left out" },
+    "position-rule": {
+      type: "string",
+      value: "RULE",
+      help: "recovering: the earliest position that recovers decides; clean: the earliest that does with delta > 1",
+      default: "recovering",
+    },
+    ...COLLECT_OPTIONS,
+    batch: { type: "string", value: "N", help: "rollouts that are decoded together", default: "256" },
+  },
+  run,
+};
+
+async function run(context: VerbContext): Promise<void> {
+  const { optionNames, refusePositionals, withSearch } = await import("./search_session.ts");
+  refusePositionals(context, verb.name);
+  const model = requiredText(context, verb, "model");
+  const collecting = optionNames(context, "collect");
+  const only = optionNames(context, "benchmark");
+  if (collecting && only) {
+    throw new InputError(
+      "is not for use with --collect",
+      "--benchmark",
+      "leave it out: what was collected is searched",
+    );
+  }
+  const rule = positionRule(context);
+  await withSearch(context, model, async (session) => {
+    const collected = collecting ? await collectAll(context, session, collecting, "--collect") : [];
+    if (!context.json) await context.out(describe(collected));
+    const benchmarks = collecting ? collected.map(({ benchmark }) => benchmark) : only ?? null;
+    const started = performance.now();
+    const totals = await search(context, session, benchmarks, rule);
+    const seconds = (performance.now() - started) / 1000;
+    const table = await countCases(session.db, session.model.id, benchmarks);
+    await context.out(
+      context.json
+        ? `${JSON.stringify({ total: totals.cases, ...totals, seconds, table })}\n`
+        : report(table, totals, seconds),
+    );
+  });
+}
+
+function positionRule(context: VerbContext): PositionRule {
+  const given = optionText(context, "position-rule");
+  const rule = POSITION_RULES.find((one) => one === given);
+  if (rule) return rule;
+  throw new InputError(`${JSON.stringify(given)} is no rule`, "--position-rule", `give ${POSITION_RULES.join(" or ")}`);
+}
+
+async function search(
+  context: VerbContext,
+  session: SearchSession,
+  benchmarks: readonly string[] | null,
+  rule: PositionRule,
+): Promise<FindPairsTotals> {
+  const [{ findPairs }, { findModel }, { optionCount }] = await Promise.all([
+    import("../find_pairs.ts"),
+    import("../find_model.ts"),
+    import("./search_session.ts"),
+  ]);
+  const { db, model, tokenizer, checkers, options } = session;
+  const siblingName = optionText(context, "sibling");
+  const sibling = siblingName === undefined ? undefined : await findModel(db, siblingName, "--sibling");
+  const bar = progressBar(context);
+  try {
+    return await findPairs({
+      benchmarks,
+      alternatives: optionCount(context, "alternatives") ?? 10,
+      positions: optionCount(context, "positions") ?? null,
+      positionRule: rule,
+      batch: optionCount(context, "batch") ?? 256,
+    }, {
+      db,
+      model: { ...model, loaded: await session.load(model) },
+      sibling: sibling && { ...sibling, loaded: await session.load(sibling) },
+      tokenizer,
+      checkers,
+      options,
+      onWave: (_tx, { done, total }) => {
+        bar.update({ phase: "pairs", done, total });
+        return Promise.resolve();
+      },
+      onDecided: async (cases) => {
+        if (context.json && cases.length > 0) await context.out(cases.map(caseLine).join(""));
+      },
+    });
+  } finally {
+    bar.end();
+  }
+}
+
+function caseLine({ key, status, exclusion, note, pair }: DecidedCase): string {
+  const found = pair && {
+    position: pair.position,
+    target: pair.target.id,
+    contrast: pair.contrast.id,
+    contrastRank: pair.contrastRank,
+    delta: pair.delta,
+    source: pair.source,
+  };
+  return `${
+    JSON.stringify({ id: key, kind: "failureCase", status: "COMPLETED", result: status, exclusion, note, ...found })
+  }\n`;
+}
+
+/** Cases of a benchmark by what became of them. */
+interface TableRow {
+  readonly benchmark: string;
+  readonly failures: number;
+  readonly open: number;
+  readonly clean: number;
+  readonly excluded: Readonly<Record<string, number>>;
+}
+
+async function countCases(
+  db: Database,
+  modelId: number,
+  benchmarks: readonly string[] | null,
+): Promise<readonly TableRow[]> {
+  const { benchmark, status, exclusion } = failureCases;
+  const rows = await db.select({ benchmark, status, exclusion, cases: count() }).from(failureCases)
+    .where(and(eq(failureCases.modelId, modelId), benchmarks ? inArray(benchmark, [...benchmarks]) : undefined))
+    .groupBy(benchmark, status, exclusion).orderBy(benchmark, exclusion);
+  return [...new Set(rows.map((row) => row.benchmark))].map((name) => {
+    const own = rows.filter((row) => row.benchmark === name);
+    const sum = (wanted: string) => own.filter((row) => row.status === wanted).reduce((all, row) => all + row.cases, 0);
+    return {
+      benchmark: name,
+      failures: own.reduce((all, row) => all + row.cases, 0),
+      open: sum("open"),
+      clean: sum("clean"),
+      excluded: Object.fromEntries(own.flatMap((row) => row.exclusion === null ? [] : [[row.exclusion, row.cases]])),
+    };
+  });
+}
+
+function report(table: readonly TableRow[], { cases, counts }: FindPairsTotals, seconds: number): string {
+  const reasons = [...new Set(table.flatMap(({ excluded }) => Object.keys(excluded)))].sort();
+  const header = ["benchmark", "failures", "clean", ...reasons, "open"];
+  const rows = table.map(({ benchmark, failures, clean, excluded, open }) =>
+    [benchmark, failures, clean, ...reasons.map((reason) => excluded[reason] ?? 0), open].map(String)
+  );
+  const widths = header.map((name, column) => Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0)));
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, column) => column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)).join(
+      "  ",
+    );
+  const { positions, alternatives, rollouts, tokens, waves } = counts;
+  return `${[header, ...rows].map(line).join("\n")}\n\n${cases} cases in ${
+    seconds.toFixed(1)
+  } s: ${positions} positions, ` +
+    `${alternatives} alternatives, ${rollouts} rollouts of ${tokens} tokens, ${waves} waves\n`;
+}

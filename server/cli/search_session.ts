@@ -1,0 +1,79 @@
+/** What `collect` and `pairs` work with: database, engine, models and checkers, opened together and closed together. */
+import type { Engine, LoadedModel, RunOptions } from "../../gpu/engine.ts";
+import { InputError } from "../../gpu/errors.ts";
+import { loadTokenizer, type Tokenizer } from "../../gpu/model/tokenizer.ts";
+import type { Database } from "../../schema/context.ts";
+import { type Checkers, openCheckers } from "../checkers/check.ts";
+import { findModel, type ModelRow } from "../find_model.ts";
+import { createModelCache, type ModelCache } from "../model_cache.ts";
+import { optionText, type VerbContext } from "./verb.ts";
+import { withDatabase } from "./with_database.ts";
+
+export interface SearchSession {
+  readonly db: Database;
+  readonly model: ModelRow;
+  readonly tokenizer: Tokenizer;
+  readonly checkers: Checkers;
+  readonly options: RunOptions;
+  /** Puts a model on the device. */
+  readonly load: (model: ModelRow) => Promise<LoadedModel>;
+}
+
+/** Runs the work with the model that `--model` names; closes everything afterwards. */
+export async function withSearch<Result>(
+  context: VerbContext,
+  nameOrDirectory: string,
+  work: (session: SearchSession) => Promise<Result>,
+): Promise<Result> {
+  const { openEngine } = await import("../../gpu/mod.ts");
+  return await withDatabase(async ({ db }) => {
+    const model = await findModel(db, nameOrDirectory, "--model");
+    const options = { signal: context.signal };
+    const checkers = openCheckers();
+    let engine: Engine | undefined;
+    // One each, since a cache may drop a model for another one.
+    const caches: ModelCache[] = [];
+    try {
+      const opened = engine = await openEngine();
+      const tokenizer = await loadTokenizer(model.directory);
+      const load = (one: ModelRow) => {
+        const cache = createModelCache(opened);
+        caches.push(cache);
+        return cache.get(one, options);
+      };
+      return await work({ db, model, tokenizer, checkers, options, load });
+    } finally {
+      caches.forEach((cache) => cache.dispose());
+      engine?.close();
+      await checkers.close();
+    }
+  });
+}
+
+/** A whole number of an option, from `least` on; undefined when it was not given. */
+export function optionCount(context: VerbContext, name: string, least = 1): number | undefined {
+  const text = optionText(context, name);
+  if (text === undefined) return undefined;
+  if (/^\d+$/.test(text) && Number(text) >= least) return Number(text);
+  throw new InputError(`${JSON.stringify(text)} is no count`, `--${name}`, `give a whole number from ${least} on`);
+}
+
+/** Names separated by commas; undefined when the option was not given. */
+export function optionNames(context: VerbContext, name: string): string[] | undefined {
+  const text = optionText(context, name);
+  if (text === undefined) return undefined;
+  const names = text.split(",").map((one) => one.trim()).filter((one) => one !== "");
+  if (names.length > 0) return names;
+  throw new InputError("is empty", `--${name}`, "give names separated by commas");
+}
+
+/** Throws InputError when something stands beside the options. */
+export function refusePositionals({ positionals }: VerbContext, verb: string): void {
+  const [extra] = positionals;
+  if (extra === undefined) return;
+  throw new InputError(
+    `${JSON.stringify(extra)} is not an option`,
+    `culprit ${verb}`,
+    "give what it names by an option",
+  );
+}

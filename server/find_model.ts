@@ -1,0 +1,26 @@
+/** A model by the name it was added under, or by its directory, which is added then. */
+import { eq } from "drizzle-orm";
+import { stat } from "node:fs/promises";
+import { InputError } from "../gpu/errors.ts";
+import type { Database } from "../schema/context.ts";
+import { models } from "../schema/tables.ts";
+import { addModel } from "./add_model.ts";
+
+export type ModelRow = typeof models.$inferSelect;
+
+/** Throws InputError at `where` when it is neither. */
+export async function findModel(db: Database, nameOrDirectory: string, where: string): Promise<ModelRow> {
+  const [known] = await db.select().from(models).where(eq(models.name, nameOrDirectory));
+  if (known) return known;
+  const isFolder = await stat(nameOrDirectory).then((info) => info.isDirectory(), () => false);
+  if (!isFolder) {
+    throw new InputError(
+      `there is no model ${JSON.stringify(nameOrDirectory)}, nor such a folder`,
+      where,
+      "add it first: npx culprit model add DIR",
+    );
+  }
+  const { id } = await addModel(db, nameOrDirectory, undefined);
+  const [added] = await db.select().from(models).where(eq(models.id, id));
+  return added!;
+}

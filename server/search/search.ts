@@ -1,0 +1,326 @@
+/**
+ * The strict recovery criterion (docs/method.md, section 5; docs/token-pairs.md): finds the position and the token pair
+ * of failed answers. It knows a model only as three questions, so that a script can stand in for one.
+ */
+import type { GenerateRequest, NextTokens, NextTokensRequest, TokenLogit } from "../../gpu/engine.ts";
+import type { Exclusion, Verdict } from "../../schema/values.ts";
+import { excludedBefore, outcomeAt, outcomeOfNone } from "./outcome.ts";
+import { openRollouts, type Rollouts } from "./rollouts.ts";
+
+/** What is asked of the model that failed. */
+export interface SearchModel {
+  readonly endIds: readonly number[];
+  /** Tokens that the model's context takes. */
+  readonly maxPositions: number;
+  nextTokens(requests: readonly NextTokensRequest[]): Promise<readonly NextTokens[]>;
+  rollouts(requests: readonly RolloutRequest[]): Promise<readonly RolloutResult[]>;
+  /** Logits at the last position, [vocabulary]. */
+  logits(inputIds: readonly number[]): Promise<Float32Array>;
+}
+
+/** A greedy completion that begins with a forced token. */
+export type RolloutRequest = Pick<GenerateRequest, "inputIds" | "maxTokens"> & { readonly force: number };
+export interface RolloutResult {
+  /** New tokens, the forced one first; the token that ended it is not among them. */
+  readonly ids: readonly number[];
+  readonly stop: "eos" | "length";
+}
+
+/** An open failure case. */
+export interface SearchCase {
+  readonly key: string;
+  readonly promptIds: readonly number[];
+  /** The failed answer's tokens, with or without the token that ended it. */
+  readonly completionIds: readonly number[];
+  /** Tokens of an answer at most, the answer's own and those of rollouts. */
+  readonly maxTokens: number;
+  /** The checker's verdict on a whole answer; undefined when nothing can check this case. */
+  readonly check: ((answer: string) => Promise<Verdict>) | undefined;
+}
+
+/** Text and tokens of the model that failed. */
+export interface SearchTokenizer {
+  encode(text: string): readonly number[];
+  decode(ids: readonly number[]): string;
+  token(id: number): string;
+}
+
+/** Whether the earliest position that recovers decides, or the earliest whose delta is above 1. */
+export const POSITION_RULES = ["recovering", "clean"] as const;
+export type PositionRule = (typeof POSITION_RULES)[number];
+
+export interface SearchOptions {
+  /** Best-ranked alternatives tried at a position. */
+  readonly alternatives: number;
+  /** Positions visited at most, from the first completion token on. */
+  readonly positions: number;
+  readonly positionRule: PositionRule;
+  /** Rollouts that are decoded together. */
+  readonly batch: number;
+}
+
+/** An alternative that was forced, and what became of it. */
+export interface TriedToken {
+  /** Rank among the logits of the model that proposed it, 0 = its argmax. */
+  readonly rank: number;
+  readonly id: number;
+  readonly text: string;
+  /** Logit in the model that proposed it. */
+  readonly logit: number;
+  readonly completion: string;
+  /** Null where the checker could not decide. */
+  readonly passed: boolean | null;
+}
+
+/** A position that was visited, with its evidence. */
+export interface VisitedPosition {
+  /** Counted from the first completion token. */
+  readonly position: number;
+  /** Whose alternatives were tried. */
+  readonly proposedBy: "own" | "sibling";
+  /** The answer's own token, and its rank and logit in the model that failed; null past the ranks looked at. */
+  readonly target: { readonly id: number; readonly rank: number | null; readonly logit: number | null };
+  readonly tried: readonly TriedToken[];
+}
+
+/** Where the search of a case stands: all that is needed to go on with it. */
+export interface SearchState {
+  readonly phase: "own" | "sibling";
+  /** The next position of the phase. */
+  readonly next: number;
+  readonly visited: readonly VisitedPosition[];
+}
+export const SEARCH_START: SearchState = { phase: "own", next: 0, visited: [] };
+
+/** A token pair that meets the criterion, but for delta, which may be 1 or less. */
+export interface Recovery {
+  readonly position: number;
+  /** The failed answer's tokens, the one that ended it included. */
+  readonly answer: readonly number[];
+  readonly source: "search" | "sibling";
+  /** Rank 0 of the model that failed. */
+  readonly target: TokenLogit;
+  readonly contrast: TokenLogit;
+  /** Rank of the contrast among all logits of the model that failed. */
+  readonly contrastRank: number;
+  readonly delta: number;
+  /** The target and every alternative tried there, with ranks and logits of the model that failed; by rank. */
+  readonly candidates: readonly TriedToken[];
+}
+
+export type Outcome =
+  | { readonly kind: "clean"; readonly pair: Recovery; readonly note?: undefined }
+  | {
+    readonly kind: "excluded";
+    readonly exclusion: Exclusion;
+    /** One line with the numbers. */
+    readonly note: string;
+    /** Where only delta is too small. */
+    readonly pair?: Recovery;
+  };
+
+/** What a wave brought for a case. */
+export interface CaseUpdate<Case> {
+  readonly searchCase: Case;
+  readonly state: SearchState;
+  /** Undefined while the search goes on. */
+  readonly outcome: Outcome | undefined;
+}
+
+export interface SearchTools<Case> {
+  readonly model: SearchModel;
+  /** A larger model of the family with the same tokenizer. */
+  readonly sibling?: Pick<SearchModel, "nextTokens"> | undefined;
+  readonly tokenizer: SearchTokenizer;
+  /** Called after each wave, and once before the first for cases that need none; what it throws ends the search. */
+  readonly onWave: (updates: readonly CaseUpdate<Case>[], counts: SearchCounts) => Promise<void>;
+}
+
+/** What a search cost. */
+export interface SearchCounts {
+  readonly waves: number;
+  /** Positions visited, with own alternatives or the sibling's. */
+  readonly positions: number;
+  /** Alternatives whose verdict was needed, and those of them that were decoded; the others were known. */
+  readonly alternatives: number;
+  readonly rollouts: number;
+  /** Tokens of the rollouts that were decoded, the forced ones included. */
+  readonly tokens: number;
+}
+
+/** A case in work. */
+export interface ActiveCase<Case extends SearchCase = SearchCase> {
+  readonly searchCase: Case;
+  /** Largest logits that chose each completion token, and what follows the last. */
+  readonly own: NextTokens;
+  sibling: NextTokens | undefined;
+  /** The answer's tokens, the one that ended it included. */
+  readonly answer: readonly number[];
+  state: SearchState;
+}
+
+/** Searches all cases; each goes on where its state says. Outcomes and states are told by `onWave`. */
+export async function searchPairs<Case extends SearchCase>(
+  cases: readonly { readonly searchCase: Case; readonly state: SearchState }[],
+  options: SearchOptions,
+  tools: SearchTools<Case>,
+): Promise<SearchCounts> {
+  const rollouts = openRollouts(tools.model, options.batch);
+  let waves = 0;
+  let positions = 0;
+  const counts = (): SearchCounts => ({ waves, positions, ...rollouts.counts() });
+  let active = await openCases(cases, options, tools, counts);
+  while (active.length > 0) {
+    // Few cases that are left take several positions at once, so that batches stay full.
+    const width = Math.max(1, Math.floor(options.batch / (options.alternatives * active.length)));
+    await askSibling(active, options, tools);
+    const jobs = active.flatMap((one) => jobsOf(one, width, options));
+    const visited = await visit(jobs, rollouts, tools.tokenizer);
+    waves++;
+    positions += visited.length;
+    const updates: CaseUpdate<Case>[] = [];
+    for (const one of active) {
+      const own = visited.filter((_, index) => jobs[index]?.active === one);
+      updates.push(await settle(one, own, options, tools));
+    }
+    await tools.onWave(updates, counts());
+    active = active.filter((_, index) => updates[index]?.outcome === undefined);
+  }
+  return counts();
+}
+
+/** Looks at every position of each answer once; cases that cannot be searched are settled. */
+async function openCases<Case extends SearchCase>(
+  cases: readonly { readonly searchCase: Case; readonly state: SearchState }[],
+  options: SearchOptions,
+  { model, onWave }: SearchTools<Case>,
+  counts: () => SearchCounts,
+): Promise<ActiveCase<Case>[]> {
+  const refused: CaseUpdate<Case>[] = [];
+  const good = cases.filter(({ searchCase, state }) => {
+    const outcome = excludedBefore(searchCase, model.maxPositions);
+    if (outcome) refused.push({ searchCase, state, outcome });
+    return !outcome;
+  });
+  const next = await model.nextTokens(good.map(({ searchCase }) => allPositions(searchCase, options.alternatives + 1)));
+  const active = good.map(({ searchCase, state }, index): ActiveCase<Case> => {
+    const own = next[index] as NextTokens;
+    return { searchCase, own, sibling: undefined, answer: withEnd(searchCase, own, model.endIds), state };
+  });
+  if (refused.length > 0) await onWave(refused, counts());
+  return active;
+}
+
+/** What follows the prompt, and each token of the answer. */
+function allPositions({ promptIds, completionIds }: SearchCase, top: number): NextTokensRequest {
+  return { inputIds: [...promptIds, ...completionIds], from: promptIds.length - 1, top };
+}
+
+/** An answer that the model itself would end here has its end as a last token: a position like the others. */
+function withEnd({ completionIds, maxTokens }: SearchCase, own: NextTokens, endIds: readonly number[]): number[] {
+  const last = completionIds.at(-1);
+  if (last !== undefined && endIds.includes(last)) return [...completionIds];
+  const end = own[completionIds.length]?.[0]?.id;
+  const ends = end !== undefined && endIds.includes(end) && completionIds.length < maxTokens;
+  return ends ? [...completionIds, end] : [...completionIds];
+}
+
+async function askSibling<Case extends SearchCase>(
+  active: readonly ActiveCase<Case>[],
+  { alternatives }: SearchOptions,
+  { sibling }: SearchTools<Case>,
+): Promise<void> {
+  const wanting = active.filter((one) => one.state.phase === "sibling" && !one.sibling);
+  if (!sibling || wanting.length === 0) return;
+  const next = await sibling.nextTokens(wanting.map(({ searchCase }) => allPositions(searchCase, alternatives + 1)));
+  wanting.forEach((one, index) => one.sibling = next[index] as NextTokens);
+}
+
+interface PositionJob {
+  readonly active: ActiveCase;
+  readonly position: number;
+}
+
+/** Positions of an answer that are visited at most. */
+export function positionsOf({ answer }: ActiveCase, { positions }: SearchOptions): number {
+  return Math.min(answer.length, positions);
+}
+
+function jobsOf(active: ActiveCase, width: number, options: SearchOptions): PositionJob[] {
+  const { next } = active.state;
+  const end = Math.min(next + width, positionsOf(active, options));
+  return Array.from({ length: Math.max(0, end - next) }, (_, index) => ({ active, position: next + index }));
+}
+
+/** Forces every alternative of every position and has the whole answers checked. */
+async function visit(
+  jobs: readonly PositionJob[],
+  rollouts: Rollouts,
+  tokenizer: SearchTokenizer,
+): Promise<VisitedPosition[]> {
+  const alternatives = jobs.map(({ active, position }) => {
+    const proposed = (active.state.phase === "own" ? active.own : active.sibling)?.[position] ?? [];
+    const target = active.answer[position];
+    return proposed
+      .map((token, rank) => ({ ...token, rank }))
+      .filter(({ id }) => id !== target)
+      // One more than wanted was asked for, since the target is usually among them.
+      .slice(0, Math.max(0, proposed.length - 1));
+  });
+  const wanted = jobs.flatMap(({ active: { searchCase }, position }, index) =>
+    (alternatives[index] ?? []).map(({ id }) => ({
+      searchCase,
+      prefix: [...searchCase.completionIds.slice(0, position), id],
+    }))
+  );
+  const answers = await rollouts.complete(wanted, tokenizer);
+  let at = 0;
+  return jobs.map(({ active, position }, index) => ({
+    position,
+    proposedBy: active.state.phase,
+    target: targetOf(active, position),
+    tried: (alternatives[index] ?? []).map(({ rank, id, logit }) => ({
+      rank,
+      id,
+      text: tokenizer.token(id),
+      logit,
+      ...answers[at++] as { readonly completion: string; readonly passed: boolean | null },
+    })),
+  }));
+}
+
+function targetOf({ own, answer }: ActiveCase, position: number): VisitedPosition["target"] {
+  const id = answer[position] as number;
+  const rank = own[position]?.findIndex((token) => token.id === id) ?? -1;
+  return rank < 0 ? { id, rank: null, logit: null } : { id, rank, logit: own[position]?.[rank]?.logit ?? null };
+}
+
+/** Takes a wave's positions in order until one decides; what was tried beyond it is forgotten. */
+async function settle<Case extends SearchCase>(
+  one: ActiveCase<Case>,
+  visited: readonly VisitedPosition[],
+  options: SearchOptions,
+  tools: SearchTools<Case>,
+): Promise<CaseUpdate<Case>> {
+  const { searchCase } = one;
+  for (const position of visited) {
+    one.state = { ...one.state, next: position.position + 1, visited: [...one.state.visited, position] };
+    const outcome = await outcomeAt(one, position, tools);
+    if (!outcome) continue;
+    const goesOn = options.positionRule === "clean" && outcome.kind === "excluded" &&
+      outcome.exclusion === "delta_too_small";
+    if (!goesOn) return { searchCase, state: one.state, outcome };
+  }
+  if (one.state.next < positionsOf(one, options)) return { searchCase, state: one.state, outcome: undefined };
+  if (one.state.phase === "own" && tools.sibling) {
+    // A weak recovery of its own would only be found again.
+    const weak = options.positionRule === "clean" && one.state.visited.some(recovers);
+    if (!weak) {
+      one.state = { ...one.state, phase: "sibling", next: 0 };
+      return { searchCase, state: one.state, outcome: undefined };
+    }
+  }
+  return { searchCase, state: one.state, outcome: await outcomeOfNone(one, options, tools) };
+}
+
+const recovers = ({ tried }: VisitedPosition) => tried.some(({ passed }) => passed === true);
