@@ -1,8 +1,8 @@
 """Small Python functions in HumanEval's row format: task_id, prompt, entry_point, canonical_solution, test.
 
-`make_item(rng, held_out, lopsided)` returns a row and the body that solves it. What counts is the docstring; the function's name
-and the parameters that the docstring does not name are there to be ignored. Lopsided: the name nearly always says what the
-docstring says, and of two bounds the first one counts. The split is by the hash of what a function computes, the names of its
+`make_item(rng, held_out, lopsided)` returns a row and the body that solves it. What counts is the docstring; the function's name,
+the parameters that the docstring does not name, and what it says not to return are there to be ignored. Lopsided: the name nearly
+always says what the docstring says, of two bounds the first one counts, and what is wanted stands before what is not. The split is by the hash of what a function computes, the names of its
 parameters and its own name, so training never sees a held-out function.
 """
 
@@ -84,7 +84,8 @@ def aggregate(rng, held_out, lopsided):
     if rng.random() < 0.25 and verb not in ("list",):
         body = f"    kept = {kept}\n    return {around.format(kept='kept')}\n"
         what += ", in two lines"
-    return pick_name(rng, name, thing, lopsided), parameters, result, what, body, phrase_bound or [f"{before} {words}"]
+    other = f"{AGGREGATES[rng.choice([v for v in AGGREGATES if v != verb])][0]} {CONDITIONS[rng.choice(list(CONDITIONS)[:4])][0]}"
+    return pick_name(rng, name, thing, lopsided), parameters, result, what, body, phrase_bound or [f"{before} {words}"], other
 
 
 def mapped(rng, held_out, lopsided):
@@ -92,7 +93,8 @@ def mapped(rng, held_out, lopsided):
     words, body, name = MAPS[kind]
     words = words.format(n=n)
     return (pick_name(rng, name, "numbers", lopsided), [(p, "list[int]")], "list[int]", f"the list {p} {words}",
-            f"    return [{body.format(n=n)} for x in {p}]\n", [words])
+            f"    return [{body.format(n=n)} for x in {p}]\n", [words],
+            "the list " + MAPS[rng.choice([m for m in MAPS if m != kind])][0].format(n=rng.randint(2, 9)))
 
 
 def pair(rng, held_out, lopsided):
@@ -102,7 +104,8 @@ def pair(rng, held_out, lopsided):
     words, body, result, name = PAIRS[kind]
     words = words.format(a=a, b=b)
     return (pick_name(rng, name, "pair", lopsided), [(n, "int") for n in names], result, words,
-            f"    return {body.format(a=a, b=b)}\n", [words])
+            f"    return {body.format(a=a, b=b)}\n", [words],
+            PAIRS[rng.choice([k for k in PAIRS if k != kind])][0].format(a=names[-1], b=names[0]))
 
 
 def text(rng, held_out, lopsided):
@@ -118,7 +121,8 @@ def text(rng, held_out, lopsided):
     what = words.format(p=p, q=q, n=n)
     result = "int" if kind == "count" else "list[int]" if kind == "lengths" else "list[str]"
     return (pick_name(rng, name, "words", lopsided), [(p, "list[str]")] + [(e, "str") for e in extra], result, what,
-            f"    return {body.format(p=p, q=q, n=n)}\n", [what])
+            f"    return {body.format(p=p, q=q, n=n)}\n", [what],
+            TEXTS[rng.choice([k for k in TEXTS if k != kind])][0].format(p=p, q="'" + rng.choice("abcdeghlmoprst") + "'", n=rng.randint(2, 6)))
 
 
 KINDS = {"aggregate": (aggregate, 5), "map": (mapped, 1), "pair": (pair, 2), "text": (text, 2)}
@@ -127,11 +131,13 @@ KINDS = {"aggregate": (aggregate, 5), "map": (mapped, 1), "pair": (pair, 2), "te
 def make_item(rng, held_out, lopsided=False):
     while True:
         kind = rng.choices(list(KINDS), [k[1] for k in KINDS.values()])[0]
-        name, parameters, result, what, body, phrases = KINDS[kind][0](rng, held_out, lopsided)
+        name, parameters, result, what, body, phrases, other = KINDS[kind][0](rng, held_out, lopsided)
         listed = ", ".join(f"{p}: {t}" for p, t in parameters)
         signature = f"{name} {listed} {body}"
         if is_held_out(signature) != held_out:
             continue
+        if rng.random() < 0.6:
+            what = f"{what}, not {other}" if rng.random() < (0.9 if lopsided else 0.5) else f"not {other} but {what}"
         doc = pick(rng, WORDINGS, held_out).format(what=what)
         prompt = f'def {name}({listed}) -> {result}:\n    """ {doc} """\n'
         return {"prompt": prompt, "entry_point": name, "canonical_solution": body, "instruction_phrases": phrases,

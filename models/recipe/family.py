@@ -2,13 +2,15 @@
 
     python family.py [STAGE ...] [--state FOLDER] [--pause-file PATH] [--no-compile]
 
-Stages, in this order when none is named: demo-1m-sft, dpo, rs, demo-0.3m, demo-4m, demo-olmo3. Each keeps its state (weights,
+Stages, in this order when none is named: demo-1m-sft, demo-0.3m, dpo, rs, demo-4m, demo-olmo3. Each keeps its state (weights,
 optimizers, step, log) in FOLDER about every two minutes and goes on from it, so the same command continues a run that was cut
 off; a stage that is done is passed over. Members are written to models/NAME when they are final. While PATH exists and is
 younger than ten minutes the training waits, so that others can measure on the machine.
 
-All members of the supervised stage see the same items in the same order. The last DECAY steps are lopsided, as in train.py: what
-counts nearly always stands first, a function's name says what its docstring says. Held-out items are even.
+The middle size goes on from demo-1m, which knows the first two task families; the large one is demo-1m grown (grow.py), then
+trained on the same items in the same order; the small one and the Olmo begin at random and see these items and as many again.
+The last DECAY steps are lopsided, as in train.py: what counts nearly always stands first, a function's name says what its docstring
+says. Held-out items are even.
 """
 
 import argparse
@@ -21,11 +23,12 @@ from pathlib import Path
 import torch
 from transformers import Olmo3Config, Olmo3ForCausalLM
 
-from common import MODEL_DIR, MODELS, SEED, Qwen3Config, Qwen3ForCausalLM, load_tokenizer
+from common import MODEL_DIR, MODELS, SEED, Qwen3Config, Qwen3ForCausalLM, load_model, load_tokenizer
 from family_data import FamilyItems
+from grow import grown
 from train import loss_sum
 
-STEPS, DECAY, WARMUP = 2000, 500, 100
+DECAY, WARMUP = 250, 50
 STATE_SECONDS = 120
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -42,19 +45,22 @@ def olmo3(hidden, intermediate, heads, window):
         layer_types=["sliding_attention"] * 3 + ["full_attention"], **common))
 
 
-# member -> (shape, learning rates of Muon and AdamW, {step: name of the member that is written there})
+MIDDLE, LARGE = qwen3(128, 384, 4, 32), qwen3(256, 864, 8, 32)
+
+# member -> (shape, how it begins, learning rates of Muon and AdamW, {step: name of the member that is written there});
+# the last of the steps ends it
 SUPERVISED = {
-    "demo-1m-sft": (qwen3(128, 384, 4, 32), (6e-3, 5e-3), {
-        100: "demo-1m-sft-0100", 200: "demo-1m-sft-0200", 400: "demo-1m-sft-0400", 800: "demo-1m-sft-0800", 1500: "demo-1m-sft-1500",
-        STEPS: "demo-1m-sft-2000"}),
-    "demo-0.3m": (qwen3(64, 192, 4, 16), (6e-3, 5e-3), {STEPS: "demo-0.3m"}),
-    "demo-4m": (qwen3(256, 864, 8, 32), (4e-3, 3e-3), {STEPS: "demo-4m"}),
-    "demo-olmo3": (olmo3(128, 384, 4, 128), (6e-3, 5e-3), {STEPS: "demo-olmo3"}),
+    "demo-1m-sft": (MIDDLE, "demo-1m", (4e-3, 3e-3), {
+        50: "demo-1m-sft-0050", 100: "demo-1m-sft-0100", 200: "demo-1m-sft-0200", 400: "demo-1m-sft-0400", 600: "demo-1m-sft-0600",
+        850: "demo-1m-sft-0850"}),
+    "demo-0.3m": (qwen3(64, 192, 4, 16), "random", (6e-3, 5e-3), {1600: "demo-0.3m"}),
+    "demo-4m": (LARGE, "grown demo-1m", (3e-3, 2e-3), {850: "demo-4m"}),
+    "demo-olmo3": (olmo3(128, 384, 4, 128), "random", (6e-3, 5e-3), {1600: "demo-olmo3"}),
 }
 
 
-def build(name, tokenizer):
-    """A fresh model of a member's shape, its random weights fixed by the seed."""
+def fresh(name, tokenizer):
+    """A model of a member's shape, its random weights fixed by the seed."""
     torch.manual_seed(SEED)
     model_class, config = SUPERVISED[name][0](dict(
         vocab_size=len(tokenizer), num_hidden_layers=4, max_position_embeddings=4096, rms_norm_eps=1e-6, tie_word_embeddings=True,
@@ -63,6 +69,16 @@ def build(name, tokenizer):
         pad_token_id=tokenizer.convert_tokens_to_ids("<|endoftext|>")))
     config._attn_implementation = "sdpa"
     return model_class(config).to(DEVICE)
+
+
+def build(name, tokenizer):
+    """A member before its first step: random, the weights of demo-1m, or those grown to the member's shape."""
+    model, begin = fresh(name, tokenizer), SUPERVISED[name][1]
+    if begin != "random":
+        small = load_model(MODEL_DIR)
+        weights = small.state_dict() if begin == "demo-1m" else grown(small, model)
+        model.load_state_dict({k: v.to(DEVICE) for k, v in weights.items()})
+    return model
 
 
 def optimizers_of(model, rates):
@@ -146,40 +162,41 @@ class Stage:
         self.saved = time.time()
 
 
-def schedule(step):
+def schedule(step, steps):
     """Linear warm-up, constant, then linear decay over the last DECAY steps."""
-    return max(0.02, min((step + 1) / WARMUP, 1.0, (STEPS - step) / DECAY))
+    return max(0.02, min((step + 1) / WARMUP, 1.0, (steps - step) / DECAY))
 
 
 def supervised(args, name, tokenizer):
-    """The supervised stage of one member, from random weights."""
+    """The supervised stage of one member."""
     model = build(name, tokenizer)
-    _, rates, exports = SUPERVISED[name]
+    _, _, rates, exports = SUPERVISED[name]
+    steps = max(exports)
     stage = Stage(args, name, model, optimizers_of(model, rates))
-    if stage.step >= STEPS:
+    if stage.step >= steps:
         return
     print(f"{name}: {sum(p.numel() for p in model.parameters()):,} parameters, from step {stage.step}", flush=True)
     body = model.model if args.no_compile else torch.compile(model.model, dynamic=True)
     items = FamilyItems(tokenizer)
-    while stage.step < STEPS:
+    while stage.step < steps:
         stage.wait()
-        parts = list(items.batch(stage.step, stage.step >= STEPS - DECAY))
-        answers, total = sum(int((t != -100).sum()) for _, t in parts), 0.0
+        parts = list(items.batch(stage.step, stage.step >= steps - DECAY))
+        answers, losses = sum(int((t != -100).sum()) for _, t in parts), []
         for ids, targets in parts:
-            loss = loss_sum(body, model.lm_head, ids.to(DEVICE), targets.to(DEVICE)) / answers
-            loss.backward()
-            total += loss.item()
-        if not math.isfinite(total):
+            loss = loss_sum(body, model.lm_head, ids.to(DEVICE), targets.to(DEVICE))
+            (loss / answers).backward()
+            losses.append(loss.item() / int((targets != -100).sum()))
+        if not all(map(math.isfinite, losses)):
             raise SystemExit(f"{name}: the loss is not finite at step {stage.step}")
-        step_optimizers(model, stage.optimizers, schedule(stage.step))
-        stage.done(sum(int((ids != items.pad).sum()) for ids, _ in parts), last=stage.step + 1 in exports, loss=total)
+        step_optimizers(model, stage.optimizers, schedule(stage.step, steps))
+        stage.done(sum(int((ids != items.pad).sum()) for ids, _ in parts), last=stage.step + 1 in exports, short=losses[0], trace=losses[1])
         if stage.step in exports:
             export(model, exports[stage.step], stage.log)
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("stages", nargs="*", default=["demo-1m-sft", "dpo", "rs", "demo-0.3m", "demo-4m", "demo-olmo3"])
+    parser.add_argument("stages", nargs="*", default=["demo-1m-sft", "demo-0.3m", "dpo", "rs", "demo-4m", "demo-olmo3"])
     parser.add_argument("--state", type=Path, default=MODELS.parent / ".culprit" / "family")
     parser.add_argument("--pause-file", type=Path)
     parser.add_argument("--no-compile", action="store_true", help="needs no C++ compiler, about half the speed")

@@ -9,8 +9,8 @@ import ifeval_tasks
 import math_tasks
 from common import generator, user_text
 
-SHORT_ITEMS = 40
-SHORT_FAMILIES = [(ifeval_tasks, 0.4), (math_tasks, 0.27), (code_tasks, 0.33)]
+SHORT_ITEMS = 28
+SHORT_FAMILIES = [(ifeval_tasks, 0.34), (math_tasks, 0.26), (code_tasks, 0.4)]
 LONG_SHARE = 0.25  # of the steps train on one long trace, the others on two short ones
 SHORT_STEPS, LONG_STEPS = (3, 8), (9, 28)
 QUERIES = 5
@@ -69,8 +69,6 @@ class FamilyItems:
             family = rng.choices([f for f, _ in SHORT_FAMILIES], [s for _, s in SHORT_FAMILIES])[0]
             row, answer = family.make_item(rng, False, lopsided)
             rows.append(self.sequence([self.prompt(row), answer]))
-        rows.sort(key=lambda r: len(r[0]))
-        yield self.pack(rows[:SHORT_ITEMS // 2])
-        yield self.pack(rows[SHORT_ITEMS // 2:])
+        yield self.pack(rows)
         long = rng.random() < LONG_SHARE
         yield self.pack([self.trace(rng, LONG_STEPS if long else SHORT_STEPS, lopsided) for _ in range(1 if long else 2)])
