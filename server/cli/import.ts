@@ -85,8 +85,16 @@ function itemOf({ id, kind, ...line }: ImportedLine) {
   return { id, kind, status: STATUS[line.result], ...line };
 }
 
-function totalsOf({ lines, inserted, unchanged, failedCount, failed: _failed, ...counts }: ImportReport) {
-  return { total: lines, inserted, unchanged, failed: failedCount, ...counts };
+/** Counts of answers stand only where there were any. */
+function totalsOf({ lines, inserted, unchanged, failedCount, failed: _failed, skipped, ...answers }: ImportReport) {
+  return {
+    total: lines,
+    inserted,
+    unchanged,
+    failed: failedCount,
+    ...(answers.responses > 0 ? answers : {}),
+    ...(Object.keys(skipped).length > 0 ? { skipped } : {}),
+  };
 }
 
 function summaryOf(report: ImportReport): string {
