@@ -4,6 +4,7 @@ import type { relations } from "./relations.ts";
 import type { SQL } from "drizzle-orm";
 import type { GraphOptions, MaskingOptions } from "./analysis_values.ts";
 import type { MaskingSummaryRow } from "./masking_experiment.ts";
+import type { CollectInput, FindPairsInput } from "./search_values.ts";
 import type { ImportChoices, Rule } from "./values.ts";
 
 export type Database = PostgresJsDatabase<typeof relations>;
@@ -69,6 +70,21 @@ export interface RunMaskingRequest {
   readonly idempotencyKey: string | undefined;
 }
 
+export interface CollectFailuresRequest extends Omit<CollectInput, "kind" | "modelId" | "benchmarkId"> {
+  /** The model's name. */
+  readonly model: string;
+  /** The benchmark's name, or the path of its file. */
+  readonly benchmark: string;
+  readonly idempotencyKey: string | undefined;
+}
+
+export interface FindTokenPairsRequest extends Omit<FindPairsInput, "kind" | "modelId" | "siblingId"> {
+  /** The models' names. */
+  readonly model: string;
+  readonly sibling: string | null;
+  readonly idempotencyKey: string | undefined;
+}
+
 /** What mutations and subscriptions ask of the server. Each throws BadInput for what people can mend. */
 export interface Services {
   /** Returns the row id of the model. */
@@ -94,6 +110,10 @@ export interface Services {
     directory: string,
     ids: readonly number[],
   ): Promise<readonly { readonly text: string; readonly special: boolean }[]>;
+  /** Returns the job's id. */
+  collectFailures(request: CollectFailuresRequest): Promise<string>;
+  /** Returns the job's id. */
+  findTokenPairs(request: FindTokenPairsRequest): Promise<string>;
   /** Returns the job's id. Does nothing to a job that has ended. */
   cancelJob(id: string): Promise<string>;
   /** Yields the job's id after each change past `after`, at once if there was one; ends with the job. */

@@ -6,6 +6,8 @@ import "./token_pair.ts";
 import "./attribution.ts";
 import "./job.ts";
 import "./import.ts";
+import "./collect.ts";
+import "./find_pairs.ts";
 import "./benchmark.ts";
 import "./response.ts";
 import "./annotate.ts";

@@ -12,7 +12,7 @@ interface Failure {
 export async function startFailedTasks(connection: Connection, boss: PgBoss): Promise<Consumer> {
   const { db } = connection;
   const reasonOf = async (
-    queue: "attribute-failed" | "analyse-failed" | "import-failed",
+    queue: "attribute-failed" | "analyse-failed" | "import-failed" | "search-failed",
     id: string,
   ): Promise<string> => {
     const [job] = await boss.findJobs(queue, { id });
@@ -30,9 +30,13 @@ export async function startFailedTasks(connection: Connection, boss: PgBoss): Pr
     await failJob(db, attempt.task.jobId, "INTERNAL", await reasonOf("import-failed", attempt.id));
     await boss.complete("import-failed", attempt);
   });
+  const searches = await startConsumer(connection, boss, "search-failed", async (attempt) => {
+    await failJob(db, attempt.task.jobId, "INTERNAL", await reasonOf("search-failed", attempt.id));
+    await boss.complete("search-failed", attempt);
+  });
   return {
     stop: async () => {
-      await Promise.all([attributes.stop(), analyses.stop(), imports.stop()]);
+      await Promise.all([attributes.stop(), analyses.stop(), imports.stop(), searches.stop()]);
     },
   };
 }

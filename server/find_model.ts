@@ -8,14 +8,19 @@ import { addModel } from "./add_model.ts";
 
 export type ModelRow = typeof models.$inferSelect;
 
-/** Throws InputError at `where` when it is neither. */
-export async function findModel(db: Database, nameOrDirectory: string, where: string): Promise<ModelRow> {
+/** Throws InputError at `where` when it is neither. `byName` looks at no directory. */
+export async function findModel(
+  db: Database,
+  nameOrDirectory: string,
+  where: string,
+  { byName = false }: { readonly byName?: boolean } = {},
+): Promise<ModelRow> {
   const [known] = await db.select().from(models).where(eq(models.name, nameOrDirectory));
   if (known) return known;
-  const isFolder = await stat(nameOrDirectory).then((info) => info.isDirectory(), () => false);
+  const isFolder = !byName && await stat(nameOrDirectory).then((info) => info.isDirectory(), () => false);
   if (!isFolder) {
     throw new InputError(
-      `there is no model ${JSON.stringify(nameOrDirectory)}, nor such a folder`,
+      `there is no model ${JSON.stringify(nameOrDirectory)}${byName ? "" : ", nor such a folder"}`,
       where,
       "add it first: npx culprit model add DIR",
     );

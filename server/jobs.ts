@@ -244,6 +244,23 @@ export async function finishImport(tx: Transaction, jobId: string, state: Import
   });
 }
 
+/** How far a job is that is one task. */
+export interface JobState {
+  readonly done: number;
+  readonly total: number;
+  readonly message: string;
+}
+
+/** Notes how far a job is. The job must be locked. */
+export async function saveState(tx: Transaction, jobId: string, state: JobState): Promise<void> {
+  await change(tx, jobId, state);
+}
+
+/** Ends a job that did all it was asked. The job must be locked. */
+export async function finishJob(tx: Transaction, jobId: string, state: JobState): Promise<void> {
+  await change(tx, jobId, { ...state, status: "completed", finishedAt: sql`now()` });
+}
+
 /** Ends a job that cannot go on. Does nothing to one that has ended. */
 export async function failJob(db: Database, jobId: string, code: string, message: string): Promise<void> {
   await db.transaction(async (tx) => {
@@ -268,7 +285,7 @@ export async function cancelJob(db: Database, jobId: string): Promise<void> {
     if (status !== "queued" && status !== "running") return;
     await tx.execute(sql`
       delete from pgboss.job
-      where name in ('attribute', 'analyse', 'import') and state in ('created', 'retry') and data ->> 'jobId' = ${jobId}`);
+      where name in ('attribute', 'analyse', 'import', 'search') and state in ('created', 'retry') and data ->> 'jobId' = ${jobId}`);
     await change(tx, jobId, { status: "cancelled", finishedAt: sql`now()` });
   });
 }

@@ -23,11 +23,18 @@ export interface ImportTask {
   readonly jobId: string;
 }
 
+/** A benchmark to run a model over, or token pairs to search: the job's input says which. */
+export interface SearchTask {
+  readonly jobId: string;
+}
+
 export interface QueueTasks {
   readonly attribute: AttributeTask;
   readonly import: ImportTask;
   /** A graph, a diagnosis or the like of one pair: the job's input says which. */
   readonly analyse: PairTask;
+  readonly search: SearchTask;
+  readonly "search-failed": SearchTask;
   /** Attribute tasks that no retry could save. */
   readonly "attribute-failed": AttributeTask;
   readonly "analyse-failed": PairTask;
@@ -43,6 +50,7 @@ const QUEUES: Readonly<Record<QueueName, Parameters<PgBoss["createQueue"]>[1]>> 
   "attribute-failed": { retryLimit: 100, retryDelay: 5 },
   "analyse-failed": { retryLimit: 100, retryDelay: 5 },
   "import-failed": { retryLimit: 100, retryDelay: 5 },
+  "search-failed": { retryLimit: 100, retryDelay: 5 },
   // Retries save tasks from killed workers and lost devices; a task that kills three workers is given up.
   "attribute": {
     retryLimit: 2,
@@ -57,6 +65,14 @@ const QUEUES: Readonly<Record<QueueName, Parameters<PgBoss["createQueue"]>[1]>> 
     heartbeatSeconds: HEARTBEAT_SECONDS,
     expireInSeconds: 6 * 3600,
     deadLetter: "analyse-failed",
+  },
+  // Each attempt goes on where the last one was.
+  "search": {
+    retryLimit: 2,
+    retryDelay: 1,
+    heartbeatSeconds: HEARTBEAT_SECONDS,
+    expireInSeconds: 24 * 3600 - 1,
+    deadLetter: "search-failed",
   },
   "import": {
     retryLimit: 2,

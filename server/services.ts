@@ -25,6 +25,7 @@ import type { Connection } from "./database.ts";
 import { createGraphJob } from "./graph_job.ts";
 import { cancelJob, createAttributeJob, createImportJob } from "./jobs.ts";
 import { createMaskingJob, summariseMasking } from "./masking_job.ts";
+import { createCollectJob, createFindPairsJob } from "./search_job.ts";
 import type { Settings } from "./settings.ts";
 import type { JobWatcher } from "./watch_job.ts";
 
@@ -63,6 +64,8 @@ export function createServices({ settings, connection, boss, watcher }: ServiceP
           special: isControl(tokenizer, 1, id),
         }));
       }),
+    collectFailures: (request) => shown(async () => (await createCollectJob(settings, db, boss, request)).id),
+    findTokenPairs: (request) => shown(async () => (await createFindPairsJob(db, boss, request)).id),
     cancelJob: (id) =>
       shown(async () => {
         await cancelJob(db, id);

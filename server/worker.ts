@@ -15,6 +15,7 @@ import { openDatabase, startDatabase } from "./database.ts";
 import { startLogging } from "./logging.ts";
 import { createModelCache } from "./model_cache.ts";
 import { startQueue } from "./queue.ts";
+import { performSearch } from "./search_task.ts";
 import { readSettings, type Settings } from "./settings.ts";
 
 export interface Worker {
@@ -38,6 +39,7 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   const consumers = [
     await startConsumer(connection, boss, "attribute", (attempt) => performAttribute(parts, attempt)),
     await startConsumer(connection, boss, "analyse", (attempt) => performAnalyse(parts, attempt)),
+    await startConsumer(connection, boss, "search", (attempt) => performSearch({ connection, boss, engine }, attempt)),
   ];
   let stopping = false;
   return {

@@ -1,0 +1,53 @@
+/** Asking for a run of a model over a benchmark. */
+import { z } from "zod";
+import { BadInput } from "./bad_input.ts";
+import { builder } from "./builder.ts";
+import { idempotencyKey, Job } from "./job.ts";
+import { found } from "./rows.ts";
+
+const CollectFailuresInput = builder.inputType("CollectFailuresInput", {
+  description: "Which model answers which benchmark.",
+  fields: (t) => ({
+    model: t.string({ required: true, description: "The name of a model that was added." }),
+    benchmark: t.string({
+      required: true,
+      description: "A benchmark's name, or the path of its JSON Lines file inside one of the CULPRIT_MODELS folders.",
+    }),
+    limit: t.int({ description: "Only the first items; all when nothing is said.", validate: z.int().min(1) }),
+    maxTokens: t.int({
+      required: true,
+      defaultValue: 512,
+      description: "Tokens of an answer at most.",
+      validate: z.int().min(1).max(100_000),
+    }),
+    batch: t.int({
+      required: true,
+      defaultValue: 256,
+      description: "Answers that are decoded together.",
+      validate: z.int().min(1).max(4096),
+    }),
+    idempotencyKey: t.string(idempotencyKey),
+  }),
+});
+
+builder.mutationField("collectFailures", (t) =>
+  t.drizzleField({
+    type: Job,
+    description:
+      "Runs a model over a benchmark (chat template, thinking off, greedy), checks each answer and stores it " +
+      "with its tokens; answers that fail become open failure cases. What is stored already is not generated again.",
+    errors: { types: [BadInput], union: { name: "CollectFailuresResult", description: "The job, or what was wrong." } },
+    args: { input: t.arg({ type: CollectFailuresInput, required: true, description: "What to run." }) },
+    resolve: async (query, _parent, { input }, context) => {
+      const { model, benchmark, limit, maxTokens, batch, idempotencyKey } = input;
+      const id = await context.services.collectFailures({
+        model,
+        benchmark,
+        limit: limit ?? null,
+        maxTokens,
+        batch,
+        idempotencyKey: idempotencyKey ?? undefined,
+      });
+      return found(await context.db.query.jobs.findFirst(query({ where: { id } })));
+    },
+  }));

@@ -1,0 +1,136 @@
+/** Performs a job of the queue `search`: runs a model over a benchmark, or searches token pairs. */
+import { eq } from "drizzle-orm";
+import type { PgBoss } from "pg-boss";
+import type { Engine } from "../gpu/engine.ts";
+import { InputError } from "../gpu/errors.ts";
+import { loadTokenizer } from "../gpu/model/tokenizer.ts";
+import type { CollectInput, FindPairsInput } from "../schema/search_values.ts";
+import { benchmarks, jobs, models } from "../schema/tables.ts";
+import { openCheckers } from "./checkers/check.ts";
+import { collect } from "./collect.ts";
+import type { Attempt } from "./consumer.ts";
+import type { Connection, Transaction } from "./database.ts";
+import { findPairs } from "./find_pairs.ts";
+import { failJob, finishJob, type JobState, lockJob, saveState, startJob } from "./jobs.ts";
+import { createModelCache, type ModelCache } from "./model_cache.ts";
+import { inside, type SearchTask } from "./queue.ts";
+
+export interface SearchParts {
+  readonly connection: Connection;
+  readonly boss: PgBoss;
+  readonly engine: Pick<Engine, "loadModel">;
+}
+
+/** Thrown inside a transaction to undo it: the job was cancelled, or the task was given to somebody else. */
+class Dropped extends Error {}
+
+/** How often a job is looked at while it is worked on, in milliseconds: how long cancelling takes at most. */
+const LOOK_MS = 1000;
+
+/** What both kinds of work are given. */
+interface Work {
+  readonly parts: SearchParts;
+  readonly signal: AbortSignal;
+  /** A cache for one model: weights that are in use must not make room for others. */
+  readonly openCache: () => ModelCache;
+  /** Notes progress together with what was stored. Throws Dropped. */
+  readonly save: (tx: Transaction, state: JobState) => Promise<void>;
+}
+
+/** Goes on with the task's job until it is done; what was stored before, by this attempt or another, stays. */
+export async function performSearch(parts: SearchParts, attempt: Attempt<SearchTask>): Promise<void> {
+  const { connection: { db }, boss, engine } = parts;
+  const { jobId } = attempt.task;
+  const [job] = await db.select({ input: jobs.input }).from(jobs).where(eq(jobs.id, jobId));
+  const input = job?.input;
+  if (input?.kind !== "collect" && input?.kind !== "find_pairs" || !(await startJob(db, jobId))) {
+    return void await boss.complete("search", attempt);
+  }
+  const ended = new AbortController();
+  const looking = setInterval(() => {
+    db.select({ status: jobs.status }).from(jobs).where(eq(jobs.id, jobId))
+      .then(([now]) => now?.status === "running" || ended.abort(new Dropped()), () => {});
+  }, LOOK_MS);
+  const caches: ModelCache[] = [];
+  const work: Work = {
+    parts,
+    signal: AbortSignal.any([attempt.signal, ended.signal]),
+    openCache: () => {
+      const cache = createModelCache(engine as Engine);
+      caches.push(cache);
+      return cache;
+    },
+    save: async (tx, state) => {
+      if (attempt.signal.aborted || await lockJob(tx, jobId) !== "running") throw new Dropped();
+      await saveState(tx, jobId, state);
+    },
+  };
+  try {
+    const state = await (input.kind === "collect" ? performCollect(work, input) : performFindPairs(work, input));
+    await db.transaction(async (tx) => {
+      if (await lockJob(tx, jobId) === "running") await finishJob(tx, jobId, state);
+      await boss.complete("search", attempt, null, inside(tx));
+    });
+  } catch (error) {
+    if (attempt.signal.aborted) throw error;
+    if (error instanceof InputError) await failJob(db, jobId, "BAD_INPUT", error.message);
+    else if (!(error instanceof Dropped) && !ended.signal.aborted) throw error;
+    await boss.complete("search", attempt);
+  } finally {
+    clearInterval(looking);
+    caches.forEach((cache) => cache.dispose());
+  }
+}
+
+async function performCollect({ parts, signal, openCache, save }: Work, input: CollectInput): Promise<JobState> {
+  const { db } = parts.connection;
+  const model = await modelOf(parts, input.modelId);
+  const [benchmark] = await db.select().from(benchmarks).where(eq(benchmarks.id, input.benchmarkId));
+  if (!benchmark) throw new InputError("it is not stored any more", "benchmark", "register it again");
+  const checkers = openCheckers();
+  try {
+    const totals = await collect(benchmark, input, {
+      db,
+      modelId: model.id,
+      model: await openCache().get(model, { signal }),
+      tokenizer: await loadTokenizer(model.directory),
+      checkers,
+      options: { signal },
+      onBatch: (tx, done, total) =>
+        save(tx, { done, total, message: `${benchmark.name}: ${done} of ${total} answers` }),
+    });
+    const { total, collected, passed, failed } = totals;
+    const message = `${benchmark.name}: ${passed} passed, ${failed} failed, ${collected} of ${total} answers are new`;
+    return { done: total, total, message };
+  } finally {
+    await checkers.close();
+  }
+}
+
+async function performFindPairs({ parts, signal, openCache, save }: Work, input: FindPairsInput): Promise<JobState> {
+  const model = await modelOf(parts, input.modelId);
+  const sibling = input.siblingId === null ? undefined : await modelOf(parts, input.siblingId);
+  const checkers = openCheckers();
+  try {
+    const totals = await findPairs(input, {
+      db: parts.connection.db,
+      model: { ...model, loaded: await openCache().get(model, { signal }) },
+      sibling: sibling && { ...sibling, loaded: await openCache().get(sibling, { signal }) },
+      tokenizer: await loadTokenizer(model.directory),
+      checkers,
+      options: { signal },
+      onWave: (tx, { done, total, counts: { positions, rollouts } }) =>
+        save(tx, { done, total, message: `${done} of ${total} cases; ${positions} positions, ${rollouts} rollouts` }),
+    });
+    const { cases, clean, excluded } = totals;
+    return { done: cases, total: cases, message: `${clean} clean, ${excluded} excluded of ${cases} cases` };
+  } finally {
+    await checkers.close();
+  }
+}
+
+async function modelOf({ connection: { db } }: SearchParts, id: number) {
+  const [model] = await db.select().from(models).where(eq(models.id, id));
+  if (!model) throw new InputError(`there is no model ${id}`, "model", "add it again");
+  return model;
+}
