@@ -18,6 +18,10 @@ const AnnotateCaseInput = builder.inputType("AnnotateCaseInput", {
     }),
     targetId: t.int({ description: "PAIR: the token there; refused when another one stands there." }),
     contrastId: t.int({ description: "PAIR: the id of the token that should have come." }),
+    contrastText: t.string({
+      description: "PAIR: instead of its id, the text of the token that should have come, with its leading space.",
+      validate: z.string().min(1).max(1000),
+    }),
     reason: t.string({ description: "Why.", validate: z.string().max(2000) }),
     settle: t.boolean({
       description: "EXCLUDE: leaves the case out at once, which is the default; false: this is one vote of several.",
@@ -37,13 +41,20 @@ builder.mutationField("annotateCase", (t) =>
     },
     args: { input: t.arg({ type: AnnotateCaseInput, required: true, description: "What they say." }) },
     resolve: async (query, _parent, { input }, context) => {
-      const { failureCaseId, annotator, decision, position, targetId, contrastId, reason, settle } = input;
+      const { failureCaseId, annotator, decision, position, targetId, reason, settle } = input;
+      if (input.contrastId != null && input.contrastText != null) {
+        throw new BadInput("both are given", "contrastId, contrastText", "give one of them");
+      }
       const id = await context.services.annotateCase(Number(failureCaseId.id), {
         annotator,
         decision,
         position: position ?? null,
         targetId: targetId ?? null,
-        contrastId: contrastId ?? null,
+        contrast: input.contrastText != null
+          ? { text: input.contrastText }
+          : input.contrastId != null
+          ? { id: input.contrastId }
+          : null,
         reason: reason ?? "",
         settle: settle ?? true,
       });

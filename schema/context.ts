@@ -39,7 +39,7 @@ export interface AnnotateRequest {
   /** Counted from the completion's first token. */
   readonly position: number | null;
   readonly targetId: number | null;
-  readonly contrastId: number | null;
+  readonly contrast: { readonly id: number } | { readonly text: string } | null;
   readonly reason: string;
   /** An exclusion counts at once, instead of being one vote. */
   readonly settle: boolean;

@@ -97,13 +97,13 @@ async function annotateCase(
   if (!model) {
     throw new InputError(`there is no failure case ${failureCaseId}`, "failureCaseId", "name one that is stored");
   }
-  const { contrastId, settle, ...annotation } = request;
+  const { settle, ...annotation } = request;
   const tokenizer = await tokenizerOf(model.directory);
   const stored = await db.transaction((tx) =>
     annotate(
       tx,
       failureCaseId,
-      { ...annotation, contrast: contrastId === null ? null : { id: contrastId } },
+      annotation,
       { tokenizer, vocabulary: model.vocabulary, where: "annotateCase", settle },
     )
   );

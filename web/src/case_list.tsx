@@ -1,6 +1,7 @@
 /** @jsxImportSource preact */
 /** The list of failure cases: filtered, ordered and paged by the server. */
 import { useEffect, useRef, useState } from "preact/hooks";
+import { CaseCounts } from "./case_counts.tsx";
 import { CaseFilter } from "./case_filter.tsx";
 import { CaseRow } from "./case_row.tsx";
 import { request, RequestError } from "./client.ts";
@@ -113,6 +114,7 @@ export function CaseList(props: {
         benchmarks={[...benchmarksSeen].sort()}
         models={models.data?.models.nodes.map(({ name }) => name) ?? []}
       />
+      <CaseCounts route={route} ended={ended} />
       {list.error === undefined ? null : <Trouble error={list.error} onRetry={list.reload} />}
       {page === undefined
         ? list.error === undefined ? <Waiting what="cases" /> : null

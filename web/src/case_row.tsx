@@ -1,6 +1,6 @@
 /** @jsxImportSource preact */
 /** A line of the case list. On a narrow screen it is a card of three lines. */
-import { RULE_NAMES } from "./names.ts";
+import { RULE_NAMES, statusName } from "./names.ts";
 import type { CaseLine } from "./read_cases.ts";
 import { signed } from "./relevance.ts";
 import { formatRoute } from "./route.ts";
@@ -16,7 +16,7 @@ export function CaseRow({ line }: { readonly line: CaseLine }) {
       <td>{line.task}</td>
       <td class="pair">
         {line.pair === undefined
-          ? <span class="quiet">no pair</span>
+          ? <span class="quiet">{statusName(line.status, line.exclusion)}</span>
           : <TokenBox text={line.pair.target.text} side="red" />}
       </td>
       <td class="pair right">

@@ -1,7 +1,9 @@
 /** @jsxImportSource preact */
 /** The page of one failure case. */
 import { useEffect } from "preact/hooks";
+import { AnnotatePanel } from "./annotate_panel.tsx";
 import { Candidates } from "./candidates.tsx";
+import { CaseStanding } from "./case_standing.tsx";
 import { Choice } from "./choice.tsx";
 import { GraphSection } from "./graph/graph_section.tsx";
 import { HeatFigure } from "./heat_figure.tsx";
@@ -51,13 +53,17 @@ export function CaseView({ route }: { readonly route: CaseRoute }) {
               <span class="number">{failureCase.tokenCount.toLocaleString("en")} tokens</span>
             </p>
           </header>
+          <CaseStanding failureCase={failureCase} />
           {pairs.length < 2 || pair === undefined
             ? null
             : <PairChoice pairs={pairs} value={pair.id} onChange={(id) => go({ ...route, pair: id }, "replace")} />}
           {pair === undefined
             ? (
-              <Empty title="No token pair">
-                <p class="quiet">Without a wrong token and a right alternative there is nothing to attribute.</p>
+              <Empty title={failureCase.status === "OPEN" ? "No token pair yet" : "No token pair"}>
+                <p class="quiet">
+                  Without a wrong token and a right alternative there is nothing to attribute.{" "}
+                  {failureCase.status === "OPEN" ? "A search finds them, or mark them below." : ""}
+                </p>
               </Empty>
             )
             : (
@@ -82,6 +88,12 @@ export function CaseView({ route }: { readonly route: CaseRoute }) {
                 <Candidates pair={pair} prefix={failureCase.prefix} />
               </>
             )}
+          {failureCase.completionTokenCount === 0 ? null : (
+            <details class="annotate-box" open={pair === undefined}>
+              <summary>Mark the wrong and the right token by hand</summary>
+              <AnnotatePanel failureCase={failureCase} pair={pair} onDone={reading.reload} />
+            </details>
+          )}
         </>
       )}
     </div>

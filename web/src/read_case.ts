@@ -5,6 +5,7 @@ import {
   type Case,
   READ_CANDIDATES,
   READ_CASE,
+  READ_COMPLETION,
   READ_RELEVANCE,
   READ_TOKENS,
   type Token,
@@ -43,6 +44,17 @@ export async function readTokens(id: string, total: number, signal?: AbortSignal
     total,
     WINDOW,
     async (from, count) => found((await request(READ_TOKENS, { id, from, count }, signal)).node, "case").tokens,
+  );
+  return windows.flat();
+}
+
+/** Tokens of the whole completion, with positions counted from its first. */
+export async function readCompletion(id: string, total: number, signal?: AbortSignal): Promise<readonly Token[]> {
+  const windows = await readWindows(
+    total,
+    WINDOW,
+    async (from, count) =>
+      found((await request(READ_COMPLETION, { id, from, count }, signal)).node, "case").completionTokens,
   );
   return windows.flat();
 }

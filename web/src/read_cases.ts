@@ -1,6 +1,6 @@
 /** One page of the case list, whichever of the two lists it comes from. */
 import { request } from "./client.ts";
-import { LIST_ATTRIBUTIONS, LIST_CASES, type PageInfo, type PairSummary } from "./operations/cases.ts";
+import { type CaseStatus, LIST_ATTRIBUTIONS, LIST_CASES, type PageInfo, type PairSummary } from "./operations/cases.ts";
 import { type CaseRoute, caseRoute, type CasesRoute, type Order, type Rule } from "./route.ts";
 
 const PAGE = 40;
@@ -13,6 +13,8 @@ export interface CaseLine {
   readonly benchmark: string;
   readonly task: string;
   readonly tokenCount: number;
+  readonly status: CaseStatus;
+  readonly exclusion: string | null;
   readonly pair: PairSummary | undefined;
   /** How many pairs more the case has. */
   readonly otherPairs: number;
@@ -67,7 +69,12 @@ interface Variables {
 }
 
 async function readCases(route: CasesRoute, variables: Variables, signal?: AbortSignal): Promise<CasePage> {
-  const { failureCases } = await request(LIST_CASES, { ...variables, orderBy: ORDER_BY[route.order] }, signal);
+  const filter = {
+    ...variables.filter,
+    ...(route.status === "" ? {} : { status: route.status }),
+    ...(route.exclusion === "" ? {} : { exclusion: route.exclusion }),
+  };
+  const { failureCases } = await request(LIST_CASES, { ...variables, filter, orderBy: ORDER_BY[route.order] }, signal);
   const lines = failureCases.nodes.map(({ tokenPairs, ...failureCase }): CaseLine => {
     const pair = largestDelta(tokenPairs);
     const rules = pair?.attributions.map(({ rule }) => rule) ?? [];

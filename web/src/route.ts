@@ -9,6 +9,9 @@ export type Rule = (typeof RULES)[number];
 export const LISTINGS = ["cases", "attributions", ...RULES] as const;
 export type Listing = (typeof LISTINGS)[number];
 
+export const STATUSES = ["", "OPEN", "CLEAN", "EXCLUDED"] as const;
+export type Status = (typeof STATUSES)[number];
+
 export const ORDERS = ["newest", "oldest", "delta-down", "delta-up", "tokens-down", "tokens-up", "key"] as const;
 export type Order = (typeof ORDERS)[number];
 
@@ -16,6 +19,10 @@ export interface CasesRoute {
   readonly page: "cases";
   readonly benchmark: string;
   readonly model: string;
+  /** What became of the cases; empty = anything. Attributions are not filtered by it. */
+  readonly status: Status;
+  /** Why they are left out, as the API names it; empty = for any reason. */
+  readonly exclusion: string;
   /** What is listed: every case, every attribution, or the attributions of one rule. */
   readonly list: Listing;
   /** Target, contrast or a strongly relevant token; only attributions can be searched for it. */
@@ -46,6 +53,8 @@ export const CASES: CasesRoute = {
   page: "cases",
   benchmark: "",
   model: "",
+  status: "",
+  exclusion: "",
   list: "cases",
   token: "",
   deltaFrom: null,
@@ -93,6 +102,8 @@ export function parseRoute(hash: string): Route {
     page: "cases",
     benchmark: query.get("benchmark") ?? CASES.benchmark,
     model: query.get("model") ?? CASES.model,
+    status: oneOf(query.get("status"), STATUSES, CASES.status),
+    exclusion: /^[A-Z_]{1,40}$/.exec(query.get("exclusion") ?? "")?.[0] ?? CASES.exclusion,
     list: oneOf(query.get("list"), LISTINGS, CASES.list),
     token: query.get("token") ?? CASES.token,
     deltaFrom: numberOf(query.get("from")),
@@ -126,6 +137,8 @@ export function formatRoute(route: Route): string {
   } else {
     put("benchmark", route.benchmark, CASES.benchmark);
     put("model", route.model, CASES.model);
+    put("status", route.status, CASES.status);
+    put("exclusion", route.exclusion, CASES.exclusion);
     put("list", route.list, CASES.list);
     put("token", route.token, CASES.token);
     put("from", route.deltaFrom, null);

@@ -1,6 +1,7 @@
 /** What the page of one case asks for. Long vectors come in windows. */
 import type { Operation } from "../client.ts";
 import type { Rule } from "../route.ts";
+import type { CaseStatus } from "./cases.ts";
 
 /** Most tokens of one window. */
 export const WINDOW = 1024;
@@ -42,6 +43,17 @@ export interface Pair {
   readonly attributions: readonly AttributionSummary[];
 }
 
+/** What an annotator says of a case; positions count from the completion's first token. */
+export interface Annotation {
+  readonly id: string;
+  readonly annotator: string;
+  readonly decision: "PAIR" | "EXCLUDE";
+  readonly position: number | null;
+  readonly targetId: number | null;
+  readonly contrastId: number | null;
+  readonly reason: string;
+}
+
 export interface Case {
   readonly id: string;
   readonly key: string;
@@ -52,6 +64,13 @@ export interface Case {
   readonly promptTokens: number;
   /** The completion before its first wrong token. */
   readonly prefix: string;
+  readonly completionTokenCount: number;
+  readonly status: CaseStatus;
+  readonly exclusion: string | null;
+  readonly exclusionNote: string | null;
+  readonly reviewer: string | null;
+  readonly verdict: { readonly passed: boolean | null; readonly reason: string | null } | null;
+  readonly annotations: readonly Annotation[];
   readonly tokenPairs: readonly Pair[];
 }
 
@@ -72,6 +91,13 @@ export const READ_CASE: Operation<NodeOf<Case>, { readonly id: string }> = {
           tokenCount
           promptTokens
           prefix
+          completionTokenCount
+          status
+          exclusion
+          exclusionNote
+          reviewer
+          verdict { passed reason }
+          annotations { id annotator decision position targetId contrastId reason }
           tokenPairs {
             id
             target { id text logit }
@@ -115,6 +141,59 @@ export const READ_TOKENS: Operation<
       node(id: $id) {
         __typename
         ... on FailureCase { tokens(from: $from, count: $count) { position id text special segment } }
+      }
+    }
+  `,
+};
+
+export const READ_COMPLETION: Operation<
+  NodeOf<{ readonly completionTokens: readonly Token[] }>,
+  { readonly id: string; readonly from: number; readonly count: number }
+> = {
+  document: `
+    query ReadCompletion($id: ID!, $from: Int!, $count: Int!) {
+      node(id: $id) {
+        __typename
+        ... on FailureCase {
+          completionTokens(from: $from, count: $count) { position id text special segment }
+        }
+      }
+    }
+  `,
+};
+
+export const READ_ANNOTATION_PROMPT: Operation<NodeOf<{ readonly annotationPrompt: string }>, { readonly id: string }> =
+  {
+    document: `
+      query ReadAnnotationPrompt($id: ID!) {
+        node(id: $id) {
+          __typename
+          ... on FailureCase { annotationPrompt }
+        }
+      }
+    `,
+  };
+
+export const ANNOTATE: Operation<
+  { readonly annotateCase: { readonly __typename: string; readonly problem?: string } },
+  {
+    readonly input: {
+      readonly failureCaseId: string;
+      readonly annotator: string;
+      readonly decision: "PAIR" | "EXCLUDE";
+      readonly position?: number;
+      readonly targetId?: number;
+      readonly contrastText?: string;
+      readonly contrastId?: number;
+      readonly reason: string;
+    };
+  }
+> = {
+  document: `
+    mutation Annotate($input: AnnotateCaseInput!) {
+      annotateCase(input: $input) {
+        __typename
+        ... on InputError { problem: message }
       }
     }
   `,

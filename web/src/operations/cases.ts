@@ -10,12 +10,16 @@ export interface PairSummary {
   readonly attributions: readonly { readonly rule: Rule }[];
 }
 
+export type CaseStatus = "OPEN" | "CLEAN" | "EXCLUDED";
+
 export interface CaseSummary {
   readonly id: string;
   readonly key: string;
   readonly benchmark: string;
   readonly task: string;
   readonly tokenCount: number;
+  readonly status: CaseStatus;
+  readonly exclusion: string | null;
   readonly tokenPairs: readonly PairSummary[];
 }
 
@@ -53,7 +57,13 @@ export const LIST_CASES: Operation<
     };
   },
   PageVariables & {
-    readonly filter: { readonly benchmark?: string; readonly model?: string; readonly delta?: Range };
+    readonly filter: {
+      readonly benchmark?: string;
+      readonly model?: string;
+      readonly delta?: Range;
+      readonly status?: CaseStatus;
+      readonly exclusion?: string;
+    };
     readonly orderBy: { readonly by: "CREATED" | "DELTA" | "TOKENS" | "KEY"; readonly direction: "ASC" | "DESC" };
   }
 > = {
@@ -62,7 +72,7 @@ export const LIST_CASES: Operation<
       failureCases(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
         totalCount
         pageInfo { hasNextPage endCursor }
-        nodes { id key benchmark task tokenCount tokenPairs { ...PairSummary } }
+        nodes { id key benchmark task tokenCount status exclusion tokenPairs { ...PairSummary } }
       }
     }
     ${SUMMARY}
@@ -104,11 +114,29 @@ export const LIST_ATTRIBUTIONS: Operation<
           id
           rule
           logitDifference
-          tokenPair { ...PairSummary failureCase { id key benchmark task tokenCount } }
+          tokenPair { ...PairSummary failureCase { id key benchmark task tokenCount status exclusion } }
         }
       }
     }
     ${SUMMARY}
+  `,
+};
+
+export interface CaseCount {
+  readonly benchmark: string;
+  readonly status: CaseStatus;
+  readonly exclusion: string | null;
+  readonly count: number;
+}
+
+export const COUNT_CASES: Operation<
+  { readonly caseCounts: readonly CaseCount[] },
+  { readonly filter: { readonly model?: string } }
+> = {
+  document: `
+    query CountCases($filter: CaseCountFilter!) {
+      caseCounts(filter: $filter) { benchmark status exclusion count }
+    }
   `,
 };
 
