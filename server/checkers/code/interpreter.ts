@@ -38,8 +38,6 @@ def open_runner():
     away = {"js", "pyodide_js", "_pyodide_core", "pyodide", "_pyodide", "ctypes", "_ctypes"}
     for name in list(sys.modules) + list(away):
         if name.partition(".")[0] in away:
-            if name.partition(".")[0] in {"js", "pyodide_js"} and sys.modules.get(name):
-                vars(sys.modules[name]).clear()
             sys.modules[name] = None
     for finder in sys.meta_path:
         getattr(finder, "jsproxies", {}).clear()

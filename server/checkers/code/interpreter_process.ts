@@ -77,7 +77,7 @@ function start(task: "snapshot" | "program", memoryBytes: number): ChildProcess 
     // Ctrl-C in a terminal reaches the whole group; the sandbox ends its processes itself.
     detached: true,
     // Nothing of ours, no secrets of the host; and no folder in which Deno could leave anything.
-    env: { DENO_DIR: "/dev/null/none", DENO_NO_UPDATE_CHECK: "1", DENO_NO_PACKAGE_JSON: "1" },
+    env: { DENO_DIR: "/dev/null/none", DENO_NO_UPDATE_CHECK: "1", DENO_NO_PACKAGE_JSON: "1", NO_COLOR: "1" },
   });
   // The process may end while it is written to.
   child.stdin!.on("error", () => {});
@@ -187,6 +187,6 @@ function collect(child: ChildProcess): () => string {
 }
 
 function notStarted(how: string, complaint: string): Error {
-  const said = complaint.trim().split("\n").find((line) => line.trim() !== "");
-  return new Error(`the Python sandbox did not start (${how}${said ? `: ${said.trim()}` : ""})`);
+  const said = complaint.trim().replaceAll(/\s*\n\s*/g, " ");
+  return new Error(`the Python sandbox did not start (${how}${said ? `: ${said.slice(0, 1000)}` : ""})`);
 }

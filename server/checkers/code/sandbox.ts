@@ -59,7 +59,7 @@ export function openSandbox(options: SandboxOptions = {}): Sandbox {
       snapshot = undefined;
       throw error;
     }
-    if (closed) throw new Error("the Python sandbox is closed");
+    if (closed) throw closing();
     const started = startInterpreter(bytes, memoryBytes);
     all.add(started);
     return started;
@@ -85,11 +85,17 @@ export function openSandbox(options: SandboxOptions = {}): Sandbox {
     all.delete(process);
   };
   const runOne = async (program: string, milliseconds: number): Promise<RunResult> => {
+    if (closed) throw closing();
     const process = waiting.shift() ?? await begin();
     void refill().catch(() => {});
     try {
       await process.ready;
-      return await process.run(program, milliseconds);
+      const result = await process.run(program, milliseconds);
+      // A process that closing killed has nothing to say about its program.
+      if (closed) throw closing();
+      return result;
+    } catch (error) {
+      throw closed ? closing() : error;
     } finally {
       await end(process);
     }
@@ -100,12 +106,7 @@ export function openSandbox(options: SandboxOptions = {}): Sandbox {
         throw new RangeError(`a time limit of ${timeoutSeconds} s is not within 0 to ${MAX_TIMEOUT_SECONDS} s`);
       }
       const program = testProgram(item, verbatim ? answer : completionOf(item, answer));
-      const result = await slots.take(() => {
-        if (closed) throw new Error("the Python sandbox is closed");
-        return runOne(program, timeoutSeconds * 1000);
-      });
-      if (closed) throw new Error("the Python sandbox was closed while a program ran");
-      return verdictOf(result);
+      return verdictOf(await slots.take(() => runOne(program, timeoutSeconds * 1000)));
     },
     close: async () => {
       closed = true;
@@ -115,6 +116,10 @@ export function openSandbox(options: SandboxOptions = {}): Sandbox {
       await Promise.all([...all].map(end));
     },
   };
+}
+
+function closing(): Error {
+  return new Error("the Python sandbox is closed");
 }
 
 function verdictOf(result: RunResult): Verdict {
