@@ -13,6 +13,7 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
   "generate": () => import("./cli/generate.ts"),
   "attribute": () => import("./cli/attribute.ts"),
   "graph": () => import("./cli/graph.ts"),
+  "mask": () => import("./cli/mask.ts"),
   "serve": () => import("./cli/serve.ts"),
   "worker": () => import("./cli/worker.ts"),
   "model add": () => import("./cli/model.ts"),

@@ -118,4 +118,5 @@ def main(out):
               min(row["smallestGap"] for row in rows))
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])
