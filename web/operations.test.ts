@@ -4,10 +4,11 @@ import { expect, test } from "vitest";
 import * as caseOperations from "./src/operations/case.ts";
 import * as casesOperations from "./src/operations/cases.ts";
 import * as jobOperations from "./src/operations/jobs.ts";
+import * as runOperations from "./src/operations/run.ts";
 
 const schema = buildSchema(readFileSync(new URL("../schema/schema.graphql", import.meta.url), "utf8"));
 
-const operations = Object.entries({ ...caseOperations, ...casesOperations, ...jobOperations })
+const operations = Object.entries({ ...caseOperations, ...casesOperations, ...jobOperations, ...runOperations })
   .flatMap(([name, value]) =>
     typeof value === "object" && "document" in value ? [[name, value.document] as const] : []
   );
@@ -18,18 +19,26 @@ test.each(operations)("the page's document %s is valid against schema.graphql", 
 
 test("every document of the page is checked", () => {
   expect(operations.map(([name]) => name).sort()).toEqual([
+    "ADD_MODEL",
     "ANNOTATE",
     "ATTRIBUTE",
+    "ATTRIBUTE_ALL",
+    "BUILD_ALL_GRAPHS",
     "BUILD_GRAPH",
     "CANCEL_JOB",
+    "COLLECT",
     "COUNT_CASES",
+    "FIND_PAIRS",
+    "IMPORT",
     "LIST_ATTRIBUTIONS",
     "LIST_CASES",
     "LIST_JOBS",
     "LIST_MODELS",
+    "MASK_ALL",
     "READ_ANNOTATION_PROMPT",
     "READ_CANDIDATES",
     "READ_CASE",
+    "READ_CHOICES",
     "READ_COMPLETION",
     "READ_RELEVANCE",
     "READ_TOKENS",

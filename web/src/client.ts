@@ -29,6 +29,23 @@ interface Answer<Data> {
 
 const ENDPOINT = new URL("graphql", new URL(".", document.baseURI)).href;
 
+/** JSON; or, when `variables.input.file` is a file, the GraphQL multipart request specification's form. */
+function bodyOf(operation: Operation<unknown, unknown>, variables: unknown, accept: string) {
+  const file = (variables as { readonly input?: { readonly file?: unknown } }).input?.file;
+  const headers = { accept, ...authorization() };
+  const text = JSON.stringify({ query: operation.document, variables }, (_key, value) => value === file ? null : value);
+  if (!(file instanceof File)) {
+    const plain = JSON.stringify({ query: operation.document, variables });
+    return { headers: { ...headers, "content-type": "application/json" }, body: plain };
+  }
+  const form = new FormData();
+  form.append("operations", text);
+  form.append("map", JSON.stringify({ file: ["variables.input.file"] }));
+  form.append("file", file);
+  // The header makes browsers ask before they send a form of another site.
+  return { headers: { ...headers, "graphql-require-preflight": "true" }, body: form };
+}
+
 async function post(
   operation: Operation<unknown, unknown>,
   variables: unknown,
@@ -39,8 +56,7 @@ async function post(
   try {
     response = await fetch(ENDPOINT, {
       method: "POST",
-      headers: { "content-type": "application/json", accept, ...authorization() },
-      body: JSON.stringify({ query: operation.document, variables }),
+      ...bodyOf(operation, variables, accept),
       ...(signal === undefined ? {} : { signal }),
     });
   } catch (error) {

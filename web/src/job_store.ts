@@ -4,7 +4,15 @@
  */
 import { useEffect, useState } from "preact/hooks";
 import { request, RequestError, subscribe } from "./client.ts";
-import { ATTRIBUTE, BUILD_GRAPH, CANCEL_JOB, type Job, LIST_JOBS, WATCH_JOB } from "./operations/jobs.ts";
+import {
+  ATTRIBUTE,
+  BUILD_GRAPH,
+  CANCEL_JOB,
+  type Job,
+  type JobResult,
+  LIST_JOBS,
+  WATCH_JOB,
+} from "./operations/jobs.ts";
 import type { Rule } from "./route.ts";
 
 const LISTED = 12;
@@ -102,29 +110,26 @@ function key(): string {
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join("-");
 }
 
-/** Asks for the attribution of one pair; gives the job's id. Throws RequestError. */
-export async function attribute(tokenPairId: string, rule: Rule): Promise<string> {
-  const { attribute: result } = await request(ATTRIBUTE, {
-    input: { tokenPairIds: [tokenPairId], rule, idempotencyKey: key() },
-  });
+/** Follows the job that a mutation returned; gives its id. Throws RequestError for what was wrong. */
+export function follow(result: JobResult): string {
   if (result.__typename === "InputError") throw new RequestError(result.problem, "refused");
   store(result);
   return result.id;
+}
+
+/** Asks for the attribution of one pair; gives the job's id. Throws RequestError. */
+export async function attribute(tokenPairId: string, rule: Rule): Promise<string> {
+  const input = { tokenPairIds: [tokenPairId], rule, idempotencyKey: key() };
+  return follow((await request(ATTRIBUTE, { input })).attribute);
 }
 
 /** Asks for the graph of one pair; gives the job's id. Throws RequestError. */
 export async function buildGraph(tokenPairId: string, rule: Rule, heads: boolean): Promise<string> {
-  const { buildGraph: result } = await request(BUILD_GRAPH, {
-    input: { tokenPairIds: [tokenPairId], rule, heads, idempotencyKey: key() },
-  });
-  if (result.__typename === "InputError") throw new RequestError(result.problem, "refused");
-  store(result);
-  return result.id;
+  const input = { tokenPairIds: [tokenPairId], rule, heads, idempotencyKey: key() };
+  return follow((await request(BUILD_GRAPH, { input })).buildGraph);
 }
 
 /** Throws RequestError. */
 export async function cancel(id: string): Promise<void> {
-  const { cancelJob: result } = await request(CANCEL_JOB, { id });
-  if (result.__typename === "InputError") throw new RequestError(result.problem, "refused");
-  store(result);
+  follow((await request(CANCEL_JOB, { id })).cancelJob);
 }

@@ -4,7 +4,8 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { CaseList } from "./case_list.tsx";
 import { CaseView } from "./case_view.tsx";
 import { JobsPanel } from "./jobs_panel.tsx";
-import { CASES, type CasesRoute, formatRoute } from "./route.ts";
+import { CASES, type CasesRoute, formatRoute, RUN } from "./route.ts";
+import { RunPage } from "./run_page.tsx";
 import { lastList, useRoute } from "./use_route.ts";
 
 export function Page() {
@@ -14,7 +15,7 @@ export function Page() {
   const list = useRef<CasesRoute>(undefined);
   if (route.page === "cases") list.current = route;
 
-  const place = route.page === "case" ? route.id : "";
+  const place = route.page === "case" ? route.id : route.page === "run" ? "run" : "";
   const shown = useRef(place);
   useLayoutEffect(() => {
     if (shown.current === place) return;
@@ -29,6 +30,7 @@ export function Page() {
       <header class="top">
         <a class="name" href={formatRoute(CASES)}>Culprit</a>
         <span class="saying">which tokens made the model fail</span>
+        <a href={formatRoute(RUN)} {...(route.page === "run" ? { "aria-current": "page" } : {})}>Run</a>
         <JobsPanel />
       </header>
       <main id="content" tabIndex={-1} ref={content}>
@@ -37,6 +39,7 @@ export function Page() {
             <CaseList route={list.current} shown={route.page === "cases"} />
           </div>
         )}
+        {route.page === "run" ? <RunPage /> : null}
         {route.page === "case" ? <CaseView key={route.id} route={route} /> : null}
       </main>
     </>

@@ -47,7 +47,14 @@ export interface CaseRoute {
   readonly special: boolean;
 }
 
-export type Route = CasesRoute | CaseRoute;
+/** Where models and files are added and work is started. */
+export interface RunRoute {
+  readonly page: "run";
+}
+
+export type Route = CasesRoute | CaseRoute | RunRoute;
+
+export const RUN: RunRoute = { page: "run" };
 
 export const CASES: CasesRoute = {
   page: "cases",
@@ -85,6 +92,7 @@ function indexOf(value: string | null): number {
 export function parseRoute(hash: string): Route {
   const [path = "", search = ""] = hash.replace(/^#/, "").split("?", 2);
   const query = new URLSearchParams(search);
+  if (path === "/run") return RUN;
   const id = /^\/case\/([^/]+)$/.exec(path)?.[1];
   if (id !== undefined) {
     return {
@@ -122,6 +130,7 @@ function decode(id: string): string {
 
 /** Writes a route as a hash, `#` included. */
 export function formatRoute(route: Route): string {
+  if (route.page === "run") return "#/run";
   const query = new URLSearchParams();
   const put = (name: string, value: string | number | null, usual: string | number | null) => {
     if (value !== usual && value !== null) query.set(name, String(value));

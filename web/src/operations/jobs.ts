@@ -35,9 +35,9 @@ interface InputError {
   readonly problem: string;
 }
 
-type JobResult = ({ readonly __typename: "Job" } & Job) | InputError;
+export type JobResult = ({ readonly __typename: "Job" } & Job) | InputError;
 
-const JOB = `
+export const JOB = `
   fragment JobState on Job {
     id
     kind
