@@ -48,20 +48,27 @@ export async function readChatTemplate(dir: string, tokenizerConfig: JsonObject)
  * tokens by their name. Throws InputError when the template is broken or refuses the messages.
  */
 export function renderChatTemplate(template: ChatTemplate, context: JsonObject): string {
-  let parsed: Template;
+  const read = parsed.get(template) ?? parseTemplate(template);
+  parsed.set(template, read);
   try {
-    parsed = new Template(template.text);
-  } catch (error) {
-    throw new InputError(`the chat template is broken: ${oneLine(error)}`, template.where, "correct the template");
-  }
-  try {
-    return parsed.render(context);
+    return read.render(context);
   } catch (error) {
     throw new InputError(
       `the chat template refuses the messages: ${oneLine(error)}`,
       template.where,
       "correct the messages or the template",
     );
+  }
+}
+
+/** Templates that were parsed: importers render thousands of prompts with one. */
+const parsed = new WeakMap<ChatTemplate, Template>();
+
+function parseTemplate(template: ChatTemplate): Template {
+  try {
+    return new Template(template.text);
+  } catch (error) {
+    throw new InputError(`the chat template is broken: ${oneLine(error)}`, template.where, "correct the template");
   }
 }
 
