@@ -6,7 +6,7 @@ import { and, eq, inArray } from "drizzle-orm";
 import type { Tokenizer } from "../gpu/model/tokenizer.ts";
 import { failureCases, responses } from "../schema/tables.ts";
 import type { ChatMessage, CheckItem, Verdict } from "../schema/values.ts";
-import { canonicalHash, textHash } from "./canonical_hash.ts";
+import { textHash } from "./canonical_hash.ts";
 import type { Transaction } from "./database.ts";
 import { tokenTextsOf } from "./place_case.ts";
 import { segmentsOf } from "./segments.ts";
@@ -151,7 +151,7 @@ function rowsOf(answer: Answer, tokenizer: Tokenizer): Rows {
   const promptIds = [...answer.promptIds];
   const completionIds = [...answer.completionIds];
   const passed = verdict?.passed ?? null;
-  const contentHash = canonicalHash({ prompt, completion, completionIds });
+  const contentHash = textHash(JSON.stringify([prompt, completion]));
   const response: ResponseRow = {
     modelId,
     benchmark,

@@ -59,16 +59,17 @@ export async function loadTokenizer(dir: string): Promise<Tokenizer> {
   const specialIds = [...added].filter(([, token]) => token.special).map(([id]) => id).sort((a, b) => a - b);
   const special = new Set(specialIds);
   const encode = (text: string): number[] => library.encode(text, { add_special_tokens: false }).ids;
-  const bytes = (id: number): Uint8Array | undefined => {
+  // Kept once computed: importers show and spell the same tokens millions of times.
+  const bytes = remembered((id: number): Uint8Array | undefined => {
     const content = added.get(id)?.content;
     if (content !== undefined) return new TextEncoder().encode(content);
     const token = library.id_to_token(id);
     return token === undefined ? undefined : tokenBytes(token);
-  };
-  const token = (id: number): string => {
+  });
+  const token = remembered((id: number): string => {
     const found = bytes(id);
     return found ? showBytes(found) : `<id ${id}>`;
-  };
+  });
   return {
     encode,
     decode: (ids, { skipSpecial = false } = {}) => {
@@ -107,6 +108,20 @@ export async function loadTokenizer(dir: string): Promise<Tokenizer> {
       );
     },
     hash: createHash("sha256").update(text).digest("hex"),
+  };
+}
+
+/** Ids that are remembered at most: vocabularies are smaller, but ids without a token could be endless. */
+const MOST_IDS = 1 << 19;
+
+/** The same function of an id, computed once for each. */
+function remembered<Value>(compute: (id: number) => Value): (id: number) => Value {
+  const known = new Map<number, Value>();
+  return (id) => {
+    if (known.has(id)) return known.get(id) as Value;
+    const value = compute(id);
+    if (known.size < MOST_IDS) known.set(id, value);
+    return value;
   };
 }
 
