@@ -225,6 +225,22 @@ test("its processes have the system's limits, no secrets of ours, and may read o
   }
 });
 
+test("a waiting process that the system ends is replaced", async () => {
+  const own = openSandbox({ processes: 1, memoryMebibytes: 300 });
+  try {
+    expect(await own.check(ANY, "pass", { timeoutSeconds: 60 })).toEqual({ passed: true });
+    const waiting = interpreters().filter((id) => commandOf(id).includes(`\0${300 * 2 ** 20}\0`));
+    expect(waiting).toHaveLength(1);
+    process.kill(waiting[0]!, "SIGKILL");
+    await expect.poll(() => existsSync(`/proc/${waiting[0]}`), { timeout: 60_000 }).toBe(false);
+    // The system has taken it away; our own event of that follows.
+    await new Promise((go) => setTimeout(go, 500));
+    expect(await own.check(ANY, "pass", { timeoutSeconds: 60 })).toEqual({ passed: true });
+  } finally {
+    await own.close();
+  }
+});
+
 test("closing ends what runs, and a closed sandbox refuses", async () => {
   const own = openSandbox({ processes: 1 });
   const checks = ["while True: pass", "pass"].map((program) => own.check(ANY, program, { timeoutSeconds: 60 }));

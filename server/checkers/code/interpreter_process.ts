@@ -22,6 +22,8 @@ export interface InterpreterProcess {
   readonly ready: Promise<void>;
   /** Runs a program, once. The process is gone when this resolves. */
   readonly run: (program: string, timeoutMilliseconds: number) => Promise<RunResult>;
+  /** Whether the process is gone. */
+  readonly ended: () => boolean;
   /** Kills the process and waits until it is gone. */
   readonly kill: () => Promise<void>;
 }
@@ -86,10 +88,10 @@ function start(task: "snapshot" | "program", memoryBytes: number): ChildProcess 
 
 /**
  * Starts Python once and returns the memory of the started interpreter, about 30 MB: with it later processes start in
- * a fraction of the time. Holds whatever `memoryBytes` later processes have.
+ * a fraction of the time, whatever memory they are given.
  */
-export async function makeSnapshot(memoryBytes: number): Promise<Uint8Array> {
-  const child = start("snapshot", memoryBytes);
+export async function makeSnapshot(): Promise<Uint8Array> {
+  const child = start("snapshot", 512 * 2 ** 20);
   const timer = setTimeout(() => child.kill("SIGKILL"), START_MILLISECONDS);
   const parts: Uint8Array[] = [];
   child.stdout!.on("data", (part: Uint8Array) => parts.push(part));
@@ -152,7 +154,7 @@ export function startInterpreter(snapshot: Uint8Array, memoryBytes: number): Int
     await kill();
     return result;
   };
-  return { ready, run, kill };
+  return { ready, run, kill, ended: () => child.exitCode !== null || child.signalCode !== null };
 }
 
 function writeFrame(child: ChildProcess, content: Uint8Array | string): void {

@@ -45,20 +45,12 @@ export function openSandbox(options: SandboxOptions = {}): Sandbox {
   const slots = openSlots(processes);
   const all = new Set<InterpreterProcess>();
   let waiting: InterpreterProcess[] = [];
-  let snapshot: Promise<Uint8Array> | undefined;
   let idle: ReturnType<typeof setTimeout> | undefined;
   let filling = false;
   let closed = false;
 
   const begin = async (): Promise<InterpreterProcess> => {
-    snapshot ??= makeSnapshot(memoryBytes);
-    let bytes;
-    try {
-      bytes = await snapshot;
-    } catch (error) {
-      snapshot = undefined;
-      throw error;
-    }
+    const bytes = await sharedSnapshot();
     if (closed) throw closing();
     const started = startInterpreter(bytes, memoryBytes);
     all.add(started);
@@ -84,9 +76,17 @@ export function openSandbox(options: SandboxOptions = {}): Sandbox {
     await process.kill();
     all.delete(process);
   };
+  const take = async (): Promise<InterpreterProcess> => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      // One that the system ended while it waited says nothing about the program.
+      if (!next.ended()) return next;
+      all.delete(next);
+    }
+    return await begin();
+  };
   const runOne = async (program: string, milliseconds: number): Promise<RunResult> => {
     if (closed) throw closing();
-    const process = waiting.shift() ?? await begin();
+    const process = await take();
     void refill().catch(() => {});
     try {
       await process.ready;
@@ -112,10 +112,25 @@ export function openSandbox(options: SandboxOptions = {}): Sandbox {
       closed = true;
       clearTimeout(idle);
       waiting = [];
+      // The process that makes it is not ours alone, and ends by itself.
       await snapshot?.catch(() => {});
       await Promise.all([...all].map(end));
     },
   };
+}
+
+/** Made once, by the first sandbox that needs it: all start the same interpreter. */
+let snapshot: Promise<Uint8Array> | undefined;
+
+async function sharedSnapshot(): Promise<Uint8Array> {
+  snapshot ??= makeSnapshot();
+  try {
+    return await snapshot;
+  } catch (error) {
+    // The next one may have more luck, or hears the same.
+    snapshot = undefined;
+    throw error;
+  }
 }
 
 function closing(): Error {
