@@ -41,7 +41,9 @@ test("npm run bench -- --quick prints a whole JSON line for each measurement", a
     expect(measurement.peakBytes).toBeGreaterThan(0);
   }
   const names = new Set(measurements.map(({ name }) => name));
-  for (const name of ["matmul", "peak", "attention", "load", "forward", "attribution", "pack", "graph", "skip"]) {
+  for (
+    const name of ["matmul", "peak", "attention", "load", "forward", "attribution", "pack", "graph", "skip", "decode"]
+  ) {
     expect(names).toContain(name);
   }
 });

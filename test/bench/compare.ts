@@ -1,50 +1,36 @@
 /**
  * The engine and the PyTorch reference in one run, on the same model and the same ids, taking turns:
  *
- *   npm run bench:compare -- [--quick] [--model DIR] [--tokens N] [--runs N] [--only attribution,graph,skip]
+ *   npm run bench:compare -- [--quick] [--model DIR] [--tokens N] [--runs N] [--only attribution,graph,...]
  *                            [--adapter NAME] [--on cpu-float32,cuda-bfloat16,...] [--batch N]
  *
  * Prints a JSON line for each comparison on standard output, and a table on standard error. PYTHON names the Python that
  * has torch, transformers and lxt (default python3). README.md says what is compared.
  */
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openDevice } from "../../gpu/dawn.ts";
 import type { GraphResult, LoadedModel } from "../../gpu/engine.ts";
 import { InputError } from "../../gpu/errors.ts";
+import { GRAPH_DEFAULTS } from "../../gpu/graph.ts";
 import { loadModel } from "../../gpu/loaded_model.ts";
 import { relativeError } from "../compare.ts";
 import { LONGEST_SECONDS, machineName, median, oneMinuteLoad, type PeakMemory, watchMemory } from "./measurement.ts";
+import { openReference, type Reference, type Run } from "./python.ts";
 import { type Case, randomCase, randomModel, skipLayers } from "./models.ts";
 
-const NAMES = ["attribution", "graph", "skip"] as const;
+/** `-all`: every token is a target, not only those above the default bound. */
+const NAMES = ["attribution", "graph", "graph-all", "skip", "skip-all"] as const;
 type Name = (typeof NAMES)[number];
+const isSkip = (name: Name) => name.startsWith("skip");
+const minRelevanceOf = (name: Name) => name.endsWith("-all") ? 0 : GRAPH_DEFAULTS.minRelevance;
 
 const RULE = "attnlrp";
 /** Both do the same arithmetic in float32: beyond this difference their times say nothing. */
 const TOLERANCE = 1e-3;
 
-/** One run of either side. */
-interface Run {
-  readonly seconds: number;
-  readonly peakBytes: number | null;
-  /** [layers + 1, tokens] */
-  readonly nodeRelevance: ArrayLike<number>;
-  /** Sum of |weight| of each transition's candidate edges. */
-  readonly totalMass: readonly number[];
-  /** Tokens that have edges, over all transitions. */
-  readonly targets: number;
-}
-
 interface Side {
   readonly adapter: string;
   run(name: Name, layers: readonly number[]): Promise<Run>;
-}
-
-interface Reference extends Side {
-  /** Where the reference would run by default. */
-  readonly places: readonly string[];
-  close(): Promise<void>;
 }
 
 interface Comparison {
@@ -105,6 +91,11 @@ function readSettings(args: readonly string[]) {
 
 type Settings = ReturnType<typeof readSettings>;
 
+const asSide = ({ adapter, ask }: Reference): Side => ({
+  adapter,
+  run: (name, layers) => ask<Run>({ name, layers, minRelevance: minRelevanceOf(name) }),
+});
+
 function openOurs(model: LoadedModel, memory: PeakMemory, one: Case): Side {
   return {
     adapter: model.adapter.name,
@@ -113,7 +104,7 @@ function openOurs(model: LoadedModel, memory: PeakMemory, one: Case): Side {
       const start = performance.now();
       const result = name === "attribution"
         ? await model.attribute({ ...one, rule: RULE })
-        : await model.graph({ ...one, rule: RULE, transitions: layers });
+        : await model.graph({ ...one, rule: RULE, transitions: layers, minRelevance: minRelevanceOf(name) });
       const seconds = (performance.now() - start) / 1000;
       const transitions = "transitions" in result ? (result as GraphResult).transitions : [];
       return {
@@ -125,59 +116,6 @@ function openOurs(model: LoadedModel, memory: PeakMemory, one: Case): Side {
       };
     },
   };
-}
-
-/** Starts reference.py on a place (its default one when undefined), and waits until its model is loaded. */
-async function openReference(
-  model: string,
-  idsFile: string,
-  { batch }: Settings,
-  on: string | undefined,
-): Promise<Reference> {
-  const python = Deno.env.get("PYTHON") || "python3";
-  const script = join(import.meta.dirname as string, "reference.py");
-  const place = on === undefined ? [] : ["--on", on];
-  let child: Deno.ChildProcess;
-  try {
-    child = new Deno.Command(python, {
-      args: [script, "--model", model, "--ids", idsFile, "--batch", String(batch), "--serve", ...place],
-      stdin: "piped",
-      stdout: "piped",
-    }).spawn();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new InputError(`there is no ${python}`, "PYTHON", "name a Python: pip install torch transformers lxt");
-  }
-  const input = child.stdin.getWriter();
-  const lines = linesOf(child.stdout);
-  const answer = async () => {
-    const { value, done } = await lines.next();
-    if (!done) return JSON.parse(value);
-    const { code } = await child.status;
-    throw new InputError(`${python} ended with code ${code}`, "PYTHON", "see its message above");
-  };
-  const { adapter, places } = await answer();
-  return {
-    adapter,
-    places,
-    async run(name, layers) {
-      await input.write(new TextEncoder().encode(`${JSON.stringify({ name, layers })}\n`));
-      return await answer();
-    },
-    async close() {
-      await input.close();
-      await child.status;
-    },
-  };
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string, void> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() as string;
-    yield* lines;
-  }
 }
 
 /** Runs both, each once to warm up, then in rounds whose order alternates. */
@@ -282,15 +220,17 @@ async function main(args: readonly string[]): Promise<boolean> {
   try {
     while (waiting.length > 0) {
       const on = waiting.shift();
-      const reference = await openReference(directory, idsFile, settings, on);
+      const reference = await openReference({ model: directory, idsFile, batch: settings.batch, on });
       if (on === undefined) waiting.push(...reference.places.slice(1));
       for (const name of settings.only) {
-        const listed = name === "skip" ? skipLayers(layers) : Array.from({ length: layers + 1 }, (_, layer) => layer);
+        const listed = isSkip(name) ? skipLayers(layers) : Array.from({ length: layers + 1 }, (_, layer) => layer);
         const edges = name === "attribution"
           ? ""
-          : `, node layers ${name === "graph" ? "all" : listed}, batches of ${settings.batch} in the reference`;
+          : `, node layers ${isSkip(name) ? listed : "all"}, relevance above ${
+            minRelevanceOf(name)
+          }, batches of ${settings.batch} in the reference`;
         const shape = `${settings.tokens} tokens, ${RULE}, ${layers} blocks${edges}`;
-        const comparison = await compare(name, shape, listed, ours, reference, settings.runs);
+        const comparison = await compare(name, shape, listed, ours, asSide(reference), settings.runs);
         comparisons.push(comparison);
         console.log(JSON.stringify(comparison, (_, value) => typeof value === "number" ? fourDigits(value) : value));
       }

@@ -7,7 +7,7 @@
  */
 import { parseArgs } from "node:util";
 import { type Device, openDevice } from "../../gpu/dawn.ts";
-import type { AttributionResult, GraphResult, LoadedModel } from "../../gpu/engine.ts";
+import type { AttributionResult, GenerateResult, GraphResult, LoadedModel } from "../../gpu/engine.ts";
 import { InputError } from "../../gpu/errors.ts";
 import { GRAPH_DEFAULTS } from "../../gpu/graph.ts";
 import { loadModel } from "../../gpu/loaded_model.ts";
@@ -27,18 +27,22 @@ import {
 import {
   attentionOperations,
   attributionOperations,
+  decodeOperations,
   forwardOperations,
   matmulOperations,
   skipGraphOperations,
 } from "./operations.ts";
 
-const GROUPS = ["matmul", "attention", "forward", "attribution", "pack", "graph", "skip", "demo"] as const;
+const GROUPS = ["matmul", "attention", "forward", "attribution", "pack", "graph", "skip", "decode", "demo"] as const;
 type Group = (typeof GROUPS)[number];
 /** The groups that need the big model. */
-const MODEL_GROUPS: readonly Group[] = ["forward", "attribution", "pack", "graph", "skip"];
+const MODEL_GROUPS: readonly Group[] = ["forward", "attribution", "pack", "graph", "skip", "decode"];
 
 const TOKENS = 54;
 const PACKED_CASES = 8;
+/** Completions in a batch, and new tokens of each. */
+const COMPLETIONS = 4;
+const NEW_TOKENS = 16;
 /** Products of at least so many rows count for the peak. */
 const PEAK_ROWS = 512;
 const RULE = "attnlrp";
@@ -200,7 +204,24 @@ async function measureModel(bench: Bench): Promise<void> {
   }
   if (only.has("graph")) await measureGraph(bench, model, first, name, "graph");
   if (only.has("skip")) await measureGraph(bench, model, first, name, "skip", skipLayers(config.layers));
+  if (only.has("decode")) await measureDecode(bench, model, cases.slice(0, COMPLETIONS), name);
   model.dispose();
+}
+
+/** Greedy completions of several prompts at once, prefill included. */
+async function measureDecode(bench: Bench, model: LoadedModel, cases: readonly Case[], name: string): Promise<void> {
+  const requests = cases.map(({ inputIds }) => ({ inputIds, maxTokens: NEW_TOKENS }));
+  let found: readonly GenerateResult[] = [];
+  const work = async () => found = await model.generate(requests);
+  const operations = () =>
+    decodeOperations(
+      model.config,
+      requests.map(({ inputIds }) => inputIds.length),
+      // The token that ends a completion is computed too.
+      found.map(({ ids, stop }) => ids.length + (stop === "eos" ? 1 : 0)),
+    );
+  const shape = `${cases.length} prompts of ${TOKENS} tokens, at most ${NEW_TOKENS} new ones each, ${name}`;
+  bench.print(await bench.measure("decode", shape, operations, work));
 }
 
 async function measureDemo(bench: Bench): Promise<void> {

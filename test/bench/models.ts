@@ -9,11 +9,13 @@ const ROOT = join(import.meta.dirname as string, "..", "..");
 
 export const DEMO_MODEL = join(ROOT, "models", "demo-1m");
 
-/** Qwen3-0.6B's shape. */
-export const FULL_CONFIG: Readonly<Record<string, unknown>> = {
-  ...plainFields(JSON.parse(Deno.readTextFileSync(join(ROOT, "test", "data", "configs.json")))["Qwen/Qwen3-0.6B"]),
+const configOf = (name: string): Readonly<Record<string, unknown>> => ({
+  ...plainFields(JSON.parse(Deno.readTextFileSync(join(ROOT, "test", "data", "configs.json")))[name]),
   torch_dtype: "bfloat16",
-};
+});
+
+/** Qwen3-0.6B's shape. */
+export const FULL_CONFIG = configOf("Qwen/Qwen3-0.6B");
 
 /** The same family, small enough for a test of the benchmark itself. */
 export const QUICK_CONFIG: Readonly<Record<string, unknown>> = {
@@ -35,16 +37,21 @@ function plainFields({ sources: _, qk_norm: __, ...fields }: Record<string, unkn
 }
 
 /**
- * The folder of a random bf16 model of this config, written on first use (1.2 GB for Qwen3-0.6B's shape) into
+ * The folder of a random bf16 model of this config, written on first use (1.2 GB for Qwen3-0.6B's shape, 8 GB for Qwen3-4B's) into
  * `bench/` of CULPRIT_HOME or of `.culprit/` in the project's root, and kept.
  */
-export function randomModel(name: "qwen3-0.6b-random" | "quick-random"): string {
+export function randomModel(name: "qwen3-0.6b-random" | "qwen3-4b-random" | "quick-random"): string {
   const cache = join(resolve(Deno.env.get("CULPRIT_HOME") ?? join(ROOT, ".culprit")), "bench");
   const folder = join(cache, name);
   if (existsSync(folder)) return folder;
   mkdirSync(cache, { recursive: true });
   const partial = `${folder}.${Deno.pid}`;
-  writeRandomModel(partial, name === "quick-random" ? QUICK_CONFIG : FULL_CONFIG, { dtype: "BF16", seed: 6 });
+  const configs = {
+    "quick-random": () => QUICK_CONFIG,
+    "qwen3-0.6b-random": () => FULL_CONFIG,
+    "qwen3-4b-random": () => configOf("Qwen/Qwen3-4B"),
+  };
+  writeRandomModel(partial, configs[name](), { dtype: "BF16", seed: 6 });
   try {
     renameSync(partial, folder);
   } catch (error) {

@@ -61,3 +61,15 @@ export function skipGraphOperations(shape: Shape, tokens: number, transitions: r
     attributionOperations(shape, tokens),
   );
 }
+
+/** Greedy completions: each prompt forward, then a step for each new token but the last, over the tokens before it. */
+export function decodeOperations(shape: Shape, prompts: readonly number[], newTokens: readonly number[]): number {
+  return prompts.reduce((sum, tokens, index) => {
+    let all = sum + forwardOperations(shape, tokens);
+    for (let at = tokens; at < tokens + (newTokens[index] as number) - 1; at++) {
+      const step = 2 * blockWeights(shape) + 4 * shape.heads * shape.headDimension * (at + 1);
+      all += shape.layers * step + matmulOperations(1, shape.vocabulary, shape.hidden);
+    }
+    return all;
+  }, 0);
+}

@@ -2,8 +2,10 @@
 
     python reference.py --check ../data/golden/qwen3-a      compares with golden values, exit code 1 when they differ
     python reference.py --model DIR --ids FILE              prints a JSON line for each measurement
-    python reference.py --model DIR --ids FILE --serve      reads {"name", "layers"} lines, answers each with one run;
-                                                            before that says where it runs and where it could
+    python reference.py --model DIR --ids FILE --serve      reads {"name", "layers", "minRelevance"} lines, answers each with one run;
+                                                            before that says where it runs and where it could;
+                                                            {"name": "matmul", "rows", "columns", "inner", "dtype"}
+                                                            gives the seconds of one product
 
 FILE is JSON with input_ids, target and contrast; a golden.json will do. Needs torch, transformers and lxt.
 
@@ -116,11 +118,33 @@ class Reference:
         (gradient,) = torch.autograd.grad(output, hidden, seed)
         return relevance(hidden.detach(), gradient)
 
-    def run(self, name, layers, case, batch):
+    def matmul(self, rows, columns, inner, dtype, runs=20):
+        """Seconds of x [rows, inner] W^T, W [columns, inner], without TF32; the median after a warm-up."""
+        torch.backends.cuda.matmul.allow_tf32 = False
+        x = torch.randn(rows, inner, device=self.device, dtype=getattr(torch, dtype))
+        weight = torch.randn(columns, inner, device=self.device, dtype=getattr(torch, dtype))
+        times = []
+        for _ in range(runs + 3):
+            self.synchronize()
+            start = time.perf_counter()
+            torch.nn.functional.linear(x, weight)
+            self.synchronize()
+            times.append(time.perf_counter() - start)
+        return {"seconds": statistics.median(times[3:])}
+
+    def synchronize(self):
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+
+    def run(self, name, layers, case, batch, min_relevance=MIN_RELEVANCE):
         """One timed run, as a dictionary."""
         reset_peak(self.device)
         start = time.perf_counter()
-        nodes, transitions = (self.attribution(case), []) if name == "attribution" else self.graph(case, layers, batch)
+        if name == "attribution":
+            nodes, transitions = self.attribution(case), []
+        else:
+            nodes, transitions = self.graph(case, layers, batch, min_relevance)
+        self.synchronize()
         seconds = time.perf_counter() - start
         return {
             "seconds": seconds,
@@ -228,7 +252,12 @@ def serve(reference, places, case, batch):
     print(json.dumps({"adapter": reference.adapter, "places": places}), flush=True)
     for line in sys.stdin:
         request = json.loads(line)
-        print(json.dumps(reference.run(request["name"], request.get("layers"), case, batch)), flush=True)
+        if request["name"] == "matmul":
+            answer = reference.matmul(request["rows"], request["columns"], request["inner"], request["dtype"])
+            print(json.dumps(answer), flush=True)
+            continue
+        bound = request.get("minRelevance", MIN_RELEVANCE)
+        print(json.dumps(reference.run(request["name"], request.get("layers"), case, batch, bound)), flush=True)
 
 
 def main():
