@@ -19,6 +19,8 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
   "model add": () => import("./cli/model.ts"),
   "import": () => import("./cli/import.ts"),
   "check": () => import("./cli/check.ts"),
+  "collect": () => import("./cli/collect.ts"),
+  "pairs": () => import("./cli/pairs.ts"),
 };
 
 /** Options that every verb has. */
