@@ -249,8 +249,6 @@ function matching(filter: typeof FailureCaseFilter.$inferInput | null | undefine
     filter?.key != null ? eq(table.key, filter.key) : undefined,
     filter?.status != null ? eq(table.status, filter.status) : undefined,
     filter?.exclusion != null ? eq(table.exclusion, filter.exclusion) : undefined,
-    // A reason implies its status, which leads the index.
-    filter?.exclusion != null && filter.status == null ? eq(table.status, "excluded") : undefined,
     filter?.source != null ? eq(table.source, filter.source) : undefined,
     filter?.model != null
       ? sql`${table.modelId} = (select ${models.id} from ${models} where ${models.name} = ${filter.model})`

@@ -115,7 +115,8 @@ export const responses = snakeCase.table("responses", {
   index("responses_key").on(table.key, table.id),
   index("responses_model").on(table.modelId, table.createdAt, table.id),
   index("responses_created").on(table.createdAt, table.id),
-  index("responses_benchmark").on(table.benchmark, table.passed, table.createdAt, table.id),
+  index("responses_benchmark").on(table.benchmark, table.createdAt, table.id),
+  index("responses_verdict").on(table.benchmark, table.passed, table.createdAt, table.id),
   index("responses_task").on(table.benchmark, table.task, table.id),
 ]);
 
@@ -174,7 +175,8 @@ export const failureCases = snakeCase.table("failure_cases", {
   index("failure_cases_task").on(table.benchmark, table.task, table.id),
   index("failure_cases_model").on(table.modelId, table.createdAt, table.id),
   index("failure_cases_response").on(table.responseId),
-  index("failure_cases_status").on(table.status, table.exclusion, table.createdAt, table.id),
+  index("failure_cases_status").on(table.status, table.createdAt, table.id),
+  index("failure_cases_exclusion").on(table.exclusion, table.createdAt, table.id),
   index("failure_cases_source").on(table.source, table.createdAt, table.id),
   index("failure_cases_counts").on(table.benchmark, table.status, table.exclusion),
   foreignKey({ name: "failure_cases_answer", columns: [table.responseId], foreignColumns: [responses.id] }),

@@ -206,6 +206,17 @@ const PLANS: readonly (readonly [string, string, string])[] = [
   ["failureCases", "filter: { delta: { min: 1e9 } }", "failure_cases_delta"],
   ["failureCases", "filter: { tokens: { min: 1e6 } }", "failure_cases_tokens"],
   ["failureCases", 'filter: { model: "rare" }', "failure_cases_model"],
+  ["failureCases", "filter: { status: OPEN }", "failure_cases_status"],
+  ["failureCases", "filter: { exclusion: ANNOTATOR }", "failure_cases_exclusion"],
+  ["failureCases", "filter: { source: COLLECTED }", "failure_cases_source"],
+  ["responses", "", "responses_created"],
+  ["responses", "orderBy: { by: KEY }", "responses_key"],
+  ["responses", 'filter: { key: "case/7" }', "responses_key"],
+  ["responses", 'filter: { benchmark: "rare" }', "responses_benchmark"],
+  ["responses", 'filter: { benchmark: "b1", passed: true }', "responses_verdict"],
+  ["responses", 'filter: { benchmark: "b1", undecided: true }', "responses_benchmark"],
+  ["responses", 'filter: { benchmark: "b1", task: "x" }', "responses_task"],
+  ["responses", 'filter: { model: "rare" }', "responses_model"],
   ["attributions", "", "attributions_created"],
   ["attributions", "orderBy: { by: DELTA }", "attributions_delta"],
   ["attributions", "orderBy: { by: TOKENS }", "attributions_tokens"],
@@ -228,8 +239,8 @@ test("each filter and each order of a list is answered by its index", async () =
         instruction_phrases, metadata, input_ids, token_texts, segments, token_count, prompt_tokens, delta, content_hash,
         status, exclusion, source)
       select model_id, 'many/' || n, 'b' || n % 5, 't' || n, '[]', '', '', '', '{}', '{}', '{}', '{}', '{}', '', 4 + n % 99,
-        1, n, '', case n % 3 when 0 then 'open' when 1 then 'clean' else 'excluded' end::case_status,
-        case n % 3 when 2 then 'no_recovery' end, case n % 50 when 0 then 'collected' else 'imported' end::answer_source
+        1, n, '', case n % 100 when 0 then 'open' when 1 then 'clean' else 'excluded' end::case_status,
+        case when n % 100 > 1 then 'no_recovery' end, case n % 50 when 0 then 'collected' else 'imported' end::answer_source
       from failure_cases, generate_series(1, 3000) n where key = 'case/0'`);
   await db.execute(sql`
       insert into token_pairs (failure_case_id, target_id, target_text, target_logit, contrast_id, contrast_text,
@@ -241,6 +252,12 @@ test("each filter and each order of a list is answered by its index", async () =
       select p.id, 'attnlrp', c.model_id, c.benchmark, 1, 1, p.id, 2, 4 + p.id % 99, '', '{}', '{}',
         array['t' || p.id % 50], '', 1 from token_pairs p join failure_cases c on c.id = p.failure_case_id
         where c.key like 'many/%'`);
+  await db.execute(sql`
+      insert into responses (model_id, benchmark, task, key, filter, doc_hash, prompt_hash, prompt, prompt_ids, completion,
+        completion_ids, passed, source, content_hash)
+      select model_id, 'b' || n % 5, 't' || n, 'many/' || n, 'none', '', '', '', '{}', '', '{}',
+        case n % 3 when 0 then true when 1 then false end, 'imported', ''
+      from failure_cases, generate_series(1, 3000) n where key = 'case/0'`);
   await db.execute(sql`insert into ${jobs} (kind, status, input)
       select 'attribute', 'completed', '{}' from generate_series(1, 3000)`);
   await db.execute(sql`insert into models (name, directory, architecture, parameters, layers, hidden, vocabulary,
@@ -255,4 +272,11 @@ test("each filter and each order of a list is answered by its index", async () =
     const plan = await driver.unsafe(`explain ${statement!.text}`, statement!.parameters as never[]);
     expect(JSON.stringify(plan), `${list} ${args}`).toContain(index);
   }
+  database.countStatements();
+  const { errors } = await ask('{ caseCounts(filter: { benchmark: "rare" }) { count } }');
+  expect(errors).toBeUndefined();
+  const [statement] = database.countStatements();
+  const plan = await driver.unsafe(`explain ${statement!.text}`, statement!.parameters as never[]);
+  expect(JSON.stringify(plan)).toContain("failure_cases_");
+  expect(JSON.stringify(plan)).not.toContain("Seq Scan");
 });
