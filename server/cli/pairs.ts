@@ -15,7 +15,7 @@ export const verb: Verb = {
   summary: "Searches target and contrast of failed answers: forces alternatives, rolls out, checks",
   usage:
     "pairs --model NAME|DIR [--collect NAME,...] [--benchmark NAME,...] [--sibling NAME|DIR] [--alternatives 10] " +
-    "[--positions N] [--position-rule recovering|clean] [--batch N] [--json]",
+    "[--positions N] [--position-rule recovering|clean] [--batch N] [--export FILE] [--json]",
   example: "npx culprit pairs --model models/demo-1m --collect demo-ifeval,demo-math --max-tokens 96",
   options: {
     model: { type: "string", value: "NAME|DIR", help: "a model that was added, or a model directory" },
@@ -38,6 +38,7 @@ export const verb: Verb = {
       help: "recovering: the earliest position that recovers decides; clean: the earliest that does with delta > 1",
       default: "recovering",
     },
+    export: { type: "string", value: "FILE", help: "writes the clean pairs as lines of culprit/1" },
     ...COLLECT_OPTIONS,
     batch: { type: "string", value: "N", help: "rollouts that are decoded together", default: "256" },
   },
@@ -65,6 +66,8 @@ async function run(context: VerbContext): Promise<void> {
     const started = performance.now();
     const totals = await search(context, session, benchmarks, rule);
     const seconds = (performance.now() - started) / 1000;
+    const file = optionText(context, "export");
+    if (file !== undefined) await exportPairs(session, benchmarks, file);
     const table = await countCases(session.db, session.model.id, benchmarks);
     await context.out(
       context.json
@@ -72,6 +75,21 @@ async function run(context: VerbContext): Promise<void> {
         : report(table, totals, seconds),
     );
   });
+}
+
+async function exportPairs(
+  { db, model }: SearchSession,
+  benchmarks: readonly string[] | null,
+  file: string,
+): Promise<void> {
+  const { culpritLines } = await import("../export_pairs.ts");
+  const lines: string[] = [];
+  for await (const line of culpritLines(db, { modelId: model.id, benchmarks })) lines.push(`${line}\n`);
+  try {
+    await Deno.writeTextFile(file, lines.join(""));
+  } catch (error) {
+    throw new InputError(`it cannot be written: ${(error as Error).message}`, "--export", "give another path");
+  }
 }
 
 function positionRule(context: VerbContext): PositionRule {
