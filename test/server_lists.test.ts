@@ -252,16 +252,15 @@ test("each filter and each order of a list is answered by its index", async () =
       select p.id, 'attnlrp', c.model_id, c.benchmark, 1, 1, p.id, 2, 4 + p.id % 99, '', '{}', '{}',
         array['t' || p.id % 50], '', 1 from token_pairs p join failure_cases c on c.id = p.failure_case_id
         where c.key like 'many/%'`);
-  await db.execute(sql`
-      insert into responses (model_id, benchmark, task, key, filter, doc_hash, prompt_hash, prompt, prompt_ids, completion,
-        completion_ids, passed, source, content_hash)
-      select model_id, 'b' || n % 5, 't' || n, 'many/' || n, 'none', '', '', '', '{}', '', '{}',
-        case n % 3 when 0 then true when 1 then false end, 'imported', ''
-      from failure_cases, generate_series(1, 3000) n where key = 'case/0'`);
   await db.execute(sql`insert into ${jobs} (kind, status, input)
       select 'attribute', 'completed', '{}' from generate_series(1, 3000)`);
   await db.execute(sql`insert into models (name, directory, architecture, parameters, layers, hidden, vocabulary,
         tokenizer_hash, hash) select 'm' || n, '', '', 1, 1, 1, 1, '', '' from generate_series(1, 3000) n`);
+  await db.execute(sql`
+      insert into responses (model_id, benchmark, task, key, filter, doc_hash, prompt_hash, prompt, prompt_ids, completion,
+        completion_ids, passed, source, content_hash)
+      select id, 'b' || id % 5, 't' || id, 'many/' || id, 'none', '', '', '', '{}', '', '{}',
+        case id % 3 when 0 then true when 1 then false end, 'imported', '' from models`);
   await db.execute(sql`analyze`);
 
   for (const [list, args, index] of PLANS) {
