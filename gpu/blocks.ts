@@ -7,6 +7,7 @@ import type { Device } from "./dawn.ts";
 import type { Rule } from "./engine.ts";
 import { heads, matmul, matmulTransposed, type Operand, whole } from "./kernels/matmul.ts";
 import { type NormRule, rmsNorm, rmsNormBackward } from "./kernels/norm.ts";
+import { moveRows } from "./kernels/row-moves.ts";
 import { normSegments, rotate, rotateBackward, rotationAngles } from "./kernels/rotate.ts";
 import { type ScoreBlock, softmax, softmaxBackward } from "./kernels/softmax.ts";
 import { swiglu, swigluBackward } from "./kernels/swiglu.ts";
@@ -88,6 +89,8 @@ export interface Workspace {
   readonly device: Device;
   readonly config: ModelConfig;
   readonly rows: number;
+  /** Rows up to the last token of the last sequence; those after it are padding. */
+  readonly usedRows: number;
   readonly sequences: readonly Sequence[];
   /** Angles of rotary embedding, as rotate.wgsl reads them. */
   angles(rotation: Rotation): GPUBuffer;
@@ -141,6 +144,8 @@ export function openWorkspace(device: Device, config: ModelConfig, lengths: read
     rows += panelsOf(length) * PANEL;
     return { firstRow, length };
   });
+  const last = sequences.at(-1);
+  const usedRows = last ? last.firstRow + last.length : 0;
   const owned: GPUBuffer[] = [];
   const adopt = (buffer: GPUBuffer) => {
     owned.push(buffer);
@@ -181,6 +186,7 @@ export function openWorkspace(device: Device, config: ModelConfig, lengths: read
       device,
       config,
       rows,
+      usedRows,
       sequences,
       angles: (rotation) => angles.get(rotation) as GPUBuffer,
       setPositions,
@@ -356,7 +362,7 @@ export function project(
 
 /** Records out [targets, rows, weight.columns] (+)= gradient [targets, rows, weight.rows] W. */
 function projectBack(
-  { workspace: { device }, targets, rows }: GradientSpace,
+  { workspace: { device, usedRows }, targets, rows }: GradientSpace,
   gradient: GPUBuffer,
   weight: WeightMatrix,
   out: GPUBuffer,
@@ -366,7 +372,7 @@ function projectBack(
   for (const { buffer, firstRow, rows: k } of weight.shards) {
     matmul(device, {
       mode: "nn",
-      m: targets * rows,
+      m: targets === 1 ? Math.min(rows, usedRows) : targets * rows,
       n: weight.columns,
       k,
       a: { buffer: gradient, base: firstRow / 4, step: 0, outer: 0, stride },
@@ -425,7 +431,7 @@ export function blockForward(
   output: GPUBuffer,
   attention: (layer: LayerAttention) => void = () => causalAttention(workspace, weights.attention, state),
 ): void {
-  const { device, config, rows, scratch } = workspace;
+  const { device, config, rows, usedRows, scratch } = workspace;
   const { inner } = widths(config);
   const attentionNorm = {
     rows,
@@ -440,7 +446,7 @@ export function blockForward(
   const isPreNorm = config.blockNorms === "input";
 
   if (isPreNorm) rmsNorm(device, { ...attentionNorm, y: scratch.hidden });
-  project(device, rows, isPreNorm ? scratch.hidden : state.input, weights.queryKeyValue, state.queryKeyValue);
+  project(device, usedRows, isPreNorm ? scratch.hidden : state.input, weights.queryKeyValue, state.queryKeyValue);
   rotate(device, {
     ...headArguments(workspace, weights, state),
     epsilon: config.normEpsilon,
@@ -448,19 +454,19 @@ export function blockForward(
   });
   attention(weights.attention);
   device.copy(state.input, 0, state.middle, 0, bytes);
-  if (isPreNorm) project(device, rows, scratch.attention, weights.output, state.middle, true);
+  if (isPreNorm) project(device, usedRows, scratch.attention, weights.output, state.middle, true);
   else {
-    project(device, rows, scratch.attention, weights.output, state.attentionNormed);
+    project(device, usedRows, scratch.attention, weights.output, state.attentionNormed);
     rmsNorm(device, { ...attentionNorm, y: state.middle, accumulate: true });
   }
 
   if (isPreNorm) rmsNorm(device, { ...mlpNorm, y: scratch.hidden });
-  project(device, rows, isPreNorm ? scratch.hidden : state.middle, weights.gateUp, state.gateUp);
+  project(device, usedRows, isPreNorm ? scratch.hidden : state.middle, weights.gateUp, state.gateUp);
   swiglu(device, rows, inner, state.gateUp, scratch.inner);
   device.copy(state.middle, 0, output, 0, bytes);
-  if (isPreNorm) project(device, rows, scratch.inner, weights.down, output, true);
+  if (isPreNorm) project(device, usedRows, scratch.inner, weights.down, output, true);
   else {
-    project(device, rows, scratch.inner, weights.down, state.mlpNormed);
+    project(device, usedRows, scratch.inner, weights.down, state.mlpNormed);
     rmsNorm(device, { ...mlpNorm, y: output, accumulate: true });
   }
 }
@@ -574,6 +580,68 @@ export function outputBackward(
   projectBack(space, isPreNorm ? gradient : space.hidden, weights.output, space.attention);
 }
 
+/**
+ * Records `mlpBackward` for targets whose gradient is zero but for one row each: from `seeds` [targets, hidden], the
+ * gradient at row `rows[i]` of the block's output, to `gradient` and space.attention, zero in all other rows; `places[i]`
+ * is the target's row there. As the MLP half keeps tokens apart, it runs over these rows only. Buffers come from
+ * `allocate`, and `seeds` is overwritten.
+ */
+export function mlpBackwardOfRows(
+  space: GradientSpace,
+  weights: BlockWeights,
+  state: BlockState,
+  rule: Rule,
+  { seeds, rows, places, gradient, allocate }: {
+    readonly seeds: GPUBuffer;
+    readonly rows: GPUBuffer;
+    readonly places: GPUBuffer;
+    readonly gradient: GPUBuffer;
+    readonly allocate: (bytes: number, label: string) => GPUBuffer;
+  },
+): void {
+  const { workspace, targets: count } = space;
+  const { device, config } = workspace;
+  const { query, inner } = widths(config);
+  const compact = (columns: number, label: string) => allocate(panelBytes(count, columns), label);
+  const gather = (matrix: GPUBuffer, columns: number, label: string) => {
+    const out = compact(columns, label);
+    moveRows(device, "gather", count, columns, rows, matrix, out);
+    return out;
+  };
+  const few: GradientSpace = {
+    ...space,
+    workspace: { ...workspace, usedRows: count },
+    targets: 1,
+    rows: panelsOf(count) * PANEL,
+    hidden: compact(config.hidden, "gradients of targets' normed rows"),
+    attention: compact(query, "gradients of targets' attention output"),
+    inner: compact(inner, "gradients of targets' MLP inner"),
+    gateUp: compact(2 * inner, "gradients of targets' gate and up"),
+  };
+  const normed = (matrix: GPUBuffer, weight: GPUBuffer) => {
+    const x = gather(matrix, config.hidden, "normed rows of targets");
+    const r = allocate(panelsOf(count) * PANEL * 4, "scales of targets");
+    // The scales come again, to the last bit, with the norm; what it writes besides is overwritten.
+    rmsNorm(device, { rows: count, columns: config.hidden, epsilon: config.normEpsilon, x, weight, y: few.hidden, r });
+    return { x, r };
+  };
+  const mlp = normed(state.mlpNormed, weights.mlpNorm);
+  const attention = config.blockNorms === "output" ? normed(state.attentionNormed, weights.attentionNorm) : mlp;
+  const fewState: BlockState = {
+    ...state,
+    mlpNormed: mlp.x,
+    mlpScale: mlp.r,
+    attentionNormed: attention.x,
+    attentionScale: attention.r,
+    gateUp: gather(state.gateUp, 2 * inner, "targets' gate and up"),
+  };
+  mlpBackward(few, weights, fewState, rule, seeds);
+  device.clear(gradient);
+  device.clear(space.attention);
+  moveRows(device, "scatter", count, config.hidden, places, seeds, gradient);
+  moveRows(device, "scatter", count, query, places, few.attention, space.attention);
+}
+
 /** What the pull-back through one of a block's norms does not change from place to place. */
 function normBackward(
   { workspace: { config }, targets, rows }: GradientSpace,
@@ -597,8 +665,35 @@ export function attentionBackward(
   gradient: GPUBuffer,
   afterScores?: (block: PlacedBlock) => void,
 ): void {
+  projectionsBackward(space, weights, state, rule, afterScores);
+  const { device, config } = space.workspace;
+  if (config.blockNorms === "output") {
+    projectBack(space, space.queryKeyValue, weights.queryKeyValue, gradient, true);
+    return;
+  }
+  projectBack(space, space.queryKeyValue, weights.queryKeyValue, space.hidden);
+  rmsNormBackward(device, {
+    ...normBackward(space, rule, weights.attentionNorm, state.attentionNormed, state.attentionScale),
+    dy: space.hidden,
+    g: gradient,
+    accumulate: true,
+  });
+}
+
+/**
+ * Records space.queryKeyValue, the gradient of a block's projections before the head norms, from space.attention. Under
+ * rules whose norms are linear, its inner product with them and that of the residual stream with the gradient after
+ * `mlpBackward` add up to the relevance of the block's input: norm and projection are linear maps of it.
+ */
+export function projectionsBackward(
+  space: GradientSpace,
+  weights: BlockWeights,
+  state: BlockState,
+  rule: Rule,
+  afterScores?: (block: PlacedBlock) => void,
+): void {
   const { workspace, targets, rows } = space;
-  const { device, config } = workspace;
+  const { device } = workspace;
   const [factor] = ATTENTION_FACTORS[rule];
   device.clear(space.queryKeyValue);
   device.clear(space.rotated);
@@ -619,17 +714,6 @@ export function attentionBackward(
       dx: space.queryKeyValue,
     });
   }
-  if (config.blockNorms === "output") {
-    projectBack(space, space.queryKeyValue, weights.queryKeyValue, gradient, true);
-    return;
-  }
-  projectBack(space, space.queryKeyValue, weights.queryKeyValue, space.hidden);
-  rmsNormBackward(device, {
-    ...normBackward(space, rule, weights.attentionNorm, state.attentionNormed, state.attentionScale),
-    dy: space.hidden,
-    g: gradient,
-    accumulate: true,
-  });
 }
 
 /** Records P (workspace scratch), dP and dS of a score block from the gradient in space.attention. */

@@ -14,6 +14,7 @@ import { extract } from "tar-fs";
 import { create, globals } from "webgpu";
 import type { AdapterInfo } from "./engine.ts";
 import { InputError } from "./errors.ts";
+import type { Tile } from "./kernels/matmul.ts";
 import { expandSource } from "./kernels/source.ts";
 
 Object.assign(globalThis, globals);
@@ -58,11 +59,15 @@ export interface Device {
   readonly info: AdapterInfo;
   /** Resolves with the driver's reason when the device is lost (also after `close`). */
   readonly lost: Promise<string>;
+  /** Tiles of matrix products by kind, as autotune.ts found them; others take a default. */
+  readonly tiles?: Map<string, Tile>;
+  /** Bytes of memory that a workgroup may share. */
+  readonly workgroupBytes: number;
   /** Bytes of live buffers made by `allocate`. */
   allocatedBytes(): number;
   /** A zeroed storage buffer. Throws when the adapter has no room for it. */
   allocate(bytes: number, label: string): GPUBuffer;
-  /** Frees a buffer. Work recorded but not submitted is dropped, since it may use the buffer. */
+  /** Frees a buffer. Work recorded so far is submitted before, since it may use the buffer. */
   free(buffer: GPUBuffer): void;
   /** Writes host bytes (a multiple of 4) at a byte offset; ordered with recorded work submitted later. */
   write(buffer: GPUBuffer, offset: number, data: Uint32Array | Float32Array | Uint8Array): void;
@@ -110,8 +115,8 @@ async function wait<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-/** Folder where the software adapter is unpacked: `CULPRIT_HOME` or `.culprit/` in the project's root. */
-function cacheFolder(): string {
+/** Folder of what this machine keeps: `CULPRIT_HOME` or `.culprit/` in the project's root. */
+export function cacheFolder(): string {
   return resolve(Deno.env.get("CULPRIT_HOME") ?? join(import.meta.dirname as string, "..", ".culprit"));
 }
 
@@ -264,6 +269,7 @@ export async function openDevice(wanted: string | undefined = Deno.env.get("CULP
     requiredLimits: {
       maxBufferSize: limits.maxBufferSize,
       maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+      maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
     },
   });
   const info: AdapterInfo = {
@@ -348,6 +354,8 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
   return {
     info,
     lost,
+    tiles: new Map(),
+    workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
     allocatedBytes: () => liveBytes,
     allocate(bytes, label) {
       check();
@@ -367,8 +375,8 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
     free(buffer) {
       const size = live.get(buffer);
       if (size === undefined) return;
-      pass?.end();
-      pass = encoder = undefined;
+      // Another model of this device may have work recorded: it is done, not dropped.
+      submit();
       live.delete(buffer);
       liveBytes -= size;
       buffer.destroy();

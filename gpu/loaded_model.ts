@@ -1,6 +1,7 @@
 /** A model on a device, as `gpu/engine.ts` promises it: requests checked, run one after another. */
 import { attributeAll } from "./attribution.ts";
 import { TILE_LIMITS, type TileLimits } from "./closed_form.ts";
+import { tune } from "./autotune.ts";
 import type { Device } from "./dawn.ts";
 import type { AttributionRequest, AttributionResult, LoadedModel, RunOptions, ScoreRequest } from "./engine.ts";
 import { buildComponentEdges, checkComponentEdges } from "./component_edges.ts";
@@ -88,6 +89,7 @@ export async function loadModel(device: Device, directory: string, options: Load
       );
     }
     weights = await loadWeights(device, model, options);
+    await tune(device, weights);
   } catch (error) {
     model.close();
     throw error;

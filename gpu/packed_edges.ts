@@ -2,7 +2,14 @@
  * Rows of edges by packed vector-Jacobian products (docs/method.md section 3): many targets of one node layer share one
  * set of block states. For transitions that skip blocks, and for the gradient rule.
  */
-import { blockBackward, gradientRowBytes, openTargetSpace } from "./blocks.ts";
+import {
+  attentionBackward,
+  gradientRowBytes,
+  mlpBackward,
+  mlpBackwardOfRows,
+  openTargetSpace,
+  projectionsBackward,
+} from "./blocks.ts";
 import type { Rule, RunOptions } from "./engine.ts";
 import { moveRows, rowDot } from "./kernels/row-moves.ts";
 import type { ModelConfig } from "./model/config.ts";
@@ -32,47 +39,76 @@ export async function packedRows(
   { rule, source, target, gradient, tokens }: PackedTargets,
   options: RunOptions,
 ): Promise<EdgeRow[]> {
-  const { device, model: { config }, weights } = runner;
-  const { workspace } = pass;
+  const { model: { config } } = runner;
   const waiting = [...tokens];
   const edgeRows: EdgeRow[] = [];
   while (waiting.length > 0) {
-    // A target touches only positions up to its own: the last ones go together, then shorter and shorter packs.
-    const rows = panelsOf((waiting.at(-1) as number) + 1) * PANEL;
-    const count = Math.min(waiting.length, targetsInPack(config, rows));
-    const pack = waiting.splice(-count);
-    options.signal?.throwIfAborted();
-    const space = openTargetSpace(workspace, count, rows);
-    const lists = [pack, pack.map((token, index) => index * rows + token)].map((list) => {
-      const buffer = device.allocate(count * 4, "rows of targets");
-      device.write(buffer, 0, Uint32Array.from(list));
-      return buffer;
-    }) as [GPUBuffer, GPUBuffer];
-    const seeds = device.allocate(panelBytes(count, config.hidden), "gradients at the targets");
-    const relevance = device.allocate(count * rows * 4, "rows of edges");
-    try {
-      const pulled = space.allocate(config.hidden, "gradients of targets");
-      moveRows(device, "gather", count, config.hidden, lists[0], gradient, seeds);
-      moveRows(device, "scatter", count, config.hidden, lists[1], seeds, pulled);
-      for (let layer = target - 1; layer >= source; layer--) {
-        const block = weights.blocks[layer] as BlockWeights;
-        const state = blockStateOf(runner, pass, layer);
-        blockBackward(space, block, state, rule, pulled);
-        options.signal?.throwIfAborted();
-        await device.flush();
-      }
-      rowDot(device, rows, config.hidden, pass.nodes[source] as GPUBuffer, pulled, relevance, 0, count);
-      const values = new Float32Array(await device.read(relevance, 0, count * rows * 4));
-      pack.forEach((token, index) => {
-        edgeRows.push({ target: token, weights: values.slice(index * rows, index * rows + token + 1) });
-      });
-    } finally {
-      space.free();
-      for (const buffer of [...lists, seeds, relevance]) device.free(buffer);
-    }
+    // A target touches only positions up to its own: those with as many panels of positions go together.
+    const panels = panelsOf((waiting.at(-1) as number) + 1);
+    const alike = waiting.filter((token) => panelsOf(token + 1) === panels).length;
+    const pack = waiting.splice(-Math.min(alike, targetsInPack(config, panels * PANEL)));
+    edgeRows.push(...await pullPack(runner, pass, { rule, source, target, gradient, tokens: pack }, options));
     options.onProgress?.({ phase: "edges", done: edgeRows.length, total: edgeRows.length + waiting.length });
   }
   return edgeRows;
+}
+
+/** The edges into one pack of targets that have as many panels of positions. */
+async function pullPack(
+  runner: Runner,
+  pass: ForwardPass,
+  { rule, source, target, gradient, tokens }: PackedTargets,
+  options: RunOptions,
+): Promise<EdgeRow[]> {
+  const { device, model: { config }, weights } = runner;
+  const count = tokens.length;
+  const rows = panelsOf((tokens.at(-1) as number) + 1) * PANEL;
+  const owned: GPUBuffer[] = [];
+  const allocate = (bytes: number, label: string) => {
+    const buffer = device.allocate(bytes, label);
+    owned.push(buffer);
+    return buffer;
+  };
+  const listed = (list: readonly number[]) => {
+    const buffer = allocate(count * 4, "rows of targets");
+    device.write(buffer, 0, Uint32Array.from(list));
+    return buffer;
+  };
+  const space = openTargetSpace(pass.workspace, count, rows);
+  try {
+    const at = { rows: listed(tokens), places: listed(tokens.map((token, index) => index * rows + token)) };
+    const seeds = allocate(panelBytes(count, config.hidden), "gradients at the targets");
+    const relevance = [0, 1].map(() => allocate(count * rows * 4, "rows of edges")) as [GPUBuffer, GPUBuffer];
+    const pulled = space.allocate(config.hidden, "gradients of targets");
+    moveRows(device, "gather", count, config.hidden, at.rows, gradient, seeds);
+    for (let layer = target - 1; layer >= source; layer--) {
+      options.signal?.throwIfAborted();
+      const block = weights.blocks[layer] as BlockWeights;
+      const state = blockStateOf(runner, pass, layer);
+      if (layer === target - 1) {
+        mlpBackwardOfRows(space, block, state, rule, { seeds, ...at, gradient: pulled, allocate });
+      } else mlpBackward(space, block, state, rule, pulled);
+      if (layer > source || rule === "gradient") attentionBackward(space, block, state, rule, pulled);
+      else {
+        // The last projection needs no pull-back: its part of the relevance is known before.
+        projectionsBackward(space, block, state, rule);
+        const width = (config.heads + 2 * config.keyValueHeads) * config.headDimension;
+        rowDot(device, rows, width, state.queryKeyValue, space.queryKeyValue, relevance[1], 0, count);
+      }
+      await device.flush();
+    }
+    rowDot(device, rows, config.hidden, pass.nodes[source] as GPUBuffer, pulled, relevance[0], 0, count);
+    const around = new Float32Array(await device.read(relevance[0], 0, count * rows * 4));
+    const through = new Float32Array(await device.read(relevance[1], 0, count * rows * 4));
+    return tokens.map((token, index) => ({
+      target: token,
+      weights: around.slice(index * rows, index * rows + token + 1)
+        .map((value, source) => value + (through[index * rows + source] as number)),
+    }));
+  } finally {
+    space.free();
+    owned.forEach((buffer) => device.free(buffer));
+  }
 }
 
 /** How many targets over `rows` rows fit into a pack's memory. */

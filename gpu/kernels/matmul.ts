@@ -1,9 +1,9 @@
 /**
  * Matrix products: `matmul` (both sides as they lie, or B transposed) and `matmulTransposed` (A transposed), batched
- * over heads. See matmul.wgsl and matmul-tn.wgsl for layout and order of summation.
+ * over heads. See matmul.wgsl, matmul-tile.wgsl and matmul-tn.wgsl for layout and order of summation.
  */
 import { type Device, floatBits } from "../dawn.ts";
-import { columns4, type ElementType, PANEL } from "../panels.ts";
+import { columns4, type ElementType, PANEL, panelsOf } from "../panels.ts";
 
 /** A matrix, or a batch of them, inside a buffer in panel layout; base, step, outer and stride in cells of 16 x 4. */
 export interface Operand {
@@ -63,37 +63,97 @@ export interface Matmul {
   readonly accumulate?: boolean;
 }
 
-/** How a kernel is tiled on this adapter; the order of summation does not depend on it. */
-interface Tiling {
-  readonly SHARE: "subgroup" | "workgroup";
-  readonly LANES: number;
+/**
+ * How a product is cut: into ROWS rows and COLS x 4 columns a lane (matmul.wgsl: COLS is 1), or into 16 ROWS rows and 64
+ * COLS columns a workgroup (matmul-tile.wgsl). All tiles of an adapter give the same sums in the same order.
+ */
+export interface Tile {
+  readonly ROWS: number;
+  readonly COLS: number;
 }
 
-function tilingFor({ info: { lanes } }: Device): Tiling {
-  // Software adapters (4 to 16 lanes) share A by broadcast; hardware through workgroup memory.
-  return lanes >= 4 && lanes <= 16 ? { SHARE: "subgroup", LANES: lanes } : { SHARE: "workgroup", LANES: 64 };
+/**
+ * Adapters with subgroups of 4 to 16 lanes, that is, software: A is shared by broadcast. All others, hardware, share
+ * through workgroup memory.
+ */
+const sharesByBroadcast = ({ info: { lanes } }: Device) => lanes >= 4 && lanes <= 16;
+
+const HARDWARE_TILES: readonly Tile[] = [
+  { ROWS: 8, COLS: 2 },
+  { ROWS: 8, COLS: 1 },
+  { ROWS: 4, COLS: 2 },
+  { ROWS: 4, COLS: 1 },
+  { ROWS: 2, COLS: 1 },
+  { ROWS: 1, COLS: 1 },
+];
+
+/** Bytes that matmul-tile.wgsl shares: cells of A, and of B with the gaps that mode nt leaves. */
+const sharedBytes = ({ ROWS, COLS }: Tile) => 16 * (64 * ROWS + 320 * COLS);
+
+/** The tiles that autotune.ts tries, the one that most likely wins first. */
+export function candidateTiles(device: Device): readonly Tile[] {
+  return sharesByBroadcast(device)
+    ? [{ ROWS: PANEL, COLS: 1 }, { ROWS: PANEL / 2, COLS: 1 }]
+    : HARDWARE_TILES.filter((tile) => sharedBytes(tile) <= device.workgroupBytes);
+}
+
+/** Rows of products that share a tile: up to the first of these, the second ...; software is soon as fast as it gets. */
+export const tileRowClasses = (device: Device): readonly number[] =>
+  sharesByBroadcast(device) ? [16, 64] : [16, 64, 256, 1024];
+
+/** What a tile is tuned for: products of one matrix alone. */
+export function tileKey(device: Device, { mode, m, n, k, b }: Pick<Matmul, "mode" | "m" | "n" | "k" | "b">): string {
+  const classes = tileRowClasses(device);
+  const rows = classes.find((most) => m <= most) ?? classes.at(-1);
+  return `${mode} ${b.type ?? "f32"} ${rows} ${n} ${k}`;
+}
+
+function tileOf(device: Device, product: Matmul): Tile {
+  const { batch = 1, outer = 1 } = product;
+  const tuned = batch * outer === 1 ? device.tiles?.get(tileKey(device, product)) : undefined;
+  if (tuned) return tuned;
+  // On SwiftShader (4 lanes) 8 rows were fastest, on lavapipe 16: `npm run bench`.
+  if (sharesByBroadcast(device)) return { ROWS: device.info.lanes === 4 ? PANEL / 2 : PANEL, COLS: 1 };
+  return hardwareTile(device, product);
+}
+
+/** The largest tile that still gives the adapter enough workgroups. */
+function hardwareTile(device: Device, { m, n, batch = 1, outer = 1 }: Matmul): Tile {
+  const ENOUGH_WORKGROUPS = 128;
+  const large = candidateTiles(device).find(({ ROWS, COLS }) =>
+    ROWS >= 4 && panelsOf(m) >= ROWS &&
+    Math.ceil(panelsOf(m) / ROWS) * Math.ceil(n / (64 * COLS)) * batch * outer >= ENOUGH_WORKGROUPS
+  );
+  return large ?? { ROWS: Math.min(4, 2 ** Math.floor(Math.log2(panelsOf(m)))), COLS: 1 };
 }
 
 /** Bytes of A whose rows take turns with the columns: they stay in a core's cache while B passes by. */
-const ROW_GROUP_BYTES = 2 ** 19;
+const ROW_GROUP_BYTES = 2 ** 20;
 
-/** Rows and columns that a lane holds: what was fastest on SwiftShader (4 lanes) and lavapipe (8), `npm run bench`. */
-function tileFor({ LANES }: Tiling): { readonly ROWS: number; readonly COLS: number } {
-  return LANES === 4 ? { ROWS: 8, COLS: 1 } : { ROWS: PANEL, COLS: 1 };
+/**
+ * Records C (+)= scale * A B or A B^T; n is rounded up to whole chunks, whose padding is zero. Rows that pad the last
+ * panel of C become zero or, where there is one matrix, may stay as they are.
+ */
+export function matmul(device: Device, product: Matmul): void {
+  const tile = tileOf(device, product);
+  if (sharesByBroadcast(device)) matmulBroadcast(device, tile, product);
+  else matmulTiled(device, tile, product);
 }
 
-/** Records C (+)= scale * A B or A B^T; m and n are rounded up to whole panels and chunks, whose padding is zero. */
-export function matmul(
+function matmulBroadcast(
   device: Device,
+  tile: Tile,
   { mode, m, n, k, batch = 1, outer = 1, group = 1, a, b, c, scale = 1, accumulate }: Matmul,
 ): void {
-  const tiling = tilingFor(device);
-  const tile = tileFor(tiling);
-  const rowTiles = Math.ceil(m / PANEL) * (PANEL / tile.ROWS);
-  const rowGroup = Math.min(rowTiles, Math.max(1, Math.floor(ROW_GROUP_BYTES / (4 * k * tile.ROWS))));
+  const { lanes } = device.info;
+  const most = tile.ROWS;
+  const rowTiles = panelsOf(m) * (PANEL / most);
+  // Tiles of fewer rows leave out rows of padding; they never cross the end of the last panel.
+  const rows = batch * outer === 1 ? Math.ceil(Math.ceil(m / rowTiles) / 2) * 2 : most;
+  const rowGroup = Math.min(rowTiles, Math.max(1, Math.floor(ROW_GROUP_BYTES / (4 * k * rows))));
   device.run({
     kernel: "matmul",
-    constants: { ...tiling, ...tile, SLOTS: Math.ceil(tile.ROWS / tiling.LANES), MODE: mode, TYPE: b.type ?? "f32" },
+    constants: { LANES: lanes, ROWS: rows, SLOTS: Math.ceil(rows / lanes), MODE: mode, TYPE: b.type ?? "f32" },
     bindings: [a.buffer, b.buffer, c.buffer],
     params: [
       columns4(n),
@@ -108,8 +168,36 @@ export function matmul(
     ],
     workgroups: [
       rowGroup,
-      Math.ceil(columns4(n) / (tiling.LANES * tile.COLS)),
+      Math.ceil(columns4(n) / lanes),
       batch * outer * Math.ceil(rowTiles / rowGroup),
+    ],
+  });
+}
+
+function matmulTiled(
+  device: Device,
+  tile: Tile,
+  { mode, m, n, k, batch = 1, outer = 1, group = 1, a, b, c, scale = 1, accumulate }: Matmul,
+): void {
+  device.run({
+    kernel: "matmul-tile",
+    constants: { ...tile, LOADS_A: Math.ceil(tile.ROWS / 4), MODE: mode, TYPE: b.type ?? "f32" },
+    bindings: [a.buffer, b.buffer, c.buffer],
+    params: [
+      columns4(n),
+      columns4(k),
+      accumulate ? 1 : 0,
+      floatBits(scale),
+      ...[a, b, c].flatMap(cells),
+      batch,
+      group,
+      panelsOf(m),
+      panelsOf(mode === "nt" ? n : k),
+    ],
+    workgroups: [
+      Math.ceil(panelsOf(m) / tile.ROWS),
+      Math.ceil(columns4(n) / (16 * tile.COLS)),
+      batch * outer,
     ],
   });
 }
@@ -138,7 +226,9 @@ export function matmulTransposed(
   device: Device,
   { m, n, q, batch = 1, outer = 1, heads = 1, x, y, c, scale = 1, accumulate }: MatmulTransposed,
 ): void {
-  const tiling = tilingFor(device);
+  const tiling = sharesByBroadcast(device)
+    ? { SHARE: "subgroup", LANES: device.info.lanes }
+    : { SHARE: "workgroup", LANES: 64 };
   device.run({
     kernel: "matmul-tn",
     constants: { ...tiling, SLOTS: Math.ceil(PANEL / tiling.LANES) },

@@ -1,4 +1,5 @@
-// Matrix product over panels (gpu/panels.ts), for `batch` matrices at once:
+// Matrix product over panels (gpu/panels.ts), for `batch` matrices at once; for software adapters (hardware:
+// matmul-tile.wgsl):
 //
 //   MODE nt:  C[m, n] (+)= scale * sum_k A[m, k] * B[n, k]
 //   MODE nn:  C[m, n] (+)= scale * sum_k A[m, k] * B[k, n]
@@ -10,13 +11,12 @@
 // at cell `base + outer * outer_step + inner * step + panel * stride`; a cell is 16 rows x 4 columns.
 // B's inner index is divided by `group` (query heads that share a key/value head).
 //
-// A workgroup makes ROWS rows (8 or 16) x (4 * COLS * LANES) columns; a lane holds ROWS x 4 * COLS sums. Each lane loads its
-// own B and a share of A, which the others get by subgroupBroadcast (SHARE subgroup: LANES is the subgroup's size) or
-// through workgroup memory (SHARE workgroup: LANES is the workgroup's size, ROWS 16).
-#if SHARE == subgroup
+// A workgroup is one subgroup of LANES and makes ROWS rows (up to 16) x (4 * LANES) columns; a lane holds ROWS x 4 sums.
+// Each lane loads its own B and a share of A, which the others get by subgroupBroadcast. Such an adapter runs each lane's
+// load as scalar code, a check of bounds for each 32 bits included: so loads are few and wide, and two rows of 16-bit
+// elements come with one.
 enable subgroups;
-#end
-#include element
+#include pairs
 
 struct Params {
   chunks_n: u32, // chunks of 4 columns of C
@@ -36,11 +36,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read> b: array<Packed>;
 @group(0) @binding(3) var<storage, read_write> c: array<vec4f>;
 
-#if SHARE == workgroup
-const DEPTH = 16u; // chunks of k staged at a time
-var<workgroup> staged: array<vec4f, $(16 * 16)>;
-#end
-
 @compute @workgroup_size($LANES)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
   // Workgroups that run together share their rows of A and their part of B, so that both stay in a cache.
@@ -50,93 +45,79 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
   let matrix = tile.z / row_groups;
   let outer = matrix / p.inner;
   let inner = matrix % p.inner;
-  let part = row_tile % $(16 / ROWS)u;
-  let a_panel = (p.a_base + outer * p.a_outer + inner * p.a_step + (row_tile / $(16 / ROWS)u) * p.a_stride) * 16u + part * $(ROWS)u;
-  let b_batch = p.b_base + outer * p.b_outer + (inner / p.group) * p.b_step;
-  #for J 0 COLS
-  let chunk_$J = tile.y * $(LANES * COLS)u + $(J * LANES)u + lane;
-  let column_$J = min(chunk_$J, p.chunks_n - 1u);
+  let first_row = row_tile * $(ROWS)u;
+  let chunk = tile.y * $(LANES)u + lane;
+  let column = min(chunk, p.chunks_n - 1u);
+  let b_first = p.b_base + outer * p.b_outer + (inner / p.group) * p.b_step;
   #if MODE == nt
-  var b_at_$J = (b_batch + (column_$J / 4u) * p.b_stride) * 16u + (column_$J % 4u) * 4u;
+  var b_at = ((b_first + (column / 4u) * p.b_stride) * 16u + (column % 4u) * 4u) / LOAD_ROWS;
   #end
   #if MODE == nn
-  var b_at_$J = (b_batch + column_$J) * 16u;
+  var b_at = (b_first + column) * 16u / LOAD_ROWS;
+  #end
+  let a_first = p.a_base + outer * p.a_outer + inner * p.a_step;
+  #for S 0 SLOTS
+  let row_$S = first_row + min($(S * LANES)u + lane, $(ROWS - 1)u);
+  var a_at_$S = (a_first + (row_$S / 16u) * p.a_stride) * 16u + row_$S % 16u;
   #end
   #for R 0 ROWS
-  var sum_$(R)_$J = vec4f(0);
-  #end
+  var sum_$R = vec4f(0);
   #end
 
-  #if SHARE == workgroup
-  for (var k0 = 0u; k0 < p.chunks_k; k0 += DEPTH) {
-    let depth = min(DEPTH, p.chunks_k - k0);
-    workgroupBarrier();
-    for (var i = lane; i < depth * 16u; i += $(LANES)u) { staged[i] = a[a_panel + k0 * 16u + i]; }
-    workgroupBarrier();
-    for (var k = k0; k < k0 + depth; k++) {
-  #else
-  var a_at = a_panel + lane % 16u;
   for (var k = 0u; k < p.chunks_k; k++) {
     #for S 0 SLOTS
-    let a_$S = a[a_at + $(S * LANES)u];
+    let a_$S = a[a_at_$S];
+    a_at_$S += 16u;
     #end
-  #end
-    #for J 0 COLS
+    #if TYPE == f32
     #for I 0 4
-    #if MODE == nt
-    let row_$(I)_$J = unpack4(b[b_at_$J + $(I)u]);
+    let b_$I = b[b_at + $(I)u];
     #end
-    #if MODE == nn
-    let v_$(I)_$J = unpack4(b[b_at_$J + $(I)u]);
+    #else
+    #for I 0 2
+    let pair_$I = b[b_at + $(I)u];
+    let b_$(2 * I) = unpack4(pair_$(I).xy);
+    let b_$(2 * I + 1) = unpack4(pair_$(I).zw);
     #end
     #end
     #if MODE == nt
     // Columns of the 4 x 4 block, so that sums stay vectors over C's columns.
-    let v_0_$J = vec4f(row_0_$(J).x, row_1_$(J).x, row_2_$(J).x, row_3_$(J).x);
-    let v_1_$J = vec4f(row_0_$(J).y, row_1_$(J).y, row_2_$(J).y, row_3_$(J).y);
-    let v_2_$J = vec4f(row_0_$(J).z, row_1_$(J).z, row_2_$(J).z, row_3_$(J).z);
-    let v_3_$J = vec4f(row_0_$(J).w, row_1_$(J).w, row_2_$(J).w, row_3_$(J).w);
-    #end
-    #end
-    #if SHARE == subgroup
-    a_at += 16u;
-    #end
-    #for J 0 COLS
-    #if MODE == nt
-    b_at_$J += 16u;
+    let v_0 = vec4f(b_0.x, b_1.x, b_2.x, b_3.x);
+    let v_1 = vec4f(b_0.y, b_1.y, b_2.y, b_3.y);
+    let v_2 = vec4f(b_0.z, b_1.z, b_2.z, b_3.z);
+    let v_3 = vec4f(b_0.w, b_1.w, b_2.w, b_3.w);
+    b_at += 16u / LOAD_ROWS;
     #else
-    b_at_$J += select(4u, p.b_stride * 16u - 12u, k % 4u == 3u);
-    #end
+    let v_0 = b_0;
+    let v_1 = b_1;
+    let v_2 = b_2;
+    let v_3 = b_3;
+    b_at += select(4u, p.b_stride * 16u - 12u, k % 4u == 3u) / LOAD_ROWS;
     #end
     #for R 0 ROWS
     {
-      #if SHARE == workgroup
-      let x = staged[(k - k0) * 16u + $(R)u];
-      #else
       let x = subgroupBroadcast(a_$(R / LANES), $(R % LANES)u);
-      #end
-      #for J 0 COLS
-      sum_$(R)_$J = sum_$(R)_$J + x.x * v_0_$J + x.y * v_1_$J + x.z * v_2_$J + x.w * v_3_$J;
-      #end
+      sum_$R = sum_$R + x.x * v_0 + x.y * v_1 + x.z * v_2 + x.w * v_3;
     }
     #end
   }
-  #if SHARE == workgroup
-  }
-  #end
 
-  #for J 0 COLS
-  if (chunk_$J < p.chunks_n) {
-    let at = (p.c_base + outer * p.c_outer + inner * p.c_step + (row_tile / $(16 / ROWS)u) * p.c_stride + chunk_$J) * 16u + part * $(ROWS)u;
+  if (chunk < p.chunks_n) {
+    let c_first = p.c_base + outer * p.c_outer + inner * p.c_step + chunk;
     if (p.accumulate != 0u) {
       #for R 0 ROWS
-      c[at + $(R)u] += p.scale * sum_$(R)_$J;
+      {
+        let row = first_row + $(R)u;
+        c[(c_first + (row / 16u) * p.c_stride) * 16u + row % 16u] += p.scale * sum_$R;
+      }
       #end
     } else {
       #for R 0 ROWS
-      c[at + $(R)u] = p.scale * sum_$(R)_$J;
+      {
+        let row = first_row + $(R)u;
+        c[(c_first + (row / 16u) * p.c_stride) * 16u + row % 16u] = p.scale * sum_$R;
+      }
       #end
     }
   }
-  #end
 }

@@ -12,7 +12,8 @@ import type { Constants } from "../dawn.ts";
 
 const texts = new Map<string, string>();
 
-function readSource(name: string): string {
+/** The text of `gpu/kernels/NAME.wgsl`. */
+export function readSource(name: string): string {
   let text = texts.get(name);
   if (text === undefined) {
     text = Deno.readTextFileSync(new URL(`./${name}.wgsl`, import.meta.url));
