@@ -312,6 +312,22 @@ test("EvalPlus: results, samples and folders of solutions, with the prompt of th
   expect(await importPath(join(folder, "run"), choices)).toMatchObject({ lines: 2, inserted: 1, unchanged: 1 });
 });
 
+test("EvalPlus: code is run where the log has no verdict and the items have tests", async () => {
+  const items = join(folder, "tested.jsonl");
+  await writeFile(items, JSON.stringify({ ...TASK, test: "def check(candidate):\n    assert candidate() == 1\n" }));
+  const samples = [
+    { task_id: "Demo/0", completion: "    return 1\n" },
+    { task_id: "Demo/0", completion: "    return 2\n" },
+    // The log's word stands: its code is not run again.
+    { task_id: "Demo/0", completion: "    return 3\n", passed: true },
+  ];
+  const report = await importText("unjudged.jsonl", samples, { from: "evalplus", model, items });
+  expect(report).toMatchObject({ inserted: 3, passed: 2, failedAnswers: 1, undecided: 0, disagreements: 0 });
+  expect((await cases()).map(({ completion, item }) => [completion, item?.kind])).toEqual([
+    ["    return 2\n", "humaneval"],
+  ]);
+});
+
 test("MATH: a list of final answers counts, and becomes cases where the problem is known", async () => {
   const list = [{ answer: "2", prediction: "\\boxed{2}" }, { answer: "9", prediction: "\\boxed{196}" }];
   const report = await importText("answers.json", JSON.stringify(list, null, 2), { from: "math", model });

@@ -82,6 +82,38 @@ test("model add and import say what they did, and doing it again changes nothing
   expect(broken.note).toMatch(/some\.jsonl:2: format: .*\n/);
 });
 
+test("logs of other harnesses are imported under a model that was added, with the counts of their answers", async () => {
+  await culprit(["model", "add", "models/demo-1m"]);
+  const folder = join(ROOT, "test", "data", "lm_eval", "Qwen__Qwen2.5-0.5B-Instruct-GPTQ-Int4");
+  const unknown = await culprit(["import", "--from", "lm-eval", folder, "--json"]);
+  expect(unknown).toMatchObject({ code: 2, out: "" });
+  expect(unknown.note).toMatch(
+    /there is no model "Qwen\/Qwen2\.5-0\.5B-Instruct-GPTQ-Int4"; say which .* --model NAME/,
+  );
+  const lines = async () => {
+    const { code, out } = await culprit(["import", "--from", "lm-eval", folder, "--model", "demo-1m", "--json"]);
+    expect(code).toBe(0);
+    return out.trim().split("\n").map((line) => JSON.parse(line));
+  };
+  const first = await lines();
+  expect(first).toHaveLength(11);
+  expect(first[0]).toEqual({
+    id: expect.stringMatching(/^ifeval\//),
+    kind: "response",
+    status: "COMPLETED",
+    result: "inserted",
+    passed: expect.any(Boolean),
+  });
+  const counts = { total: 10, failed: 0, responses: 10, passed: 3, failedAnswers: 7, undecided: 0, disagreements: 0 };
+  expect(first.at(-1)).toEqual({ ...counts, inserted: 10, unchanged: 0 });
+  expect((await lines()).at(-1)).toEqual({ ...counts, inserted: 0, unchanged: 10 });
+  const format = await culprit(["import", "--from", "csv", folder]);
+  expect(format).toMatchObject({
+    code: 2,
+    note: expect.stringMatching(/^--from: "csv" is no format .*; give one of: lm-eval,/),
+  });
+});
+
 test("wrong settings and arguments end with 2 and one line", async () => {
   for (
     const [args, env, line] of [
