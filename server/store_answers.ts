@@ -70,16 +70,30 @@ interface Rows {
   readonly failureCase: CaseRow | undefined;
 }
 
+/** Answers that one statement stores: it has a parameter for each column of each, 65,535 at most. */
+const ANSWERS_AT_ONCE = 500;
+
 /**
- * Stores answers in a few statements, whatever their number; up to some hundreds at once. The result has an entry for
- * each answer, in order. `tokenizerOf` gives the tokenizer of an answer's model.
+ * Stores answers, few statements for many. The result has an entry for each answer, in order. `tokenizerOf` gives the
+ * tokenizer of an answer's model.
  */
 export async function storeAnswers(
   tx: Transaction,
   answers: readonly Answer[],
   tokenizerOf: (modelId: number) => Tokenizer,
 ): Promise<StoredAnswer[]> {
-  if (answers.length === 0) return [];
+  const results: StoredAnswer[] = [];
+  for (let from = 0; from < answers.length; from += ANSWERS_AT_ONCE) {
+    results.push(...await storeSome(tx, answers.slice(from, from + ANSWERS_AT_ONCE), tokenizerOf));
+  }
+  return results;
+}
+
+async function storeSome(
+  tx: Transaction,
+  answers: readonly Answer[],
+  tokenizerOf: (modelId: number) => Tokenizer,
+): Promise<StoredAnswer[]> {
   const rows = answers.map((answer) => rowsOf(answer, tokenizerOf(answer.modelId)));
   const added = await tx.insert(responses).values(rows.map(({ response }) => response))
     .onConflictDoNothing({ target: [responses.modelId, responses.key] })

@@ -312,6 +312,24 @@ test("EvalPlus: results, samples and folders of solutions, with the prompt of th
   expect(await importPath(join(folder, "run"), choices)).toMatchObject({ lines: 2, inserted: 1, unchanged: 1 });
 });
 
+test("EvalPlus: results of thousands of samples are one record", async () => {
+  const items = join(folder, "many.jsonl");
+  await writeFile(items, JSON.stringify(TASK));
+  const entries = Array.from({ length: 2500 }, (_, index) => ({
+    task_id: "Demo/0",
+    solution: `def one(): return ${index}`,
+    base_status: index === 1 ? "pass" : "fail",
+    plus_status: null,
+  }));
+  const report = await importText("many.eval_results.json", JSON.stringify({ eval: { "Demo/0": entries } }), {
+    from: "evalplus",
+    model,
+    items,
+  });
+  expect(report).toMatchObject({ lines: 1, inserted: 2500, passed: 1, failedAnswers: 2499 });
+  expect(await database.connection.db.$count(failureCases)).toBe(2499);
+});
+
 test("EvalPlus: code is run where the log has no verdict and the items have tests", async () => {
   const items = join(folder, "tested.jsonl");
   await writeFile(items, JSON.stringify({ ...TASK, test: "def check(candidate):\n    assert candidate() == 1\n" }));

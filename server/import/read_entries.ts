@@ -1,5 +1,6 @@
 /** Records read, rendered, tokenised and checked: ready to store, or wrong with their place and mend. */
 import { extname } from "node:path";
+import { setImmediate } from "node:timers";
 import { InputError } from "../../gpu/errors.ts";
 import type { CheckItem, Detail, Verdict } from "../../schema/values.ts";
 import type { LoggedAnnotation } from "../annotate.ts";
@@ -39,6 +40,9 @@ export interface ReadParts {
   readonly checkers: Checkers;
 }
 
+/** Longest time that nobody else gets a turn, in milliseconds, unless a single record takes longer. */
+const TURN_MS = 20;
+
 class UnknownModel extends InputError {}
 
 /** Reads a batch in order; `before` records came earlier. */
@@ -48,7 +52,13 @@ export async function readEntries(
   parts: ReadParts,
 ): Promise<readonly Entry[]> {
   const entries: Entry[] = [];
+  let since = performance.now();
   for (const [index, record] of batch.entries()) {
+    // Tokenising keeps the thread busy: whoever else waits for the server gets a turn now and then.
+    if (performance.now() - since > TURN_MS) {
+      await new Promise((done) => setImmediate(done));
+      since = performance.now();
+    }
     const place = { ordinal: before + index + 1, where: record.where };
     try {
       if (record.text?.trim() === "") {
