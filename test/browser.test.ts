@@ -2,10 +2,7 @@
 /** The page in a real browser on the real server: what it shows is what the API says. */
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { build } from "vite";
-import { join } from "node:path";
 import { paint } from "../web/src/colour.ts";
-import { ROOT } from "../server/settings.ts";
 import { launchChromium } from "./browser_chromium.ts";
 import { type RunningServer, startServerProcess } from "./browser_server.ts";
 
@@ -18,7 +15,6 @@ let page: Page;
 const complaints: string[] = [];
 
 beforeAll(async () => {
-  await build({ configFile: join(ROOT, "web", "vite.config.ts"), logLevel: "warn" });
   server = await startServerProcess();
   browser = await launchChromium();
   page = await browser.newPage();

@@ -1,0 +1,161 @@
+/// <reference lib="dom" />
+/** Working in the page: models and files are added, cases are marked by hand, the graph is built and looked at. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ROOT } from "../server/settings.ts";
+import { launchChromium } from "./browser_chromium.ts";
+import { type RunningServer, startServerProcess } from "./browser_server.ts";
+
+let server: RunningServer;
+let browser: Browser;
+let page: Page;
+const complaints: string[] = [];
+
+beforeAll(async () => {
+  server = await startServerProcess();
+  browser = await launchChromium();
+  page = await browser.newPage();
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error") complaints.push(message.text());
+  });
+  await page.goto(`${server.address}/#/run`);
+});
+afterAll(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+const lines = (path: string) => readFileSync(join(ROOT, path), "utf8").trim().split("\n");
+const section = (title: string) => `section[aria-label="${title}"]`;
+
+test("a model is added by its directory, and a wrong one is refused in one line", async () => {
+  const form = section("Add a model");
+  await page.fill(`${form} input >> nth=0`, "demo-nowhere");
+  await page.click(`${form} button:has-text("Add")`);
+  expect(await page.textContent(`${form} [role=alert]`)).toContain("demo-nowhere");
+  await page.fill(`${form} input >> nth=0`, "demo-1m");
+  await page.click(`${form} button:has-text("Add")`);
+  await page.waitForSelector(`${form} :text("demo-1m is there.")`);
+});
+
+test("a file is imported, with the good lines stored and the bad ones told", async () => {
+  const form = section("Import answers or failure cases");
+  const [first = "", second = ""] = lines("models/demo-1m/failure-cases.jsonl");
+  const text = `${first}\n{"format":"culprit/1"}\n${second}\n`;
+  await page.setInputFiles(`${form} input[type=file]`, {
+    name: "cases.jsonl",
+    mimeType: "application/jsonl",
+    buffer: Buffer.from(text),
+  });
+  await page.click(`${form} button:has-text("Import")`);
+  await page.waitForSelector(`${form} .job[data-status=COMPLETED]`);
+  const job = await page.textContent(`${form} .job`);
+  expect(job).toContain("2 new");
+  expect(job).toContain("cases.jsonl:2:");
+});
+
+test("answers of an evaluation become open cases, counted by what became of them", async () => {
+  const form = section("Import answers or failure cases");
+  const [item = "{}"] = lines("models/benchmarks/demo-ifeval.jsonl");
+  const { prompt } = JSON.parse(item) as { prompt: string };
+  await page.selectOption(`${form} label:has-text("Format") select`, "IFEVAL");
+  await page.selectOption(`${form} label:has-text("Model that answered") select`, "demo-1m");
+  await page.fill(`${form} label:has-text("Benchmark items") input`, "demo-ifeval");
+  await page.setInputFiles(`${form} input[type=file]`, {
+    name: "answers.jsonl",
+    mimeType: "application/jsonl",
+    buffer: Buffer.from(JSON.stringify({ prompt, response: "A mouse, by the sea." })),
+  });
+  await page.click(`${form} button:has-text("Import")`);
+  await page.waitForSelector(
+    `${form} .job[data-status=COMPLETED]:has-text("answers.jsonl"), ${form} .job:has-text("1 new")`,
+  );
+  await page.click("a.name");
+  const open = await page.waitForSelector(".counts td:nth-child(4) a");
+  expect(await open.textContent()).toBe("1");
+  await open.click();
+  await page.waitForURL(/status=OPEN/);
+  await page.waitForFunction(() => document.querySelectorAll(".cases tbody tr").length === 1);
+  expect(await page.textContent(".cases tbody tr")).toContain("open");
+});
+
+test("the wrong and the right token are marked by clicking", async () => {
+  await page.click(".cases tbody a");
+  await page.waitForSelector(".completion-token");
+  expect(await page.textContent(".standing")).toMatch(/open.*The checker says/);
+  const tokens = await page.$$eval(".completion-token", (buttons) => buttons.map((button) => button.textContent));
+  expect(tokens.join("")).toContain("mouse");
+  await page.click(".completion-token >> nth=1");
+  await page.fill('label:has-text("Right token") input', " not one token of any kind");
+  await page.fill('label:has-text("Your name") input', "Ada");
+  await page.click('button:has-text("Store this pair")');
+  await page.waitForSelector(".annotate [role=alert]:not(:empty)");
+  await page.fill('label:has-text("Right token") input', " the");
+  await page.click('button:has-text("Store this pair")');
+  await page.waitForSelector(".standing li");
+  expect(await page.textContent(".standing li")).toContain("Ada: wrong token at 1 of the answer");
+});
+
+interface Shown {
+  readonly edges: number;
+  readonly columns: number;
+}
+
+const shown = () =>
+  page.$eval(".graph-canvas", (canvas): Shown => ({
+    edges: Number(canvas.getAttribute("data-edges")),
+    columns: Number(canvas.getAttribute("data-columns")),
+  }));
+
+test("the graph is built on request, filtered by its sliders, isolated by a click, and saved as it is shown", async () => {
+  await page.goto(`${server.address}/#/cases?status=CLEAN`);
+  await page.click(".cases tbody a >> nth=0");
+  await page.click('label:has-text("graph")');
+  await page.click("text=/^Compute AttnLRP graph$/");
+  await page.waitForSelector(".graph-canvas", { timeout: 60_000 });
+  const all = await shown();
+  expect(all.edges).toBeGreaterThan(4);
+
+  const slider = '.graph label:has-text("Weight at least") input';
+  await page.fill(slider, "34");
+  await page.waitForFunction(
+    (edges) => Number(document.querySelector(".graph-canvas")?.getAttribute("data-edges")) < edges,
+    all.edges,
+  );
+  const some = await shown();
+  expect(some.edges).toBeGreaterThan(0);
+
+  const saving = page.waitForEvent("download");
+  await page.click('button:has-text("JSON")');
+  const saved = JSON.parse(readFileSync(await (await saving).path(), "utf8"));
+  expect(saved.edges.length).toBe(some.edges);
+  expect(new Set(saved.nodes.map((node: { token: number }) => node.token)).size).toBe(some.columns);
+  const savingSvg = page.waitForEvent("download");
+  await page.click('button:has-text("SVG")');
+  const svg = readFileSync(await (await savingSvg).path(), "utf8");
+  expect(svg.match(/C/g)?.length).toBeGreaterThanOrEqual(some.edges);
+  expect(svg.match(/<circle/g)?.length).toBe(saved.nodes.length);
+
+  await page.fill(slider, "0");
+  await page.click("text=The strongest edges as a table");
+  await page.click(".graph details td button >> nth=0");
+  await page.waitForSelector("text=Paths through");
+  expect((await shown()).edges).toBeLessThanOrEqual(all.edges);
+  await page.click('.graph-foot button:has-text("Show all") >> nth=0');
+  await page.waitForFunction(
+    (edges) => Number(document.querySelector(".graph-canvas")?.getAttribute("data-edges")) === edges,
+    all.edges,
+  );
+
+  await page.focus(".graph-canvas");
+  await page.keyboard.press("+");
+  await page.keyboard.press("ArrowRight");
+  expect(await shown()).toEqual(all);
+});
+
+test("nothing went wrong in the page meanwhile", () => {
+  expect(complaints).toEqual([]);
+});
