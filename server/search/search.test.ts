@@ -292,6 +292,13 @@ test("a search that was stopped goes on where it was", async () => {
   const later = fakeModel(SCRIPT);
   const found = await run([none], later, {}, { sibling, states: ended.states });
   expect(found.outcomes.get(none)).toMatchObject({ kind: "clean", pair: { source: "sibling", position: 1 } });
+  // Own alternatives that the sibling proposes too are known: only what is new is decoded.
+  const tried = new Set(
+    ended.states.get(none)?.visited.flatMap(({ tried }) => tried.map(({ completion }) => completion)),
+  );
+  const decoded = later.asked.flat().map(({ inputIds, force }) => TOKENIZER.decode([...inputIds.slice(2), force]));
+  expect(decoded).toContain("ai");
+  expect(decoded.filter((prefix) => [...tried].some((answer) => answer.startsWith(prefix)))).toEqual([]);
 });
 
 test("only so many positions are visited as are asked for, and the note says so", async () => {

@@ -5,7 +5,7 @@
 import type { GenerateRequest, NextTokens, NextTokensRequest, TokenLogit } from "../../gpu/engine.ts";
 import type { Exclusion, Verdict } from "../../schema/values.ts";
 import { excludedBefore, outcomeAt, outcomeOfNone } from "./outcome.ts";
-import { openRollouts, type Rollouts } from "./rollouts.ts";
+import { openRollouts, type RolledOut, type Rollouts } from "./rollouts.ts";
 
 /** What is asked of the model that failed. */
 export interface SearchModel {
@@ -267,8 +267,15 @@ async function visit(
       // One more than wanted was asked for, since the target is usually among them.
       .slice(0, Math.max(0, proposed.length - 1));
   });
+  // What was tried before, as an own alternative or in a run that was stopped, is known by the case's state.
+  const before = jobs.map(({ active, position }) =>
+    new Map(
+      active.state.visited.filter((visited) => visited.position === position)
+        .flatMap(({ tried }) => tried.map((one) => [one.id, one] as const)),
+    )
+  );
   const wanted = jobs.flatMap(({ active: { searchCase }, position }, index) =>
-    (alternatives[index] ?? []).map(({ id }) => ({
+    (alternatives[index] ?? []).filter(({ id }) => !before[index]?.has(id)).map(({ id }) => ({
       searchCase,
       prefix: [...searchCase.completionIds.slice(0, position), id],
     }))
@@ -279,13 +286,10 @@ async function visit(
     position,
     proposedBy: active.state.phase,
     target: targetOf(active, position),
-    tried: (alternatives[index] ?? []).map(({ rank, id, logit }) => ({
-      rank,
-      id,
-      text: tokenizer.token(id),
-      logit,
-      ...answers[at++] as { readonly completion: string; readonly passed: boolean | null },
-    })),
+    tried: (alternatives[index] ?? []).map(({ rank, id, logit }) => {
+      const { completion, passed } = before[index]?.get(id) ?? answers[at++] as RolledOut;
+      return { rank, id, text: tokenizer.token(id), logit, completion, passed };
+    }),
   }));
 }
 
