@@ -63,15 +63,16 @@ test("answers of an evaluation become open cases, counted by what became of them
   const { prompt } = JSON.parse(item) as { prompt: string };
   await page.selectOption(`${form} label:has-text("Format") select`, "IFEVAL");
   await page.selectOption(`${form} label:has-text("Model that answered") select`, "demo-1m");
-  await page.fill(`${form} label:has-text("Benchmark items") input`, "demo-ifeval");
+  await page.fill(`${form} label:has-text("Benchmark items") input`, "benchmarks/demo-ifeval.jsonl");
   await page.setInputFiles(`${form} input[type=file]`, {
     name: "answers.jsonl",
     mimeType: "application/jsonl",
     buffer: Buffer.from(JSON.stringify({ prompt, response: "A mouse, by the sea." })),
   });
   await page.click(`${form} button:has-text("Import")`);
-  await page.waitForSelector(
-    `${form} .job[data-status=COMPLETED]:has-text("answers.jsonl"), ${form} .job:has-text("1 new")`,
+  await page.waitForFunction(
+    (form) => /1 new/.test(document.querySelector(`${form} .job[data-status=COMPLETED]`)?.textContent ?? ""),
+    form,
   );
   await page.click("a.name");
   const open = await page.waitForSelector(".counts td:nth-child(4) a");
