@@ -5,7 +5,6 @@ import { getLogger } from "@logtape/logtape";
 import { eq } from "drizzle-orm";
 import { jobs, models } from "../schema/tables.ts";
 import { addModel } from "./add_model.ts";
-import { addShippedBenchmarks } from "./benchmarks.ts";
 import type { Server } from "./serve.ts";
 import { ROOT } from "./settings.ts";
 
@@ -17,9 +16,8 @@ const DEMO = join(ROOT, "models", "demo-1m");
  */
 const FILES = ["failure-cases.jsonl", "failure-cases-divergence.jsonl"];
 
-/** Adds the shipped benchmarks, and the demo when no model was ever added. The keys make a run that was cut short go on where it was. */
+/** Adds the demo when no model was ever added. The keys make a run that was cut short go on where it was. */
 export async function addDemo({ connection: { db }, services }: Server): Promise<void> {
-  await addShippedBenchmarks(db);
   const files = FILES.filter((file) => existsSync(join(DEMO, file)));
   if (!existsSync(join(DEMO, "config.json")) || files.length === 0) return;
   const known = await db.select({ directory: models.directory }).from(models).limit(2);

@@ -1,6 +1,7 @@
 /** `culprit serve`: the server with its page, its database and its worker. */
 import process from "node:process";
 import { InputError } from "../../gpu/errors.ts";
+import { addShippedBenchmarks } from "../benchmarks.ts";
 import { addDemo } from "../demo.ts";
 import { messageOf } from "../consumer.ts";
 import { startLogging } from "../logging.ts";
@@ -27,6 +28,9 @@ async function run(context: VerbContext): Promise<void> {
   await startLogging(verbose ? "debug" : "info");
   const server = await startServer(settings, { worker: values["no-worker"] !== true });
   await out(json ? `${JSON.stringify({ event: "listening", address: server.address })}\n` : `${server.address}\n`);
+  await addShippedBenchmarks(server.connection.db).catch((error) =>
+    note(`The benchmarks that come with the project were not added: ${messageOf(error)}\n`)
+  );
   if (values["demo"] === true) {
     addDemo(server).catch((error) => note(`The demo was not added: ${messageOf(error)}\n`));
   }
