@@ -36,8 +36,7 @@ export async function attributeAll(
   options: RunOptions,
 ): Promise<AttributionResult[]> {
   const { device, model: { config }, keepBytes } = runner;
-  // An empty device takes what a prompt of a single panel needs; the memory that is free is the caller's to check.
-  const limits = { bytes: Math.max(2 ** 30, 4 * keepBytes), keepBytes, bindingBytes: device.info.bindingBytes };
+  const limits = { bytes: runner.passBytes ?? Infinity, keepBytes, bindingBytes: device.info.bindingBytes };
   const packs = planPacks(requests, packRows(config, limits));
   const results = new Array<AttributionResult>(requests.length);
   for (const [index, pack] of packs.entries()) {

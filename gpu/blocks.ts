@@ -251,6 +251,11 @@ export function openTargetSpace(
   return allocateGradients(workspace, targets, rows, cutByWindow(config, cut));
 }
 
+/** Scores of one head that are computed for a sequence, hidden ones in its blocks included. */
+export function scoreCells({ heads }: ModelConfig, length: number, window: number | null): number {
+  return cutScores(heads, { firstRow: 0, length }, window).reduce((sum, { queries, keys }) => sum + queries * keys, 0);
+}
+
 /** Device bytes of the blocks of scores of a GradientSpace whose blocks are whole, for each target of `length` tokens. */
 export function targetScoreBytes(config: ModelConfig, length: number): number {
   const blocks = cutByWindow(config, (window) => cutScores(config.heads, { firstRow: 0, length }, window));

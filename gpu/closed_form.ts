@@ -26,6 +26,8 @@ import {
   binOf,
   type EdgeRow,
   type Edges,
+  type EmittedEdges,
+  filterEdges,
   type MassBin,
   massBin,
   orderEdges,
@@ -41,12 +43,16 @@ export interface TileLimits {
   readonly hostBytes: number;
   /** Tiles up to these bytes stay on the device between the two passes; beyond, they are computed again. */
   readonly keptBytes: number;
+  /** Edges read back before those are dropped which the graph's budget cannot take. */
+  readonly pendingEdges: number;
 }
 
-export const TILE_LIMITS: TileLimits = { hostBytes: 2 ** 20, keptBytes: 2 ** 27 };
+export const TILE_LIMITS: TileLimits = { hostBytes: 2 ** 20, keptBytes: 2 ** 27, pendingEdges: 2 ** 20 };
 
 /** Edges that are emitted before they are read back, when no more are to be expected. */
-const EMITTED_EDGES = 2 ** 21;
+const EMITTED_EDGES = 2 ** 20;
+/** Edges that are read back at once. */
+const READ_EDGES = 2 ** 18;
 
 /** (ov, qk) of each head for edges, in their order: [edges, heads, 2]. */
 export interface HeadTerms {
@@ -60,6 +66,8 @@ export interface Above {
   readonly reached: Uint8Array;
   /** |weight| that edges must exceed to stay within the graph's budget. */
   readonly floor: number;
+  /** The same when edges of this transition are held besides. */
+  floorWith(pending: readonly Edges[]): number;
 }
 
 /** Collects the edges of a block. */
@@ -153,6 +161,7 @@ export function openCollector(
             rows: workspace.rows,
             targets,
             mass: request.mass,
+            pendingEdges: limits.pendingEdges,
             above,
           });
         return { ...reduced, ...await headTerms(reduced.edges) };
@@ -241,27 +250,48 @@ interface EmitArguments {
   readonly rows: number;
   readonly targets: readonly number[];
   readonly mass: number;
+  readonly pendingEdges: number;
   readonly above: Above;
 }
 
 /** The second pass: the histogram gives the bin of the threshold, the edges from there on are emitted and read. */
-async function emit({ device, buffers, blocks, tile, rows, targets, mass, above }: EmitArguments): Promise<Reduced> {
+async function emit(
+  { device, buffers, blocks, tile, rows, targets, mass, pendingEdges, above }: EmitArguments,
+): Promise<Reduced> {
   const { histogram, counters, flags, capacity } = buffers;
   const out = buffers.emitted as GPUBuffer;
   const counted = readHistogram(await device.read(histogram, 0, HISTOGRAM_BYTES));
   const found = massBin(counted, mass);
   writeFlags(device, flags, rows, targets, above.reached);
   const expected = found.countAbove + (counted.counts[found.bin] as number);
-  const emission = { counters, out, capacity, bin: found.bin, floor: above.floor };
-  const parts: Edges[] = [];
+  let { floor } = above;
+  let parts: Edges[] = [];
+  let pending = 0;
   let reaching = 0;
   const marks = new Uint8Array(above.reached.length);
+  const aboveBin = (edges: Edges) => filterEdges(edges, (edge) => binOf(bitsOf(edges)[edge] as number) !== found.bin);
   const collect = async () => {
     const read = readCounters(await device.read(counters, 0, counterBytes(rows)));
     if (read.emitted > capacity) throw new Error(`${read.emitted} edges emitted where ${capacity} fit`);
     reaching += read.reaching;
     for (let token = 0; token < marks.length; token++) if (read.marks[token]) marks[token] = 1;
-    if (read.emitted > 0) parts.push(readEmitted(await device.read(out, 0, read.emitted * EDGE_WORDS * 4)));
+    for (let first = 0; first < read.emitted; first += READ_EDGES) {
+      const count = Math.min(READ_EDGES, read.emitted - first);
+      const edges = readEmitted(await device.read(out, first * EDGE_WORDS * 4, count * EDGE_WORDS * 4));
+      parts.push(edges);
+      pending += count;
+      if (pending < pendingEdges) continue;
+      // Those of the threshold's bin stay until the threshold is known.
+      floor = above.floorWith(parts.map(aboveBin));
+      parts = [joinEdges(parts.map((part) => {
+        const bits = bitsOf(part);
+        return filterEdges(
+          part,
+          (edge) => binOf(bits[edge] as number) === found.bin || Math.abs(part.weights[edge] as number) > floor,
+        );
+      }))];
+      pending = 0;
+    }
     device.clear(counters);
   };
   device.clear(counters);
@@ -272,27 +302,30 @@ async function emit({ device, buffers, blocks, tile, rows, targets, mass, above 
       await collect();
       waiting = 0;
     }
-    emitEdges(device, block, tile(block), flags, emission);
+    emitEdges(device, block, tile(block), flags, { counters, out, capacity, bin: found.bin, floor });
     waiting += most;
   }
   await collect();
-  return finishEmitted(joinEdges(parts), found, { reaching, marks, above });
+  return finishEmitted(joinEdges(parts), found, { reaching, marks, reached: above.reached, floor });
 }
 
 /** The exact threshold, out of its bin's edges, and what stays. */
 function finishEmitted(
   emitted: Edges,
   found: MassBin,
-  { reaching, marks, above }: { readonly reaching: number; readonly marks: Uint8Array; readonly above: Above },
+  { reaching, marks, reached, floor }: Pick<EmittedEdges, "reaching" | "marks" | "reached" | "floor">,
 ): Reduced {
-  const bits = new Uint32Array(emitted.weights.buffer, emitted.weights.byteOffset, emitted.weights.length);
+  const bits = bitsOf(emitted);
   const inBin = Float32Array.from(
     emitted.weights.filter((_, edge) => binOf(bits[edge] as number) === found.bin),
     Math.abs,
   );
   const threshold = thresholdIn(inBin, found);
-  return reduceEmitted(orderEdges(emitted, marks.length), { found, threshold, reaching, marks, ...above });
+  return reduceEmitted(orderEdges(emitted, marks.length), { found, threshold, reaching, marks, reached, floor });
 }
+
+/** The bits of edges' weights. */
+const bitsOf = ({ weights }: Edges) => new Uint32Array(weights.buffer, weights.byteOffset, weights.length);
 
 function joinEdges(parts: readonly Edges[]): Edges {
   const count = sum(parts.map(({ weights }) => weights.length));

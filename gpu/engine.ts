@@ -329,11 +329,37 @@ export interface LoadedModel {
   dispose(): void;
 }
 
+/** A run that can be planned: attributions, or a graph. */
+export type PlannedRun =
+  | { readonly kind: "attribute"; readonly requests: readonly AttributionRequest[] }
+  | { readonly kind: "graph"; readonly request: GraphRequest };
+
+/** What a run will take, loading the model included; docs/planning.md. */
+export interface RunPlan {
+  /** Largest sum of device memory. */
+  readonly gpuBytes: number;
+  /**
+   * Largest resident memory of the process beside gpuBytes. A software adapter's device memory is the process's own, so
+   * there gpuBytes + hostBytes is its largest resident memory.
+   */
+  readonly hostBytes: number;
+  /** From the loaded model to the result, the first in its process. */
+  readonly seconds: number;
+  readonly fits: boolean;
+  /** One line that says with which numbers. */
+  readonly why: string;
+}
+
 export interface Engine {
   readonly adapter: AdapterInfo;
   /** Resolves with the driver's reason when the device is lost; the process should then be replaced. */
   readonly lost: Promise<string>;
   /** Loads a Hugging Face style model directory. Throws InputError when a file is missing, broken or not supported. */
   loadModel(directory: string, options?: RunOptions): Promise<LoadedModel>;
+  /**
+   * Predicts what a run with a model would take, without loading it; a short probe of the adapter's speed is measured
+   * once and kept. Throws InputError as the run itself would for bad requests and directories.
+   */
+  plan(directory: string, run: PlannedRun): Promise<RunPlan>;
   close(): void;
 }

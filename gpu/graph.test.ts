@@ -118,9 +118,9 @@ describe.each(["qwen3", "olmo3"] as const)(
     afterAll(() => rmSync(folder, { recursive: true }));
     const random = seededRandom(5);
     const limits = {
-      "on the host": { hostBytes: Infinity, keptBytes: Infinity },
-      "on the device, tiles kept": { hostBytes: 0, keptBytes: Infinity },
-      "on the device, tiles computed again": { hostBytes: 0, keptBytes: 0 },
+      "on the host": { hostBytes: Infinity, keptBytes: Infinity, pendingEdges: Infinity },
+      "on the device, tiles kept": { hostBytes: 0, keptBytes: Infinity, pendingEdges: Infinity },
+      "on the device, tiles computed again": { hostBytes: 0, keptBytes: 0, pendingEdges: 1 },
     };
     beforeAll(() => {
       writeRandomModel(
@@ -146,7 +146,7 @@ describe.each(["qwen3", "olmo3"] as const)(
     });
 
     test.each(
-      [["attnlrp", 0.85, 200_000, "last"], ["cplrp", 0.95, 3_000, "all"]] as const,
+      [["attnlrp", 0.85, 200_000, "last"], ["cplrp", 0.95, 300, "all"]] as const,
     )("%s", async (rule, mass, edgeBudget, reach) => {
       const inputIds = Array.from({ length: tokens }, () => random.integer(0, 63));
       const settings = { inputIds, target: 5, contrast: 6, rule, mass, minRelevance: 1e-4, edgeBudget, reach } as const;
@@ -157,7 +157,7 @@ describe.each(["qwen3", "olmo3"] as const)(
         model.dispose();
       }
       const edgeCount = results[0]!.transitions.reduce((sum, { edges }) => sum + edges.weights.length, 0);
-      expect(edgeCount).toBeGreaterThan(500);
+      expect(edgeCount).toBeGreaterThan(250);
       for (const { transitions } of results.slice(1)) expect(transitions).toEqual(results[0]!.transitions);
     });
   },

@@ -137,7 +137,7 @@ async function walkBack(
     : undefined;
   const pruner = openPruner(tokens, settings);
   const chosen: Chosen[] = [];
-  const above = () => ({ reached: pruner.reached(), floor: pruner.floor() });
+  const above = () => ({ reached: pruner.reached(), floor: pruner.floor(), floorWith: pruner.floorWith });
   const add = (target: number, targets: readonly number[], reduced: Reduced & { readonly heads?: HeadTerms }) => {
     const { edges: _, reached: __, ...numbers } = reduced;
     const source = listed[listed.indexOf(target) - 1] as number;

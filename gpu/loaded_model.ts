@@ -3,9 +3,10 @@ import { attributeAll } from "./attribution.ts";
 import { TILE_LIMITS, type TileLimits } from "./closed_form.ts";
 import { tune } from "./autotune.ts";
 import type { Device } from "./dawn.ts";
-import type { AttributionRequest, AttributionResult, LoadedModel, RunOptions, ScoreRequest } from "./engine.ts";
+import type { AttributionRequest, AttributionResult, LoadedModel, PlannedRun, RunOptions, ScoreRequest } from "./engine.ts";
 import { buildComponentEdges, checkComponentEdges } from "./component_edges.ts";
 import { attributeComponents, checkNodes } from "./components.ts";
+import { freeBytesFor, refuseWhatDoesNotFit } from "./fit.ts";
 import { InputError } from "./errors.ts";
 import { checkGenerateRequest, generateBatch } from "./generate.ts";
 import { buildGraph, checkGraphRequest } from "./graph.ts";
@@ -19,7 +20,7 @@ import { scoreAll } from "./score.ts";
 import { freeWeights, loadWeights, type Weights } from "./weights.ts";
 
 /** Block states are kept for the backward pass up to this many bytes; beyond it they are computed again. */
-const KEEP_BYTES = 2 ** 30;
+export const KEEP_BYTES = 2 ** 30;
 
 export interface LoadOptions extends RunOptions {
   /** Largest sum of block states kept instead of computed again, bytes. */
@@ -29,7 +30,7 @@ export interface LoadOptions extends RunOptions {
 }
 
 /** Checks a request against a model. Throws InputError naming the argument. */
-function checkRequest(config: ModelConfig, { inputIds, target, contrast }: AttributionRequest): void {
+export function checkRequest(config: ModelConfig, { inputIds, target, contrast }: AttributionRequest): void {
   checkIds(config, inputIds);
   for (const [where, id] of [["target", target], ["contrast", contrast]] as const) {
     if (id !== undefined) checkId(config, id, where);
@@ -105,33 +106,46 @@ export async function loadModel(device: Device, directory: string, options: Load
     queue = turn.catch(() => {});
     return turn;
   }
+  /** Runs in turn what fits into the memory that is free then. Throws InputError, with the numbers, for what does not. */
+  function fitting<T>(run: PlannedRun, work: (runner: Runner) => Promise<T>): Promise<T> {
+    return inTurn(async () => {
+      const free = freeBytesFor(device);
+      const bounded = { ...runner, passBytes: free };
+      await refuseWhatDoesNotFit(bounded, run, free);
+      return await work(bounded);
+    });
+  }
   return {
     directory: model.directory,
     config: model.config,
     adapter: device.info,
     async attribute(request, runOptions = {}) {
       checkRequest(model.config, request);
-      const [result] = await inTurn(() => attributeAll(runner, [request], runOptions));
+      const run = { kind: "attribute", requests: [request] } as const;
+      const [result] = await fitting(run, (bounded) => attributeAll(bounded, [request], runOptions));
       return result as AttributionResult;
     },
     attributeMany(requests, runOptions = {}) {
       requests.forEach((request) => checkRequest(model.config, request));
-      return inTurn(() => attributeAll(runner, requests, runOptions));
+      const run = { kind: "attribute", requests } as const;
+      return fitting(run, (bounded) => attributeAll(bounded, requests, runOptions));
     },
     async graph(request, runOptions = {}) {
       checkRequest(model.config, request);
       checkGraphRequest(model.config, request);
-      return await inTurn(() => buildGraph(runner, request, runOptions));
+      return await fitting({ kind: "graph", request }, (bounded) => buildGraph(bounded, request, runOptions));
     },
     async components(request, runOptions = {}) {
       checkRequest(model.config, request);
       checkNodes(model.config, request);
-      return await inTurn(() => attributeComponents(runner, request, runOptions));
+      const run = { kind: "attribute", requests: [request] } as const;
+      return await fitting(run, (bounded) => attributeComponents(bounded, request, runOptions));
     },
     async componentEdges(request, runOptions = {}) {
       checkRequest(model.config, request);
       checkComponentEdges(model.config, request);
-      return await inTurn(() => buildComponentEdges(runner, request, runOptions));
+      const run = { kind: "graph", request: { ...request, transitions: [0, model.config.layers] } } as const;
+      return await fitting(run, (bounded) => buildComponentEdges(bounded, request, runOptions));
     },
     async generate(requests, runOptions = {}) {
       for (const request of requests) {

@@ -2,6 +2,7 @@
 import { openDevice } from "./dawn.ts";
 import type { Engine } from "./engine.ts";
 import { loadModel } from "./loaded_model.ts";
+import { planRun } from "./plan.ts";
 
 export type * from "./engine.ts";
 export { RULES } from "./engine.ts";
@@ -17,6 +18,7 @@ export async function openEngine(options: { readonly adapter?: string } = {}): P
     adapter: device.info,
     lost: device.lost,
     loadModel: (directory, loadOptions) => loadModel(device, directory, loadOptions),
+    plan: (directory, run) => planRun(device, directory, run),
     close: () => device.close(),
   };
 }

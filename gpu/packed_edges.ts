@@ -40,7 +40,7 @@ export async function packedRows(
   options: RunOptions,
 ): Promise<EdgeRow[]> {
   const { model: { config } } = runner;
-  const waiting = [...tokens];
+  const waiting = runner.rehearsal ? tokens.slice(-targetsInPack(config, pass.workspace.rows)) : [...tokens];
   const edgeRows: EdgeRow[] = [];
   while (waiting.length > 0) {
     // A target touches only positions up to its own: those with as many panels of positions go together.

@@ -35,6 +35,10 @@ export interface Runner {
   readonly weights: Weights;
   readonly keepBytes: number;
   readonly tiles: TileLimits;
+  /** Device bytes that a pass may take; as many as it needs when it is not known. */
+  readonly passBytes?: number | undefined;
+  /** Nothing is computed, only counted: one pack of targets stands for all. */
+  readonly rehearsal?: boolean;
 }
 
 /** A token of a sequence of a pass. */

@@ -223,6 +223,8 @@ export interface Pruner {
   reached(): Uint8Array;
   /** |weight| that an edge must exceed to stay within the budget, by what is known so far. */
   floor(): number;
+  /** The same when these edges of the next transition, which reach, are held besides. */
+  floorWith(pending: readonly Edges[]): number;
   /** Takes the next transition. */
   add(reduced: Reduced): void;
   /** The edges that stay, in the order in which transitions were added. */
@@ -250,6 +252,7 @@ export function openPruner(
   return {
     reached: () => reached,
     floor: () => floor,
+    floorWith: (pending) => Math.max(floor, budgetBorder([...held, ...pending], settings.edgeBudget)),
     add(reduced) {
       held.push(reduced.edges);
       if (settings.reach === "last") reached = reduced.reached;

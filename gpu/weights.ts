@@ -52,7 +52,7 @@ export interface Weights {
 /** Host bytes of one slice that is read, packed and written. */
 const SLICE_BYTES = 8 * 2 ** 20;
 /** Bytes written before waiting for the device, which stages them in host memory. */
-const FLUSH_BYTES = 64 * 2 ** 20;
+export const FLUSH_BYTES = 64 * 2 ** 20;
 
 interface Part {
   readonly name: string;
@@ -76,14 +76,29 @@ function typeOf(dtype: string) {
  * Loads all weights. Progress counts bytes of the files. Throws InputError for NaN or infinite weights.
  * On failure nothing stays on the device.
  */
-export async function loadWeights(device: Device, model: ModelDirectory, options: RunOptions = {}): Promise<Weights> {
+export function loadWeights(device: Device, model: ModelDirectory, options: RunOptions = {}): Promise<Weights> {
+  return makeWeights(device, model, options, true);
+}
+
+/** Allocates all weights as `loadWeights` does, and leaves them zero. */
+export function layOutWeights(device: Device, model: ModelDirectory): Promise<Weights> {
+  return makeWeights(device, model, {}, false);
+}
+
+async function makeWeights(
+  device: Device,
+  model: ModelDirectory,
+  options: RunOptions,
+  filled: boolean,
+): Promise<Weights> {
   const owned: GPUBuffer[] = [];
+  const allocate = (bytes: number, label: string) => {
+    const buffer = device.allocate(bytes, label);
+    owned.push(buffer);
+    return buffer;
+  };
   try {
-    return await readWeights(device, model, options, (bytes, label) => {
-      const buffer = device.allocate(bytes, label);
-      owned.push(buffer);
-      return buffer;
-    });
+    return await readWeights(device, model, options, allocate, filled);
   } catch (error) {
     owned.forEach((buffer) => device.free(buffer));
     throw error;
@@ -95,6 +110,7 @@ async function readWeights(
   model: ModelDirectory,
   options: RunOptions,
   allocate: Device["allocate"],
+  filled: boolean,
 ): Promise<Weights> {
   const { config } = model;
   const total = [...model.tensors.values()].reduce((sum, { info }) => sum + info.bytes, 0);
@@ -132,7 +148,7 @@ async function readWeights(
       const label = `${parts[0]?.name} rows ${firstRow}+${shard.rows}`;
       const buffer = allocate(panelBytes(shard.rows, columns, type), label);
       shards.push({ ...shard, buffer });
-      for (let start = 0; start < shard.rows; start += sliceRows) {
+      for (let start = 0; filled && start < shard.rows; start += sliceRows) {
         const count = Math.min(sliceRows, shard.rows - start);
         const source = new Elements(count * columns);
         for (const part of parts) readRows(model, part, firstRow + start, count, columns, source);
@@ -147,8 +163,8 @@ async function readWeights(
 
   function vector(...names: string[]): GPUBuffer {
     const values = names.map((name) => {
-      const { shape } = model.tensor(name).info;
-      return readRowAsNumbers(model, name, 0, shape[0] as number);
+      const length = model.tensor(name).info.shape[0] as number;
+      return filled ? readRowAsNumbers(model, name, 0, length) : new Float32Array(length);
     });
     const padded = new Float32Array(values.reduce((sum, value) => sum + columns4(value.length) * 4, 0));
     let at = 0;

@@ -13,6 +13,8 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
   "generate": () => import("./cli/generate.ts"),
   "attribute": () => import("./cli/attribute.ts"),
   "graph": () => import("./cli/graph.ts"),
+  "plan attribute": async () => ({ verb: (await import("./cli/plan.ts")).planAttribute }),
+  "plan graph": async () => ({ verb: (await import("./cli/plan.ts")).planGraph }),
   "mask": () => import("./cli/mask.ts"),
   "serve": () => import("./cli/serve.ts"),
   "worker": () => import("./cli/worker.ts"),

@@ -1,4 +1,7 @@
 /** `culprit attribute`: which input tokens made the model prefer the target to the contrast. */
+import type { AttributionRequest, NodePlace } from "../../gpu/engine.ts";
+import { InputError } from "../../gpu/errors.ts";
+import type { ModelConfig } from "../../gpu/model/config.ts";
 import {
   ATTRIBUTION_OPTIONS,
   ATTRIBUTION_USAGE,
@@ -7,25 +10,68 @@ import {
 } from "./attribution_arguments.ts";
 import { attributionJson } from "./attribution_json.ts";
 import { describeAttribution } from "./attribution_table.ts";
-import type { Verb, VerbContext } from "./verb.ts";
+import {
+  COMPONENT_OPTIONS,
+  componentsJson,
+  describeComponents,
+  parseNodes,
+  readComponents,
+  runComponents,
+} from "./component_arguments.ts";
+import { optionText, type Verb, type VerbContext } from "./verb.ts";
 import { withModel } from "./with_model.ts";
 
 export const verb: Verb = {
   name: "attribute",
   summary: "Shows which input tokens made the model prefer the wrong token to the right one",
-  usage: `attribute ${ATTRIBUTION_USAGE} [--json]`,
+  usage: `attribute ${ATTRIBUTION_USAGE} [--components K [--nodes NODES]] [--into TARGETS [--from LAYERS]] [--json]`,
   example: attributionExample("attribute"),
-  options: ATTRIBUTION_OPTIONS,
+  options: {
+    ...ATTRIBUTION_OPTIONS,
+    ...COMPONENT_OPTIONS,
+    nodes: {
+      type: "string",
+      value: "NODES",
+      help: "nodes of --components, as 3:12,4:12 (layer:token; default: the last token of every layer)",
+    },
+  },
   run,
 };
 
 async function run(context: VerbContext): Promise<void> {
-  const { model, request, tokenizer } = await readAttributionRequest(context, verb);
-  const result = await withModel(context, model, (loaded, options) => loaded.attribute(request, options));
+  const { model, request, config, tokenizer } = await readAttributionRequest(context, verb);
+  const wanted = await readComponents(context, config, request);
+  const nodesText = optionText(context, "nodes");
+  const places = nodesText === undefined ? undefined : parseNodes(nodesText, "--nodes");
+  if (places && wanted.top === undefined) {
+    throw new InputError("says nothing without --components", "--nodes", "give --components K too");
+  }
+  if (places) await checkPlaces(config, request, places);
+  const { result, nodes, edges } = await withModel(context, model, async (loaded, options) => {
+    const result = await loaded.attribute(request, options);
+    return { result, ...await runComponents(loaded, request, wanted, places, options) };
+  });
   const tokens = tokenizer ? request.inputIds.map(tokenizer.token) : null;
   if (context.json) {
-    await context.out(`${JSON.stringify(attributionJson(result, tokens, context.values["layers"] === true))}\n`);
+    const json = attributionJson(result, tokens, context.values["layers"] === true);
+    await context.out(`${JSON.stringify({ ...json, ...componentsJson(nodes, edges) })}\n`);
   } else {
     await context.out(describeAttribution(result, tokenizer, context.colour));
+    await context.out(describeComponents(nodes, edges, request.inputIds, tokenizer, context.colour));
+  }
+}
+
+/** The engine's own check, before a model is loaded. */
+async function checkPlaces(
+  config: ModelConfig,
+  request: AttributionRequest,
+  nodes: readonly NodePlace[],
+): Promise<void> {
+  const { checkNodes } = await import("../../gpu/components.ts");
+  try {
+    checkNodes(config, { ...request, nodes });
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError(error.what, "--nodes", error.mend);
   }
 }

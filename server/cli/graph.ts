@@ -1,5 +1,5 @@
 /** `culprit graph`: how relevance travels between tokens, layer by layer. */
-import type { GraphRequest } from "../../gpu/engine.ts";
+import type { GraphRequest, GraphResult, NodePlace } from "../../gpu/engine.ts";
 import { InputError } from "../../gpu/errors.ts";
 import type { ModelConfig } from "../../gpu/model/config.ts";
 import {
@@ -7,56 +7,97 @@ import {
   ATTRIBUTION_USAGE,
   attributionExample,
   readAttributionRequest,
+  type ReadRequest,
 } from "./attribution_arguments.ts";
-import { graphJson } from "./graph_json.ts";
+import {
+  COMPONENT_OPTIONS,
+  componentsJson,
+  describeComponents,
+  readComponents,
+  runComponents,
+} from "./component_arguments.ts";
+import { graphJson, graphNodes } from "./graph_json.ts";
 import { describeGraph } from "./graph_table.ts";
-import { optionText, type Verb, type VerbContext } from "./verb.ts";
+import { optionText, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
 import { withModel } from "./with_model.ts";
 
 const REACHES = ["last", "all"] as const;
 
+/** Options that say what graph is built. */
+export const GRAPH_OPTIONS: Readonly<Record<string, VerbOption>> = {
+  ...ATTRIBUTION_OPTIONS,
+  // The defaults are those of GRAPH_DEFAULTS, whose file would load the GPU's driver for the help.
+  transitions: {
+    type: "string",
+    value: "LAYERS",
+    help: "node layers to join, as 0,5,12,28; 0 = embeddings (default: every adjacent pair)",
+  },
+  mass: { type: "string", value: "SHARE", help: "share of |weight| that a transition keeps", default: "0.85" },
+  "min-relevance": {
+    type: "string",
+    value: "LOGITS",
+    help: "only targets above this |relevance| get edges; 0: all",
+    default: "0.01",
+  },
+  reach: {
+    type: "string",
+    value: "REACH",
+    help: "last: only edges that lead to the last token; all: the others too",
+    default: "last",
+  },
+  "edge-budget": { type: "string", value: "N", help: "edges that the graph keeps at most", default: "200000" },
+  heads: { type: "boolean", help: "with --json: each edge by head; adjacent layers, attnlrp and cplrp only" },
+};
+
+/** How the help writes them. */
+export const GRAPH_USAGE = `${ATTRIBUTION_USAGE} [--transitions LAYERS] [--mass SHARE] [--min-relevance LOGITS] ` +
+  "[--reach last|all] [--edge-budget N] [--heads]";
+
 export const verb: Verb = {
   name: "graph",
   summary: "Shows between which tokens and layers the preference for the wrong token travelled",
-  usage: `graph ${ATTRIBUTION_USAGE} [--transitions LAYERS] [--mass SHARE] [--min-relevance LOGITS] ` +
-    "[--reach last|all] [--edge-budget N] [--heads] [--json]",
+  usage: `graph ${GRAPH_USAGE} [--components K] [--into TARGETS [--from LAYERS]] [--json]`,
   example: attributionExample("graph"),
-  options: {
-    ...ATTRIBUTION_OPTIONS,
-    // The defaults are those of GRAPH_DEFAULTS, whose file would load the GPU's driver for the help.
-    transitions: {
-      type: "string",
-      value: "LAYERS",
-      help: "node layers to join, as 0,5,12,28; 0 = embeddings (default: every adjacent pair)",
-    },
-    mass: { type: "string", value: "SHARE", help: "share of |weight| that a transition keeps", default: "0.85" },
-    "min-relevance": {
-      type: "string",
-      value: "LOGITS",
-      help: "only targets above this |relevance| get edges; 0: all",
-      default: "0.01",
-    },
-    reach: {
-      type: "string",
-      value: "REACH",
-      help: "last: only edges that lead to the last token; all: the others too",
-      default: "last",
-    },
-    "edge-budget": { type: "string", value: "N", help: "edges that the graph keeps at most", default: "200000" },
-    heads: { type: "boolean", help: "with --json: each edge by head; adjacent layers, attnlrp and cplrp only" },
-  },
+  options: { ...GRAPH_OPTIONS, ...COMPONENT_OPTIONS },
   run,
 };
 
-async function run(context: VerbContext): Promise<void> {
+/** Reads and checks all that a graph needs, before any GPU is touched. Throws InputError. */
+export async function readGraphRequest(
+  context: VerbContext,
+  verb: Verb,
+): Promise<ReadRequest & { readonly request: GraphRequest }> {
   const graphOptions = parseGraphOptions(context);
-  const { model, request: attribution, config, tokenizer } = await readAttributionRequest(context, verb);
-  const request: GraphRequest = { ...attribution, ...graphOptions };
-  await check(config, request);
-  const result = await withModel(context, model, (loaded, options) => loaded.graph(request, options));
-  if (!context.json) return await context.out(describeGraph(result, tokenizer, context.colour));
+  const read = await readAttributionRequest(context, verb);
+  const request: GraphRequest = { ...read.request, ...graphOptions };
+  await check(read.config, request);
+  return { ...read, request };
+}
+
+async function run(context: VerbContext): Promise<void> {
+  const { model, request, config, tokenizer } = await readGraphRequest(context, verb);
+  const wanted = await readComponents(context, config, request);
+  const { result, nodes, edges } = await withModel(context, model, async (loaded, options) => {
+    const result = await loaded.graph(request, options);
+    return { result, ...await runComponents(loaded, request, wanted, componentNodes(result), options) };
+  });
+  if (!context.json) {
+    await context.out(describeGraph(result, tokenizer, context.colour));
+    return await context.out(describeComponents(nodes, edges, request.inputIds, tokenizer, context.colour));
+  }
   const tokens = tokenizer ? request.inputIds.map(tokenizer.token) : null;
-  for (const piece of graphJson(result, tokens, context.values["layers"] === true)) await context.out(piece);
+  const more = componentsJson(nodes, edges);
+  for (const piece of graphJson(result, tokens, context.values["layers"] === true, more)) await context.out(piece);
+}
+
+/** Nodes of a graph whose heads and neurons are given at most: those of largest |relevance|. */
+const MOST_NODES = 1000;
+
+function componentNodes(result: GraphResult): readonly NodePlace[] {
+  return graphNodes(result).filter(({ layer }) => layer > 0)
+    .toSorted((a, b) => Math.abs(b.relevance) - Math.abs(a.relevance)).slice(0, MOST_NODES)
+    .toSorted((a, b) => a.layer - b.layer || a.token - b.token)
+    .map(({ layer, token }) => ({ layer, token }));
 }
 
 type GraphOptions = Omit<GraphRequest, "inputIds" | "target" | "contrast" | "rule">;
@@ -91,7 +132,7 @@ function parseNumber(context: VerbContext, name: string): number {
   throw new InputError(
     `${JSON.stringify(text)} is not a number`,
     `--${name}`,
-    `give a number, as ${verb.options[name]?.default}`,
+    `give a number, as ${GRAPH_OPTIONS[name]?.default}`,
   );
 }
 

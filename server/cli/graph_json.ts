@@ -32,9 +32,14 @@ const PIECE_ROWS = 10_000;
  * What `graph --json` prints, in pieces: edges by head can be millions of rows, more than one string holds.
  * Edges are [source token, target token, weight], edges by head [source token, target token, head, ov, qk].
  */
-export function* graphJson(result: GraphResult, tokens: readonly string[] | null, layers: boolean): Generator<string> {
+export function* graphJson(
+  result: GraphResult,
+  tokens: readonly string[] | null,
+  layers: boolean,
+  more: object = {},
+): Generator<string> {
   const { relevance: _, ...fields } = attributionJson(result, tokens, layers);
-  yield `${open({ ...fields, nodes: graphNodes(result) })},"transitions":[`;
+  yield `${open({ ...fields, nodes: graphNodes(result), ...more })},"transitions":[`;
   for (const [index, transition] of result.transitions.entries()) {
     if (index > 0) yield ",";
     yield* transitionJson(transition);
