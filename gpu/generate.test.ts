@@ -120,6 +120,28 @@ describe.each(["qwen3-a", "olmo3-a"])("%s: what shares a beginning is computed o
   });
 });
 
+test("what does not fit the device at once is cut into packs and passes, with the same numbers", async () => {
+  const whole = await loadModel(device, join(DATA, "golden", "olmo3-a"));
+  // A device whose buffers hold a few sequences only.
+  const info = { ...device.info, bindingBytes: 60_000 };
+  const small = await loadModel({ ...device, info }, join(DATA, "golden", "olmo3-a"));
+  const requests = Array.from({ length: 40 }, (_, index): GenerateRequest => ({
+    inputIds: Array.from(
+      { length: 20 + index % 7 },
+      (_, position) => (37 * position + (position > 10 ? index % 5 : 0)) % 400,
+    ),
+    maxTokens: 5 + index % 9,
+    top: 2,
+    ...(index % 3 === 0 ? {} : { force: 40 + index }),
+  }));
+  const passes: string[] = [];
+  const onProgress = ({ phase }: { readonly phase: string }) => void (phase === "prefill" && passes.push(phase));
+  expect(await small.generate(requests, { onProgress })).toEqual(await whole.generate(requests));
+  expect(passes.length).toBeGreaterThan(2);
+  const positions = requests.map(({ inputIds }) => ({ inputIds, from: 3, top: 4 }));
+  expect(await small.nextTokens(positions)).toEqual(await whole.nextTokens(positions));
+});
+
 test("an end token stops a sequence and is not part of it", async () => {
   const one = all.find(({ model }) => model === "qwen3-a") as Golden;
   const end = one.ids[6] as number;

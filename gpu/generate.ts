@@ -10,7 +10,7 @@ import { InputError } from "./errors.ts";
 import { intervene, type Intervened } from "./intervention.ts";
 import { cacheStore } from "./kernels/decode.ts";
 import type { ModelConfig } from "./model/config.ts";
-import { topAtRows } from "./next_tokens.ts";
+import { passRows, topAtRows } from "./next_tokens.ts";
 import { PANEL, panelBytes, panelsOf } from "./panels.ts";
 import { forward, type Runner } from "./pass.ts";
 
@@ -31,8 +31,6 @@ export function checkGenerateRequest(config: ModelConfig, { inputIds, maxTokens,
 
 /** Device bytes of the keys and values of one pack of sequences, over all blocks. */
 const CACHE_BYTES = 2 ** 30;
-/** Rows of prompts that one pass computes, unless a single prompt has more. */
-const PROMPT_ROWS = 2 ** 14;
 
 /** A prompt that is computed once. */
 interface Prompt {
@@ -161,7 +159,7 @@ async function decodePack(runner: Runner, pack: readonly Decoding[], options: Ru
       owned.push(cache);
       return cache;
     });
-    for (const part of promptParts(prompts)) {
+    for (const part of promptParts(prompts, passRows(config, device.info.bindingBytes))) {
       await prefill(runner, part, pack.filter(({ prompt }) => part.includes(prompt)), caches, options);
     }
     options.onProgress?.({ phase: "prefill", done: config.layers, total: config.layers });
@@ -229,11 +227,11 @@ function advance({ eosIds }: ModelConfig, decoding: Decoding, token: number): vo
 }
 
 /** Prompts in runs that one pass computes. */
-function* promptParts(prompts: readonly Prompt[]): Generator<readonly Prompt[]> {
+function* promptParts(prompts: readonly Prompt[], mostRows: number): Generator<readonly Prompt[]> {
   let part: Prompt[] = [];
   let rows = 0;
   for (const prompt of prompts) {
-    if (part.length > 0 && rows + promptRows(prompt) > PROMPT_ROWS) {
+    if (part.length > 0 && rows + promptRows(prompt) > mostRows) {
       yield part;
       part = [];
       rows = 0;

@@ -9,8 +9,9 @@ import type { ModelConfig } from "./model/config.ts";
 import { PANEL, panelBytes, panelsOf } from "./panels.ts";
 import { forward, type ForwardPass, type Runner } from "./pass.ts";
 
-/** Device bytes of a pack's activations. A longer sequence is a pack of its own. */
-const PACK_BYTES = 2 ** 28;
+/** Device bytes of a pass's activations, and its rows: more do not make it faster. */
+const PASS_BYTES = 2 ** 28;
+const PASS_ROWS = 2 ** 13;
 /** Device bytes of the logits that are there at one time: never those of all positions. */
 const LOGIT_BYTES = 2 ** 26;
 
@@ -33,16 +34,26 @@ export async function nextTokensOf(
   options: RunOptions,
 ): Promise<NextTokens[]> {
   const results: NextTokens[] = [];
-  for (const pack of packs(runner.model.config, requests)) {
+  for (const pack of packs(runner, requests)) {
     options.signal?.throwIfAborted();
     results.push(...await readPack(runner, pack, options));
   }
   return results;
 }
 
+/** Rows that a forward pass without a backward one takes at once; a single longer sequence is a pass of its own. */
+export function passRows(config: ModelConfig, bindingBytes: number): number {
+  const { hidden, intermediate, heads, keyValueHeads, headDimension } = config;
+  const widest = Math.max(hidden, 2 * (intermediate + 3), (heads + 2 * keyValueHeads) * headDimension);
+  return Math.min(PASS_ROWS, PASS_BYTES / gradientRowBytes(config), bindingBytes / (4 * widest));
+}
+
 /** Requests in runs that fit the device's memory together. */
-function* packs(config: ModelConfig, requests: readonly NextTokensRequest[]): Generator<readonly NextTokensRequest[]> {
-  const mostRows = PACK_BYTES / gradientRowBytes(config);
+function* packs(
+  { device, model: { config } }: Runner,
+  requests: readonly NextTokensRequest[],
+): Generator<readonly NextTokensRequest[]> {
+  const mostRows = passRows(config, device.info.bindingBytes);
   let pack: NextTokensRequest[] = [];
   let rows = 0;
   for (const request of requests) {
