@@ -157,6 +157,30 @@ test("the graph is built on request, filtered by its sliders, isolated by a clic
   expect(await shown()).toEqual(all);
 });
 
+test("masking runs on request and shows a curve for each ranking with what flips", async () => {
+  await page.click('label:has-text("masking")');
+  await page.click("text=/^Compute masking$/");
+  await page.waitForSelector(".chart", { timeout: 90_000 });
+  const rows = await page.$$eval(".masking tbody tr", (all) => all.map((row) => row.children[0]?.textContent));
+  expect(rows).toEqual(["AttnLRP", "CP-LRP", "Gradient × input", "random", "lowest first"]);
+  expect(await page.$$eval(".chart polyline", (lines) => lines.length)).toBe(5);
+  const id = decodeURIComponent(/#\/case\/([^?]+)/.exec(page.url())?.[1] ?? "");
+  const { node } = await server.query<{
+    node: { tokenPairs: { maskingExperiments: { ranking: string; flipAway: number | null; steps: unknown[] }[] }[] };
+  }>(
+    `query ($id: ID!) { node(id: $id) { ... on FailureCase {
+      tokenPairs { maskingExperiments { ranking flipAway steps { delta } } } } } }`,
+    { id },
+  );
+  const experiments = node.tokenPairs.flatMap(({ maskingExperiments }) => maskingExperiments);
+  // Four orders of their own, and three random ones.
+  expect(experiments).toHaveLength(7);
+  const own = experiments.find(({ ranking }) => ranking === "ATTNLRP");
+  expect(own?.steps).toHaveLength(11);
+  const shown = await page.textContent(".masking tbody tr:first-child td:nth-child(2)");
+  expect(shown).toBe(own?.flipAway == null ? "not within 10" : String(own.flipAway));
+});
+
 test("nothing went wrong in the page meanwhile", () => {
   expect(complaints).toEqual([]);
 });

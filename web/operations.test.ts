@@ -4,11 +4,18 @@ import { expect, test } from "vitest";
 import * as caseOperations from "./src/operations/case.ts";
 import * as casesOperations from "./src/operations/cases.ts";
 import * as jobOperations from "./src/operations/jobs.ts";
+import * as maskingOperations from "./src/operations/masking.ts";
 import * as runOperations from "./src/operations/run.ts";
 
 const schema = buildSchema(readFileSync(new URL("../schema/schema.graphql", import.meta.url), "utf8"));
 
-const operations = Object.entries({ ...caseOperations, ...casesOperations, ...jobOperations, ...runOperations })
+const operations = Object.entries({
+  ...caseOperations,
+  ...casesOperations,
+  ...jobOperations,
+  ...maskingOperations,
+  ...runOperations,
+})
   .flatMap(([name, value]) =>
     typeof value === "object" && "document" in value ? [[name, value.document] as const] : []
   );
@@ -34,12 +41,14 @@ test("every document of the page is checked", () => {
     "LIST_CASES",
     "LIST_JOBS",
     "LIST_MODELS",
+    "MASK",
     "MASK_ALL",
     "READ_ANNOTATION_PROMPT",
     "READ_CANDIDATES",
     "READ_CASE",
     "READ_CHOICES",
     "READ_COMPLETION",
+    "READ_MASKING",
     "READ_RELEVANCE",
     "READ_TOKENS",
     "WATCH_JOB",

@@ -8,6 +8,7 @@ import { Choice } from "./choice.tsx";
 import { GraphSection } from "./graph/graph_section.tsx";
 import { HeatFigure } from "./heat_figure.tsx";
 import { useEndedJobs } from "./job_store.ts";
+import { MaskingSection } from "./masking_section.tsx";
 import { Empty, Trouble, Waiting } from "./notice.tsx";
 import { PairChoice } from "./pair_choice.tsx";
 import { readCase, readTokens } from "./read_case.ts";
@@ -77,12 +78,15 @@ export function CaseView({ route }: { readonly route: CaseRoute }) {
                       options={[
                         { value: "heat", label: "heatmap", title: "Relevance over the text" },
                         { value: "graph", label: "graph", title: "How relevance flowed between tokens and layers" },
+                        { value: "masking", label: "masking", title: "What flips when tokens are masked" },
                       ]}
                       onChange={(view) => go({ ...route, view }, "replace")}
                     />
                     {route.view === "heat"
                       ? <HeatFigure route={route} failureCase={failureCase} pair={pair} tokens={tokens.data} />
-                      : <GraphSection route={route} failureCase={failureCase} pair={pair} tokens={tokens.data} />}
+                      : route.view === "graph"
+                      ? <GraphSection route={route} failureCase={failureCase} pair={pair} tokens={tokens.data} />
+                      : <MaskingSection key={pair.id} pair={pair} tokens={tokens.data} />}
                   </>
                 )}
                 <Candidates pair={pair} prefix={failureCase.prefix} />

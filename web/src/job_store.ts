@@ -13,6 +13,7 @@ import {
   LIST_JOBS,
   WATCH_JOB,
 } from "./operations/jobs.ts";
+import { MASK, type Replacement } from "./operations/masking.ts";
 import type { Rule } from "./route.ts";
 
 const LISTED = 12;
@@ -127,6 +128,12 @@ export async function attribute(tokenPairId: string, rule: Rule): Promise<string
 export async function buildGraph(tokenPairId: string, rule: Rule, heads: boolean): Promise<string> {
   const input = { tokenPairIds: [tokenPairId], rule, heads, idempotencyKey: key() };
   return follow((await request(BUILD_GRAPH, { input })).buildGraph);
+}
+
+/** Asks for the masking experiments of one pair; gives the job's id. Throws RequestError. */
+export async function mask(tokenPairId: string, replacements: readonly Replacement[]): Promise<string> {
+  const input = { tokenPairIds: [tokenPairId], replacements, idempotencyKey: key() };
+  return follow((await request(MASK, { input })).runMaskingExperiment);
 }
 
 /** Throws RequestError. */

@@ -1,0 +1,76 @@
+/** Masking experiments of one token pair. */
+import type { Operation } from "../client.ts";
+import { JOB, type JobResult } from "./jobs.ts";
+
+export const REPLACEMENTS = ["ATTENTION", "REMOVE", "NEUTRAL", "MEAN"] as const;
+export type Replacement = (typeof REPLACEMENTS)[number];
+export type Ranking = "ATTNLRP" | "CPLRP" | "GRADIENT" | "RANDOM" | "LOWEST";
+
+export interface Experiment {
+  readonly id: string;
+  readonly ranking: Ranking;
+  readonly replacement: Replacement;
+  readonly seed: number;
+  readonly budget: number;
+  readonly flipAway: number | null;
+  readonly flipToContrast: number | null;
+  readonly flipToPass: number | null;
+  readonly steps: readonly {
+    readonly masked: number;
+    readonly position: number | null;
+    readonly delta: number;
+    readonly argmax: number;
+  }[];
+}
+
+export const READ_MASKING: Operation<
+  {
+    readonly node:
+      | { readonly __typename: string; readonly maskingExperiments?: readonly Experiment[] }
+      | null;
+  },
+  { readonly id: string }
+> = {
+  document: `
+    query ReadMasking($id: ID!) {
+      node(id: $id) {
+        __typename
+        ... on TokenPair {
+          maskingExperiments {
+            id
+            ranking
+            replacement
+            seed
+            budget
+            flipAway
+            flipToContrast
+            flipToPass
+            steps { masked position delta argmax }
+          }
+        }
+      }
+    }
+  `,
+};
+
+export const MASK: Operation<
+  { readonly runMaskingExperiment: JobResult },
+  {
+    readonly input: {
+      readonly tokenPairIds: readonly string[];
+      readonly replacements: readonly Replacement[];
+      readonly idempotencyKey: string;
+    };
+  }
+> = {
+  document: `
+    mutation Mask($input: RunMaskingExperimentInput!) {
+      runMaskingExperiment(input: $input) {
+        __typename
+        ... on Job { ...JobState }
+        ... on InputError { problem: message }
+      }
+    }
+    ${JOB}
+  `,
+};
