@@ -20,6 +20,7 @@ import { createServices } from "../server/services.ts";
 import { readSettings, ROOT } from "../server/settings.ts";
 import { startSupervisor, type Supervisor } from "../server/supervisor.ts";
 import { type JobWatcher, startJobWatcher } from "../server/watch_job.ts";
+import { refused } from "./command_line.ts";
 import { testDatabase } from "./database.ts";
 import { graphqlClient } from "./graphql_client.ts";
 
@@ -176,6 +177,17 @@ test("models and benchmarks that are not there are refused, and so are tokenizer
   expect(await wrong(COLLECT, { model: "demo-1m", benchmark: "nothing" })).toMatchObject({ where: "benchmark" });
   expect(await wrong(COLLECT, { model: "demo-1m", benchmark: "/etc/passwd" })).toMatchObject({ where: "benchmark" });
   expect(await wrong(FIND, { model: "demo-1m", sibling: "nobody" })).toMatchObject({ where: "sibling" });
+});
+
+test("the command line refuses what makes no sense before it opens anything", async () => {
+  await refused(["pairs"], /^--model: is missing/);
+  await refused(["collect", "--model", "m"], /^--benchmark: is missing/);
+  await refused(["collect", "--model", "m", "--benchmark", "b", "--limit", "0"], /^--limit: "0" is no count/);
+  await refused(["pairs", "--model", "m", "--positions", "two"], /^--positions: "two" is no count/);
+  await refused(["pairs", "--model", "m", "--position-rule", "best"], /^--position-rule: "best" is no rule/);
+  await refused(["pairs", "--model", "m", "--collect", "a", "--benchmark", "b"], /^--benchmark: is not for use with/);
+  await refused(["pairs", "--model", "m", "--collect", ","], /^--collect: is empty/);
+  await refused(["pairs", "models/demo-1m", "--model", "m"], /^culprit pairs: "models\/demo-1m" is not an option/);
 });
 
 /** A model that answers without a device: `answer` gives the new tokens. */

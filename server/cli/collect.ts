@@ -29,8 +29,9 @@ export const verb: Verb = {
 };
 
 async function run(context: VerbContext): Promise<void> {
-  const { optionNames, refusePositionals, withSearch } = await import("./search_session.ts");
+  const { checkCounts, optionNames, refusePositionals, withSearch } = await import("./search_session.ts");
   refusePositionals(context, verb.name);
+  checkCounts(context, Object.keys(COLLECT_OPTIONS));
   const model = requiredText(context, verb, "model");
   requiredText(context, verb, "benchmark");
   const names = optionNames(context, "benchmark") ?? [];

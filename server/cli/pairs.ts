@@ -46,8 +46,9 @@ export const verb: Verb = {
 };
 
 async function run(context: VerbContext): Promise<void> {
-  const { optionNames, refusePositionals, withSearch } = await import("./search_session.ts");
+  const { checkCounts, optionNames, refusePositionals, withSearch } = await import("./search_session.ts");
   refusePositionals(context, verb.name);
+  checkCounts(context, [...Object.keys(COLLECT_OPTIONS), "alternatives", "positions"]);
   const model = requiredText(context, verb, "model");
   const collecting = optionNames(context, "collect");
   const only = optionNames(context, "benchmark");

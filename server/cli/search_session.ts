@@ -58,6 +58,11 @@ export function optionCount(context: VerbContext, name: string, least = 1): numb
   throw new InputError(`${JSON.stringify(text)} is no count`, `--${name}`, `give a whole number from ${least} on`);
 }
 
+/** Throws InputError for counts that are none, before anything is opened. */
+export function checkCounts(context: VerbContext, names: readonly string[]): void {
+  for (const name of names) optionCount(context, name);
+}
+
 /** Names separated by commas; undefined when the option was not given. */
 export function optionNames(context: VerbContext, name: string): string[] | undefined {
   const text = optionText(context, name);
