@@ -13,7 +13,7 @@ import {
   LIST_JOBS,
   WATCH_JOB,
 } from "./operations/jobs.ts";
-import { MASK, type Replacement } from "./operations/masking.ts";
+import { MASK, type Replacement, type Scope } from "./operations/masking.ts";
 import type { Rule } from "./route.ts";
 
 const LISTED = 12;
@@ -131,8 +131,8 @@ export async function buildGraph(tokenPairId: string, rule: Rule, heads: boolean
 }
 
 /** Asks for the masking experiments of one pair; gives the job's id. Throws RequestError. */
-export async function mask(tokenPairId: string, replacements: readonly Replacement[]): Promise<string> {
-  const input = { tokenPairIds: [tokenPairId], replacements, idempotencyKey: key() };
+export async function mask(tokenPairId: string, replacement: Replacement, scope: Scope): Promise<string> {
+  const input = { tokenPairIds: [tokenPairId], replacements: [replacement], scope, idempotencyKey: key() };
   return follow((await request(MASK, { input })).runMaskingExperiment);
 }
 

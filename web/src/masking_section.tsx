@@ -6,7 +6,14 @@ import { request } from "./client.ts";
 import { mask, useEndedJobs } from "./job_store.ts";
 import { Trouble, Waiting } from "./notice.tsx";
 import type { Pair, Token } from "./operations/case.ts";
-import { type Experiment, type Ranking, READ_MASKING, type Replacement, REPLACEMENTS } from "./operations/masking.ts";
+import {
+  type Experiment,
+  type Ranking,
+  READ_MASKING,
+  type Replacement,
+  REPLACEMENTS,
+  type Scope,
+} from "./operations/masking.ts";
 import { signed } from "./relevance.ts";
 import { TokenBox } from "./token_glyphs.tsx";
 import { useLoad } from "./use_load.ts";
@@ -109,6 +116,7 @@ function meanFlip(own: readonly Experiment[], flip: (one: Experiment) => number 
 export function MaskingSection({ pair, tokens }: { readonly pair: Pair; readonly tokens: readonly Token[] }) {
   const ended = useEndedJobs();
   const [replacement, setReplacement] = useState<Replacement>("ATTENTION");
+  const [scope, setScope] = useState<Scope>("PROMPT");
   const reading = useLoad(
     `masking ${pair.id}`,
     async (signal) => (await request(READ_MASKING, { id: pair.id }, signal)).node?.maskingExperiments ?? [],
@@ -116,22 +124,36 @@ export function MaskingSection({ pair, tokens }: { readonly pair: Pair; readonly
   useEffect(() => {
     if (ended > 0) reading.reload();
   }, [ended]);
-  const stored = reading.data?.filter((one) => one.replacement === replacement) ?? [];
+  const stored = reading.data?.filter((one) => one.replacement === replacement && one.scope === scope) ?? [];
   const budget = Math.max(0, ...stored.map((one) => one.budget));
   const curves = curvesOf(stored.filter((one) => one.budget === budget));
   const first = stored.find(({ ranking }) => ranking === "ATTNLRP");
   return (
     <section class="masking" aria-label="Masking experiments" aria-busy={reading.loading}>
-      <Choice
-        label="A masked token is"
-        value={replacement}
-        options={REPLACEMENTS.map((value) => ({ value, label: REPLACEMENT_NAMES[value] }))}
-        onChange={setReplacement}
-      />
+      <div class="controls">
+        <Choice
+          label="A masked token is"
+          value={replacement}
+          options={REPLACEMENTS.map((value) => ({ value, label: REPLACEMENT_NAMES[value] }))}
+          onChange={setReplacement}
+        />
+        <Choice
+          label="Masked may be tokens of"
+          value={scope}
+          options={[{ value: "PROMPT", label: "the prompt" }, { value: "ALL", label: "prompt and answer" }]}
+          onChange={setScope}
+        />
+      </div>
       {reading.error === undefined ? null : <Trouble error={reading.error} onRetry={reading.reload} />}
       {reading.data === undefined ? reading.error === undefined ? <Waiting what="masking experiments" /> : null : null}
       {reading.data !== undefined && curves.length === 0
-        ? <WorkBox key={replacement} what="masking" start={() => mask(pair.id, [replacement])} />
+        ? (
+          <WorkBox
+            key={`${replacement} ${scope}`}
+            what="masking"
+            start={() => mask(pair.id, replacement, scope)}
+          />
+        )
         : null}
       {curves.length === 0 ? null : (
         <>

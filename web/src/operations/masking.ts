@@ -4,12 +4,15 @@ import { JOB, type JobResult } from "./jobs.ts";
 
 export const REPLACEMENTS = ["ATTENTION", "REMOVE", "NEUTRAL", "MEAN"] as const;
 export type Replacement = (typeof REPLACEMENTS)[number];
+/** Tokens of the prompt, or of prompt and answer before the error. */
+export type Scope = "PROMPT" | "ALL";
 export type Ranking = "ATTNLRP" | "CPLRP" | "GRADIENT" | "RANDOM" | "LOWEST";
 
 export interface Experiment {
   readonly id: string;
   readonly ranking: Ranking;
   readonly replacement: Replacement;
+  readonly scope: Scope;
   readonly seed: number;
   readonly budget: number;
   readonly flipAway: number | null;
@@ -40,6 +43,7 @@ export const READ_MASKING: Operation<
             id
             ranking
             replacement
+            scope
             seed
             budget
             flipAway
@@ -59,6 +63,7 @@ export const MASK: Operation<
     readonly input: {
       readonly tokenPairIds: readonly string[];
       readonly replacements: readonly Replacement[];
+      readonly scope: Scope;
       readonly idempotencyKey: string;
     };
   }
