@@ -50,6 +50,16 @@ export function floatBits(value: number): number {
   return floatWordBits[0] as number;
 }
 
+/** A subgroup matrix of f16 with f32 sums, M x K times K x N. */
+export interface MatrixUnit {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  /** One u32: the bits of a product's largest element. */
+  readonly largest: GPUBuffer;
+  state: "unchecked" | "good" | "off";
+}
+
 interface Pipeline {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
@@ -63,6 +73,8 @@ export interface Device {
   readonly tiles?: Map<string, Tile>;
   /** Bytes of memory that a workgroup may share. */
   readonly workgroupBytes: number;
+  /** Where it was asked for with CULPRIT_MATRIX=on and the adapter reports one that fits; matrix_unit.ts checks it. */
+  readonly matrixUnit?: MatrixUnit;
   /** Bytes of live buffers made by `allocate`. */
   allocatedBytes(): number;
   /** A zeroed storage buffer. Throws when the adapter has no room for it. */
@@ -235,7 +247,7 @@ async function findAdapter(wanted: string | undefined): Promise<{ adapter: GPUAd
   };
   if (wanted === "bundled") return await bundled();
   const named = wanted !== undefined && wanted !== "hardware" && wanted !== "system";
-  const system = await requestFrom(named ? [`adapter=${wanted}`] : []);
+  const system = await requestFrom([...named ? [`adapter=${wanted}`] : [], ...wantsMatrixUnit() ? MATRIX_TOGGLES : []]);
   const kind = system && !isSoftware(system) ? "hardware" : "system";
   if (system) {
     if (named || wanted === undefined || wanted === kind) return { adapter: system, kind };
@@ -258,13 +270,41 @@ async function findAdapter(wanted: string | undefined): Promise<{ adapter: GPUAd
   );
 }
 
+const MATRIX_FEATURES = ["chromium-experimental-subgroup-matrix", "shader-f16"] as GPUFeatureName[];
+/** Subgroup matrices are behind the first; Dawn hides f16 on NVIDIA's Vulkan without the second. */
+const MATRIX_TOGGLES = ["enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia"];
+const wantsMatrixUnit = () => Deno.env.get("CULPRIT_MATRIX") === "on";
+
+interface MatrixConfig {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+
+/** The first of the adapter's matrices that matmul-matrix.wgsl is written for: f16 with f32 sums, subgroups of 32. */
+function matrixConfig(adapter: GPUAdapter): MatrixConfig | undefined {
+  const info = adapter.info as GPUAdapterInfo & {
+    readonly subgroupMinSize: number;
+    readonly subgroupMaxSize: number;
+    readonly subgroupMatrixConfigs?: Iterable<MatrixConfig>;
+  };
+  if (!MATRIX_FEATURES.every((feature) => adapter.features.has(feature))) return undefined;
+  if (info.subgroupMinSize !== 32 || info.subgroupMaxSize !== 32) return undefined;
+  return [...info.subgroupMatrixConfigs ?? []].find(({ componentType, resultComponentType, M, N, K }) =>
+    componentType === "f16" && resultComponentType === "f32" && 32 % M === 0 && 32 % N === 0 && 16 % K === 0
+  );
+}
+
 /** Opens the best adapter, or the one that `wanted` names (default: CULPRIT_ADAPTER). */
 export async function openDevice(wanted: string | undefined = Deno.env.get("CULPRIT_ADAPTER")): Promise<Device> {
   const { adapter, kind } = await findAdapter(wanted === "" ? undefined : wanted);
   const subgroups = adapter.features.has("subgroups");
+  const matrix = wantsMatrixUnit() ? matrixConfig(adapter) : undefined;
   const { limits } = adapter;
   const device = await adapter.requestDevice({
-    requiredFeatures: subgroups ? ["subgroups" as GPUFeatureName] : [],
+    requiredFeatures: [...subgroups ? ["subgroups" as GPUFeatureName] : [], ...matrix ? MATRIX_FEATURES : []],
     // Defaults are small (128 MiB a binding): ask for what the adapter has.
     requiredLimits: {
       maxBufferSize: limits.maxBufferSize,
@@ -278,7 +318,10 @@ export async function openDevice(wanted: string | undefined = Deno.env.get("CULP
     lanes: subgroups ? (adapter.info as GPUAdapterInfo & { subgroupMaxSize: number }).subgroupMaxSize : 0,
     bindingBytes: Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize),
   };
-  return wrapDevice(device, info);
+  const wrapped = wrapDevice(device, info);
+  if (!matrix) return wrapped;
+  const { M, N, K } = matrix;
+  return { ...wrapped, matrixUnit: { M, N, K, largest: wrapped.allocate(16, "largest element"), state: "unchecked" } };
 }
 
 function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {

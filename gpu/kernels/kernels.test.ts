@@ -25,7 +25,7 @@ import {
   placeWords,
 } from "./decode.ts";
 import { edgeBytes, edgeReference, edges, headEdgeReference, headEdges } from "./edges.ts";
-import { heads, matmul, matmulReference, matmulTransposed, whole } from "./matmul.ts";
+import { findLargest, heads, matmul, matmulReference, matmulTransposed, whole } from "./matmul.ts";
 import { rmsNorm, rmsNormBackward, rmsNormBackwardReference, rmsNormReference } from "./norm.ts";
 import { rotate, rotateBackward, rotateBackwardReference, rotateReference, rotationAngles } from "./rotate.ts";
 import { moveRows, rowDot, rowDotReference } from "./row-moves.ts";
@@ -526,6 +526,16 @@ test.each([[4, 2, 8], [3, 1, 24], [2, 2, 128]])(
     }
   },
 );
+
+test.each([1, 300, 70_000])("the largest absolute value of %i numbers, as bits", async (count) => {
+  const values = random.normals(count * 4);
+  values[count * 2] = -9.25;
+  const x = device.allocate(count * 16, "numbers");
+  device.write(x, 0, values);
+  const out = device.allocate(16, "largest");
+  findLargest(device, x, out);
+  expect(new Float32Array(await device.read(out, 0, 4))[0]).toBe(9.25);
+});
 
 test("the largest of each row, the first of equal ones", async () => {
   const [rows, columns] = [18, 1003];

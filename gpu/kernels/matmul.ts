@@ -2,7 +2,7 @@
  * Matrix products: `matmul` (both sides as they lie, or B transposed) and `matmulTransposed` (A transposed), batched
  * over heads. See matmul.wgsl, matmul-tile.wgsl and matmul-tn.wgsl for layout and order of summation.
  */
-import { type Device, floatBits } from "../dawn.ts";
+import { type Device, floatBits, type MatrixUnit } from "../dawn.ts";
 import { columns4, type ElementType, PANEL, panelsOf } from "../panels.ts";
 
 /** A matrix, or a batch of them, inside a buffer in panel layout; base, step, outer and stride in cells of 16 x 4. */
@@ -78,6 +78,8 @@ export interface Tile {
  */
 const sharesByBroadcast = ({ info: { lanes } }: Device) => lanes >= 4 && lanes <= 16;
 
+/** On SwiftShader (4 lanes) 8 rows were fastest, on lavapipe 16: `npm run bench`. */
+const SOFTWARE_ROWS = { four: [8, 16], more: [16, 8] } as const;
 const HARDWARE_TILES: readonly Tile[] = [
   { ROWS: 8, COLS: 2 },
   { ROWS: 8, COLS: 1 },
@@ -93,7 +95,7 @@ const sharedBytes = ({ ROWS, COLS }: Tile) => 16 * (64 * ROWS + 320 * COLS);
 /** The tiles that autotune.ts tries, the one that most likely wins first. */
 export function candidateTiles(device: Device): readonly Tile[] {
   return sharesByBroadcast(device)
-    ? [{ ROWS: PANEL, COLS: 1 }, { ROWS: PANEL / 2, COLS: 1 }]
+    ? SOFTWARE_ROWS[device.info.lanes === 4 ? "four" : "more"].map((ROWS) => ({ ROWS, COLS: 1 }))
     : HARDWARE_TILES.filter((tile) => sharedBytes(tile) <= device.workgroupBytes);
 }
 
@@ -112,8 +114,7 @@ function tileOf(device: Device, product: Matmul): Tile {
   const { batch = 1, outer = 1 } = product;
   const tuned = batch * outer === 1 ? device.tiles?.get(tileKey(device, product)) : undefined;
   if (tuned) return tuned;
-  // On SwiftShader (4 lanes) 8 rows were fastest, on lavapipe 16: `npm run bench`.
-  if (sharesByBroadcast(device)) return { ROWS: device.info.lanes === 4 ? PANEL / 2 : PANEL, COLS: 1 };
+  if (sharesByBroadcast(device)) return candidateTiles(device)[0] as Tile;
   return hardwareTile(device, product);
 }
 
@@ -135,6 +136,9 @@ const ROW_GROUP_BYTES = 2 ** 20;
  * panel of C become zero or, where there is one matrix, may stay as they are.
  */
 export function matmul(device: Device, product: Matmul): void {
+  const { batch = 1, outer = 1, b } = product;
+  const isWeight = batch * outer === 1 && b.base === 0 && (b.type === "bf16" || b.type === "f16");
+  if (isWeight && device.matrixUnit?.state === "good") return matmulMatrix(device, device.matrixUnit, product);
   const tile = tileOf(device, product);
   if (sharesByBroadcast(device)) matmulBroadcast(device, tile, product);
   else matmulTiled(device, tile, product);
@@ -200,6 +204,42 @@ function matmulTiled(
       batch * outer,
     ],
   });
+}
+
+/** Records a product with a weight matrix on the adapter's matrix unit. */
+export function matmulMatrix(
+  device: Device,
+  { M, N, K, largest }: MatrixUnit,
+  { mode, m, n, k, a, b, c, scale = 1, accumulate }: Matmul,
+): void {
+  device.clear(largest);
+  findLargest(device, a.buffer, largest);
+  device.run({
+    kernel: "matmul-matrix",
+    constants: { M, N, K, MODE: mode, TYPE: b.type ?? "f32" },
+    bindings: [a.buffer, b.buffer, c.buffer, largest],
+    params: [
+      columns4(n),
+      columns4(k),
+      accumulate ? 1 : 0,
+      floatBits(scale),
+      panelsOf(m),
+      panelsOf(mode === "nt" ? n : k),
+      b.stride,
+      a.stride,
+      c.stride,
+      a.base,
+      c.base,
+    ],
+    workgroups: [Math.ceil(panelsOf(m) / 4), Math.ceil(columns4(n) / 16), 1],
+  });
+}
+
+/** Records the bits of the largest |x| of a buffer into `out`, which must be zero. */
+export function findLargest(device: Device, x: GPUBuffer, out: GPUBuffer): void {
+  const count = Math.floor(x.size / 16);
+  const groups = Math.min(1024, Math.ceil(count / 256));
+  device.run({ kernel: "largest", bindings: [x, out], params: [count, groups * 256], workgroups: [groups, 1, 1] });
 }
 
 const cells = ({ base, step, stride, outer }: Operand) => [base, step, stride, outer];
