@@ -4,7 +4,7 @@ import type { AdapterInfo, PlannedRun } from "./engine.ts";
 import { InputError } from "./errors.ts";
 import { describeBytes, freeDeviceBytes, freeHostBytes, memorySetting } from "./memory.ts";
 import type { Runner } from "./pass.ts";
-import { type MemoryUse, rehearse } from "./rehearsal.ts";
+import { type MemoryUse, rehearse, type RehearsedModel } from "./rehearsal.ts";
 
 /** Asking a GPU's tool takes as long as a short run: it is asked once a device, when its buffers were these many bytes. */
 const deviceCapacity = new WeakMap<AdapterInfo, number | undefined>();
@@ -43,15 +43,44 @@ export function whyNot(
   return null;
 }
 
-/** Throws InputError for a run that does not fit beside what is on the device. */
-export async function refuseWhatDoesNotFit(runner: Runner, run: PlannedRun, free: number | undefined): Promise<void> {
-  const { device, model, weights, keepBytes, tiles } = runner;
+/** Block states are kept for the backward pass up to this many bytes at least; beyond, they are computed again. */
+const KEEP_BYTES = 2 ** 30;
+
+/** Bytes of block states that are kept: more where a GPU has more, whose other work is not slowed by it. */
+export function keepBytesFor({ kind }: AdapterInfo, free: number | undefined): number {
+  return kind === "hardware" && free !== undefined ? Math.max(KEEP_BYTES, free / 4) : KEEP_BYTES;
+}
+
+/** A run's memory, and how many bytes of block states it keeps: none where it would not fit otherwise. */
+export async function fitStates(
+  model: Omit<RehearsedModel, "keepBytes">,
+  run: PlannedRun,
+  { keepBytes, bytesBefore, free }: {
+    readonly keepBytes: number;
+    /** Bytes that the run finds taken. */
+    readonly bytesBefore: number;
+    readonly free: number | undefined;
+  },
+): Promise<{ readonly use: MemoryUse; readonly keepBytes: number; readonly wrong: string | null }> {
+  const attempt = async (bytes: number) => {
+    const use = await rehearse({ ...model, keepBytes: bytes }, run);
+    return { use, keepBytes: bytes, wrong: whyNot(model.on.info, use, use.stagedBytes - bytesBefore, free) };
+  };
+  const first = await attempt(keepBytes);
+  return first.wrong === null || keepBytes === 0 ? first : await attempt(0);
+}
+
+/** The runner as a run is to use it. Throws InputError for a run that does not fit beside what is on the device. */
+export async function fitRunner(
+  runner: Runner,
+  run: PlannedRun,
+  keepBytes = keepBytesFor(runner.device.info, freeBytesFor(runner.device)),
+): Promise<Runner> {
+  const { device, model, weights, tiles } = runner;
+  const free = freeBytesFor(device);
   const bytes = device.allocatedBytes();
-  const use = await rehearse(
-    { on: device, model, keepBytes, tiles, passBytes: free, loaded: { weights, bytes } },
-    run,
-  );
-  const wrong = whyNot(device.info, use, use.stagedBytes - bytes, free);
-  if (wrong === null) return;
-  throw new InputError(wrong, "input", "shorten it, use a smaller model or an adapter with more memory");
+  const rehearsed = { on: device, model, tiles, passBytes: free, loaded: { weights, bytes } };
+  const fitting = await fitStates(rehearsed, run, { keepBytes, bytesBefore: bytes, free });
+  if (fitting.wrong === null) return { ...runner, keepBytes: fitting.keepBytes, passBytes: free };
+  throw new InputError(fitting.wrong, "input", "shorten it, use a smaller model or an adapter with more memory");
 }

@@ -6,7 +6,7 @@ import type { Device } from "./dawn.ts";
 import type { AttributionRequest, AttributionResult, LoadedModel, PlannedRun, RunOptions, ScoreRequest } from "./engine.ts";
 import { buildComponentEdges, checkComponentEdges } from "./component_edges.ts";
 import { attributeComponents, checkNodes } from "./components.ts";
-import { freeBytesFor, refuseWhatDoesNotFit } from "./fit.ts";
+import { fitRunner, keepBytesFor } from "./fit.ts";
 import { InputError } from "./errors.ts";
 import { checkGenerateRequest, generateBatch } from "./generate.ts";
 import { buildGraph, checkGraphRequest } from "./graph.ts";
@@ -18,9 +18,6 @@ import { checkNextTokens, nextTokensOf } from "./next_tokens.ts";
 import { forward, lastLogits, type Runner } from "./pass.ts";
 import { scoreAll } from "./score.ts";
 import { freeWeights, loadWeights, type Weights } from "./weights.ts";
-
-/** Block states are kept for the backward pass up to this many bytes; beyond it they are computed again. */
-export const KEEP_BYTES = 2 ** 30;
 
 export interface LoadOptions extends RunOptions {
   /** Largest sum of block states kept instead of computed again, bytes. */
@@ -95,7 +92,7 @@ export async function loadModel(device: Device, directory: string, options: Load
     model.close();
     throw error;
   }
-  const runner: Runner = { device, model, weights, keepBytes: options.keepBytes ?? KEEP_BYTES, tiles: options.tiles ?? TILE_LIMITS };
+  const runner: Runner = { device, model, weights, keepBytes: options.keepBytes ?? keepBytesFor(device.info, undefined), tiles: options.tiles ?? TILE_LIMITS };
   let queue: Promise<unknown> = Promise.resolve();
   let disposed = false;
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -108,12 +105,7 @@ export async function loadModel(device: Device, directory: string, options: Load
   }
   /** Runs in turn what fits into the memory that is free then. Throws InputError, with the numbers, for what does not. */
   function fitting<T>(run: PlannedRun, work: (runner: Runner) => Promise<T>): Promise<T> {
-    return inTurn(async () => {
-      const free = freeBytesFor(device);
-      const bounded = { ...runner, passBytes: free };
-      await refuseWhatDoesNotFit(bounded, run, free);
-      return await work(bounded);
-    });
+    return inTurn(async () => await work(await fitRunner(runner, run, options.keepBytes)));
   }
   return {
     directory: model.directory,

@@ -2,15 +2,15 @@
 import { blockStateBytes, scoreCells } from "./blocks.ts";
 import type { Device } from "./dawn.ts";
 import type { AttributionRequest, GraphRequest, PlannedRun, RunPlan } from "./engine.ts";
-import { freeBytesFor, whyNot } from "./fit.ts";
+import { fitStates, freeBytesFor, keepBytesFor, whyNot } from "./fit.ts";
 import { checkGraphRequest } from "./graph.ts";
-import { checkRequest, KEEP_BYTES } from "./loaded_model.ts";
+import { checkRequest } from "./loaded_model.ts";
 import { describeBytes, freeHostBytes, memorySetting, residentBytes } from "./memory.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { type ModelDirectory, openModelDirectory } from "./model/directory.ts";
 import { PANEL, panelsOf } from "./panels.ts";
 import { type ProbedRun, probeSpeed, type Speed, warmUp } from "./probe.ts";
-import { rehearse, skipsBlocks } from "./rehearsal.ts";
+import { skipsBlocks } from "./rehearsal.ts";
 import { FLUSH_BYTES } from "./weights.ts";
 
 /** Host memory that loading leaves behind and later work does not use: at most, and as a share of the weights. */
@@ -35,8 +35,13 @@ export async function planRun(device: Device, directory: string, run: PlannedRun
     const weightBytes = [...model.tensors.values()].reduce((sum, { info }) => sum + info.bytes, 0);
     const passBytes = free === undefined ? undefined : Math.max(0, free - weightBytes);
     const { info } = device;
-    const use = await rehearse({ on: device, model, keepBytes: KEEP_BYTES, passBytes }, run);
-    const [first] = requests.map((request) => probedRun(model.config, run, request));
+    const { use, keepBytes } = await fitStates({ on: device, model, passBytes }, run, {
+      keepBytes: keepBytesFor(info, passBytes),
+      bytesBefore: 0,
+      free,
+    });
+    const probed = requests.map((request) => probedRun(model.config, run, request, keepBytes));
+    const [first] = probed;
     const start = first ? await warmUp(device, model, first) : 0;
     // Now this process holds what the run's would, its weights and buffers left out.
     const isSoftware = info.kind !== "hardware";
@@ -46,7 +51,7 @@ export async function planRun(device: Device, directory: string, run: PlannedRun
     const loading = weightBytes + Math.min(weightBytes, FLUSH_BYTES);
     const running = use.stagedBytes + Math.min(weightBytes * LEFT_SHARE, LEFT_BYTES);
     const hostBytes = Math.round(baseline + Math.max(loading, running) - gpuBytes);
-    const seconds = Number((start + await predictSeconds(device, model, run)).toPrecision(3));
+    const seconds = Number((start + await predictSeconds(device, model, run, probed)).toPrecision(3));
     const more = isSoftware ? gpuBytes + hostBytes - resident : gpuBytes;
     const wrong = whyNot(info, use, memorySetting() === undefined ? more : gpuBytes, free);
     const why = wrong ?? describeFit({ gpuBytes, hostBytes, isSoftware, free });
@@ -72,17 +77,27 @@ function describeFit({ gpuBytes, hostBytes, isSoftware, free }: {
   return `${needs}; ${describeBytes(free)} are free${beside}`;
 }
 
-function probedRun(config: ModelConfig, { kind }: PlannedRun, { inputIds, rule }: AttributionRequest): ProbedRun {
+function probedRun(
+  config: ModelConfig,
+  { kind }: PlannedRun,
+  { inputIds, rule }: AttributionRequest,
+  keepBytes: number,
+): ProbedRun {
   const rows = panelsOf(inputIds.length) * PANEL;
-  return { kind, rule, tokens: inputIds.length, kept: blockStateBytes(config, rows) * config.layers <= KEEP_BYTES };
+  return { kind, rule, tokens: inputIds.length, kept: blockStateBytes(config, rows) * config.layers <= keepBytes };
 }
 
 /** Seconds of a run whose pipelines are compiled, without loading the model. */
-async function predictSeconds(device: Device, model: ModelDirectory, run: PlannedRun): Promise<number> {
+async function predictSeconds(
+  device: Device,
+  model: ModelDirectory,
+  run: PlannedRun,
+  probed: readonly ProbedRun[],
+): Promise<number> {
   let seconds = 0;
-  for (const request of requestsOf(run)) {
-    const speed = await probeSpeed(device, model, probedRun(model.config, run, request));
-    seconds += speed.base + blockSeconds(model.config, speed, request.inputIds.length);
+  for (const one of probed) {
+    const speed = await probeSpeed(device, model, one);
+    seconds += speed.base + blockSeconds(model.config, speed, one.tokens);
     if (run.kind === "graph") seconds += packedSeconds(model.config, speed, run.request);
   }
   return seconds;
