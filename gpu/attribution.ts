@@ -1,17 +1,9 @@
 /** Node relevance of contrastive attributions: forward, seed, backward (method.md sections 1 and 2). */
-import {
-  blockBackward,
-  gradientRowBytes,
-  type GradientSpace,
-  openGradientSpace,
-  openTargetSpace,
-  type Sequence,
-  targetScoreBytes,
-} from "./blocks.ts";
+import { blockBackward, type GradientSpace, openGradientSpace, openTargetSpace, type Sequence } from "./blocks.ts";
 import type { AttributionRequest, AttributionResult, Progress, Rule, RunOptions } from "./engine.ts";
 import { moveRows, rowDot } from "./kernels/row-moves.ts";
-import type { ModelConfig } from "./model/config.ts";
 import { type Pack, packRows, planPacks } from "./pack.ts";
+import { targetsInPack } from "./packed_edges.ts";
 import { PANEL, panelBytes, panelsOf } from "./panels.ts";
 import {
   blockStateOf,
@@ -25,9 +17,6 @@ import {
   seedRows,
 } from "./pass.ts";
 import type { BlockWeights } from "./weights.ts";
-
-/** Device bytes of the gradients of several pairs of one prompt that are pulled back at once. */
-const PACK_BYTES = 2 ** 29;
 
 /** Attributions of any number of requests, in their order. Each result is that of the request alone, to the last bit. */
 export async function attributeAll(
@@ -99,7 +88,7 @@ async function attributeShared(
     for (const rule of new Set(requests.map((request) => request.rule))) {
       const seeds = seedRows(runner, pass, pairs, rule);
       const ofRule = [...requests.keys()].filter((index) => requests[index]?.rule === rule);
-      for (const group of groupByRows(runner.model.config, ofRule, (index) => members[index]?.position ?? 0)) {
+      for (const group of groupByRows(runner, ofRule, (index) => members[index]?.position ?? 0)) {
         const values = await pullTargets(runner, pass, rule, seeds, group, options);
         group.members.forEach((index, target) => {
           const request = requests[index] as AttributionRequest;
@@ -127,7 +116,7 @@ interface TargetGroup {
 
 /** Groups of requests whose gradients fit into a pack's memory; those at late positions go together. */
 function groupByRows(
-  config: ModelConfig,
+  runner: Runner,
   indices: readonly number[],
   positionOf: (index: number) => number,
 ): TargetGroup[] {
@@ -135,8 +124,7 @@ function groupByRows(
   const groups: TargetGroup[] = [];
   while (waiting.length > 0) {
     const rows = panelsOf(positionOf(waiting.at(-1) as number) + 1) * PANEL;
-    const bytes = rows * gradientRowBytes(config) + targetScoreBytes(config, rows);
-    const members = waiting.splice(-Math.max(1, Math.floor(PACK_BYTES / bytes)));
+    const members = waiting.splice(-targetsInPack(runner, rows));
     groups.push({ members, places: members.map(positionOf), rows });
   }
   return groups;
@@ -153,7 +141,7 @@ async function pullTargets(
 ): Promise<Float32Array> {
   const { device, model: { config: { hidden } } } = runner;
   const count = members.length;
-  const space = openTargetSpace(pass.workspace, count, rows, "whole");
+  const space = openTargetSpace(pass.workspace, count, rows);
   const scratch: GPUBuffer[] = [];
   const own = (buffer: GPUBuffer) => {
     scratch.push(buffer);

@@ -232,22 +232,15 @@ export function openGradientSpace(workspace: Workspace): GradientSpace {
 }
 
 /**
- * Allocates the work space for several targets over the first `rows` rows of a workspace of one sequence. `cut`: blocks of
- * scores shrink with the number of targets, which saves memory; or `whole`: they are those of a single target, so that
- * every sum is that of the target alone.
+ * Allocates the work space for several targets over the first `rows` rows of a workspace of one sequence. Blocks of scores
+ * are those of a single target, so that every sum is that of the target alone.
  */
-export function openTargetSpace(
-  workspace: Workspace,
-  targets: number,
-  rows: number,
-  blocks: "cut" | "whole" = "cut",
-): GradientSpace {
+export function openTargetSpace(workspace: Workspace, targets: number, rows: number): GradientSpace {
   const [sequence, another] = workspace.sequences;
   if (!sequence || another) throw new Error("targets are packed over one sequence");
   const length = Math.min(rows, sequence.length);
   const { config } = workspace;
-  const cut = (window: number | null) =>
-    cutScores(config.heads, { firstRow: 0, length }, window, blocks === "cut" ? targets : 1);
+  const cut = (window: number | null) => cutScores(config.heads, { firstRow: 0, length }, window);
   return allocateGradients(workspace, targets, rows, cutByWindow(config, cut));
 }
 
@@ -256,7 +249,7 @@ export function scoreCells({ heads }: ModelConfig, length: number, window: numbe
   return cutScores(heads, { firstRow: 0, length }, window).reduce((sum, { queries, keys }) => sum + queries * keys, 0);
 }
 
-/** Device bytes of the blocks of scores of a GradientSpace whose blocks are whole, for each target of `length` tokens. */
+/** Device bytes of the blocks of scores of a GradientSpace for each target of `length` tokens. */
 export function targetScoreBytes(config: ModelConfig, length: number): number {
   const blocks = cutByWindow(config, (window) => cutScores(config.heads, { firstRow: 0, length }, window));
   return 2 * scoreBytes([...blocks.values()].flat());
@@ -321,7 +314,6 @@ function cutScores(
   headCount: number,
   { firstRow, length }: Sequence,
   window: number | null,
-  targets = 1,
 ): PlacedBlock[] {
   const blocks: PlacedBlock[] = [];
   for (let firstQuery = 0; firstQuery < length;) {
@@ -330,7 +322,7 @@ function cutScores(
     while (end < length) {
       const next = Math.min(end + PANEL, length);
       // Counted in whole panels: a prefix of a sequence is cut where the sequence is, so their sums are the same.
-      if (targets * headCount * panelBytes(next - firstQuery, panelsOf(next) * PANEL - firstKey) > SCORE_BYTES) break;
+      if (headCount * panelBytes(next - firstQuery, panelsOf(next) * PANEL - firstKey) > SCORE_BYTES) break;
       end = next;
     }
     // Whole panels of keys: the transposed product reads and writes them so.

@@ -178,7 +178,7 @@ async function pullSeeds(
   while (waiting.length > 0) {
     options.signal?.throwIfAborted();
     const rows = panelsOf((waiting.at(-1) as Seed).target.token + 1) * PANEL;
-    const pack = waiting.splice(-Math.min(waiting.length, targetsInPack(config, rows)));
+    const pack = waiting.splice(-Math.min(waiting.length, targetsInPack(runner, rows)));
     const space = openTargetSpace(pass.workspace, pack.length, rows);
     const size = pack.length * rows;
     const relevance = device.allocate(size * 4 * below.length, "rows of edges");

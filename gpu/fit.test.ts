@@ -88,6 +88,28 @@ test("many requests under a budget go in packs that fit it, to the same numbers"
   [model, bounded].forEach((loaded) => loaded.dispose());
 });
 
+test("a graph over skipped blocks pulls smaller packs back under a budget, to the same numbers", async () => {
+  const graph = { ...request(60, 2), transitions: [0, 2, 4], mass: 1, minRelevance: 0, reach: "all" } as const;
+  const { counting, peak } = countPeak();
+  const model = await loadModel(counting, directory);
+  const weights = device.allocatedBytes();
+  const free = await model.graph(graph);
+  const budget = weights + Math.floor((peak() - weights) * 0.7);
+  expect(budget).toBeGreaterThan(1.5 * weights);
+  const before = peak();
+  Deno.env.set("CULPRIT_MEMORY", `${budget}`);
+  const found = await model.graph(graph);
+  expect(peak()).toBe(before);
+  expect(found.transitions).toEqual(free.transitions);
+  model.dispose();
+
+  const small = countPeak();
+  const bounded = await loadModel(small.counting, directory);
+  await bounded.graph(graph);
+  expect(small.peak()).toBeLessThanOrEqual(budget);
+  bounded.dispose();
+});
+
 describe("amounts of memory", () => {
   test.each([["1000", 1000], ["6G", 6 * 2 ** 30], ["1.5 GiB", 1.5 * 2 ** 30], ["512m", 2 ** 29], ["2KB", 2048]])(
     "%s",

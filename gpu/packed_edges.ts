@@ -9,6 +9,7 @@ import {
   mlpBackwardOfRows,
   openTargetSpace,
   projectionsBackward,
+  targetScoreBytes,
 } from "./blocks.ts";
 import type { Rule, RunOptions } from "./engine.ts";
 import { moveRows, rowDot } from "./kernels/row-moves.ts";
@@ -18,8 +19,10 @@ import { blockStateOf, type ForwardPass, type Runner } from "./pass.ts";
 import type { EdgeRow } from "./prune.ts";
 import type { BlockWeights } from "./weights.ts";
 
-/** Device bytes of the gradients of one pack of targets. */
+/** Device bytes of the gradients of one pack of targets, where a GPU does not have much more. */
 const PACK_BYTES = 2 ** 29;
+/** Share of a pass's memory that a pack may take. */
+const PACK_SHARE = 1 / 4;
 
 export interface PackedTargets {
   readonly rule: Rule;
@@ -40,13 +43,13 @@ export async function packedRows(
   options: RunOptions,
 ): Promise<EdgeRow[]> {
   const { model: { config } } = runner;
-  const waiting = runner.rehearsal ? tokens.slice(-targetsInPack(config, pass.workspace.rows)) : [...tokens];
+  const waiting = runner.rehearsal ? tokens.slice(-targetsInPack(runner, pass.workspace.rows)) : [...tokens];
   const edgeRows: EdgeRow[] = [];
   while (waiting.length > 0) {
     // A target touches only positions up to its own: those with as many panels of positions go together.
     const panels = panelsOf((waiting.at(-1) as number) + 1);
     const alike = waiting.filter((token) => panelsOf(token + 1) === panels).length;
-    const pack = waiting.splice(-Math.min(alike, targetsInPack(config, panels * PANEL)));
+    const pack = waiting.splice(-Math.min(alike, targetsInPack(runner, panels * PANEL)));
     edgeRows.push(...await pullPack(runner, pass, { rule, source, target, gradient, tokens: pack }, options));
     options.onProgress?.({ phase: "edges", done: edgeRows.length, total: edgeRows.length + waiting.length });
   }
@@ -111,9 +114,20 @@ async function pullPack(
   }
 }
 
-/** How many targets over `rows` rows fit into a pack's memory. */
-export function targetsInPack(config: ModelConfig, rows: number): number {
-  // A block of scores holds at least one panel of queries of every head of every target, twice.
-  const bytes = rows * (gradientRowBytes(config) + 2 * config.heads * PANEL * 4);
-  return Math.max(1, Math.floor(PACK_BYTES / bytes));
+/** How many targets over `rows` rows are pulled back at once. Their number changes no result. */
+export function targetsInPack({ device, model: { config }, passBytes }: Runner, rows: number): number {
+  const share = passBytes === undefined ? PACK_BYTES : passBytes * PACK_SHARE;
+  const bytes = device.info.kind === "hardware" ? Math.max(PACK_BYTES, share) : Math.min(PACK_BYTES, share);
+  const { bindingBytes } = device.info;
+  const { largest, all } = targetBytes(config, rows);
+  return Math.max(1, Math.floor(Math.min(bytes / all, bindingBytes / largest)));
+}
+
+/** Device bytes that a target over `rows` rows takes, and the most of them that lie in one buffer. */
+function targetBytes(config: ModelConfig, rows: number): { readonly largest: number; readonly all: number } {
+  const scores = targetScoreBytes(config, rows);
+  const matrices = rows * gradientRowBytes(config);
+  const { hidden, heads, keyValueHeads, headDimension, intermediate } = config;
+  const widest = Math.max(hidden, 2 * (intermediate + 3), (heads + 2 * keyValueHeads) * headDimension);
+  return { largest: Math.max(scores / 2, 4 * rows * widest), all: matrices + 4 * rows * hidden + scores };
 }
