@@ -42,7 +42,6 @@ export async function packedRows(
   { rule, source, target, gradient, tokens }: PackedTargets,
   options: RunOptions,
 ): Promise<EdgeRow[]> {
-  const { model: { config } } = runner;
   const waiting = runner.rehearsal ? tokens.slice(-targetsInPack(runner, pass.workspace.rows)) : [...tokens];
   const edgeRows: EdgeRow[] = [];
   while (waiting.length > 0) {
