@@ -16,6 +16,7 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
   "plan attribute": async () => ({ verb: (await import("./cli/plan.ts")).planAttribute }),
   "plan graph": async () => ({ verb: (await import("./cli/plan.ts")).planGraph }),
   "mask": () => import("./cli/mask.ts"),
+  "diagnose": () => import("./cli/diagnose.ts"),
   "serve": () => import("./cli/serve.ts"),
   "worker": () => import("./cli/worker.ts"),
   "model add": () => import("./cli/model.ts"),
@@ -23,6 +24,7 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
   "check": () => import("./cli/check.ts"),
   "collect": () => import("./cli/collect.ts"),
   "pairs": () => import("./cli/pairs.ts"),
+  "study": () => import("./cli/study.ts"),
 };
 
 /** Options that every verb has. */

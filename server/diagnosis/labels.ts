@@ -1,0 +1,80 @@
+/** Readers' labels (docs/labelling.md), and how far two readings agree. */
+import { z } from "zod";
+import { InputError } from "../../gpu/errors.ts";
+import { type Agreement, agreement } from "../statistics/kappa.ts";
+import type { Outcome, Pattern } from "./classify.ts";
+
+/** An outcome and a pattern, from a reader or the classifier. */
+export interface Reading {
+  readonly outcome: Outcome;
+  readonly pattern: Pattern | null;
+}
+
+export interface Label extends Reading {
+  readonly key: string;
+  readonly note: string;
+}
+
+const OUTCOMES = { "M-IA": "m_ia", "NC-IA+M-AG": "nc_ia_m_ag", "NC-IA+AG": "nc_ia_ag" } as const;
+const PATTERNS = { "URT": "urt", "OIT": "oit", "URT+OIT": "urt_oit" } as const;
+type OutcomeName = keyof typeof OUTCOMES;
+type PatternName = keyof typeof PATTERNS;
+
+/** As people and files write it. */
+export const outcomeName = (outcome: Outcome): OutcomeName =>
+  (Object.keys(OUTCOMES) as OutcomeName[]).find((name) => OUTCOMES[name] === outcome)!;
+/** As people and files write it; "none" for null. */
+export const patternName = (pattern: Pattern | null): PatternName | "none" =>
+  (Object.keys(PATTERNS) as PatternName[]).find((name) => PATTERNS[name] === pattern) ?? "none";
+
+const line = z.object({
+  key: z.string().min(1),
+  outcome: z.enum(Object.keys(OUTCOMES) as [OutcomeName, ...OutcomeName[]]),
+  pattern: z.enum(Object.keys(PATTERNS) as [PatternName, ...PatternName[]]).nullable(),
+  note: z.string().default(""),
+});
+
+/** Reads the labels of one reader. Throws InputError at `name:line`. */
+export function parseLabels(text: string, name: string): Label[] {
+  const keys = new Set<string>();
+  return text.split("\n").flatMap((one, index) => {
+    if (one.trim() === "") return [];
+    const wrong = (what: string) =>
+      new InputError(what, `${name}:${index + 1}`, "give labels as docs/labelling.md says");
+    let json: unknown;
+    try {
+      json = JSON.parse(one);
+    } catch {
+      throw wrong("is no JSON");
+    }
+    const read = line.safeParse(json);
+    if (!read.success) throw wrong(`${read.error.issues[0]!.path.join(".")}: ${read.error.issues[0]!.message}`);
+    const { key, outcome, pattern, note } = read.data;
+    if (keys.has(key)) throw wrong(`labels ${key} a second time`);
+    keys.add(key);
+    return [{ key, outcome: OUTCOMES[outcome], pattern: pattern && PATTERNS[pattern], note }];
+  });
+}
+
+/** Agreement of two readings of the same cases: on the outcome, on the pattern (none counts as one), and its parts. */
+export interface ReadingAgreement {
+  readonly outcome: Agreement;
+  readonly pattern: Agreement;
+  /** Whether relevant tokens are underweighted, alone or with the other. */
+  readonly urt: Agreement;
+  /** Whether irrelevant tokens are overweighted, alone or with the other. */
+  readonly oit: Agreement;
+}
+
+/** Compares the readings of at least one case. */
+export function compareReadings(pairs: readonly (readonly [Reading, Reading])[]): ReadingAgreement {
+  const of = (name: (reading: Reading) => string) =>
+    agreement(pairs.map(([one, other]): [string, string] => [name(one), name(other)]));
+  const part = (letters: "urt" | "oit") => of(({ pattern }) => pattern?.includes(letters) ? "yes" : "no");
+  return {
+    outcome: of(({ outcome }) => outcomeName(outcome)),
+    pattern: of(({ pattern }) => patternName(pattern)),
+    urt: part("urt"),
+    oit: part("oit"),
+  };
+}
