@@ -11,7 +11,31 @@ export type AnalysisInput =
     readonly rule: Rule;
     readonly options: GraphOptions;
   }
-  | { readonly kind: "mask"; readonly tokenPairIds: readonly number[]; readonly settings: MaskingOptions };
+  | { readonly kind: "mask"; readonly tokenPairIds: readonly number[]; readonly settings: MaskingOptions }
+  | { readonly kind: "export_preferences"; readonly tokenPairIds: readonly number[]; readonly formula: WeightFormula };
+
+/** Which pairs a study takes beside those that it has: row ids, or pairs with delta > 1 of some cases. */
+export type StudyPairs =
+  | { readonly tokenPairIds: readonly number[] }
+  | { readonly benchmark: string | null; readonly model: string | null };
+
+/** A study that attributes its pairs on the members of its series. */
+export interface StudyInput {
+  readonly kind: "study";
+  readonly studyId: number;
+  readonly rule: Rule;
+  /** Members of the series when the job was asked for. */
+  readonly modelIds: readonly number[];
+  /** null: the pairs that the study has. */
+  readonly pairs: StudyPairs | null;
+}
+
+/**
+ * What weighs a completion token: the share of |relevance| that falls on Instruction tokens (docs/method.md, section 9),
+ * or on all tokens of the prompt that are not special.
+ */
+export const WEIGHT_FORMULAS = ["instruction-share/1", "prompt-share/1"] as const;
+export type WeightFormula = (typeof WEIGHT_FORMULAS)[number];
 
 /** Options of a graph, in the engine's words (GraphRequest of gpu/engine.ts), every one given. */
 export interface GraphOptions {

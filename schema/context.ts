@@ -2,9 +2,11 @@
 import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import type { relations } from "./relations.ts";
 import type { SQL } from "drizzle-orm";
-import type { GraphOptions, MaskingOptions } from "./analysis_values.ts";
+import type { GraphOptions, MaskingOptions, StudyPairs, WeightFormula } from "./analysis_values.ts";
 import type { MaskingSummaryRow } from "./masking_experiment.ts";
+import type { PreferenceExportRow } from "./preference_export.ts";
 import type { CollectInput, FindPairsInput } from "./search_values.ts";
+import type { StudyPointRow, StudyPointsRequest, StudySummaryRow } from "./study.ts";
 import type { ImportChoices, Rule } from "./values.ts";
 
 export type Database = PostgresJsDatabase<typeof relations>;
@@ -85,6 +87,35 @@ export interface FindTokenPairsRequest extends Omit<FindPairsInput, "kind" | "mo
   readonly idempotencyKey: string | undefined;
 }
 
+export interface AddModelSeriesRequest {
+  readonly name: string;
+  readonly kind: "scaling" | "training";
+  readonly members: readonly {
+    /** The model's name. */
+    readonly model: string;
+    readonly label: string | undefined;
+    readonly position: number | undefined;
+  }[];
+}
+
+export interface RunStudyRequest {
+  /** The series' name. */
+  readonly series: string;
+  /** Made of series and rule when left out. */
+  readonly name: string | undefined;
+  readonly rule: Rule;
+  /** Pairs to add; null: those that the study has, and all clean pairs of the members' cases when it is new. */
+  readonly pairs: StudyPairs | null;
+  readonly idempotencyKey: string | undefined;
+}
+
+export interface ExportPreferencesRequest {
+  /** Row ids; "missing" = every token pair without such weights, "clean" = those with delta > 1. */
+  readonly tokenPairIds: readonly number[] | "missing" | "clean";
+  readonly formula: WeightFormula;
+  readonly idempotencyKey: string | undefined;
+}
+
 /** What mutations and subscriptions ask of the server. Each throws BadInput for what people can mend. */
 export interface Services {
   /** Returns the row id of the model. */
@@ -99,6 +130,20 @@ export interface Services {
   runMasking(request: RunMaskingRequest): Promise<string>;
   /** What the experiments that fit a condition, all of one budget, say together. */
   summariseMasking(condition: SQL, budget: number, seed: number): Promise<MaskingSummaryRow>;
+  /** Returns the row id of the series. */
+  addModelSeries(request: AddModelSeriesRequest): Promise<number>;
+  /** Returns the job's id. */
+  runStudy(request: RunStudyRequest): Promise<string>;
+  /** `x` and `y`: labels of two members, the first and the last when left out. */
+  summariseStudy(
+    studyId: number,
+    request: { readonly x: string | undefined; readonly y: string | undefined; readonly seed: number },
+  ): Promise<StudySummaryRow>;
+  studyPoints(studyId: number, request: StudyPointsRequest): Promise<StudyPointRow[]>;
+  /** Returns the job's id. */
+  exportPreferences(request: ExportPreferencesRequest): Promise<string>;
+  /** What a job of exportPreferences has to export now. */
+  describePreferences(jobId: string): Promise<PreferenceExportRow>;
   /** Returns the annotation's row id. */
   annotateCase(failureCaseId: number, request: AnnotateRequest): Promise<number>;
   annotationAgreement(benchmark: string | undefined): Promise<AnnotatorAgreement[]>;

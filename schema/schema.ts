@@ -13,6 +13,9 @@ import "./response.ts";
 import "./annotate.ts";
 import "./attribution_graph.ts";
 import "./masking_experiment.ts";
+import "./model_series.ts";
+import "./study.ts";
+import "./preference_export.ts";
 import { isObjectType } from "graphql";
 import { builder } from "./builder.ts";
 

@@ -1,6 +1,6 @@
 /** Shapes of the JSON columns and of what passes between the schema and the server. */
 
-import type { AnalysisInput } from "./analysis_values.ts";
+import type { AnalysisInput, StudyInput } from "./analysis_values.ts";
 import type { CollectInput, FindPairsInput } from "./search_values.ts";
 
 /** One message of the chat that the prompt was rendered from. */
@@ -135,6 +135,7 @@ export type JobInput =
   | AnalysisInput
   | CollectInput
   | FindPairsInput
+  | StudyInput
   | { readonly kind: "attribute"; readonly rule: Rule; readonly tokenPairIds: readonly number[] | "missing" | "clean" }
   | {
     readonly kind: "import";

@@ -11,6 +11,7 @@ import type { Attempt } from "./consumer.ts";
 import type { Connection, Transaction } from "./database.ts";
 import { computeGraph } from "./compute_graph.ts";
 import { computeMasking } from "./compute_masking.ts";
+import { computePreferences } from "./compute_preferences.ts";
 import { failTask, finishTask, lockJob, startJob } from "./jobs.ts";
 import type { ModelCache } from "./model_cache.ts";
 import { loadPair, progressReporter } from "./pair_task.ts";
@@ -45,6 +46,8 @@ function compute(analysis: Analysis, input: AnalysisInput): Promise<StoreResult>
       return computeGraph(analysis, input);
     case "mask":
       return computeMasking(analysis, input);
+    case "export_preferences":
+      return computePreferences(analysis, input);
   }
 }
 

@@ -4,6 +4,7 @@ import { sql } from "drizzle-orm";
 import type { Context } from "../schema/context.ts";
 import { downloadGraph } from "./compute_graph.ts";
 import { downloadRelevance } from "./download.ts";
+import { downloadPreferences } from "./preference_job.ts";
 import { createGraphQL } from "./graphql.ts";
 import { refuse } from "./guard.ts";
 import { ROOT, type Settings } from "./settings.ts";
@@ -22,13 +23,18 @@ export function createHandler({ settings, context, workerState }: HttpParts): (r
   const graphql = createGraphQL(context);
   const page = join(ROOT, "web", "dist");
   return async (request) => {
-    const { pathname } = new URL(request.url);
+    const url = new URL(request.url);
+    const { pathname } = url;
     if (pathname === "/health") return Response.json({ status: "ok" });
     if (pathname === "/ready") return await ready(context, workerState());
     if (pathname === "/graphql") return refuse(settings, request) ?? await graphql(request);
     if (pathname.startsWith("/attributions/") || pathname.startsWith("/graphs/")) {
       const answer = refuse(settings, request) ?? await downloadRelevance(context.db, pathname) ??
         await downloadGraph(context.db, pathname);
+      if (answer) return answer;
+    }
+    if (pathname.startsWith("/preferences/")) {
+      const answer = refuse(settings, request) ?? await downloadPreferences(context.db, url);
       if (answer) return answer;
     }
     if (request.method !== "GET" && request.method !== "HEAD") {

@@ -25,7 +25,9 @@ import type { Connection } from "./database.ts";
 import { createGraphJob } from "./graph_job.ts";
 import { cancelJob, createAttributeJob, createImportJob } from "./jobs.ts";
 import { createMaskingJob, summariseMasking } from "./masking_job.ts";
+import { createPreferenceJob, describePreferences } from "./preference_job.ts";
 import { createCollectJob, createFindPairsJob } from "./search_job.ts";
+import { addModelSeries, createStudyJob, studyPoints, studySummary } from "./study_job.ts";
 import type { Settings } from "./settings.ts";
 import type { JobWatcher } from "./watch_job.ts";
 
@@ -48,6 +50,12 @@ export function createServices({ settings, connection, boss, watcher }: ServiceP
     runMasking: (request) => shown(async () => (await createMaskingJob(db, boss, request)).id),
     summariseMasking: (condition, budget, seed) => summariseMasking(db, condition, budget, seed),
     buildGraph: (request) => shown(async () => (await createGraphJob(db, boss, request)).id),
+    addModelSeries: (request) => shown(() => addModelSeries(db, request)),
+    runStudy: (request) => shown(async () => (await createStudyJob(db, boss, request)).id),
+    summariseStudy: (id, request) => shown(() => studySummary(db, id, request)),
+    studyPoints: (id, request) => shown(() => studyPoints(db, id, request)),
+    exportPreferences: (request) => shown(async () => (await createPreferenceJob(db, boss, request)).id),
+    describePreferences: (jobId) => shown(() => describePreferences(db, jobId)),
     annotateCase: (id, request) => shown(() => annotateCase(db, tokenizerOf, id, request)),
     annotationAgreement: (benchmark) => annotationAgreement(db, benchmark),
     annotationPrompt: (id) => shown(() => annotationPrompt(db, id, tokenizerOf)),

@@ -1,0 +1,121 @@
+/** `culprit study`: the same token pairs attributed on every member of a series of models. */
+import { stat } from "node:fs/promises";
+import { InputError } from "../../gpu/errors.ts";
+import { type Rule, RULES } from "../../gpu/engine.ts";
+import type { StudySummary } from "../studies/summary.ts";
+import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts";
+
+export const verb: Verb = {
+  name: "study",
+  summary: "Attributes the same token pairs on every model of a series, and says which failures a later one corrects",
+  usage: "study --series NAME|FILE[#NAME] [--name NAME] [--selection clean] [--benchmark NAME] [--model NAME] " +
+    "[--rule attnlrp|cplrp|gradient] [--x LABEL] [--y LABEL] [--seed N] [--json]",
+  example: "npx culprit study --series models/series.json#demo-checkpoints --model demo-1m",
+  options: {
+    series: {
+      type: "string",
+      value: "NAME|FILE[#NAME]",
+      help: "a series that was added, or a JSON file of series; #NAME picks one of several",
+    },
+    name: { type: "string", value: "NAME", help: "the study's name; a study of this name goes on" },
+    selection: { type: "string", value: "clean", help: "adds all clean pairs; a new study has them anyway" },
+    benchmark: { type: "string", value: "NAME", help: "only clean pairs of this benchmark" },
+    model: {
+      type: "string",
+      value: "NAME",
+      help: "only clean pairs of this model's cases; of all members if left out",
+    },
+    rule: { type: "string", value: "RULE", help: RULES.join(", "), default: "attnlrp" },
+    x: { type: "string", value: "LABEL", help: "the member to compare from; the first if left out" },
+    y: { type: "string", value: "LABEL", help: "the member to compare with; the last if left out" },
+    seed: { type: "string", value: "N", help: "seed of the bootstrap", default: "1" },
+  },
+  run,
+};
+
+async function run(context: VerbContext): Promise<void> {
+  const [{ optionCount, refusePositionals }, { followJob, withWorker }] = await Promise.all([
+    import("./search_session.ts"),
+    import("./with_worker.ts"),
+  ]);
+  refusePositionals(context, verb.name);
+  const series = requiredText(context, verb, "series");
+  const rule = ruleOf(context);
+  const selection = optionText(context, "selection");
+  if (selection !== undefined && selection !== "clean") {
+    throw new InputError(`${JSON.stringify(selection)} is no selection`, "--selection", "give clean");
+  }
+  const [benchmark, model] = [optionText(context, "benchmark"), optionText(context, "model")];
+  const seed = optionCount(context, "seed", 0) ?? 1;
+  const compare = { x: optionText(context, "x"), y: optionText(context, "y"), seed };
+  await withWorker(async (session) => {
+    const { createStudyJob, studySummary } = await import("../study_job.ts");
+    const { db } = session.connection;
+    const { id, studyId } = await createStudyJob(db, session.boss, {
+      series: await seriesName(session.connection.db, series),
+      name: optionText(context, "name"),
+      rule,
+      pairs: selection !== undefined || benchmark !== undefined || model !== undefined
+        ? { benchmark: benchmark ?? null, model: model ?? null }
+        : null,
+      idempotencyKey: undefined,
+    });
+    const totals = await followJob(context, session, id, "study");
+    const summary = await studySummary(db, studyId, compare);
+    await context.out(context.json ? `${JSON.stringify({ ...totals, summary })}\n` : describe(summary));
+    if (totals.failed > 0) throw new Error(`${totals.failed} of ${totals.total} attributions failed`);
+  });
+}
+
+function ruleOf(context: VerbContext): Rule {
+  const given = optionText(context, "rule");
+  const rule = RULES.find((one) => one === given);
+  if (rule) return rule;
+  throw new InputError(`${JSON.stringify(given)} is no rule`, "--rule", `give one of: ${RULES.join(", ")}`);
+}
+
+/** The name of the series that was meant; a file's series are stored first. */
+async function seriesName(db: Parameters<typeof import("../studies/series_file.ts").readSeriesFile>[0], given: string) {
+  const [path = "", name] = given.split("#");
+  const isFile = await stat(path).then((info) => info.isFile(), () => false);
+  if (!isFile) return given;
+  const { readSeriesFile } = await import("../studies/series_file.ts");
+  const stored = await readSeriesFile(db, path);
+  const found = name === undefined && stored.length === 1 ? stored[0] : stored.find((one) => one.name === name);
+  if (found) return found.name;
+  throw new InputError(
+    name === undefined ? `the file has ${stored.length} series` : `the file has no series ${JSON.stringify(name)}`,
+    "--series",
+    `give one of: ${stored.map((one) => `${path}#${one.name}`).join(", ")}`,
+  );
+}
+
+const number = (value: number | undefined) => value === undefined ? "-" : value.toFixed(2);
+
+function describe({ x, y, pairs, both, all, counts, members }: StudySummary): string {
+  const rows = members.map(({ label, attributed, delta, failing, segments }) => {
+    const means = segments[0]?.means;
+    return [
+      label,
+      String(attributed),
+      delta === null ? "-" : `${delta.value.toFixed(2)} [${delta.low.toFixed(2)}, ${delta.high.toFixed(2)}]`,
+      failing === null ? "-" : `${(100 * failing).toFixed(0)} %`,
+      number(means?.instruction),
+      number(means?.query),
+      number(means?.answer),
+    ];
+  });
+  const head = ["member", "pairs", "mean delta [95 %]", "delta > 1", "instruction", "query", "answer"];
+  const widths = head.map((text, column) => Math.max(text.length, ...rows.map((row) => row[column]!.length)));
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd();
+  return [
+    `${pairs} pairs; mean deltas are over the ${all} that every member has`,
+    "",
+    ...[head, ...rows].map((cells) => `  ${line(cells)}`),
+    "",
+    `${x} against ${y}, ${both} pairs: ${counts.corrected} corrected, ${counts.not_corrected} not corrected, ` +
+    `${counts.undecided} undecided`,
+    "",
+  ].join("\n");
+}
