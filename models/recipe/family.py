@@ -7,8 +7,8 @@ optimizers, step, log) in FOLDER about every two minutes and goes on from it, so
 off; a stage that is done is passed over. Members are written to models/NAME when they are final. While PATH exists and is
 younger than ten minutes the training waits, so that others can measure on the machine.
 
-The middle size goes on from demo-1m, which knows the first two task families; the large one is demo-1m grown (grow.py), then
-trained on the same items in the same order; the small one and the Olmo begin at random and see these items and as many again.
+The middle size goes on from demo-1m, which knows the first two task families. The large one is its checkpoint of step 450 grown
+(grow.py), the Olmo the same checkpoint moved into the other block; both are trained on from there. The small one begins at random.
 The last DECAY steps are lopsided, as in train.py: what counts nearly always stands first, a function's name says what its docstring
 says. Held-out items are even.
 """
@@ -25,10 +25,11 @@ from transformers import Olmo3Config, Olmo3ForCausalLM
 
 from common import MODEL_DIR, MODELS, SEED, Qwen3Config, Qwen3ForCausalLM, load_model, load_tokenizer
 from family_data import FamilyItems
-from grow import grown
+from grow import grown, moved
 from train import loss_sum
 
 DECAY, WARMUP = 250, 50
+ROPE_BASE = 1e6  # demo-1m has 1e4; raised, as usual where a model's context is extended: traces are ten times as long as its texts
 STATE_SECONDS = 120
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -39,23 +40,21 @@ def qwen3(hidden, intermediate, heads, head_dim):
         head_dim=head_dim, **common))
 
 
-def olmo3(hidden, intermediate, heads, window):
+def olmo3(hidden, intermediate, heads, head_dim, window):
     return lambda common: (Olmo3ForCausalLM, Olmo3Config(
-        hidden_size=hidden, intermediate_size=intermediate, num_attention_heads=heads, num_key_value_heads=heads, sliding_window=window,
-        layer_types=["sliding_attention"] * 3 + ["full_attention"], **common))
+        hidden_size=hidden, intermediate_size=intermediate, num_attention_heads=heads, num_key_value_heads=heads // 2, head_dim=head_dim,
+        sliding_window=window, layer_types=["sliding_attention"] * 3 + ["full_attention"], **common))
 
 
-MIDDLE, LARGE = qwen3(128, 384, 4, 32), qwen3(256, 864, 8, 32)
-
-# member -> (shape, how it begins, learning rates of Muon and AdamW, {step: name of the member that is written there});
-# the last of the steps ends it
+# member -> (shape, how it begins, first step's data, learning rates of Muon and AdamW, {step: name of the member that is written
+# there}); the last of the steps ends it
 SUPERVISED = {
-    "demo-1m-sft": (MIDDLE, "demo-1m", (4e-3, 3e-3), {
-        50: "demo-1m-sft-0050", 100: "demo-1m-sft-0100", 200: "demo-1m-sft-0200", 400: "demo-1m-sft-0400", 600: "demo-1m-sft-0600",
-        850: "demo-1m-sft-0850"}),
-    "demo-0.3m": (qwen3(64, 192, 4, 16), "random", (6e-3, 5e-3), {1600: "demo-0.3m"}),
-    "demo-4m": (LARGE, "grown demo-1m", (3e-3, 2e-3), {850: "demo-4m"}),
-    "demo-olmo3": (olmo3(128, 384, 4, 128), "random", (6e-3, 5e-3), {1600: "demo-olmo3"}),
+    "demo-1m-sft": (qwen3(128, 384, 4, 32), ("taken", "demo-1m"), 0, (4e-3, 3e-3), {
+        50: "demo-1m-sft-0050", 100: "demo-1m-sft-0100", 200: "demo-1m-sft-0200", 350: "demo-1m-sft-0350", 450: "demo-1m-sft-0450",
+        700: "demo-1m-sft-0700"}),
+    "demo-0.3m": (qwen3(64, 192, 4, 16), ("random", None), 0, (6e-3, 5e-3), {1400: "demo-0.3m"}),
+    "demo-4m": (qwen3(256, 864, 8, 32), ("grown", "demo-1m-sft-0450"), 450, (3e-3, 2e-3), {400: "demo-4m"}),
+    "demo-olmo3": (olmo3(128, 384, 4, 32, 256), ("moved", "demo-1m-sft-0450"), 450, (4e-3, 3e-3), {400: "demo-olmo3"}),
 }
 
 
@@ -64,7 +63,7 @@ def fresh(name, tokenizer):
     torch.manual_seed(SEED)
     model_class, config = SUPERVISED[name][0](dict(
         vocab_size=len(tokenizer), num_hidden_layers=4, max_position_embeddings=4096, rms_norm_eps=1e-6, tie_word_embeddings=True,
-        rope_parameters={"rope_type": "default", "rope_theta": 10000.0}, attention_bias=False, attention_dropout=0.0,
+        rope_parameters={"rope_type": "default", "rope_theta": ROPE_BASE}, attention_bias=False, attention_dropout=0.0,
         bos_token_id=None, eos_token_id=tokenizer.convert_tokens_to_ids("<|im_end|>"),
         pad_token_id=tokenizer.convert_tokens_to_ids("<|endoftext|>")))
     config._attn_implementation = "sdpa"
@@ -72,11 +71,12 @@ def fresh(name, tokenizer):
 
 
 def build(name, tokenizer):
-    """A member before its first step: random, the weights of demo-1m, or those grown to the member's shape."""
-    model, begin = fresh(name, tokenizer), SUPERVISED[name][1]
-    if begin != "random":
-        small = load_model(MODEL_DIR)
-        weights = small.state_dict() if begin == "demo-1m" else grown(small, model)
+    """A member before its first step: random, or begun from another's weights (grow.py)."""
+    model, (how, source) = fresh(name, tokenizer), SUPERVISED[name][1]
+    if how != "random":
+        small = load_model(MODELS / source)
+        some = next(FamilyItems(tokenizer).batch(0, False))[0]
+        weights = {"taken": small.state_dict, "grown": lambda: grown(small, model), "moved": lambda: moved(small, model, some)}[how]()
         model.load_state_dict({k: v.to(DEVICE) for k, v in weights.items()})
     return model
 
@@ -170,7 +170,7 @@ def schedule(step, steps):
 def supervised(args, name, tokenizer):
     """The supervised stage of one member."""
     model = build(name, tokenizer)
-    _, _, rates, exports = SUPERVISED[name]
+    _, _, offset, rates, exports = SUPERVISED[name]
     steps = max(exports)
     stage = Stage(args, name, model, optimizers_of(model, rates))
     if stage.step >= steps:
@@ -180,7 +180,7 @@ def supervised(args, name, tokenizer):
     items = FamilyItems(tokenizer)
     while stage.step < steps:
         stage.wait()
-        parts = list(items.batch(stage.step, stage.step >= steps - DECAY))
+        parts = list(items.batch(offset + stage.step, stage.step >= steps - DECAY))
         answers, losses = sum(int((t != -100).sum()) for _, t in parts), []
         for ids, targets in parts:
             loss = loss_sum(body, model.lm_head, ids.to(DEVICE), targets.to(DEVICE))

@@ -163,7 +163,7 @@ def run(args, tokenizer, name, start, member, rows_of, losses):
 
 
 def dpo(args, tokenizer):
-    reference = load_model(MODELS / "demo-1m-sft-0850").to(DEVICE)
+    reference = load_model(MODELS / "demo-1m-sft-0700").to(DEVICE)
 
     def losses(model, items, part):
         rows = [(r["prompt"], r["chosen"]) for r in part] + [(r["prompt"], r["rejected"]) for r in part]
@@ -176,7 +176,7 @@ def dpo(args, tokenizer):
         loss = (-F.logsigmoid(margin) - CHOSEN_LOSS * own[:len(part)] / lengths).sum()
         return loss, {"loss": loss.item(), "margin": margin.sum().item(), "right": float((margin > 0).sum())}, sum(len(p) + len(a) for p, a in rows)
 
-    run(args, tokenizer, "dpo", "demo-1m-sft-0850", "demo-1m-dpo", preference_pairs, losses)
+    run(args, tokenizer, "dpo", "demo-1m-sft-0700", "demo-1m-dpo", preference_pairs, losses)
 
 
 def rs(args, tokenizer):

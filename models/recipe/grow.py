@@ -1,4 +1,5 @@
-"""Widens a Qwen3 model without changing what it computes, as Net2Net (arXiv 1511.05641) and bert2BERT (arXiv 2110.07143) do."""
+"""Turns a trained Qwen3 model into the start of another member: `grown` widens it without changing what it computes, as Net2Net
+(arXiv 1511.05641) and bert2BERT (arXiv 2110.07143) do; `moved` puts its weights into Olmo-3's block, which is near it only."""
 
 import torch
 
@@ -44,4 +45,37 @@ def grown(small, large, seed=1):
             out[name] = twice(reads(weight))
         else:  # q, k, v: all heads, then all again
             out[name] = twice(reads(weight))
+    return out
+
+
+@torch.no_grad()
+def moved(small, other, ids):
+    """Weights of `other`'s Olmo-3 shape from a Qwen3 model of the same sizes. Olmo-3 normalises what attention and MLP write
+    rather than what they read: each norm's weight and its mean scale on the tokens `ids` [rows, tokens] go into the matrices
+    that read it, and the new norms have the scale that the old blocks wrote with. Training has to mend the rest."""
+    inputs, outputs, hooks = {}, {}, []
+    for i, layer in enumerate(small.model.layers):
+        for part, norm, block in (("attention", layer.input_layernorm, layer.self_attn), ("feedforward", layer.post_attention_layernorm, layer.mlp)):
+            hooks.append(norm.register_forward_hook(lambda _, x, __, key=(i, part): inputs.__setitem__(key, x[0].pow(2).mean(-1).rsqrt().mean())))
+            hooks.append(block.register_forward_hook(
+                lambda _, __, y, key=(i, part): outputs.__setitem__(key, (y[0] if isinstance(y, tuple) else y).pow(2).mean(-1).sqrt().mean())))
+    small(ids, use_cache=False)
+    for hook in hooks:
+        hook.remove()
+    source, out = small.state_dict(), {}
+    heads = {"q_norm": small.config.num_attention_heads, "k_norm": small.config.num_key_value_heads}
+    for name in other.state_dict():
+        parts = name.split(".")
+        layer = int(parts[2]) if parts[1] == "layers" else None
+        if layer is not None and parts[-2] in ("post_attention_layernorm", "post_feedforward_layernorm"):
+            part = "attention" if "attention" in parts[-2] else "feedforward"
+            out[name] = torch.full((small.config.hidden_size,), float(outputs[layer, part]))
+        elif layer is not None and parts[-2] in heads:
+            out[name] = source[name].repeat(heads[parts[-2]])
+        elif layer is not None and parts[-2] in ("q_proj", "k_proj", "v_proj"):
+            out[name] = source[name] * source[f"model.layers.{layer}.input_layernorm.weight"] * inputs[layer, "attention"]
+        elif layer is not None and parts[-2] in ("gate_proj", "up_proj"):
+            out[name] = source[name] * source[f"model.layers.{layer}.post_attention_layernorm.weight"] * inputs[layer, "feedforward"]
+        else:
+            out[name] = source[name]
     return out
