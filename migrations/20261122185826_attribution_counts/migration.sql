@@ -1,0 +1,2 @@
+CREATE INDEX "attributions_special" ON "attributions" ("special_sum","id");--> statement-breakpoint
+CREATE INDEX "attributions_counts" ON "attributions" ("rule","benchmark","model_id","outcome","pattern","logit_difference","instruction_sum","query_sum","answer_sum","special_sum");
