@@ -28,14 +28,23 @@ const numberIn = (path: string): number | undefined => {
   return Number.isFinite(value) ? value : undefined;
 };
 
+const GROUP = "/sys/fs/cgroup";
+
+/** Bytes of files that the control group has cached: the system gives them up when they are wanted. */
+function cachedBytes(): number {
+  if (!existsSync(`${GROUP}/memory.stat`)) return 0;
+  const found = readFileSync(`${GROUP}/memory.stat`, "utf8").matchAll(/^(?:in)?active_file (\d+)$/gm);
+  return [...found].reduce((sum, [, bytes]) => sum + Number(bytes), 0);
+}
+
 /** Bytes of main memory that this process may still take: what is free, within the limit of its control group. */
 export function freeHostBytes(): number | undefined {
   if (!existsSync("/proc/meminfo")) return undefined;
   const [, kilobytes] = /MemAvailable:\s+(\d+) kB/.exec(readFileSync("/proc/meminfo", "utf8")) ?? [];
   const free = kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
-  const limit = numberIn("/sys/fs/cgroup/memory.max");
-  const used = numberIn("/sys/fs/cgroup/memory.current");
-  const inGroup = limit === undefined || used === undefined ? undefined : Math.max(0, limit - used);
+  const limit = numberIn(`${GROUP}/memory.max`);
+  const used = numberIn(`${GROUP}/memory.current`);
+  const inGroup = limit === undefined || used === undefined ? undefined : Math.max(0, limit - used + cachedBytes());
   const known = [free, inGroup].filter((bytes) => bytes !== undefined);
   return known.length > 0 ? Math.min(...known) : undefined;
 }

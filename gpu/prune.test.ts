@@ -54,6 +54,18 @@ describe("the mass threshold", () => {
   });
 });
 
+test("few and many weights have the same threshold: zeros that make them many change nothing", () => {
+  const random = seededRandom(21);
+  for (let round = 0; round < 20; round++) {
+    const weights = Float32Array.from({ length: 900 }, () => random.normal() * 10 ** random.integer(-40, 3));
+    const few = [{ target: 899, weights }];
+    const many = [...few, { target: 2 ** 15 - 1, weights: new Float32Array(2 ** 15) }];
+    for (const mass of [1e-9, random.next(), 0.85, 1]) {
+      expect(massThreshold(many, mass)).toEqual(massThreshold(few, mass));
+    }
+  }
+});
+
 test("edges above a threshold keep ties, leave zeros out, and come by target and source", () => {
   expect(listOf(edgesAbove([row(2, 0, -3, 1), row(1, 1, 0.5)], 1))).toEqual([[0, 1, 1], [1, 2, -3], [2, 2, 1]]);
   expect(listOf(edgesAbove([row(1, 0, 0)], 0))).toEqual([]);

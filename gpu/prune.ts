@@ -60,10 +60,12 @@ export function massBin({ counts, lows }: MassHistogram, mass: number): MassBin 
   let total = 0;
   for (let bin = 0; bin < BINS; bin++) total += sums[bin] = binSum(bin, counts[bin] as number, lows[bin] as number);
   const wanted = mass * total;
+  // Rounding may leave the sum of all bins a little short.
+  const lowest = Math.max(0, sums.findIndex((sum) => sum > 0));
   let bin = BINS - 1;
   let above = 0;
   let countAbove = 0;
-  for (; bin > 0 && above + (sums[bin] as number) < wanted; bin--) {
+  for (; bin > lowest && above + (sums[bin] as number) < wanted; bin--) {
     above += sums[bin] as number;
     countAbove += counts[bin] as number;
   }
@@ -71,7 +73,10 @@ export function massBin({ counts, lows }: MassHistogram, mass: number): MassBin 
 }
 
 /** The threshold among the absolute values of its bin, which are sorted in place. */
-export function thresholdIn(values: Float32Array, { total, above, wanted }: MassBin): number {
+export function thresholdIn(
+  values: Float32Array,
+  { total, above, wanted }: Pick<MassBin, "total" | "above" | "wanted">,
+): number {
   if (total === 0) return 0;
   values.sort();
   let at = values.length - 1;
@@ -85,6 +90,8 @@ export function thresholdIn(values: Float32Array, { total, above, wanted }: Mass
  * only that bin is sorted. Sums of bins are exact, so the order of the values changes nothing. 0 when all values are 0.
  */
 export function massThreshold(rows: readonly EdgeRow[], mass: number): { threshold: number; total: number } {
+  const count = rows.reduce((sum, { weights }) => sum + weights.length, 0);
+  if (count <= FEW) return massThresholdOfFew(rows, count, mass);
   const counts = new Float64Array(BINS);
   const lows = new Float64Array(BINS);
   forEachBits(rows, (bits) => {
@@ -101,10 +108,45 @@ export function massThreshold(rows: readonly EdgeRow[], mass: number): { thresho
   return { threshold: thresholdIn(inBin, found), total: found.total };
 }
 
+/** Up to so many values a sort costs less than looking at all bins. */
+const FEW = 2 ** 14;
+
+/** The same sums, of the bins that have values. */
+function massThresholdOfFew(
+  rows: readonly EdgeRow[],
+  count: number,
+  mass: number,
+): { threshold: number; total: number } {
+  const all = new Uint32Array(count);
+  let filled = 0;
+  forEachBits(rows, (bits) => all[filled++] = bits & 0x7fffffff);
+  const sorted = all.subarray(0, filled).sort();
+  const starts: number[] = [];
+  const sums: number[] = [];
+  for (let start = 0; start < filled;) {
+    const bin = binOf(sorted[start] as number);
+    let end = start;
+    let low = 0;
+    for (; end < filled && binOf(sorted[end] as number) === bin; end++) low += (sorted[end] as number) & 0xffff;
+    starts.push(start);
+    sums.push(binSum(bin, end - start, low));
+    start = end;
+  }
+  const total = sums.reduce((sum, value) => sum + value, 0);
+  if (total === 0) return { threshold: 0, total };
+  const wanted = mass * total;
+  let at = sums.length - 1;
+  let above = 0;
+  for (; at > 0 && above + (sums[at] as number) < wanted; at--) above += sums[at] as number;
+  const inBin = new Float32Array(sorted.slice(starts[at], starts[at + 1] ?? filled).buffer);
+  return { threshold: thresholdIn(inBin, { total, above, wanted }), total };
+}
+
+/** Calls `use` with the bits of each number but zeros. */
 function forEachBits(rows: readonly EdgeRow[], use: (bits: number) => void): void {
   for (const { weights } of rows) {
     const bits = new Uint32Array(weights.buffer, weights.byteOffset, weights.length);
-    for (let i = 0; i < bits.length; i++) use(bits[i] as number);
+    for (let i = 0; i < bits.length; i++) if (((bits[i] as number) & 0x7fffffff) !== 0) use(bits[i] as number);
   }
 }
 
