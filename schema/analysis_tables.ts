@@ -13,7 +13,7 @@ import {
   unique,
   uuid,
 } from "drizzle-orm/pg-core";
-import { createdAt, identity } from "./columns.ts";
+import { createdAt, engine, identity } from "./columns.ts";
 import { attributions, failureCases, jobs, models, outcomeEnum, patternEnum, ruleEnum, tokenPairs } from "./tables.ts";
 import type { DiagnosisEvidence, GraphOptions, GraphSummary, SeriesMember, StoredCurve } from "./analysis_values.ts";
 
@@ -31,6 +31,7 @@ export const attributionGraphs = snakeCase.table("attribution_graphs", {
   /** A graph file (server/graph_file.ts), gzip. */
   file: bytea().notNull(),
   adapter: text().notNull(),
+  engine: engine(),
   seconds: doublePrecision().notNull(),
   createdAt: createdAt(),
 }, (table) => [
@@ -56,6 +57,7 @@ export const diagnoses = snakeCase.table("diagnoses", {
   evidence: jsonb().$type<DiagnosisEvidence>().notNull(),
   /** Version of the classifier with its thresholds. */
   version: text().notNull(),
+  engine: engine(),
   createdAt: createdAt(),
 }, (table) => [
   foreignKey({ name: "diagnoses_attribution", columns: [table.attributionId], foreignColumns: [attributions.id] })
@@ -102,6 +104,7 @@ export const maskingExperiments = snakeCase.table("masking_experiments", {
   sufficiency: doublePrecision(),
   curve: jsonb().$type<StoredCurve>().notNull(),
   adapter: text().notNull(),
+  engine: engine(),
   createdAt: createdAt(),
 }, (table) => [
   unique("masking_experiments_settings").on(
@@ -166,6 +169,7 @@ export const preferences = snakeCase.table("preferences", {
   chosenWeights: doublePrecision().array().notNull(),
   rejectedWeights: doublePrecision().array().notNull(),
   adapter: text().notNull(),
+  engine: engine(),
   createdAt: createdAt(),
 }, (table) => [
   unique("preferences_pair_formula").on(table.tokenPairId, table.formula),

@@ -20,7 +20,7 @@ import {
   unique,
   uuid,
 } from "drizzle-orm/pg-core";
-import { createdAt, identity, moment } from "./columns.ts";
+import { createdAt, engine, identity, moment } from "./columns.ts";
 import type { Candidate, ChatMessage, CheckItem, Exclusion, ImportReport, JobInput, Verdict } from "./values.ts";
 
 /** Backward rules, in the words of the engine. */
@@ -66,6 +66,8 @@ export const models = snakeCase.table("models", {
   tokenizerHash: text().notNull(),
   /** Hash of configuration and weights. */
   hash: text().notNull(),
+  /** Types of the weights as they are stored, `BF16` or `BF16, F32`; null in rows older than this column. */
+  dtype: text(),
   createdAt: createdAt(),
 }, (table) => [index("models_created").on(table.createdAt, table.id)]);
 
@@ -268,6 +270,7 @@ export const attributions = snakeCase.table("attributions", {
   outcome: outcomeEnum(),
   pattern: patternEnum(),
   adapter: text().notNull(),
+  engine: engine(),
   seconds: doublePrecision().notNull(),
   createdAt: createdAt(),
 }, (table) => [
@@ -316,6 +319,8 @@ export const jobs = snakeCase.table("jobs", {
   errorMessage: text(),
   sequence: integer().notNull().default(1),
   report: jsonb().$type<ImportReport>(),
+  /** W3C trace context of the request that asked for it; null when nothing was traced. */
+  trace: text(),
   createdAt: createdAt(),
   startedAt: moment(),
   finishedAt: moment(),
