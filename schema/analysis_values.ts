@@ -4,6 +4,7 @@ import type { Rule } from "./values.ts";
 
 /** What jobs on token pairs were asked to do; see JobInput. */
 export type AnalysisInput =
+  | { readonly kind: "diagnose"; readonly tokenPairIds: readonly number[]; readonly rule: Rule }
   | {
     readonly kind: "build_graph";
     /** Row ids, ascending. */
@@ -12,6 +13,13 @@ export type AnalysisInput =
     readonly options: GraphOptions;
   }
   | { readonly kind: "mask"; readonly tokenPairIds: readonly number[]; readonly settings: MaskingOptions }
+  | {
+    readonly kind: "mask";
+    readonly tokenPairIds: readonly number[];
+    /** Positions that a person chose, masked in this order. */
+    readonly chosen: readonly number[];
+    readonly replacement: MaskingOptions["replacements"][number];
+  }
   | { readonly kind: "export_preferences"; readonly tokenPairIds: readonly number[]; readonly formula: WeightFormula };
 
 /** Which pairs a study takes beside those that it has: row ids, or pairs with delta > 1 of some cases. */
@@ -77,6 +85,8 @@ export interface EvidenceNumber {
 }
 
 export interface DiagnosisEvidence {
+  /** Positions of the tokens that a right answer has to use here; null when nobody marked any. */
+  readonly relevant: readonly number[] | null;
   /** One sentence for people. */
   readonly summary: string;
   readonly numbers: readonly EvidenceNumber[];

@@ -2,8 +2,10 @@
 import { and, arrayContains, eq, type SQL, sql } from "drizzle-orm";
 import { builder, MAX_WINDOW, pageCost } from "./builder.ts";
 import { BadInput } from "./bad_input.ts";
+import { Segment } from "./failure_case.ts";
 import { Direction, direction, Range, withinRange } from "./lists.ts";
 import { Model } from "./model.ts";
+import { Outcome, Pattern } from "./outcome.ts";
 import { Rule } from "./rule.ts";
 import { attributions, models } from "./tables.ts";
 import { ofOwnModel, PairToken, TokenPair } from "./token_pair.ts";
@@ -60,6 +62,23 @@ export const Attribution = builder.drizzleNode("attributions", {
     }),
     logitDifference: t.exposeFloat("logitDifference", {
       description: "delta = target.logit - contrast.logit, which the relevance explains.",
+    }),
+    outcome: t.expose("outcome", {
+      type: Outcome,
+      nullable: true,
+      description: "What the classifier says of where the failure shows; null before it was asked.",
+    }),
+    pattern: t.expose("pattern", {
+      type: Pattern,
+      nullable: true,
+      description: "What the classifier says of how it came about; null before it was asked, and for no pattern.",
+    }),
+    segmentSum: t.float({
+      nullable: true,
+      description: "Sum of the normalised relevance of a segment's tokens at the embeddings; null in old rows.",
+      args: { segment: t.arg({ type: Segment, required: true, description: "The segment." }) },
+      select: { columns: { instructionSum: true, querySum: true, answerSum: true, specialSum: true } },
+      resolve: (sums, { segment }) => sums[SUMS[segment]],
     }),
     layers: t.exposeInt("layers", { description: "Number of blocks; node layers are 0 to this." }),
     tokenCount: t.exposeInt("tokenCount", { description: "Number of tokens." }),
@@ -156,13 +175,28 @@ function decodeFloats(base64: string): number[] {
   return Array.from(new Float32Array(bytes.buffer));
 }
 
-const AttributionFilter = builder.inputType("AttributionFilter", {
+const SegmentSum = builder.inputType("SegmentSum", {
+  description: "A segment, and a range of the sum of its tokens' normalised relevance at the embeddings.",
+  fields: (t) => ({
+    segment: t.field({ type: Segment, required: true, description: "The segment." }),
+    min: t.float({ description: "Smallest sum; positive supports the wrong token." }),
+    max: t.float({ description: "Largest sum." }),
+  }),
+});
+
+/** Columns of the segments' sums. */
+const SUMS = { I: "instructionSum", Q: "querySum", A: "answerSum", S: "specialSum" } as const;
+
+export const AttributionFilter = builder.inputType("AttributionFilter", {
   description: "Which attributions to list; every condition given must hold.",
   fields: (t) => ({
     rule: t.field({ type: Rule, description: "Backward rule." }),
     benchmark: t.string({ description: "Benchmark of the failure case, exactly." }),
     model: t.string({ description: "The model's name." }),
+    outcome: t.field({ type: Outcome, description: "What the classifier says of where the failure shows." }),
+    pattern: t.field({ type: Pattern, description: "What the classifier says of how it came about, exactly." }),
     delta: t.field({ type: Range, description: "The logit difference that is explained." }),
+    segment: t.field({ type: SegmentSum, description: "A segment's share in the input heatmap." }),
     token: t.string({
       description: "Text of the target, of the contrast or of one of the ten most relevant input tokens; white space " +
         "around it does not count.",
@@ -187,7 +221,11 @@ const AttributionOrder = builder.inputType("AttributionOrder", {
   }),
 });
 
-function matching(filter: typeof AttributionFilter.$inferInput | null | undefined, table: typeof attributions): SQL {
+/** The filter as a condition. */
+export function matchingAttributions(
+  filter: typeof AttributionFilter.$inferInput | null | undefined,
+  table: typeof attributions,
+): SQL {
   const conditions: (SQL | undefined)[] = [
     filter?.rule != null ? eq(table.rule, filter.rule) : undefined,
     filter?.benchmark != null ? eq(table.benchmark, filter.benchmark) : undefined,
@@ -195,7 +233,10 @@ function matching(filter: typeof AttributionFilter.$inferInput | null | undefine
       ? sql`${table.modelId} = (select ${models.id} from ${models} where ${models.name} = ${filter.model})`
       : undefined,
     filter?.token != null ? arrayContains(table.keyTokens, [filter.token.trim()]) : undefined,
+    filter?.outcome != null ? eq(table.outcome, filter.outcome) : undefined,
+    filter?.pattern != null ? eq(table.pattern, filter.pattern) : undefined,
     ...withinRange(table.logitDifference, filter?.delta),
+    ...(filter?.segment != null ? withinRange(table[SUMS[filter.segment.segment]], filter.segment) : []),
   ];
   return and(...conditions) ?? sql`true`;
 }
@@ -210,11 +251,12 @@ builder.queryField("attributions", (t) =>
         filter: t.arg({ type: AttributionFilter, description: "Which to list." }),
         orderBy: t.arg({ type: AttributionOrder, description: "How to order them." }),
       },
-      totalCount: (_parent, { filter }, context) => context.db.$count(attributions, matching(filter, attributions)),
+      totalCount: (_parent, { filter }, context) =>
+        context.db.$count(attributions, matchingAttributions(filter, attributions)),
       resolve: (query, _parent, { filter, orderBy }, context) =>
         context.db.query.attributions.findMany(
           query({
-            where: { RAW: (table) => matching(filter, table) },
+            where: { RAW: (table) => matchingAttributions(filter, table) },
             orderBy: { [orderBy?.by ?? "createdAt"]: direction(orderBy?.direction) },
           }),
         ),

@@ -3,6 +3,7 @@ import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import type { relations } from "./relations.ts";
 import type { SQL } from "drizzle-orm";
 import type { GraphOptions, MaskingOptions, StudyPairs, WeightFormula } from "./analysis_values.ts";
+import type { ReadingAgreementRequest, ReadingAgreementRow } from "./label.ts";
 import type { MaskingSummaryRow } from "./masking_experiment.ts";
 import type { PreferenceExportRow } from "./preference_export.ts";
 import type { CollectInput, FindPairsInput } from "./search_values.ts";
@@ -32,6 +33,13 @@ export interface BuildGraphRequest {
   readonly tokenPairIds: readonly number[] | "missing" | "clean";
   readonly rule: Rule;
   readonly options: GraphOptions;
+  readonly idempotencyKey: string | undefined;
+}
+
+export interface DiagnoseRequest {
+  /** Row ids; "missing" = every token pair without a diagnosis of this version, "clean" = those with delta > 1. */
+  readonly tokenPairIds: readonly number[] | "missing" | "clean";
+  readonly rule: Rule;
   readonly idempotencyKey: string | undefined;
 }
 
@@ -128,6 +136,12 @@ export interface Services {
   buildGraph(request: BuildGraphRequest): Promise<string>;
   /** Returns the job's id. */
   runMasking(request: RunMaskingRequest): Promise<string>;
+  /** Masks tokens that a person chose. Returns the job's id. */
+  maskTokens(
+    tokenPairId: number,
+    positions: readonly number[],
+    replacement: MaskingOptions["replacements"][number],
+  ): Promise<string>;
   /** What the experiments that fit a condition, all of one budget, say together. */
   summariseMasking(condition: SQL, budget: number, seed: number): Promise<MaskingSummaryRow>;
   /** Returns the row id of the series. */
@@ -144,6 +158,11 @@ export interface Services {
   exportPreferences(request: ExportPreferencesRequest): Promise<string>;
   /** What a job of exportPreferences has to export now. */
   describePreferences(jobId: string): Promise<PreferenceExportRow>;
+  /** Returns the job's id. */
+  diagnose(request: DiagnoseRequest): Promise<string>;
+  /** Version of the classifier: of its rules and thresholds. */
+  diagnosisVersion(): string;
+  readingAgreement(request: ReadingAgreementRequest): Promise<ReadingAgreementRow[]>;
   /** Returns the annotation's row id. */
   annotateCase(failureCaseId: number, request: AnnotateRequest): Promise<number>;
   annotationAgreement(benchmark: string | undefined): Promise<AnnotatorAgreement[]>;

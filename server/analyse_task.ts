@@ -9,6 +9,7 @@ import { jobs } from "../schema/tables.ts";
 import type { Checkers } from "./checkers/check.ts";
 import type { Attempt } from "./consumer.ts";
 import type { Connection, Transaction } from "./database.ts";
+import { computeDiagnosis } from "./compute_diagnosis.ts";
 import { computeGraph } from "./compute_graph.ts";
 import { computeMasking } from "./compute_masking.ts";
 import { computePreferences } from "./compute_preferences.ts";
@@ -44,6 +45,8 @@ function compute(analysis: Analysis, input: AnalysisInput): Promise<StoreResult>
   switch (input.kind) {
     case "build_graph":
       return computeGraph(analysis, input);
+    case "diagnose":
+      return computeDiagnosis(analysis, input);
     case "mask":
       return computeMasking(analysis, input);
     case "export_preferences":

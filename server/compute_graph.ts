@@ -1,16 +1,18 @@
 /** The attribution graph of a token pair, computed and stored with its attribution. */
 import { createHash } from "node:crypto";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { and, eq } from "drizzle-orm";
+import { and, eq, type SQL } from "drizzle-orm";
 import type { GraphResult } from "../gpu/engine.ts";
 import type { AnalysisInput, GraphOptions, GraphSummary } from "../schema/analysis_values.ts";
 import { attributionGraphs } from "../schema/analysis_tables.ts";
 import type { Database } from "../schema/context.ts";
 import { attributions } from "../schema/tables.ts";
+import type { Rule } from "../schema/values.ts";
 import type { Analysis, StoreResult } from "./analyse_task.ts";
 import { attributionRow } from "./attribution_row.ts";
 import type { Transaction } from "./database.ts";
 import { graphFile, transitionSummary } from "./graph_file.ts";
+import type { PairTask } from "./queue.ts";
 
 /** SHA-256 of options, whatever the order of their keys. */
 export function hashOfOptions({ transitions, mass, minRelevance, reach, heads, edgeBudget }: GraphOptions): string {
@@ -18,19 +20,34 @@ export function hashOfOptions({ transitions, mass, minRelevance, reach, heads, e
   return createHash("sha256").update(JSON.stringify(values)).digest("hex");
 }
 
+/** The attribution of a task's pair on its model under a rule. */
+export function ofPairAndRule({ tokenPairId, modelId }: PairTask, rule: Rule): SQL {
+  return and(
+    eq(attributions.tokenPairId, tokenPairId),
+    eq(attributions.rule, rule),
+    eq(attributions.modelId, modelId),
+  )!;
+}
+
 export async function computeGraph(
-  { connection: { db }, task, rows, model, options }: Analysis,
+  analysis: Analysis,
   input: Extract<AnalysisInput, { kind: "build_graph" }>,
 ): Promise<StoreResult> {
+  const { connection: { db }, task } = analysis;
   const optionsHash = hashOfOptions(input.options);
-  const ofPair = and(
-    eq(attributions.tokenPairId, task.tokenPairId),
-    eq(attributions.rule, input.rule),
-    eq(attributions.modelId, task.modelId),
-  );
+  const ofPair = ofPairAndRule(task, input.rule);
   const stored = await storedGraph(db, ofPair, optionsHash);
   if (stored !== undefined) return () => Promise.resolve(stored);
+  return (await newGraph(analysis, input)).store;
+}
 
+/** Builds the graph of a pair, and what writes it with its attribution; what is stored meanwhile stays. */
+export async function newGraph(
+  { task, rows, model, options }: Analysis,
+  input: Extract<AnalysisInput, { kind: "build_graph" }>,
+): Promise<{ readonly graph: GraphResult; readonly store: (tx: Transaction) => Promise<number> }> {
+  const optionsHash = hashOfOptions(input.options);
+  const ofPair = ofPairAndRule(task, input.rule);
   const { failureCase, pair } = rows;
   const { transitions, ...settings } = input.options;
   const graph = await (await model()).graph({
@@ -42,7 +59,7 @@ export async function computeGraph(
     ...(transitions === null ? {} : { transitions }),
   }, options);
   const attribution = attributionRow({ ...pair, ...failureCase, ...task }, graph);
-  return async (tx) => {
+  const store = async (tx: Transaction) => {
     await tx.insert(attributions).values(attribution)
       .onConflictDoNothing({ target: [attributions.tokenPairId, attributions.rule, attributions.modelId] });
     const [row] = await tx.select({ id: attributions.id }).from(attributions).where(ofPair);
@@ -59,11 +76,12 @@ export async function computeGraph(
     }).onConflictDoNothing({ target: [attributionGraphs.attributionId, attributionGraphs.optionsHash] });
     return row.id;
   };
+  return { graph, store };
 }
 
 async function storedGraph(
   db: Database | Transaction,
-  ofPair: ReturnType<typeof and>,
+  ofPair: SQL,
   optionsHash: string,
 ): Promise<number | undefined> {
   const [row] = await db.select({ id: attributions.id }).from(attributions)

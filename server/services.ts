@@ -18,14 +18,17 @@ import { addModel } from "./add_model.ts";
 import { annotate } from "./annotate.ts";
 import { annotationAgreement } from "./annotation_agreement.ts";
 import { annotationPrompt } from "./annotation_prompt.ts";
+import { createDiagnoseJob } from "./diagnose_job.ts";
+import { versionOf } from "./diagnosis/thresholds.ts";
 import { setSegments } from "./edit_segments.ts";
 import { isControl } from "./segments.ts";
 import { confinedPath } from "./confined_path.ts";
 import type { Connection } from "./database.ts";
 import { createGraphJob } from "./graph_job.ts";
 import { cancelJob, createAttributeJob, createImportJob } from "./jobs.ts";
-import { createMaskingJob, summariseMasking } from "./masking_job.ts";
+import { createChosenJob, createMaskingJob, summariseMasking } from "./masking_job.ts";
 import { createPreferenceJob, describePreferences } from "./preference_job.ts";
+import { readingAgreement } from "./reading_agreement.ts";
 import { createCollectJob, createFindPairsJob } from "./search_job.ts";
 import { addModelSeries, createStudyJob, studyPoints, studySummary } from "./study_job.ts";
 import type { Settings } from "./settings.ts";
@@ -48,6 +51,8 @@ export function createServices({ settings, connection, boss, watcher }: ServiceP
       shown(async () => (await importFailureCases({ settings, connection, boss, watcher }, request)).id),
     attribute: (request: AttributeRequest) => shown(async () => (await createAttributeJob(db, boss, request)).id),
     runMasking: (request) => shown(async () => (await createMaskingJob(db, boss, request)).id),
+    maskTokens: (tokenPairId, positions, replacement) =>
+      shown(async () => (await createChosenJob(db, boss, tokenPairId, positions, replacement)).id),
     summariseMasking: (condition, budget, seed) => summariseMasking(db, condition, budget, seed),
     buildGraph: (request) => shown(async () => (await createGraphJob(db, boss, request)).id),
     addModelSeries: (request) => shown(() => addModelSeries(db, request)),
@@ -56,6 +61,9 @@ export function createServices({ settings, connection, boss, watcher }: ServiceP
     studyPoints: (id, request) => shown(() => studyPoints(db, id, request)),
     exportPreferences: (request) => shown(async () => (await createPreferenceJob(db, boss, request)).id),
     describePreferences: (jobId) => shown(() => describePreferences(db, jobId)),
+    diagnose: (request) => shown(async () => (await createDiagnoseJob(db, boss, request)).id),
+    diagnosisVersion: () => versionOf(),
+    readingAgreement: (request) => readingAgreement(db, request),
     annotateCase: (id, request) => shown(() => annotateCase(db, tokenizerOf, id, request)),
     annotationAgreement: (benchmark) => annotationAgreement(db, benchmark),
     annotationPrompt: (id) => shown(() => annotationPrompt(db, id, tokenizerOf)),

@@ -111,6 +111,7 @@ export function classify(
     version: versionOf(thresholds),
     evidence: {
       summary: sentence(one, outcome, pattern, verdicts),
+      relevant: one.relevant && one.relevant.flatMap((isRelevant, position) => isRelevant ? [position] : []),
       numbers,
       probes: probes.map(({ claim, positions, before, after }) => ({
         kind: claim === "overweighted" ? "weaken" : "strengthen",
