@@ -156,7 +156,9 @@ export interface ComponentsResult extends AttributionResult {
  */
 export type ComponentTarget =
   & NodePlace
-  & ({ readonly kind: "neuron" | "head"; readonly index: number } | { readonly kind: "around-mlp" | "around-attention" });
+  & ({ readonly kind: "neuron" | "head"; readonly index: number } | {
+    readonly kind: "around-mlp" | "around-attention";
+  });
 
 /** Edges into single heads and neurons, by packed vector-Jacobian products. */
 export interface ComponentEdgesRequest extends AttributionRequest {

@@ -3,7 +3,14 @@ import { attributeAll } from "./attribution.ts";
 import { TILE_LIMITS, type TileLimits } from "./closed_form.ts";
 import { tune } from "./autotune.ts";
 import type { Device } from "./dawn.ts";
-import type { AttributionRequest, AttributionResult, LoadedModel, PlannedRun, RunOptions, ScoreRequest } from "./engine.ts";
+import type {
+  AttributionRequest,
+  AttributionResult,
+  LoadedModel,
+  PlannedRun,
+  RunOptions,
+  ScoreRequest,
+} from "./engine.ts";
 import { buildComponentEdges, checkComponentEdges } from "./component_edges.ts";
 import { attributeComponents, checkNodes } from "./components.ts";
 import { fitRunner, keepBytesFor } from "./fit.ts";
@@ -92,7 +99,13 @@ export async function loadModel(device: Device, directory: string, options: Load
     model.close();
     throw error;
   }
-  const runner: Runner = { device, model, weights, keepBytes: options.keepBytes ?? keepBytesFor(device.info, undefined), tiles: options.tiles ?? TILE_LIMITS };
+  const runner: Runner = {
+    device,
+    model,
+    weights,
+    keepBytes: options.keepBytes ?? keepBytesFor(device.info, undefined),
+    tiles: options.tiles ?? TILE_LIMITS,
+  };
   let queue: Promise<unknown> = Promise.resolve();
   let disposed = false;
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
