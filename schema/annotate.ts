@@ -33,8 +33,9 @@ builder.mutationField("annotateCase", (t) =>
   t.drizzleField({
     type: Annotation,
     description:
-      "Stores what an annotator says of a failure case; saying something else later replaces it. The pair's " +
-      "logits are computed by a search job.",
+      "Stores what an annotator says of a failure case; saying something else later replaces it. PAIR starts a " +
+      "FIND_PAIRS job for this case: where more than half of its annotators choose the same position and contrast, " +
+      "their logits are computed, the contrast is rolled out, and the case is placed there.",
     errors: {
       types: [BadInput],
       union: { name: "AnnotateCaseResult", description: "The annotation, or what was wrong." },

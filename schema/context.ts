@@ -88,7 +88,8 @@ export interface CollectFailuresRequest extends Omit<CollectInput, "kind" | "mod
   readonly idempotencyKey: string | undefined;
 }
 
-export interface FindTokenPairsRequest extends Omit<FindPairsInput, "kind" | "modelId" | "siblingId"> {
+export interface FindTokenPairsRequest
+  extends Omit<FindPairsInput, "kind" | "modelId" | "siblingId" | "failureCaseId"> {
   /** The models' names. */
   readonly model: string;
   readonly sibling: string | null;

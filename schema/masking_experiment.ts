@@ -1,5 +1,5 @@
 /** MaskingExperiment: tokens masked one after another until the prediction flips. */
-import { and, eq, type SQL, sql } from "drizzle-orm";
+import { and, eq, like, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
 import { MASKING_OPTIONS } from "./analysis_values.ts";
 import { maskingExperiments } from "./analysis_tables.ts";
@@ -12,6 +12,9 @@ import { found } from "./rows.ts";
 import { failureCases, models, tokenPairs } from "./tables.ts";
 import { TokenPair } from "./token_pair.ts";
 
+/** Rankings that experiments are asked for by name. */
+const ASKED = ["attnlrp", "cplrp", "gradient", "random", "lowest"] as const;
+
 const Ranking = builder.enumType("MaskingRanking", {
   description: "What orders the tokens, the one masked first in front.",
   values: {
@@ -20,6 +23,7 @@ const Ranking = builder.enumType("MaskingRanking", {
     GRADIENT: { value: "gradient", description: "Gradient x input, largest first." },
     RANDOM: { value: "random", description: "A control: a random order from a seed." },
     LOWEST: { value: "lowest", description: "A control: AttnLRP relevance, lowest first." },
+    CHOSEN: { value: "chosen", description: "Tokens that a person chose, in the order of choosing." },
   } as const,
 });
 
@@ -47,6 +51,7 @@ interface StepRow {
   readonly delta: number;
   readonly probability: number;
   readonly argmax: number;
+  readonly argmaxText: string;
 }
 
 const MaskingStep = builder.objectRef<StepRow>("MaskingStep").implement({
@@ -57,6 +62,7 @@ const MaskingStep = builder.objectRef<StepRow>("MaskingStep").implement({
     delta: t.exposeFloat("delta", { description: "logit[target] - logit[contrast]" }),
     probability: t.exposeFloat("probability", { description: "Of the target, after softmax." }),
     argmax: t.exposeInt("argmax", { description: "Id of the token that the model would write." }),
+    argmaxText: t.exposeString("argmaxText", { description: "Its text." }),
   }),
 });
 
@@ -74,7 +80,7 @@ export const MaskingExperiment = builder.drizzleNode("maskingExperiments", {
       type: Ranking,
       description: "What ordered the tokens.",
       select: { columns: { ranking: true } },
-      resolve: ({ ranking }) => ranking as typeof Ranking.$inferType,
+      resolve: ({ ranking }) => (ranking.startsWith("chosen") ? "chosen" : ranking) as typeof Ranking.$inferType,
     }),
     replacement: t.field({
       type: Replacement,
@@ -114,13 +120,16 @@ export const MaskingExperiment = builder.drizzleNode("maskingExperiments", {
       type: [MaskingStep],
       description: "The curve: 0 tokens masked, then 1, up to the budget.",
       complexity: { field: 1, multiplier: 4 },
-      select: { columns: { curve: true } },
-      resolve: ({ curve }) =>
-        curve.steps.map((step, masked) => ({
+      select: { columns: { curve: true }, with: { model: { columns: { directory: true } } } },
+      resolve: async ({ curve, model }, _args, context) => {
+        const texts = await context.services.showTokens(model.directory, curve.steps.map(({ argmax }) => argmax));
+        return curve.steps.map((step, masked) => ({
           ...step,
           masked,
           position: masked === 0 ? null : curve.order[masked - 1] ?? null,
-        })),
+          argmaxText: texts[masked]?.text ?? "",
+        }));
+      },
     }),
     adapter: t.exposeString("adapter", { description: "Adapter that computed it, in its driver's words." }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was computed." }),
@@ -152,7 +161,11 @@ export type MaskingFilter = typeof Filter.$inferInput;
 /** The filter as a condition. */
 export function maskingCondition(filter: MaskingFilter | null | undefined, table: typeof maskingExperiments): SQL {
   return and(
-    filter?.ranking != null ? eq(table.ranking, filter.ranking) : undefined,
+    filter?.ranking === "chosen"
+      ? like(table.ranking, "chosen:%")
+      : filter?.ranking != null
+      ? eq(table.ranking, filter.ranking)
+      : undefined,
     filter?.replacement != null ? eq(table.replacement, filter.replacement) : undefined,
     filter?.scope != null ? eq(table.answerToo, filter.scope === "all") : undefined,
     filter?.budget != null ? eq(table.budget, filter.budget) : undefined,
@@ -406,10 +419,15 @@ builder.mutationField("runMaskingExperiment", (t) =>
       if ((input.tokenPairIds == null) === (input.selection == null)) {
         throw new BadInput("it takes exactly one of the two", "tokenPairIds, selection", "give one of them");
       }
+      const rankings = input.rankings ?? MASKING_OPTIONS.rankings;
+      const asked = ASKED.filter((ranking) => rankings.includes(ranking));
+      if (asked.length < rankings.length) {
+        throw new BadInput("CHOSEN needs positions", "rankings", "ask for them by maskTokens, or leave CHOSEN out");
+      }
       const id = await context.services.runMasking({
         tokenPairIds: input.selection ?? (input.tokenPairIds ?? []).map(({ id }) => Number(id)),
         settings: {
-          rankings: input.rankings ?? MASKING_OPTIONS.rankings,
+          rankings: asked,
           replacements: input.replacements ?? MASKING_OPTIONS.replacements,
           scope: input.scope ?? MASKING_OPTIONS.scope,
           budget: input.budget ?? MASKING_OPTIONS.budget,
@@ -418,6 +436,37 @@ builder.mutationField("runMaskingExperiment", (t) =>
         },
         idempotencyKey: input.idempotencyKey ?? undefined,
       });
+      return found(await context.db.query.jobs.findFirst(query({ where: { id } })));
+    },
+  }));
+
+const MaskTokensInput = builder.inputType("MaskTokensInput", {
+  description: "Which tokens of which pair to mask, and how.",
+  fields: (t) => ({
+    tokenPairId: t.globalID({ for: TokenPair, required: true, description: "The token pair." }),
+    positions: t.intList({
+      required: true,
+      description:
+        "Positions of the prompt and of the answer before the error, counted from 0, in the order of masking.",
+      validate: z.array(z.int().min(0)).min(1).max(200),
+    }),
+    replacement: t.field({ type: Replacement, description: "ATTENTION when nothing is said." }),
+  }),
+});
+
+builder.mutationField("maskTokens", (t) =>
+  t.drizzleField({
+    type: Job,
+    description: "Masks tokens that a person chose, one after another; the result is a masking experiment with the " +
+      "ranking CHOSEN.",
+    errors: { types: [BadInput], union: { name: "MaskTokensResult", description: "The job, or what was wrong." } },
+    args: { input: t.arg({ type: MaskTokensInput, required: true, description: "What to mask." }) },
+    resolve: async (query, _parent, { input }, context) => {
+      const id = await context.services.maskTokens(
+        Number(input.tokenPairId.id),
+        input.positions,
+        input.replacement ?? "attention",
+      );
       return found(await context.db.query.jobs.findFirst(query({ where: { id } })));
     },
   }));

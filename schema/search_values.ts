@@ -29,4 +29,6 @@ export interface FindPairsInput {
   readonly positionRule: "recovering" | "clean";
   /** Rollouts that are decoded together. */
   readonly batch: number;
+  /** Only what annotators say of this case, by its row id: nothing is searched. */
+  readonly failureCaseId?: number;
 }

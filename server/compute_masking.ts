@@ -5,17 +5,24 @@ import { maskingExperiments } from "../schema/analysis_tables.ts";
 import type { AnalysisInput } from "../schema/analysis_values.ts";
 import type { Analysis, StoreResult } from "./analyse_task.ts";
 import { type CheckAnswer, type MaskingCase, type MaskingCurve, runMasking } from "./masking/experiment.ts";
+import { maskedInput } from "./masking/replacement.ts";
 import { tokensUntil } from "./masking/summary.ts";
 
 /** What stands for a masked token under the replacement `neutral`: a blank, one token in byte-level vocabularies. */
 const NEUTRAL = " ";
 
+type MaskInput = Extract<AnalysisInput, { kind: "mask" }>;
+
 /** Masks one pair's tokens; experiments that are stored with these settings are kept. */
-export async function computeMasking(
+export function computeMasking(analysis: Analysis, input: MaskInput): Promise<StoreResult> {
+  return "chosen" in input ? computeChosen(analysis, input) : computeRankings(analysis, input);
+}
+
+async function computeRankings(
   { connection: { db }, task, rows, model, tokenizer, checkers, options }: Analysis,
-  { settings }: Extract<AnalysisInput, { kind: "mask" }>,
+  { settings }: Extract<MaskInput, { settings: unknown }>,
 ): Promise<StoreResult> {
-  const { failureCase, pair } = rows;
+  const { failureCase } = rows;
   const stored = await db.select({ ranking: maskingExperiments.ranking, replacement: maskingExperiments.replacement })
     .from(maskingExperiments).where(and(
       eq(maskingExperiments.tokenPairId, task.tokenPairId),
@@ -33,14 +40,7 @@ export async function computeMasking(
   );
   if (replacements.length === 0) return () => Promise.resolve(null);
 
-  const one: MaskingCase = {
-    key: failureCase.key,
-    inputIds: failureCase.inputIds,
-    promptTokens: failureCase.promptTokens,
-    special: Array.from(failureCase.segments, (letter) => letter === "S"),
-    target: pair.targetId,
-    contrast: pair.contrastId,
-  };
+  const one = caseOf(rows);
   const words = await tokenizer();
   const { item } = failureCase;
   const check: CheckAnswer | undefined = item === null || settings.rolloutTokens === 0
@@ -96,5 +96,77 @@ function rowOf(curve: MaskingCurve) {
     comprehensiveness: comprehensiveness.probability,
     sufficiency: sufficiency.probability,
     curve: { order, positive, steps, rollouts, comprehensiveness, sufficiency },
+  };
+}
+
+function caseOf({ failureCase, pair }: Analysis["rows"]): MaskingCase {
+  return {
+    key: failureCase.key,
+    inputIds: failureCase.inputIds,
+    promptTokens: failureCase.promptTokens,
+    special: Array.from(failureCase.segments, (letter) => letter === "S"),
+    target: pair.targetId,
+    contrast: pair.contrastId,
+  };
+}
+
+/** Masks tokens that a person chose; special ones too, since a person may ask for that. */
+async function computeChosen(
+  { task, rows, model, tokenizer, options }: Analysis,
+  { chosen, replacement }: Extract<MaskInput, { chosen: unknown }>,
+): Promise<StoreResult> {
+  const one = caseOf(rows);
+  const beyond = chosen.find((position) => position >= one.inputIds.length - 1);
+  if (beyond !== undefined) {
+    throw new InputError(
+      `position ${beyond} is the last token or lies behind it: the prediction is made there`,
+      one.key,
+      `choose positions from 0 to ${one.inputIds.length - 2}`,
+    );
+  }
+  const neutral = (await tokenizer()).single(NEUTRAL, "neutral");
+  const loaded = await model();
+  const results = await loaded.score(
+    Array.from({ length: chosen.length + 1 }, (_, masked) => ({
+      ...maskedInput(one.inputIds, chosen.slice(0, masked), replacement, neutral),
+      target: one.target,
+      contrast: one.contrast,
+    })),
+    options,
+  );
+  const steps = results.map(({ logitDifference, target, logNormaliser, argmax }) => ({
+    delta: logitDifference ?? 0,
+    probability: Math.exp(target.logit - logNormaliser),
+    argmax: argmax.id,
+  }));
+  const first = (holds: (argmax: number) => boolean) => {
+    const found = steps.findIndex(({ argmax }) => holds(argmax));
+    return found < 0 ? null : found;
+  };
+  return async (tx) => {
+    await tx.insert(maskingExperiments).values({
+      tokenPairId: task.tokenPairId,
+      modelId: task.modelId,
+      replacement,
+      ranking: `chosen:${chosen.join(",")}`,
+      answerToo: true,
+      seed: 0,
+      budget: chosen.length,
+      flipAway: first((argmax) => argmax !== one.target),
+      flipToContrast: first((argmax) => argmax === one.contrast),
+      flipToPass: null,
+      comprehensiveness: null,
+      sufficiency: null,
+      curve: {
+        order: chosen,
+        positive: null,
+        steps,
+        rollouts: [],
+        comprehensiveness: { probability: 0, delta: 0 },
+        sufficiency: { probability: 0, delta: 0 },
+      },
+      adapter: loaded.adapter.name,
+    }).onConflictDoNothing();
+    return null;
   };
 }

@@ -1,6 +1,7 @@
 /** Asks for masking experiments, and says what the stored ones say together. */
-import { eq, type SQL } from "drizzle-orm";
+import { and, eq, like, not, type SQL } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
+import { InputError } from "../gpu/errors.ts";
 import { maskingExperiments } from "../schema/analysis_tables.ts";
 import type { Database, RunMaskingRequest } from "../schema/context.ts";
 import type { MaskingSummaryRow } from "../schema/masking_experiment.ts";
@@ -18,6 +19,22 @@ export async function createMaskingJob(db: Database, boss: PgBoss, request: RunM
   const pairs = await selectPairs(db, tokenPairIds, undefined);
   const ids = pairs.map(({ tokenPairId }) => tokenPairId);
   return await createPairJob(db, boss, { kind: "mask", tokenPairIds: ids, settings }, pairs, idempotencyKey);
+}
+
+/** Stores a job that masks the tokens that a person chose, in this order. */
+export async function createChosenJob(
+  db: Database,
+  boss: PgBoss,
+  tokenPairId: number,
+  positions: readonly number[],
+  replacement: Replacement,
+): Promise<CreatedJob> {
+  if (new Set(positions).size < positions.length) {
+    throw new InputError("a position comes twice", "positions", "name each token once");
+  }
+  const pairs = await selectPairs(db, [tokenPairId], undefined);
+  const input = { kind: "mask", tokenPairIds: [tokenPairId], chosen: positions, replacement } as const;
+  return await createPairJob(db, boss, input, pairs, undefined);
 }
 
 /** The experiments that fit the condition, summarised; all have the same budget. */
@@ -40,7 +57,10 @@ export async function summariseMasking(
   }).from(maskingExperiments)
     .innerJoin(tokenPairs, eq(tokenPairs.id, maskingExperiments.tokenPairId))
     .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
-    .where(condition).orderBy(maskingExperiments.tokenPairId, maskingExperiments.id);
+    .where(and(condition, not(like(maskingExperiments.ranking, "chosen:%")))).orderBy(
+      maskingExperiments.tokenPairId,
+      maskingExperiments.id,
+    );
   const curves = rows.map(({ curve, ...row }): MaskingCurve => ({
     // Two pairs of a case, or two models, are two cases here.
     key: `${row.key}#${row.pair}#${row.model}`,

@@ -29,7 +29,7 @@ import { cancelJob, createAttributeJob, createImportJob } from "./jobs.ts";
 import { createChosenJob, createMaskingJob, summariseMasking } from "./masking_job.ts";
 import { createPreferenceJob, describePreferences } from "./preference_job.ts";
 import { readingAgreement } from "./reading_agreement.ts";
-import { createCollectJob, createFindPairsJob } from "./search_job.ts";
+import { createAnnotatedJob, createCollectJob, createFindPairsJob } from "./search_job.ts";
 import { addModelSeries, createStudyJob, studyPoints, studySummary } from "./study_job.ts";
 import type { Settings } from "./settings.ts";
 import type { JobWatcher } from "./watch_job.ts";
@@ -64,7 +64,7 @@ export function createServices({ settings, connection, boss, watcher }: ServiceP
     diagnose: (request) => shown(async () => (await createDiagnoseJob(db, boss, request)).id),
     diagnosisVersion: () => versionOf(),
     readingAgreement: (request) => readingAgreement(db, request),
-    annotateCase: (id, request) => shown(() => annotateCase(db, tokenizerOf, id, request)),
+    annotateCase: (id, request) => shown(() => annotateCase(db, boss, tokenizerOf, id, request)),
     annotationAgreement: (benchmark) => annotationAgreement(db, benchmark),
     annotationPrompt: (id) => shown(() => annotationPrompt(db, id, tokenizerOf)),
     setSegments: (id, ranges) =>
@@ -102,28 +102,29 @@ function tokenizerCache(): (directory: string) => Promise<Tokenizer> {
   };
 }
 
+/** What was said and the job that computes the pair are stored together. */
 async function annotateCase(
   db: Database,
+  boss: PgBoss,
   tokenizerOf: (directory: string) => Promise<Tokenizer>,
   failureCaseId: number,
   request: AnnotateRequest,
 ): Promise<number> {
-  const [model] = await db.select({ directory: models.directory, vocabulary: models.vocabulary }).from(models)
-    .innerJoin(failureCases, eq(failureCases.modelId, models.id)).where(eq(failureCases.id, failureCaseId));
+  const [model] = await db.select({ id: models.id, directory: models.directory, vocabulary: models.vocabulary })
+    .from(models).innerJoin(failureCases, eq(failureCases.modelId, models.id)).where(
+      eq(failureCases.id, failureCaseId),
+    );
   if (!model) {
     throw new InputError(`there is no failure case ${failureCaseId}`, "failureCaseId", "name one that is stored");
   }
   const { settle, ...annotation } = request;
   const tokenizer = await tokenizerOf(model.directory);
-  const stored = await db.transaction((tx) =>
-    annotate(
-      tx,
-      failureCaseId,
-      annotation,
-      { tokenizer, vocabulary: model.vocabulary, where: "annotateCase", settle },
-    )
-  );
-  return stored.id;
+  const options = { tokenizer, vocabulary: model.vocabulary, where: "annotateCase", settle };
+  return await db.transaction(async (tx) => {
+    const stored = await annotate(tx, failureCaseId, annotation, options);
+    if (annotation.decision === "pair") await createAnnotatedJob(tx, boss, model.id, failureCaseId);
+    return stored.id;
+  });
 }
 
 async function importFailureCases(parts: ServiceParts, request: ImportRequest): Promise<{ readonly id: string }> {

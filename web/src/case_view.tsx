@@ -5,6 +5,7 @@ import { AnnotatePanel } from "./annotate_panel.tsx";
 import { Candidates } from "./candidates.tsx";
 import { CaseStanding } from "./case_standing.tsx";
 import { Choice } from "./choice.tsx";
+import { CompareSection } from "./compare_section.tsx";
 import { GraphSection } from "./graph/graph_section.tsx";
 import { HeatFigure } from "./heat_figure.tsx";
 import { useEndedJobs } from "./job_store.ts";
@@ -77,6 +78,7 @@ export function CaseView({ route }: { readonly route: CaseRoute }) {
                       value={route.view}
                       options={[
                         { value: "heat", label: "heatmap", title: "Relevance over the text" },
+                        { value: "compare", label: "compare", title: "Two rules or two models side by side" },
                         { value: "graph", label: "graph", title: "How relevance flowed between tokens and layers" },
                         { value: "masking", label: "masking", title: "What flips when tokens are masked" },
                       ]}
@@ -84,6 +86,8 @@ export function CaseView({ route }: { readonly route: CaseRoute }) {
                     />
                     {route.view === "heat"
                       ? <HeatFigure route={route} failureCase={failureCase} pair={pair} tokens={tokens.data} />
+                      : route.view === "compare"
+                      ? <CompareSection key={pair.id} failureCase={failureCase} pair={pair} tokens={tokens.data} />
                       : route.view === "graph"
                       ? <GraphSection route={route} failureCase={failureCase} pair={pair} tokens={tokens.data} />
                       : <MaskingSection key={pair.id} pair={pair} tokens={tokens.data} />}

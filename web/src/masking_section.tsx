@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { Choice } from "./choice.tsx";
 import { request } from "./client.ts";
 import { mask, useEndedJobs } from "./job_store.ts";
+import { MaskByHand } from "./mask_by_hand.tsx";
 import { Trouble, Waiting } from "./notice.tsx";
 import type { Pair, Token } from "./operations/case.ts";
 import {
@@ -19,7 +20,7 @@ import { TokenBox } from "./token_glyphs.tsx";
 import { useLoad } from "./use_load.ts";
 import { WorkBox } from "./work_box.tsx";
 
-const RANKING_NAMES: Readonly<Record<Ranking, string>> = {
+const RANKING_NAMES: Readonly<Record<Exclude<Ranking, "CHOSEN">, string>> = {
   ATTNLRP: "AttnLRP",
   CPLRP: "CP-LRP",
   GRADIENT: "Gradient × input",
@@ -34,7 +35,7 @@ const REPLACEMENT_NAMES: Readonly<Record<Replacement, string>> = {
 };
 
 /** Line styles tell the rankings apart without colour. */
-const DASHES: Readonly<Record<Ranking, string>> = {
+const DASHES: Readonly<Record<Exclude<Ranking, "CHOSEN">, string>> = {
   ATTNLRP: "",
   CPLRP: "7 3",
   GRADIENT: "2 3",
@@ -46,7 +47,7 @@ const SIZE = { width: 640, height: 280, left: 48, right: 130, top: 12, bottom: 3
 
 /** One curve a ranking; random orders are averaged. */
 function curvesOf(experiments: readonly Experiment[]) {
-  return (Object.keys(RANKING_NAMES) as Ranking[]).flatMap((ranking) => {
+  return (Object.keys(RANKING_NAMES) as (keyof typeof RANKING_NAMES)[]).flatMap((ranking) => {
     const own = experiments.filter((one) => one.ranking === ranking);
     const longest = Math.max(0, ...own.map(({ steps }) => steps.length));
     if (longest === 0) return [];
@@ -124,7 +125,8 @@ export function MaskingSection({ pair, tokens }: { readonly pair: Pair; readonly
   useEffect(() => {
     if (ended > 0) reading.reload();
   }, [ended]);
-  const stored = reading.data?.filter((one) => one.replacement === replacement && one.scope === scope) ?? [];
+  const ofReplacement = reading.data?.filter((one) => one.replacement === replacement) ?? [];
+  const stored = ofReplacement.filter((one) => one.ranking !== "CHOSEN" && one.scope === scope);
   const budget = Math.max(0, ...stored.map((one) => one.budget));
   const curves = curvesOf(stored.filter((one) => one.budget === budget));
   const first = stored.find(({ ranking }) => ranking === "ATTNLRP");
@@ -144,6 +146,13 @@ export function MaskingSection({ pair, tokens }: { readonly pair: Pair; readonly
           onChange={setScope}
         />
       </div>
+      <MaskByHand
+        key={replacement}
+        pair={pair}
+        tokens={tokens}
+        replacement={replacement}
+        known={ofReplacement.filter(({ ranking }) => ranking === "CHOSEN")}
+      />
       {reading.error === undefined ? null : <Trouble error={reading.error} onRetry={reading.reload} />}
       {reading.data === undefined ? reading.error === undefined ? <Waiting what="masking experiments" /> : null : null}
       {reading.data !== undefined && curves.length === 0

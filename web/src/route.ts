@@ -39,7 +39,7 @@ export interface CaseRoute {
   readonly pair: string;
   readonly rule: Rule;
   /** What is shown: relevance over the text, or the graph over the layers. */
-  readonly view: "heat" | "graph" | "masking";
+  readonly view: "heat" | "compare" | "graph" | "masking";
   /** Node layer; 0 = embeddings. */
   readonly layer: number;
   readonly values: "raw" | "normalised";
@@ -100,7 +100,7 @@ export function parseRoute(hash: string): Route {
       id: decode(id),
       pair: query.get("pair") ?? "",
       rule: oneOf(query.get("rule"), RULES, "ATTNLRP"),
-      view: oneOf(query.get("view"), ["heat", "graph", "masking"], "heat"),
+      view: oneOf(query.get("view"), ["heat", "compare", "graph", "masking"], "heat"),
       layer: indexOf(query.get("layer")),
       values: oneOf(query.get("values"), ["raw", "normalised"], "raw"),
       special: query.get("special") === "yes",

@@ -199,6 +199,29 @@ export const ANNOTATE: Operation<
   `,
 };
 
+/** An attribution on any model. */
+export interface MemberAttribution {
+  readonly id: string;
+  readonly rule: Rule;
+  readonly layers: number;
+  readonly logitDifference: number;
+  readonly model: { readonly name: string };
+}
+
+export const READ_MEMBERS: Operation<
+  NodeOf<{ readonly memberAttributions: readonly MemberAttribution[] }>,
+  { readonly id: string }
+> = {
+  document: `
+    query ReadMembers($id: ID!) {
+      node(id: $id) {
+        __typename
+        ... on TokenPair { memberAttributions { id rule layers logitDifference model { name } } }
+      }
+    }
+  `,
+};
+
 export const READ_RELEVANCE: Operation<
   NodeOf<{ readonly relevance: readonly number[]; readonly scale: number; readonly scaleWithSpecial: number }>,
   { readonly id: string; readonly layer: number; readonly from: number; readonly count: number }

@@ -6,7 +6,7 @@ export const REPLACEMENTS = ["ATTENTION", "REMOVE", "NEUTRAL", "MEAN"] as const;
 export type Replacement = (typeof REPLACEMENTS)[number];
 /** Tokens of the prompt, or of prompt and answer before the error. */
 export type Scope = "PROMPT" | "ALL";
-export type Ranking = "ATTNLRP" | "CPLRP" | "GRADIENT" | "RANDOM" | "LOWEST";
+export type Ranking = "CHOSEN" | "ATTNLRP" | "CPLRP" | "GRADIENT" | "RANDOM" | "LOWEST";
 
 export interface Experiment {
   readonly id: string;
@@ -23,6 +23,7 @@ export interface Experiment {
     readonly position: number | null;
     readonly delta: number;
     readonly argmax: number;
+    readonly argmaxText: string;
   }[];
 }
 
@@ -49,7 +50,7 @@ export const READ_MASKING: Operation<
             flipAway
             flipToContrast
             flipToPass
-            steps { masked position delta argmax }
+            steps { masked position delta argmax argmaxText }
           }
         }
       }
@@ -71,6 +72,28 @@ export const MASK: Operation<
   document: `
     mutation Mask($input: RunMaskingExperimentInput!) {
       runMaskingExperiment(input: $input) {
+        __typename
+        ... on Job { ...JobState }
+        ... on InputError { problem: message }
+      }
+    }
+    ${JOB}
+  `,
+};
+
+export const MASK_TOKENS: Operation<
+  { readonly maskTokens: JobResult },
+  {
+    readonly input: {
+      readonly tokenPairId: string;
+      readonly positions: readonly number[];
+      readonly replacement: Replacement;
+    };
+  }
+> = {
+  document: `
+    mutation MaskTokens($input: MaskTokensInput!) {
+      maskTokens(input: $input) {
         __typename
         ... on Job { ...JobState }
         ... on InputError { problem: message }

@@ -1,0 +1,30 @@
+/** Writes every GraphQL document of the page into `documents.json` beside it: the server knows them by their hashes. */
+import { readdir } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { type Plugin, runnerImport } from "vite";
+
+const FOLDER = new URL("./src/operations/", import.meta.url);
+
+export function documents(): Plugin {
+  return {
+    name: "culprit-documents",
+    apply: "build",
+    generateBundle: async function () {
+      const source = JSON.stringify(await listDocuments(), null, 1);
+      this.emitFile({ type: "asset", fileName: "documents.json", source });
+    },
+  };
+}
+
+/** The documents of `src/operations`, in the order of their text. */
+export async function listDocuments(): Promise<string[]> {
+  const found = new Set<string>();
+  for (const name of await readdir(FOLDER)) {
+    const { module } = await runnerImport<Record<string, unknown>>(fileURLToPath(new URL(name, FOLDER)));
+    for (const value of Object.values(module)) {
+      const { document } = (typeof value === "object" && value !== null ? value : {}) as { readonly document?: unknown };
+      if (typeof document === "string") found.add(document);
+    }
+  }
+  return [...found].sort();
+}
