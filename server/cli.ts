@@ -25,6 +25,7 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
   "collect": () => import("./cli/collect.ts"),
   "pairs": () => import("./cli/pairs.ts"),
   "study": () => import("./cli/study.ts"),
+  "export preferences": async () => ({ verb: (await import("./cli/export_preferences.ts")).exportPreferences }),
 };
 
 /** Options that every verb has. */
