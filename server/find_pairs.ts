@@ -1,4 +1,7 @@
-/** Searches token pairs of the open failure cases that the database holds, and stores what is found, wave by wave. */
+/**
+ * Finds token pairs of the failure cases that the database holds: first those that annotators chose, then the open
+ * ones by search; what is found is stored wave by wave.
+ */
 import { and, asc, eq, inArray, or, type SQL, sql } from "drizzle-orm";
 import type { LoadedModel, RunOptions } from "../gpu/engine.ts";
 import { InputError } from "../gpu/errors.ts";
@@ -10,17 +13,19 @@ import type { Exclusion } from "../schema/values.ts";
 import { canonicalHash } from "./canonical_hash.ts";
 import type { Checkers } from "./checkers/check.ts";
 import type { Transaction } from "./database.ts";
-import { excludeCase, type FailureCaseRow, placeCase } from "./place_case.ts";
+import { placeAnnotated } from "./find_pairs_annotated.ts";
+import { excludeCase, placeRecovery } from "./place_case.ts";
 import {
   type CaseUpdate,
   type PositionRule,
   type Recovery,
   SEARCH_START,
-  type SearchCase,
   type SearchCounts,
+  type SearchModel,
   searchPairs,
   type SearchState,
 } from "./search/search.ts";
+import { type StoredCase, storedCase } from "./search/stored_case.ts";
 
 export interface FindPairsSettings {
   readonly benchmarks: readonly string[] | null;
@@ -28,6 +33,8 @@ export interface FindPairsSettings {
   readonly positions: number | null;
   readonly positionRule: PositionRule;
   readonly batch: number;
+  /** Only what annotators say of this case, by its row: nothing is searched. */
+  readonly failureCaseId?: number;
 }
 
 /** A model as the database knows it, and on the device. */
@@ -39,11 +46,12 @@ export interface SearchedModel {
   readonly loaded: LoadedModel;
 }
 
-/** A case that was decided. */
+/** A case that was decided, or whose annotators disagree. */
 export interface DecidedCase {
   readonly key: string;
   readonly benchmark: string;
-  readonly status: "clean" | "excluded";
+  /** Open only where annotators disagree: the note says how. */
+  readonly status: "open" | "clean" | "excluded";
   readonly exclusion: Exclusion | null;
   readonly note: string | null;
   readonly pair: Recovery | undefined;
@@ -71,18 +79,13 @@ export interface FindPairsTotals {
   readonly cases: number;
   readonly clean: number;
   readonly excluded: number;
+  /** Cases whose annotators disagree: they wait for another vote. */
+  readonly undecided: number;
+  /** Of the search; what annotators chose is not counted. */
   readonly counts: SearchCounts;
 }
 
-/** A failure case in search. */
-interface StoredCase extends SearchCase {
-  readonly row: FailureCaseRow;
-}
-
-/** Tokens that rollouts of imported answers may have, unless the answer itself is longer. */
-const IMPORTED_MAX_TOKENS = 1280;
-
-/** Searches all open cases of the model; what is decided stays decided when it is asked again. */
+/** Decides all open cases of the model; what is decided stays decided when it is asked again. */
 export async function findPairs(settings: FindPairsSettings, parts: FindPairsParts): Promise<FindPairsTotals> {
   const { model, sibling, tokenizer, options } = parts;
   if (sibling && sibling.tokenizerHash !== model.tokenizerHash) {
@@ -92,25 +95,28 @@ export async function findPairs(settings: FindPairsSettings, parts: FindPairsPar
       "give a model of the same family, whose tokens have the same ids",
     );
   }
-  const { batch, benchmarks: _benchmarks, ...asked } = settings;
+  const { batch, benchmarks: _benchmarks, failureCaseId = null, ...asked } = settings;
   const settingsHash = canonicalHash({ ...asked, model: model.hash });
-  const cases = await loadCases(settings, parts, settingsHash);
-  const total = cases.length;
-  let done = 0;
-  let clean = 0;
+  const searched: SearchModel = {
+    endIds: model.loaded.config.eosIds,
+    maxPositions: model.loaded.config.maxPositions,
+    nextTokens: (requests) => model.loaded.nextTokens(requests, quiet(options)),
+    rollouts: (requests) => model.loaded.generate(requests, quiet(options)),
+    logits: (inputIds) => model.loaded.logits(inputIds, quiet(options)),
+  };
+  const annotated = await placeAnnotated({ ...settings, failureCaseId }, parts, searched);
+  const open = failureCaseId === null ? await loadCases(settings, parts, settingsHash) : [];
+  const cases = open.filter(({ searchCase }) => !annotated.held.has(searchCase.row.id));
+  const total = annotated.cases + cases.length;
+  let done = annotated.cases;
+  let { clean, excluded } = annotated;
   const counts = await searchPairs(cases, {
     alternatives: settings.alternatives,
     positions: settings.positions ?? Infinity,
     positionRule: settings.positionRule,
     batch,
   }, {
-    model: {
-      endIds: model.loaded.config.eosIds,
-      maxPositions: model.loaded.config.maxPositions,
-      nextTokens: (requests) => model.loaded.nextTokens(requests, quiet(options)),
-      rollouts: (requests) => model.loaded.generate(requests, quiet(options)),
-      logits: (inputIds) => model.loaded.logits(inputIds, quiet(options)),
-    },
+    model: searched,
     sibling: sibling && { nextTokens: (requests) => sibling.loaded.nextTokens(requests, quiet(options)) },
     tokenizer,
     onWave: async (updates, counts) => {
@@ -123,10 +129,11 @@ export async function findPairs(settings: FindPairsSettings, parts: FindPairsPar
       });
       done += decided.length;
       clean += decided.filter(({ status }) => status === "clean").length;
+      excluded += decided.filter(({ status }) => status === "excluded").length;
       await parts.onDecided?.(decided);
     },
   });
-  return { cases: total, clean, excluded: done - clean, counts };
+  return { cases: total, clean, excluded, undecided: annotated.held.size, counts };
 }
 
 /** The engine's own progress is of single passes: here the cases count. */
@@ -150,16 +157,7 @@ async function loadCases(
       or(eq(failureCases.status, "open"), unasked),
     )).orderBy(asc(failureCases.id));
   return rows.map(({ row, search }) => {
-    const { item, metadata, completionIds } = row;
-    const { maxTokens } = metadata;
-    const searchCase: StoredCase = {
-      row,
-      key: row.key,
-      promptIds: row.inputIds.slice(0, row.promptTokens),
-      completionIds,
-      maxTokens: typeof maxTokens === "number" ? maxTokens : Math.max(IMPORTED_MAX_TOKENS, completionIds.length),
-      check: item === null ? undefined : (answer) => checkers.check(item, answer),
-    };
+    const searchCase = storedCase(row, checkers);
     const known = search?.settingsHash === settingsHash ? search.state as unknown as SearchState : SEARCH_START;
     return { searchCase, state: search?.siblingHash === (sibling?.hash ?? null) ? known : withoutSibling(known) };
   });
@@ -189,7 +187,7 @@ async function storeWave(
     const undecided = now?.status === "open" || now?.exclusion === "no_recovery";
     const pair = outcome.pair;
     // Whoever annotated it meanwhile has the last word.
-    if (undecided && pair) await storePair(tx, row, pair, tokenizer);
+    if (undecided && pair) await placeRecovery(tx, row, pair, { tokenizer });
     if (undecided && outcome.kind === "excluded") {
       await excludeCase(tx, row.id, outcome.exclusion, { note: outcome.note });
     }
@@ -203,30 +201,4 @@ async function storeWave(
     });
   }
   return decided;
-}
-
-async function storePair(
-  tx: Transaction,
-  row: FailureCaseRow,
-  { position, answer, target, contrast, contrastRank, delta, source, candidates }: Recovery,
-  tokenizer: Tokenizer,
-): Promise<void> {
-  const completionIds = [...answer];
-  if (completionIds.length > row.completionIds.length) {
-    // An imported answer has no token that ended it; the model's own is its end.
-    await tx.update(failureCases).set({ completionIds }).where(eq(failureCases.id, row.id));
-  }
-  const clean = (text: string) => text.replaceAll("\0", "\u2400");
-  await placeCase(tx, { ...row, completionIds }, position, {
-    targetId: target.id,
-    targetText: clean(tokenizer.token(target.id)),
-    targetLogit: target.logit,
-    contrastId: contrast.id,
-    contrastText: clean(tokenizer.token(contrast.id)),
-    contrastLogit: contrast.logit,
-    contrastRank,
-    delta,
-    source,
-    candidates: candidates.map((one) => ({ ...one, text: clean(one.text), completion: clean(one.completion) })),
-  }, { tokenizer });
 }

@@ -8,6 +8,7 @@ import { failureCases, tokenPairs } from "../schema/tables.ts";
 import type { Exclusion } from "../schema/values.ts";
 import { canonicalHash } from "./canonical_hash.ts";
 import type { Transaction } from "./database.ts";
+import type { Recovery } from "./search/search.ts";
 import { segmentsOf } from "./segments.ts";
 
 /** A case is clean above this delta (docs/method.md, section 1). */
@@ -91,11 +92,43 @@ export async function placeCase(
     .values({ ...pair, failureCaseId, position: tokens, contentHash: canonicalHash(content) })
     .onConflictDoNothing({ target: [tokenPairs.failureCaseId, tokenPairs.targetId, tokenPairs.contrastId] })
     .returning({ id: tokenPairs.id });
-  if (added) await raiseDelta(tx, failureCaseId, pair.delta);
+  // Whoever asks for a pair that is there already asks for a case that was left out to count again.
+  if (added || reviewer !== undefined) await raiseDelta(tx, failureCaseId, pair.delta);
   if (reviewer !== undefined) {
     await tx.update(failureCases).set({ reviewer }).where(eq(failureCases.id, failureCaseId));
   }
   return { failureCaseId, tokenPairId: added?.id ?? await storedPair(tx, failureCaseId, pair), created: !!added };
+}
+
+/** Places a case at the pair that was found for it. Throws as `placeCase`. */
+export async function placeRecovery(
+  tx: Transaction,
+  row: FailureCaseRow,
+  { position, answer, target, contrast, contrastRank, delta, source, candidates }: Recovery,
+  options: { readonly tokenizer: Tokenizer; readonly reviewer?: string },
+): Promise<PlacedCase> {
+  const completionIds = [...answer];
+  if (completionIds.length > row.completionIds.length) {
+    // An imported answer has no token that ended it; the model's own is its end.
+    await tx.update(failureCases).set({ completionIds }).where(eq(failureCases.id, row.id));
+  }
+  const { tokenizer } = options;
+  return await placeCase(tx, { ...row, completionIds }, position, {
+    targetId: target.id,
+    targetText: storable(tokenizer.token(target.id)),
+    targetLogit: target.logit,
+    contrastId: contrast.id,
+    contrastText: storable(tokenizer.token(contrast.id)),
+    contrastLogit: contrast.logit,
+    contrastRank,
+    delta,
+    source,
+    candidates: candidates.map((one) => ({
+      ...one,
+      text: storable(one.text),
+      completion: one.completion === null ? null : storable(one.completion),
+    })),
+  }, options);
 }
 
 /** Leaves a case out, with its reason. A case that is clean keeps its pairs, so that the decision can be undone. */
@@ -135,8 +168,11 @@ function placementOf(row: FailureCaseRow, position: number, tokenizer: Tokenizer
 
 /** How tokens are shown, as PostgreSQL can store it. */
 export function tokenTextsOf(tokenizer: Tokenizer, ids: readonly number[]): string[] {
-  return ids.map((id) => tokenizer.token(id).replaceAll("\0", "\u2400"));
+  return ids.map((id) => storable(tokenizer.token(id)));
 }
+
+/** Text as PostgreSQL can store it. */
+const storable = (text: string): string => text.replaceAll("\0", "\u2400");
 
 async function siblingOf(
   tx: Transaction,

@@ -7,6 +7,7 @@ import { findBenchmark } from "./benchmarks.ts";
 import { confinedPath } from "./confined_path.ts";
 import { findModel } from "./find_model.ts";
 import { type CreatedJob, insertJob } from "./jobs.ts";
+import type { Transaction } from "./database.ts";
 import { inside } from "./queue.ts";
 import type { Settings } from "./settings.ts";
 import { notifyQueue } from "./signals.ts";
@@ -46,6 +47,28 @@ export async function createFindPairsJob(
   return await createSearchJob(db, boss, input, idempotencyKey);
 }
 
+/** Stores a job that computes the pair that annotators chose for a case, with what was said in one transaction. */
+export async function createAnnotatedJob(
+  tx: Transaction,
+  boss: PgBoss,
+  modelId: number,
+  failureCaseId: number,
+): Promise<CreatedJob> {
+  const input = {
+    kind: "find_pairs",
+    modelId,
+    siblingId: null,
+    benchmarks: null,
+    alternatives: 10,
+    positions: null,
+    positionRule: "recovering",
+    batch: 256,
+    failureCaseId,
+  } as const;
+  // Somebody waits for it.
+  return await insertSearchJob(tx, boss, input, undefined, 1);
+}
+
 /** Over the network, models are known by their names only: directories are added by `addModel`, which confines them. */
 async function modelByName(db: Database, name: string, where: string) {
   if (!/[/\\]/.test(name) && name !== "." && name !== "..") return await findModel(db, name, where, { byName: true });
@@ -58,11 +81,19 @@ async function createSearchJob(
   input: CollectInput | FindPairsInput,
   idempotencyKey: string | undefined,
 ): Promise<CreatedJob> {
-  return await db.transaction(async (tx) => {
-    const job = await insertJob(tx, input, idempotencyKey);
-    if (!job.created) return job;
-    await boss.insert("search", [{ data: { jobId: job.id } }], inside(tx));
-    await notifyQueue(tx, "search");
-    return job;
-  });
+  return await db.transaction((tx) => insertSearchJob(tx, boss, input, idempotencyKey, 0));
+}
+
+async function insertSearchJob(
+  tx: Transaction,
+  boss: PgBoss,
+  input: CollectInput | FindPairsInput,
+  idempotencyKey: string | undefined,
+  priority: number,
+): Promise<CreatedJob> {
+  const job = await insertJob(tx, input, idempotencyKey);
+  if (!job.created) return job;
+  await boss.insert("search", [{ data: { jobId: job.id }, priority }], inside(tx));
+  await notifyQueue(tx, "search");
+  return job;
 }

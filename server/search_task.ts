@@ -10,7 +10,7 @@ import { openCheckers } from "./checkers/check.ts";
 import { collect } from "./collect.ts";
 import type { Attempt } from "./consumer.ts";
 import type { Connection, Transaction } from "./database.ts";
-import { findPairs } from "./find_pairs.ts";
+import { type DecidedCase, findPairs } from "./find_pairs.ts";
 import { failJob, finishJob, type JobState, lockJob, saveState, startJob } from "./jobs.ts";
 import { createModelCache, type ModelCache } from "./model_cache.ts";
 import { inside, type SearchTask } from "./queue.ts";
@@ -111,6 +111,7 @@ async function performFindPairs({ parts, signal, openCache, save }: Work, input:
   const model = await modelOf(parts, input.modelId);
   const sibling = input.siblingId === null ? undefined : await modelOf(parts, input.siblingId);
   const checkers = openCheckers();
+  const said: string[] = [];
   try {
     const totals = await findPairs(input, {
       db: parts.connection.db,
@@ -121,12 +122,24 @@ async function performFindPairs({ parts, signal, openCache, save }: Work, input:
       options: { signal },
       onWave: (tx, { done, total, counts: { positions, rollouts } }) =>
         save(tx, { done, total, message: `${done} of ${total} cases; ${positions} positions, ${rollouts} rollouts` }),
+      onDecided: (cases) => {
+        // Who annotated one case wants to know what became of it.
+        if (input.failureCaseId !== undefined) said.push(...cases.map(describeDecided));
+        return Promise.resolve();
+      },
     });
-    const { cases, clean, excluded } = totals;
-    return { done: cases, total: cases, message: `${clean} clean, ${excluded} excluded of ${cases} cases` };
+    const { cases, clean, excluded, undecided } = totals;
+    const waiting = undecided === 0 ? "" : `, ${undecided} wait for another vote`;
+    const message = said.join("; ") || `${clean} clean, ${excluded} excluded of ${cases} cases${waiting}`;
+    return { done: cases, total: cases, message };
   } finally {
     await checkers.close();
   }
+}
+
+function describeDecided({ key, status, exclusion, note, pair }: DecidedCase): string {
+  const what = pair === undefined ? exclusion ?? status : `${exclusion ?? status}, delta ${pair.delta.toFixed(3)}`;
+  return `${key}: ${what}${note === null || pair !== undefined ? "" : ` (${note})`}`;
 }
 
 async function modelOf({ connection: { db } }: SearchParts, id: number) {

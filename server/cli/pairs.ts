@@ -187,7 +187,7 @@ async function countCases(
   });
 }
 
-function report(table: readonly TableRow[], { cases, counts }: FindPairsTotals, seconds: number): string {
+function report(table: readonly TableRow[], { cases, undecided, counts }: FindPairsTotals, seconds: number): string {
   const reasons = [...new Set(table.flatMap(({ excluded }) => Object.keys(excluded)))].sort();
   const header = ["benchmark", "failures", "clean", ...reasons, "open"];
   const rows = table.map(({ benchmark, failures, clean, excluded, open }) =>
@@ -202,5 +202,6 @@ function report(table: readonly TableRow[], { cases, counts }: FindPairsTotals, 
   return `${[header, ...rows].map(line).join("\n")}\n\n${cases} cases in ${
     seconds.toFixed(1)
   } s: ${positions} positions, ` +
-    `${alternatives} alternatives, ${rollouts} rollouts of ${tokens} tokens, ${waves} waves\n`;
+    `${alternatives} alternatives, ${rollouts} rollouts of ${tokens} tokens, ${waves} waves\n` +
+    (undecided === 0 ? "" : `${undecided} wait for another vote: their annotators disagree\n`);
 }

@@ -68,7 +68,7 @@ export async function outcomeAt<Case extends SearchCase>(
 }
 
 /** Whoever gets the text of prompt and prefix must get these tokens. */
-function spellsItself(
+export function spellsItself(
   tokenizer: SearchTokenizer,
   promptIds: readonly number[],
   prefixIds: readonly number[],
@@ -114,7 +114,8 @@ async function recoveryOf<Case extends SearchCase>(
   };
 }
 
-function rankIn(logits: Float32Array, id: number): { readonly rank: number; readonly logit: number } {
+/** A token's rank and logit among the logits of the whole vocabulary; equal ones are ranked by id. */
+export function rankIn(logits: Float32Array, id: number): { readonly rank: number; readonly logit: number } {
   const logit = logits[id] as number;
   const rank = logits.reduce(
     (count, value, other) => value > logit || value === logit && other < id ? count + 1 : count,

@@ -3,7 +3,7 @@
  * of failed answers. It knows a model only as three questions, so that a script can stand in for one.
  */
 import type { GenerateRequest, NextTokens, NextTokensRequest, TokenLogit } from "../../gpu/engine.ts";
-import type { Exclusion, Verdict } from "../../schema/values.ts";
+import type { Candidate, Exclusion, Verdict } from "../../schema/values.ts";
 import { excludedBefore, outcomeAt, outcomeOfNone } from "./outcome.ts";
 import { openRollouts, type RolledOut, type Rollouts } from "./rollouts.ts";
 
@@ -97,15 +97,15 @@ export interface Recovery {
   readonly position: number;
   /** The failed answer's tokens, the one that ended it included. */
   readonly answer: readonly number[];
-  readonly source: "search" | "sibling";
+  readonly source: "search" | "sibling" | "annotation";
   /** Rank 0 of the model that failed. */
   readonly target: TokenLogit;
   readonly contrast: TokenLogit;
   /** Rank of the contrast among all logits of the model that failed. */
   readonly contrastRank: number;
   readonly delta: number;
-  /** The target and every alternative tried there, with ranks and logits of the model that failed; by rank. */
-  readonly candidates: readonly TriedToken[];
+  /** The target and the alternatives there, with ranks and logits of the model that failed; by rank. */
+  readonly candidates: readonly Candidate[];
 }
 
 export type Outcome =
