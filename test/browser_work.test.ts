@@ -98,6 +98,13 @@ test("the wrong and the right token are marked by clicking", async () => {
   await page.click('button:has-text("Store this pair")');
   await page.waitForSelector(".standing li");
   expect(await page.textContent(".standing li")).toContain("Ada: wrong token at 1 of the answer");
+  // The job that computes the pair ends by itself, and the page shows what became of it.
+  await page.waitForFunction(
+    () => /decided by Ada/.test(document.querySelector(".standing")?.textContent ?? ""),
+    undefined,
+    { timeout: 60_000 },
+  );
+  expect(await page.textContent(".standing")).toMatch(/the argmax is/);
 });
 
 interface Shown {
@@ -179,6 +186,52 @@ test("masking runs on request and shows a curve for each ranking with what flips
   expect(own?.steps).toHaveLength(11);
   const shown = await page.textContent(".masking tbody tr:first-child td:nth-child(2)");
   expect(shown).toBe(own?.flipAway == null ? "not within 10" : String(own.flipAway));
+});
+
+test("tokens are masked by clicking, and delta and the new prediction follow", async () => {
+  const tokens = '[aria-label="Tokens before the prediction"] button';
+  await page.click(`${tokens} >> nth=5`);
+  await page.click(`${tokens} >> nth=8`);
+  await page.waitForSelector(".mask-result", { timeout: 30_000 });
+  const id = decodeURIComponent(/#\/case\/([^?]+)/.exec(page.url())?.[1] ?? "");
+  const { node } = await server.query<{
+    node: { tokenPairs: { maskingExperiments: { ranking: string; steps: { position: number; delta: number }[] }[] }[] };
+  }>(
+    `query ($id: ID!) { node(id: $id) { ... on FailureCase {
+      tokenPairs { maskingExperiments { ranking steps { position delta } } } } } }`,
+    { id },
+  );
+  const chosen = node.tokenPairs.flatMap(({ maskingExperiments }) => maskingExperiments)
+    .filter(({ ranking }) => ranking === "CHOSEN");
+  const own = chosen.find(({ steps }) => steps.length === 3);
+  expect(own?.steps.map(({ position }) => position)).toEqual([null, 5, 8]);
+  expect(await page.getAttribute(".mask-result", "data-delta")).toBe(String(own?.steps[2]?.delta));
+  await page.click("text=Bring all back");
+  expect(await page.$(".mask-result")).toBeNull();
+});
+
+test("two rules stand side by side, each with its own relevance", async () => {
+  const id = decodeURIComponent(/#\/case\/([^?]+)/.exec(page.url())?.[1] ?? "");
+  const { node } = await server.query<{ node: { tokenPairs: { id: string }[] } }>(
+    "query ($id: ID!) { node(id: $id) { ... on FailureCase { tokenPairs { id } } } }",
+    { id },
+  );
+  await server.query(
+    "mutation ($ids: [ID!]!) { attribute(input: { tokenPairIds: $ids, rule: CPLRP }) { __typename } }",
+    { ids: node.tokenPairs.map((pair) => pair.id) },
+  );
+  await page.click('label:has-text("compare")');
+  await page.waitForFunction(() =>
+    document.querySelectorAll(".compare-side [data-raw]").length > 0 &&
+    document.querySelectorAll(".compare-side").length === 2
+  );
+  const sides = await page.$$eval(".compare-side", (all) =>
+    all.map((side) => ({
+      name: side.querySelector("select")?.selectedOptions[0]?.textContent,
+      raw: Array.from(side.querySelectorAll("[data-raw]"), (chip) => Number(chip.getAttribute("data-raw"))),
+    })));
+  expect(sides.map(({ name }) => name)).toEqual(["AttnLRP", "CP-LRP"]);
+  expect(sides[0]?.raw).not.toEqual(sides[1]?.raw);
 });
 
 test("nothing went wrong in the page meanwhile", () => {

@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { loadTokenizer, type Tokenizer } from "../gpu/model/tokenizer.ts";
-import { annotations, benchmarks, failureCases, responses, tokenPairs } from "../schema/tables.ts";
+import { annotations, benchmarks, failureCases, jobs, responses, tokenPairs } from "../schema/tables.ts";
 import type { PgBoss } from "pg-boss";
 import { importFile } from "../server/import/import_file.ts";
 import { excludeCase, type FoundPair, placeCase } from "../server/place_case.ts";
+import { startQueue } from "../server/queue.ts";
 import { createServices } from "../server/services.ts";
 import { readSettings, ROOT } from "../server/settings.ts";
 import { type Answer, storeAnswers } from "../server/store_answers.ts";
@@ -20,24 +21,29 @@ const directory = join(ROOT, "models", "demo-1m");
 let tokenizer: Tokenizer;
 let modelId = 0;
 let folder = "";
+let boss: PgBoss;
 let ask: (query: string, variables?: Readonly<Record<string, unknown>>) => Promise<GraphqlAnswer>;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "culprit-cases-"));
   tokenizer = await loadTokenizer(directory);
   modelId = await storeModel(database, { directory, vocabulary: 2048 });
-  // Queue and watcher are not asked for by what is tested here.
+  boss = await startQueue(database.url);
+  // The watcher is not asked for by what is tested here, and no worker takes the jobs.
   ask = graphqlClient(
     database,
     createServices({
       settings: readSettings(),
       connection: database.connection,
-      boss: undefined as unknown as PgBoss,
+      boss,
       watcher: undefined as unknown as JobWatcher,
     }),
   );
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  await boss?.stop({ graceful: false });
+  await rm(folder, { recursive: true, force: true });
+});
 beforeEach(async () => {
   const { db } = database.connection;
   await db.delete(annotations);
@@ -235,6 +241,10 @@ test("an annotation names the token at its position; saying something else later
     ] as const
   ) expect((await say(more)).message).toMatch(message);
   expect((await cases())[0]).toEqual(row);
+  // The one that was stored is computed by a job of its own; what was refused asks for nothing.
+  expect((await database.connection.db.select().from(jobs)).map(({ kind, input }) => [kind, input])).toEqual([
+    ["find_pairs", expect.objectContaining({ modelId, failureCaseId: row.id, benchmarks: null })],
+  ]);
   await say({ decision: "EXCLUDE", reason: "ambiguous task" });
   expect(await database.connection.db.select().from(annotations)).toMatchObject([
     { decision: "exclude", position: null, targetId: null, contrastId: null },

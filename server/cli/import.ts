@@ -64,6 +64,9 @@ async function run(context: VerbContext): Promise<void> {
       },
     })
   ).finally(() => bar.end());
+  if (from === "annotations" && report.inserted > 0) {
+    note("These are votes: npx culprit pairs --model NAME computes the pairs that most annotators chose\n");
+  }
   for (const { message } of report.failed) note(`${message}\n`);
   await out(json ? `${JSON.stringify(totalsOf(report))}\n` : summaryOf(report));
   if (report.failedCount > 0) {

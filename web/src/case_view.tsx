@@ -24,7 +24,8 @@ export function CaseView({ route }: { readonly route: CaseRoute }) {
   const reading = useLoad(route.id, (signal) => readCase(route.id, signal));
   const failureCase = reading.data;
   const tokens = useLoad(
-    failureCase === undefined ? null : failureCase.id,
+    // A case that is placed has more tokens than when it was open.
+    failureCase === undefined ? null : `${failureCase.id} ${failureCase.tokenCount}`,
     (signal) => readTokens(route.id, failureCase?.tokenCount ?? 0, signal),
   );
   const pairs = failureCase?.tokenPairs ?? [];
