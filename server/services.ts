@@ -22,6 +22,7 @@ import { createDiagnoseJob } from "./diagnose_job.ts";
 import { versionOf } from "./diagnosis/thresholds.ts";
 import { setSegments } from "./edit_segments.ts";
 import { isControl } from "./segments.ts";
+import { unpacked } from "./access/bounded_gunzip.ts";
 import { confinedPath } from "./confined_path.ts";
 import type { Connection } from "./database.ts";
 import { createGraphJob } from "./graph_job.ts";
@@ -153,8 +154,12 @@ async function importFailureCases(parts: ServiceParts, request: ImportRequest): 
       yield part;
     }
   };
-  await pipeline(Readable.fromWeb(file!.stream() as never), hashed, createWriteStream(copy, { mode: 0o600 }));
   const name = file!.name || "upload";
+  const packed = Readable.fromWeb(file!.stream() as never);
+  await pipeline(unpacked(packed, name), hashed, createWriteStream(copy, { mode: 0o600 })).catch(async (error) => {
+    await rm(copy, { force: true });
+    throw error;
+  });
   const input = { kind: "import", path: copy, name, uploadHash: hash.digest("hex"), choices } as const;
   const job = await createImportJob(db, boss, input, idempotencyKey).catch(async (error) => {
     await rm(copy, { force: true });
