@@ -25,6 +25,9 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
   "collect": () => import("./cli/collect.ts"),
   "pairs": () => import("./cli/pairs.ts"),
   "study": () => import("./cli/study.ts"),
+  "run": () => import("./cli/run.ts"),
+  "export cases": async () => ({ verb: (await import("./cli/export.ts")).exportCases }),
+  "export graphs": async () => ({ verb: (await import("./cli/export.ts")).exportGraphs }),
   "export preferences": async () => ({ verb: (await import("./cli/export_preferences.ts")).exportPreferences }),
 };
 

@@ -18,13 +18,23 @@ export async function* culpritLines(
       eq(failureCases.status, "clean"),
       benchmarks ? inArray(failureCases.benchmark, [...benchmarks]) : undefined,
     )).orderBy(asc(failureCases.id), asc(tokenPairs.id));
-  for (let from = 0; from < rows.length; from += PAGE) {
+  for await (const { line } of pairLines(db, rows.map(({ id }) => id))) yield line;
+}
+
+/** A line for each of these token pairs, by case. */
+export async function* pairLines(
+  db: Database,
+  tokenPairIds: readonly number[],
+): AsyncGenerator<{ readonly tokenPairId: number; readonly key: string; readonly line: string }> {
+  for (let from = 0; from < tokenPairIds.length; from += PAGE) {
     const page = await db.select({ row: failureCases, pair: tokenPairs, model: models.name }).from(tokenPairs)
       .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
       .innerJoin(models, eq(models.id, failureCases.modelId))
-      .where(inArray(tokenPairs.id, rows.slice(from, from + PAGE).map(({ id }) => id)))
+      .where(inArray(tokenPairs.id, tokenPairIds.slice(from, from + PAGE)))
       .orderBy(asc(failureCases.id), asc(tokenPairs.id));
-    for (const { row, pair, model } of page) yield JSON.stringify(culpritLine(row, pair, model));
+    for (const { row, pair, model } of page) {
+      yield { tokenPairId: pair.id, key: row.key, line: JSON.stringify(culpritLine(row, pair, model)) };
+    }
   }
 }
 

@@ -6,7 +6,7 @@
 
 The loss is -log sigmoid(beta * (sum_t w_t (logp - logp_ref)(chosen_t) - sum_t w_t (logp - logp_ref)(rejected_t))); with
 --plain every w_t is 1, which is ordinary DPO. Prints the loss before and after, and how the logit difference between
-the wrong and the right token (delta) moved on the exported pairs.
+the wrong and the right token (delta) moved on the exported pairs; saves the model in --out.
 """
 
 import argparse
@@ -89,6 +89,7 @@ def train(folder, path, *, plain=False, steps=60, batch=16, rate=2e-5, beta=0.5,
     trainer.train()
     model.eval()
     after = mean_delta(model.cpu(), rows)
+    trainer.save_model(out)
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return {
         "weights": "plain" if plain else "weighted", "pairs": len(rows), "steps": steps,

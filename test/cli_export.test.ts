@@ -1,0 +1,168 @@
+/** The verbs study, run and export, each on the database of a test, the demo model and a copy of it. */
+import { spawn } from "node:child_process";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { attributionGraphs, diagnoses, maskingExperiments } from "../schema/analysis_tables.ts";
+import { attributions, failureCases } from "../schema/tables.ts";
+import { ROOT } from "../server/settings.ts";
+import { parseGraphFile } from "../web/src/graph/graph_data.ts";
+import { refused } from "./command_line.ts";
+import { testDatabase } from "./database.ts";
+
+const DEMO = join(ROOT, "models", "demo-1m");
+
+const database = testDatabase();
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "culprit-export-"));
+  await cp(DEMO, join(folder, "copy"), { recursive: true });
+  const lines = (await readFile(join(DEMO, "failure-cases-divergence.jsonl"), "utf8")).split("\n").slice(0, 3);
+  await writeFile(join(folder, "cases.jsonl"), lines.join("\n"));
+  await culprit("model", "add", DEMO);
+  await culprit("import", "--from", "culprit", join(folder, "cases.jsonl"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** Runs `culprit` on the test's database; gives its exit code, its lines of JSON, and what else it said. */
+function culprit(...args: string[]): Promise<{ code: number | null; lines: Record<string, unknown>[]; note: string }> {
+  return new Promise((done, fail) => {
+    const child = spawn("node", [join(ROOT, "server", "launch.mjs"), ...args, "--json"], {
+      cwd: ROOT,
+      env: { ...process.env, DATABASE_URL: database.url, CULPRIT_HOME: folder },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let out = "";
+    let note = "";
+    child.stdout.on("data", (chunk) => out += chunk);
+    child.stderr.on("data", (chunk) => note += chunk);
+    child.on("error", fail);
+    child.on(
+      "close",
+      (code) => done({ code, lines: out.trim().split("\n").filter(Boolean).map((line) => JSON.parse(line)), note }),
+    );
+  });
+}
+
+test("run attributes, builds graphs, diagnoses and masks, a line for each and totals; again nothing is new", async () => {
+  const { db } = database.connection;
+  const args = ["run", "--limit", "2", "--budget", "3", "--max-tokens", "0"];
+  const first = await culprit(...args);
+  expect(first.note).toBe("");
+  const items = first.lines.slice(0, -1);
+  expect(items.map(({ kind, status }) => `${kind} ${status}`)).toEqual(
+    ["attribute", "graph", "diagnose", "mask"].flatMap((kind) => Array(2).fill(`${kind} COMPLETED`)),
+  );
+  for (const { id, key } of items) {
+    expect(atob(id as string)).toMatch(/^TokenPair:\d+$/);
+    expect(key).toMatch(/^demo-/);
+  }
+  expect(first.lines.at(-1)).toMatchObject({ total: 2, failed: 0, stages: { mask: { total: 2, done: 2, failed: 0 } } });
+  const counts = async () => [
+    await db.$count(attributions),
+    await db.$count(attributionGraphs),
+    await db.$count(diagnoses),
+    await db.$count(maskingExperiments),
+  ];
+  const stored = await counts();
+  expect(stored.every((count) => count >= 2)).toBe(true);
+  expect(await culprit(...args)).toMatchObject({ code: 0 });
+  expect(await counts()).toEqual(stored);
+});
+
+test("graphs are written as files that the page reads, with a list", async () => {
+  const out = join(folder, "graphs");
+  const { code, lines } = await culprit("export", "graphs", "--out", out);
+  expect(code).toBe(0);
+  expect(lines.at(-1)).toEqual({ total: 2, folder: out });
+  const listed = (await readFile(join(out, "graphs.jsonl"), "utf8")).trim().split("\n").map((line) => JSON.parse(line));
+  expect(listed).toEqual(lines.slice(0, -1));
+  expect((await readdir(out)).toSorted()).toEqual([...listed.map(({ file }) => file), "graphs.jsonl"].toSorted());
+  for (const { file, rule, edges } of listed) {
+    const bytes = await readFile(join(out, file));
+    const graph = parseGraphFile(
+      bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer,
+    );
+    expect(graph.rule).toBe(rule);
+    expect(graph.transitions.reduce((sum, transition) => sum + transition.edges, 0)).toBe(edges);
+  }
+});
+
+test("cases are written as they were imported, and change nothing when they are imported again", async () => {
+  const out = join(folder, "again.jsonl");
+  expect(await culprit("export", "cases", "--out", out)).toMatchObject({ code: 0 });
+  const read = async (path: string) =>
+    (await readFile(path, "utf8")).trim().split("\n").map((line) => JSON.parse(line));
+  const [given, written] = [await read(join(folder, "cases.jsonl")), await read(out)];
+  expect(written).toHaveLength(3);
+  for (const [index, line] of written.entries()) {
+    for (const field of ["key", "inputIds", "completionIds", "target", "contrast", "delta", "candidates"]) {
+      expect(line[field], field).toEqual(given[index][field]);
+    }
+  }
+  const { lines } = await culprit("import", "--from", "culprit", out);
+  expect(lines.at(-1)).toMatchObject({ total: 3, inserted: 0, failed: 0 });
+  expect(await database.connection.db.$count(failureCases)).toBe(3);
+});
+
+test("a study of a file's series: the same model twice has the same deltas", async () => {
+  const path = join(folder, "series.json");
+  const members = [{ model: "copy", label: "first" }, { model: "demo-1m", label: "second" }];
+  await writeFile(path, JSON.stringify({ name: "twins", kind: "training", members }));
+  const { code, lines, note } = await culprit("study", "--series", path);
+  expect([code, note]).toEqual([0, ""]);
+  expect(lines.slice(0, -1).filter(({ kind, status }) => kind === "study" && status === "COMPLETED")).toHaveLength(6);
+  const { summary, total } = lines.at(-1) as {
+    total: number;
+    summary: { counts: object; members: { delta: { value: number; count: number } }[] };
+  };
+  expect(total).toBe(6);
+  expect(summary.counts).toEqual({ corrected: 0, not_corrected: 3, undecided: 0 });
+  const [one, other] = summary.members.map(({ delta }) => delta);
+  expect(one!.value).toBe(other!.value);
+  expect(one!.count).toBe(3);
+});
+
+test("preferences are written with a line for each pair", async () => {
+  const out = join(folder, "pairs.jsonl");
+  const { lines } = await culprit("export", "preferences", "--out", out, "--limit", "1", "--weights", "uniform");
+  expect(lines).toHaveLength(2);
+  expect(lines[0]).toMatchObject({ kind: "preference", status: "COMPLETED" });
+  expect(lines[1]).toMatchObject({ total: 1, rows: 1, failed: 0, leftOut: {}, format: "trl-weighted", file: out });
+  const row = JSON.parse(await readFile(out, "utf8"));
+  expect(new Set(row.chosen_weights)).toEqual(new Set([1]));
+});
+
+describe("refuses with one line", () => {
+  test.each<[string, string[], RegExp]>([
+    ["no file", ["export", "cases"], /^--out: is missing/],
+    [
+      "a format that is none",
+      ["export", "preferences", "--out", "x", "--format", "csv"],
+      /^--format: "csv" is not known/,
+    ],
+    [
+      "a stage that is none",
+      ["run", "--stages", "attribute,guess"],
+      /^--stages: "guess" is not known; give of: attribute/,
+    ],
+    ["a selection that is none", ["run", "--selection", "some"], /^--selection: "some" is no selection/],
+    ["a rule that is none", ["study", "--series", "x", "--rule", "lrp"], /^--rule: "lrp" is no rule/],
+    ["no series", ["study"], /^--series: is missing/],
+  ])("%s", async (_, args, line) => {
+    await refused(args, line);
+  });
+
+  test("a model that is not there, and a selection of nothing", async () => {
+    const nobody = await culprit("export", "cases", "--out", join(folder, "x"), "--model", "nobody");
+    expect(nobody).toMatchObject({
+      code: 2,
+      lines: [],
+      note: expect.stringMatching(/^--model: there is no model "nobody"/),
+    });
+    const nothing = await culprit("export", "cases", "--out", join(folder, "x"), "--key", "no such key");
+    expect(nothing).toMatchObject({ code: 2, note: expect.stringMatching(/^--selection: no token pair fits/) });
+  });
+});
