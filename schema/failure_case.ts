@@ -70,7 +70,7 @@ export const FailureCase = builder.drizzleNode("failureCases", {
     }),
     exclusionNote: t.exposeString("exclusionNote", {
       nullable: true,
-      description: "More about why it is left out, in one line.",
+      description: "Why it is left out, or how annotators of an open case disagree, in one line.",
     }),
     reviewer: t.exposeString("reviewer", { nullable: true, description: "Who decided, where a person did." }),
     source: t.expose("source", { type: AnswerSource, description: "Where its answer comes from." }),

@@ -3,6 +3,7 @@ import "./errors.ts";
 import "./model.ts";
 import "./failure_case.ts";
 import "./token_pair.ts";
+import "./visited_position.ts";
 import "./attribution.ts";
 import "./job.ts";
 import "./import.ts";

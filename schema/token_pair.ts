@@ -38,7 +38,7 @@ const ContrastToken = builder.objectRef<PairTokenRow & { readonly rank: number }
   }),
 });
 
-const CandidateType = builder.objectRef<Candidate>("Candidate").implement({
+export const CandidateType = builder.objectRef<Candidate>("Candidate").implement({
   description: "An alternative that was looked at when the pair was searched.",
   fields: (t) => ({
     rank: t.exposeInt("rank", { description: "Rank among all logits, 0 = the model's own choice." }),

@@ -14,7 +14,7 @@ import { canonicalHash } from "./canonical_hash.ts";
 import type { Checkers } from "./checkers/check.ts";
 import type { Transaction } from "./database.ts";
 import { placeAnnotated } from "./find_pairs_annotated.ts";
-import { excludeCase, placeRecovery } from "./place_case.ts";
+import { excludeCase, placeRecovery, storable } from "./place_case.ts";
 import {
   type CaseUpdate,
   type PositionRule,
@@ -178,7 +178,7 @@ async function storeWave(
   const decided: DecidedCase[] = [];
   for (const update of updates) {
     const { searchCase: { row }, state, outcome } = update;
-    const values = { ...hashes, state: state as unknown as Readonly<Record<string, unknown>>, updatedAt: new Date() };
+    const values = { ...hashes, state: storableState(state), updatedAt: new Date() };
     await tx.insert(pairSearches).values({ failureCaseId: row.id, ...values })
       .onConflictDoUpdate({ target: pairSearches.failureCaseId, set: values });
     if (!outcome) continue;
@@ -201,4 +201,15 @@ async function storeWave(
     });
   }
   return decided;
+}
+
+/** Models can write every byte; PostgreSQL's JSON cannot hold every character. */
+function storableState({ visited, ...state }: SearchState): Readonly<Record<string, unknown>> {
+  return {
+    ...state,
+    visited: visited.map(({ tried, ...position }) => ({
+      ...position,
+      tried: tried.map((one) => ({ ...one, text: storable(one.text), completion: storable(one.completion) })),
+    })),
+  };
 }

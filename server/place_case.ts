@@ -172,7 +172,7 @@ export function tokenTextsOf(tokenizer: Tokenizer, ids: readonly number[]): stri
 }
 
 /** Text as PostgreSQL can store it. */
-const storable = (text: string): string => text.replaceAll("\0", "\u2400");
+export const storable = (text: string): string => text.replaceAll("\0", "\u2400");
 
 async function siblingOf(
   tx: Transaction,

@@ -283,6 +283,54 @@ test("imported votes decide when pairs are searched; the search takes the others
   expect(third).toMatchObject({ row: { status: "clean", reviewer: null }, pairs: [{ source: "search" }] });
 });
 
+const VISITED = `query ($id: ID!, $from: Int!, $count: Int!, $first: Int!) { node(id: $id) { ... on FailureCase {
+  visitedPositionCount
+  visitedPositions(from: $from, count: $count) {
+    position proposedBy target { id text rank logit } triedCount recovered
+    tried(first: $first) { rank id text logit completion passed } } } } }`;
+
+test("the evidence of every position that a search visited is read in windows", async () => {
+  const one = mined.find((line) => position(line) > 2)!;
+  const open = await openCase(one);
+  const id = globalId("FailureCase", open.id);
+  const read = (from: number, count: number, first = 10) => ask(VISITED, { id, from, count, first });
+  expect((await read(0, 64)).data.node).toEqual({ visitedPositionCount: 0, visitedPositions: [] });
+  await ask(FIND, { input: { model: "demo-1m" } });
+  await jobEnds();
+  const all = (await read(0, 64)).data.node;
+  const at = position(one);
+  expect(all.visitedPositionCount).toBe(at + 1);
+  expect(all.visitedPositions.map((row: { position: number }) => row.position))
+    .toEqual(Array.from({ length: at + 1 }, (_, index) => index));
+  expect(all.visitedPositions.map((row: { target: { id: number } }) => row.target.id))
+    .toEqual(one.completionIds.slice(0, at + 1));
+  // Only the last recovers; what was tried there is what transformers found.
+  expect(all.visitedPositions.map((row: { recovered: boolean }) => row.recovered))
+    .toEqual([...Array.from({ length: at }, () => false), true]);
+  const last = all.visitedPositions.at(-1);
+  expect(last).toMatchObject({
+    proposedBy: "OWN",
+    target: { id: one.target.id, text: one.target.text, rank: 0 },
+    triedCount: one.candidates.length - 1,
+  });
+  const theirs = one.candidates.filter((candidate) => candidate.id !== one.target.id)
+    .map(({ rank, id, completion, passed }) => [rank, id, completion, passed]);
+  const known = last.tried.map(({ rank, id, completion, passed }: Candidate) => [rank, id, completion, passed]);
+  expect([...known].sort(([a], [b]) => a - b)).toEqual(theirs);
+  // Those that passed come first.
+  const verdicts: boolean[] = last.tried.map(({ passed }: Candidate) => passed);
+  expect(verdicts).toEqual([...verdicts].sort((a, b) => Number(b) - Number(a)));
+  expect(last.tried[0].id).toBe(one.contrast.id);
+
+  expect((await read(1, 1, 2)).data.node.visitedPositions)
+    .toEqual([{ ...all.visitedPositions[1], tried: all.visitedPositions[1].tried.slice(0, 2) }]);
+  expect((await read(at + 1, 5)).data.node.visitedPositions).toEqual([]);
+  expect((await read(0, 65)).errors?.[0]?.message).toMatch(/count is 65; give a count from 1 to 64/);
+  expect((await read(-1, 5)).errors?.[0]?.message).toMatch(/from is -1/);
+  expect((await read(0, 1, 101)).errors?.[0]?.message).toMatch(/first is 101; give a number from 1 to 100/);
+  expect((await read(0, 64, 100)).errors?.[0]?.extensions).toMatchObject({ code: "TOO_COSTLY" });
+});
+
 test("another position of a placed case is a case of its own; what was left out by hand counts again when it is marked", async () => {
   const one = mined.find((line) => position(line) > 1)!;
   const open = await openCase(one);

@@ -53,6 +53,8 @@ test("every document of the page is checked", () => {
     "READ_MEMBERS",
     "READ_RELEVANCE",
     "READ_TOKENS",
+    "READ_VISITED",
+    "SET_SEGMENTS",
     "WATCH_JOB",
   ]);
 });

@@ -1,24 +1,30 @@
 /** @jsxImportSource preact */
 /** The alternatives at the place of the error, with the evidence for each. */
 import { Trouble, Waiting } from "./notice.tsx";
-import type { Pair } from "./operations/case.ts";
+import type { Candidate, Case, Pair } from "./operations/case.ts";
 import { readCandidates } from "./read_case.ts";
 import { plain } from "./relevance.ts";
 import { TokenBox } from "./token_glyphs.tsx";
 import { useLoad } from "./use_load.ts";
 
-const VERDICT = new Map<boolean | null, string>([[true, "passed"], [false, "failed"], [null, "not tried"]]);
+/** What the checker says of a candidate's completion, in words. */
+export function verdictOf({ passed, completion }: Pick<Candidate, "passed" | "completion">): string {
+  if (passed !== null) return passed ? "passed" : "failed";
+  return completion === null ? "not tried" : "not known";
+}
 
 /** A completion from the forced token on: what comes before is the same for all. */
 function sinceForced(completion: string, prefix: string): string {
   return prefix !== "" && completion.startsWith(prefix) ? `…${completion.slice(prefix.length)}` : completion;
 }
 
-export function Candidates({ pair, prefix }: { readonly pair: Pair; readonly prefix: string }) {
+export function Candidates({ pair, failureCase }: { readonly pair: Pair; readonly failureCase: Case }) {
+  const { prefix, tokenCount, promptTokens } = failureCase;
   const { data, error, reload } = useLoad(pair.id, (signal) => readCandidates(pair.id, signal));
   return (
     <section>
       <h2>Candidates at the place of the error</h2>
+      <p class="quiet small">Token {tokenCount - promptTokens} of the answer, counted from 0.</p>
       {error === undefined ? null : <Trouble error={error} onRetry={reload} />}
       {data === undefined
         ? error === undefined ? <Waiting what="candidates" /> : null
@@ -54,7 +60,7 @@ export function Candidates({ pair, prefix }: { readonly pair: Pair; readonly pre
                       {candidate.id === pair.contrast.id ? <span class="quiet small after">right</span> : null}
                     </td>
                     <td class="number">{plain(candidate.logit)}</td>
-                    <td>{VERDICT.get(candidate.passed)}</td>
+                    <td>{verdictOf(candidate)}</td>
                     <td class="rollout">
                       {candidate.completion === null ? <span class="quiet">not tried</span> : (
                         <details>

@@ -15,9 +15,11 @@ import { PairChoice } from "./pair_choice.tsx";
 import { readCase, readTokens } from "./read_case.ts";
 import { largestDelta } from "./read_cases.ts";
 import { type CaseRoute, formatRoute } from "./route.ts";
+import { SegmentsPanel } from "./segments_panel.tsx";
 import { useLoad } from "./use_load.ts";
 import { go, lastList } from "./use_route.ts";
 import { Verdict } from "./verdict.tsx";
+import { VisitedPositions } from "./visited_positions.tsx";
 
 export function CaseView({ route }: { readonly route: CaseRoute }) {
   const ended = useEndedJobs();
@@ -94,9 +96,23 @@ export function CaseView({ route }: { readonly route: CaseRoute }) {
                       : <MaskingSection key={pair.id} pair={pair} tokens={tokens.data} />}
                   </>
                 )}
-                <Candidates pair={pair} prefix={failureCase.prefix} />
+                <Candidates pair={pair} failureCase={failureCase} />
               </>
             )}
+          {failureCase.visitedPositionCount === 0 ? null : <VisitedPositions failureCase={failureCase} />}
+          {tokens.data === undefined ? null : (
+            <details class="annotate-box">
+              <summary>Say which tokens of the prompt state the constraint</summary>
+              <SegmentsPanel
+                failureCase={failureCase}
+                tokens={tokens.data}
+                onDone={() => {
+                  reading.reload();
+                  tokens.reload();
+                }}
+              />
+            </details>
+          )}
           {failureCase.completionTokenCount === 0 ? null : (
             <details class="annotate-box" open={pair === undefined}>
               <summary>Mark the wrong and the right token by hand</summary>

@@ -8,7 +8,9 @@ import {
   READ_COMPLETION,
   READ_RELEVANCE,
   READ_TOKENS,
+  READ_VISITED,
   type Token,
+  type VisitedPosition,
   WINDOW,
 } from "./operations/case.ts";
 import { readWindows } from "./windows.ts";
@@ -88,4 +90,14 @@ export function readHeat(id: string, layer: number, total: number): Promise<Heat
 
 export async function readCandidates(pairId: string, signal?: AbortSignal): Promise<readonly Candidate[]> {
   return found((await request(READ_CANDIDATES, { id: pairId }, signal)).node, "token pair").candidates;
+}
+
+/** Positions that the search of a case visited, `count` of them from the `from`th on. */
+export async function readVisited(
+  id: string,
+  from: number,
+  count: number,
+  signal?: AbortSignal,
+): Promise<readonly VisitedPosition[]> {
+  return found((await request(READ_VISITED, { id, from, count }, signal)).node, "case").visitedPositions;
 }

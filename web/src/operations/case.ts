@@ -65,6 +65,9 @@ export interface Case {
   /** The completion before its first wrong token. */
   readonly prefix: string;
   readonly completionTokenCount: number;
+  /** Whether a person changed the segments. */
+  readonly segmentsEdited: boolean;
+  readonly visitedPositionCount: number;
   readonly status: CaseStatus;
   readonly exclusion: string | null;
   readonly exclusionNote: string | null;
@@ -92,6 +95,8 @@ export const READ_CASE: Operation<NodeOf<Case>, { readonly id: string }> = {
           promptTokens
           prefix
           completionTokenCount
+          segmentsEdited
+          visitedPositionCount
           status
           exclusion
           exclusionNote
@@ -222,6 +227,27 @@ export const READ_MEMBERS: Operation<
   `,
 };
 
+/** Tokens that follow each other, and their segment. */
+export interface SegmentRange {
+  readonly from: number;
+  readonly count: number;
+  readonly segment: "INSTRUCTION" | "QUERY";
+}
+
+export const SET_SEGMENTS: Operation<
+  { readonly setSegments: { readonly __typename: string; readonly problem?: string } },
+  { readonly id: string; readonly ranges: readonly SegmentRange[] }
+> = {
+  document: `
+    mutation SetSegments($id: ID!, $ranges: [SegmentRange!]!) {
+      setSegments(failureCaseId: $id, ranges: $ranges) {
+        __typename
+        ... on InputError { problem: message }
+      }
+    }
+  `,
+};
+
 export const READ_RELEVANCE: Operation<
   NodeOf<{ readonly relevance: readonly number[]; readonly scale: number; readonly scaleWithSpecial: number }>,
   { readonly id: string; readonly layer: number; readonly from: number; readonly count: number }
@@ -258,6 +284,41 @@ export const READ_CANDIDATES: Operation<
       node(id: $id) {
         __typename
         ... on TokenPair { candidates { rank id text logit completion passed } }
+      }
+    }
+  `,
+};
+
+/** A position of the answer that a search visited. */
+export interface VisitedPosition {
+  /** Counted from the completion's first token. */
+  readonly position: number;
+  readonly proposedBy: "OWN" | "SIBLING";
+  readonly target: { readonly text: string; readonly rank: number | null };
+  readonly triedCount: number;
+  readonly recovered: boolean;
+  /** The best of them, those that passed first. */
+  readonly tried: readonly Candidate[];
+}
+
+export const READ_VISITED: Operation<
+  NodeOf<{ readonly visitedPositions: readonly VisitedPosition[] }>,
+  { readonly id: string; readonly from: number; readonly count: number }
+> = {
+  document: `
+    query ReadVisited($id: ID!, $from: Int!, $count: Int!) {
+      node(id: $id) {
+        __typename
+        ... on FailureCase {
+          visitedPositions(from: $from, count: $count) {
+            position
+            proposedBy
+            target { text rank }
+            triedCount
+            recovered
+            tried(first: 3) { rank id text logit completion passed }
+          }
+        }
       }
     }
   `,
