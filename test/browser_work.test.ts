@@ -210,6 +210,21 @@ test("tokens are masked by clicking, and delta and the new prediction follow", a
   expect(await page.$(".mask-result")).toBeNull();
 });
 
+test("the tokens of the constraint are changed by clicking, and undone", async () => {
+  await page.click("text=Say which tokens of the prompt state the constraint");
+  const group = '[aria-label="Tokens of the prompt: choose those of the instruction"]';
+  const marked = () => page.$$eval(`${group} .instruction`, (all) => all.length);
+  const before = await marked();
+  await page.click(`${group} button:not([disabled]):not(.instruction) >> nth=0`);
+  expect(await marked()).toBe(before + 1);
+  await page.click("text=Store the segments");
+  await page.click("text=As they were found");
+  await page.waitForFunction(
+    ([group, count]) => document.querySelectorAll(`${group} .instruction`).length === count,
+    [group, before] as const,
+  );
+});
+
 test("two rules stand side by side, each with its own relevance", async () => {
   const id = decodeURIComponent(/#\/case\/([^?]+)/.exec(page.url())?.[1] ?? "");
   const { node } = await server.query<{ node: { tokenPairs: { id: string }[] } }>(
