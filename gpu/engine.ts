@@ -356,6 +356,8 @@ export interface Engine {
   readonly adapter: AdapterInfo;
   /** Resolves with the driver's reason when the device is lost; the process should then be replaced. */
   readonly lost: Promise<string>;
+  /** Device memory of the buffers that are allocated now, in bytes. */
+  gpuBytes(): number;
   /** Loads a Hugging Face style model directory. Throws InputError when a file is missing, broken or not supported. */
   loadModel(directory: string, options?: RunOptions): Promise<LoadedModel>;
   /**

@@ -17,6 +17,7 @@ export async function openEngine(options: { readonly adapter?: string } = {}): P
   return {
     adapter: device.info,
     lost: device.lost,
+    gpuBytes: () => device.allocatedBytes(),
     loadModel: (directory, loadOptions) => loadModel(device, directory, loadOptions),
     plan: (directory, run) => planRun(device, directory, run),
     close: () => device.close(),

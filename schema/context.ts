@@ -14,7 +14,7 @@ export type Database = PostgresJsDatabase<typeof relations>;
 
 /** A file that came with a request, or the path of a file on the server. Exactly one is given. */
 export interface ImportRequest {
-  readonly file: File | undefined;
+  readonly file: { readonly name: string; stream(): ReadableStream<Uint8Array> } | undefined;
   readonly path: string | undefined;
   readonly idempotencyKey: string | undefined;
   /** culprit/1 when left out. `items` is a path that people gave, or a benchmark's name. */

@@ -7,6 +7,7 @@ import type { PgBoss } from "pg-boss";
 import type { Connection } from "./database.ts";
 import { HEARTBEAT_SECONDS, type QueueName, type QueueTasks } from "./queue.ts";
 import { WORK_WAITS } from "./signals.ts";
+import { worked } from "./telemetry.ts";
 
 /** A task as it was taken. An attempt that was given to somebody else meanwhile can no longer be completed. */
 export interface Attempt<Task> {
@@ -59,7 +60,7 @@ export async function startConsumer<Name extends QueueName>(
     }, HEARTBEAT_SECONDS * 300);
     const signal = AbortSignal.any([taken.signal, stopping.signal]);
     try {
-      await handle({ ...attempt, task: job.data, signal });
+      await worked(connection.db, queue, job.data, () => handle({ ...attempt, task: job.data, signal }));
     } catch (error) {
       if (stopping.signal.aborted) return await handBack(connection, queue, attempt);
       log.warn("Task {id} failed: {message}", { id: job.id, message: messageOf(error) });

@@ -2,18 +2,40 @@
 import { EnvelopArmor } from "@escape.tech/graphql-armor";
 import { renderGraphiQL } from "@graphql-yoga/render-graphiql";
 import { getLogger } from "@logtape/logtape";
-import { GraphQLError } from "graphql";
-import { createYoga, maskError } from "graphql-yoga";
+import { complexityFromQuery } from "@pothos/plugin-complexity";
+import { type DocumentNode, getOperationAST, GraphQLError } from "graphql";
+import { createYoga, maskError, type Plugin } from "graphql-yoga";
 import { BadInput } from "../schema/bad_input.ts";
 import { MAX_DEPTH } from "../schema/builder.ts";
 import type { Context } from "../schema/context.ts";
 import { schema } from "../schema/schema.ts";
+import type { Allowance } from "./access/allowance.ts";
+import { type Documents, hashOfDocument } from "./access/documents.ts";
+import { type Client, LOCAL } from "./access/token.ts";
+import { type AskedContext, guardMutations } from "./audit.ts";
+import { unavailable } from "./database_errors.ts";
+import { EXAMPLE_QUERIES } from "./example_queries.ts";
+import type { Metrics } from "./metrics.ts";
 
-/** Largest request that is read, in bytes. Larger files are imported by their path. */
+/** Largest request with a file, in bytes. Larger files are streamed to `/imports`, or imported by their path. */
 export const MAX_REQUEST_BYTES = 100_000_000;
 
+export interface GraphQLParts {
+  /** Fields that clients may ask for; no bound when left out. */
+  readonly costs?: Allowance;
+  /** Documents that are known by their hash, read when they are first asked for. */
+  readonly documents?: () => Promise<Documents>;
+  /** No other documents are answered. */
+  readonly persistedOnly?: boolean;
+  readonly metrics?: Metrics;
+}
+
 /** The handler of `/graphql`. */
-export function createGraphQL(context: Context): (request: Request) => Promise<Response> {
+export function createGraphQL(
+  context: Context,
+  parts: GraphQLParts = {},
+): (request: Request, client?: Client) => Promise<Response> {
+  guardMutations(schema);
   const armor = new EnvelopArmor({
     maxDepth: { n: MAX_DEPTH },
     maxAliases: { n: 50 },
@@ -24,38 +46,78 @@ export function createGraphQL(context: Context): (request: Request) => Promise<R
     // The schema is open source: hints help people and hide nothing.
     blockFieldSuggestion: { enabled: false },
   });
-  const yoga = createYoga({
+  const yoga = createYoga<{ readonly client: Client }>({
     schema,
     // Pothos keeps what it loads beside the context: each request needs an object of its own.
-    context: () => ({ ...context }),
-    plugins: [...armor.protect().plugins],
+    context: ({ client }) => ({ ...context, client }),
+    plugins: [...armor.protect().plugins, persisted(parts), measured(parts)],
     maskedErrors: { maskError: shownError },
     maxRequestBodySize: MAX_REQUEST_BYTES,
     cors: false,
     landingPage: false,
-    graphiql: { title: "Culprit", defaultQuery: FIRST_QUERY },
+    graphiql: { title: "Culprit", defaultQuery: EXAMPLE_QUERIES },
     renderGraphiQL,
     logging: false,
   });
-  return async (request) => await yoga.fetch(request);
+  return async (request, client = LOCAL) => await yoga.fetch(request, { client });
 }
 
-const FIRST_QUERY = `# The failures with the largest logit difference, and what was to blame.
-query Failures {
-  failureCases(first: 5, orderBy: { by: DELTA }) {
-    nodes {
-      key
-      tokenPairs {
-        delta
-        target { text }
-        contrast { text }
-        attribution(rule: ATTNLRP) { relevance(count: 20) scale }
+/** Fills in documents that come as their hash (`extensions.persistedQuery.sha256Hash`), and may refuse all others. */
+function persisted({ documents, persistedOnly = false }: GraphQLParts): Plugin {
+  const refuse = (code: string, message: string) => new GraphQLError(message, { extensions: { code } });
+  return {
+    onParams: async ({ params, setParams }) => {
+      const asked = (params.extensions?.["persistedQuery"] as { readonly sha256Hash?: unknown } | undefined)
+        ?.sha256Hash;
+      if (asked === undefined && !persistedOnly) return;
+      const known = await documents?.() ?? new Map<string, string>();
+      const hash = typeof asked === "string" ? asked : hashOfDocument(params.query ?? "");
+      const document = known.get(hash);
+      if (params.query) {
+        if (hashOfDocument(params.query) !== hash) throw refuse("BAD_INPUT", "The document has another hash");
+        if (persistedOnly && document === undefined) {
+          throw refuse("PERSISTED_ONLY", "This server answers the documents of its page only (CULPRIT_PERSISTED_ONLY)");
+        }
+        return;
       }
-    }
-  }
+      // What GraphQL clients look for, to send the document itself.
+      if (document === undefined) throw refuse("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound");
+      setParams({ ...params, query: document });
+    },
+  };
 }
-`;
 
+/** Counts what operations cost against the client's allowance, and how long they take. */
+function measured({ costs, metrics }: GraphQLParts): Plugin {
+  const charge = (document: DocumentNode, variables: Record<string, unknown>, context: unknown) => {
+    const { client = LOCAL } = context as Partial<AskedContext>;
+    if (!costs) return undefined;
+    const { complexity } = complexityFromQuery(document, { schema, variables, ctx: {} });
+    const wait = costs.spend(client.key, complexity);
+    if (wait === 0) return undefined;
+    return new GraphQLError(`Too much was asked for; wait ${Math.ceil(wait)} s`, {
+      extensions: { code: "TOO_MANY", http: { status: 429, headers: { "retry-after": String(Math.ceil(wait)) } } },
+    });
+  };
+  return {
+    onExecute: ({ args, setResultAndStopExecution }) => {
+      const refused = charge(args.document, args.variableValues ?? {}, args.contextValue);
+      if (refused) return void setResultAndStopExecution({ errors: [refused] });
+      const start = performance.now();
+      const kind = getOperationAST(args.document, args.operationName)?.operation ?? "query";
+      return {
+        onExecuteDone: ({ result }) => {
+          const failed = "errors" in result && (result.errors?.length ?? 0) > 0;
+          metrics?.operation(kind, failed, (performance.now() - start) / 1000);
+        },
+      };
+    },
+    onSubscribe: ({ args, setResultAndStopExecution }) => {
+      const refused = charge(args.document, args.variableValues ?? {}, args.contextValue);
+      if (refused) setResultAndStopExecution({ errors: [refused] });
+    },
+  };
+}
 /** PostgreSQL's codes for arguments that are no numbers, too large ones, or texts with NUL. */
 const OUT_OF_RANGE: ReadonlySet<string> = new Set(["22003", "22P02", "22021"]);
 
@@ -73,6 +135,11 @@ function shownError(error: unknown, message: string): Error {
       ...place,
       extensions: { code: "BAD_INPUT" },
     });
+  }
+  const away = unavailable(original);
+  if (away) {
+    getLogger(["culprit", "graphql"]).error("{message}: {cause}", { ...away });
+    return new GraphQLError(away.message, { ...place, extensions: { code: away.code, http: { status: 503 } } });
   }
   const masked = maskError(error, message, false);
   if (masked !== error) {

@@ -1,27 +1,64 @@
-/** Who may ask: tokens, names of this machine, and no forms of other pages. */
-import { timingSafeEqual } from "node:crypto";
+/** Who may ask, how often, and no forms of other pages. */
+import { type Allowance, createAllowance } from "./access/allowance.ts";
+import { refusal, tooMany } from "./access/refusal.ts";
+import { type Client, clientOf, includes, LOCAL, type Scope } from "./access/token.ts";
 import { isLoopback, type Settings } from "./settings.ts";
 
-/** The refusal of a request, or undefined when it may pass. */
-export function refuse(settings: Settings, request: Request): Response | undefined {
-  return refuseStranger(settings, request) ?? refuseForgery(request);
+/** Requests at once, in seconds of the rate. */
+const BURST_SECONDS = 4;
+/** Wrong tokens that one address may send: this many at once, then one a second. */
+const WRONG_TOKENS = 20;
+/** Fields (see MAX_COST) that a client may ask for in the time of one request of its rate. */
+const COST_PER_REQUEST = 500;
+
+export interface Guard {
+  /** The client that may send this request, or the refusal. `address` is where it comes from. */
+  admit(request: Request, address: string, scope?: Scope): Client | Response;
+  /** Fields that clients may ask for, in the schema's count of costs. */
+  readonly costs: Allowance;
+}
+
+export function createGuard(settings: Settings): Guard {
+  const { tokens, rate } = settings;
+  const requests = createAllowance({ perSecond: rate, most: BURST_SECONDS * rate });
+  const wrong = createAllowance({ perSecond: 1, most: WRONG_TOKENS });
+  const perSecond = rate * COST_PER_REQUEST;
+
+  const identify = (request: Request, address: string): Client | Response => {
+    if (tokens.length === 0) return refuseStranger(request) ?? LOCAL;
+    const given = /^Bearer (.+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
+    const client = given === undefined ? undefined : clientOf(tokens, given);
+    if (client) return client;
+    // A page that has no token yet asks without one: that is no guess.
+    const wait = given === undefined ? 0 : wrong.spend(address, 1);
+    if (wait > 0) return tooMany(wait, "wrong tokens");
+    return refusal(401, "UNAUTHENTICATED", "Send one of the CULPRIT_TOKENS as `Authorization: Bearer TOKEN`", {
+      "www-authenticate": "Bearer",
+    });
+  };
+  return {
+    costs: createAllowance({ perSecond, most: BURST_SECONDS * perSecond }),
+    admit: (request, address, scope = "read") => {
+      const client = identify(request, address);
+      if (client instanceof Response) return client;
+      const wait = requests.spend(client.key, 1);
+      if (wait > 0) return tooMany(wait);
+      if (!includes(client.scope, scope)) {
+        return refusal(403, "FORBIDDEN", `This needs a token of the scope ${scope}; yours may ${client.scope}`);
+      }
+      return refuseForgery(request) ?? client;
+    },
+  };
 }
 
 /**
- * With tokens, a request must carry one. Without, we listen on loopback only, and a page that made its own name point
- * at this machine must not read us: the name asked for must be one of this machine.
+ * Without tokens we listen on loopback only, and a page that made its own name point at this machine must not read us:
+ * the name asked for must be one of this machine.
  */
-function refuseStranger({ tokens }: Settings, request: Request): Response | undefined {
-  if (tokens.length === 0) {
-    const { hostname } = new URL(request.url);
-    if (isLoopback(hostname)) return undefined;
-    return refusal(403, "FORBIDDEN", `This server answers to localhost, not to ${hostname}`);
-  }
-  const given = /^Bearer (.+)$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
-  if (tokens.some((token) => sameText(token, given))) return undefined;
-  const response = refusal(401, "UNAUTHENTICATED", "Send one of the CULPRIT_TOKENS as `Authorization: Bearer TOKEN`");
-  response.headers.set("www-authenticate", "Bearer");
-  return response;
+function refuseStranger(request: Request): Response | undefined {
+  const { hostname } = new URL(request.url);
+  if (isLoopback(hostname)) return undefined;
+  return refusal(403, "FORBIDDEN", `This server answers to localhost, not to ${hostname}`);
 }
 
 /**
@@ -42,12 +79,3 @@ function refuseForgery(request: Request): Response | undefined {
 
 /** Any of these proves that no foreign form sent the request; names that GraphQL clients know. */
 const PREFLIGHT_HEADERS = ["graphql-require-preflight", "apollo-require-preflight", "x-requested-with"] as const;
-
-function refusal(status: number, code: string, message: string): Response {
-  return Response.json({ errors: [{ message, extensions: { code } }] }, { status });
-}
-
-function sameText(a: string, b: string): boolean {
-  const [left, right] = [new TextEncoder().encode(a), new TextEncoder().encode(b)];
-  return left.length === right.length && timingSafeEqual(left, right);
-}

@@ -9,6 +9,7 @@ import { InputError } from "../gpu/errors.ts";
 import type { Transaction } from "./database.ts";
 import { type AttributeTask, inside, type PairTask } from "./queue.ts";
 import { notifyJob, notifyQueue } from "./signals.ts";
+import { currentTrace } from "./telemetry.ts";
 
 /** A case is clean above this delta (docs/method.md, section 1). */
 export const CLEAN_DELTA = 1;
@@ -78,7 +79,8 @@ export async function insertJob(
   input: JobInput,
   idempotencyKey: string | undefined,
 ): Promise<CreatedJob> {
-  const [row] = await tx.insert(jobs).values({ kind: input.kind, input, idempotencyKey: idempotencyKey ?? null })
+  const [row] = await tx.insert(jobs)
+    .values({ kind: input.kind, input, idempotencyKey: idempotencyKey ?? null, trace: currentTrace() })
     .onConflictDoNothing({ target: jobs.idempotencyKey }).returning({ id: jobs.id });
   if (row) return { id: row.id, created: true };
   const [first] = await tx.select({ id: jobs.id, input: jobs.input }).from(jobs)

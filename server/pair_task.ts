@@ -6,6 +6,7 @@ import type { Database } from "../schema/context.ts";
 import { failureCases, models, tokenPairs } from "../schema/tables.ts";
 import { reportProgress } from "./jobs.ts";
 import type { PairTask } from "./queue.ts";
+import { stepped } from "./telemetry.ts";
 
 /** A token pair with its case, and the model that the task names. Throws InputError when there is none. */
 export async function loadPair(db: Database, task: PairTask) {
@@ -56,6 +57,7 @@ export function progressReporter(
   let last = 0;
   let busy = false;
   return ({ phase, done, total }) => {
+    stepped(phase, done, total);
     const now = Date.now();
     if (busy || now - last < REPORT_MS) return;
     last = now;

@@ -5,7 +5,7 @@ import type { Context, Services } from "../schema/context.ts";
 import { type Connection, openDatabase, startDatabase } from "./database.ts";
 import { startConsumer } from "./consumer.ts";
 import { startFailedTasks } from "./failed_tasks.ts";
-import { createHandler } from "./http.ts";
+import { createHandler, type Handler } from "./http.ts";
 import { performImport } from "./import_task.ts";
 import { startQueue } from "./queue.ts";
 import { createServices } from "./services.ts";
@@ -70,20 +70,23 @@ export async function startServer(settings: Settings, options: { readonly worker
 
 const SHUTDOWN_MS = 3000;
 
-function listen(settings: Settings, handler: (request: Request) => Promise<Response>): Deno.HttpServer<Deno.NetAddr> {
+function listen(settings: Settings, handler: Handler): Deno.HttpServer<Deno.NetAddr> {
   try {
-    return Deno.serve({ hostname: settings.host, port: settings.port, onListen: () => {} }, async (request) => {
-      try {
-        return await handler(request);
-      } catch (error) {
-        getLogger(["culprit", "http"]).error("{method} {url}: {error}", {
-          method: request.method,
-          url: request.url,
-          error: error instanceof Error ? error.stack : error,
-        });
-        return new Response("Something went wrong; the server's log says what\n", { status: 500 });
-      }
-    });
+    return Deno.serve(
+      { hostname: settings.host, port: settings.port, onListen: () => {} },
+      async (request, { remoteAddr }) => {
+        try {
+          return await handler(request, remoteAddr.hostname);
+        } catch (error) {
+          getLogger(["culprit", "http"]).error("{method} {url}: {error}", {
+            method: request.method,
+            url: request.url,
+            error: error instanceof Error ? error.stack : error,
+          });
+          return new Response("Something went wrong; the server's log says what\n", { status: 500 });
+        }
+      },
+    );
   } catch (error) {
     if (!(error instanceof Deno.errors.AddrInUse)) throw error;
     throw new InputError(

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { clientOf } from "./access/token.ts";
 import { readSettings, ROOT } from "./settings.ts";
 
 test("without any setting the server listens on this machine only, with its own database", () => {
@@ -11,6 +12,9 @@ test("without any setting the server listens on this machine only, with its own 
     modelFolders: [join(ROOT, "models")],
     adapter: undefined,
     tokens: [],
+    rate: 300,
+    persistedOnly: false,
+    log: "text",
   });
 });
 
@@ -20,6 +24,10 @@ test.each([
   [{ DATABASE_URL: "mysql://somewhere/x" }, /^DATABASE_URL: "mysql:" is no PostgreSQL URL; give postgres:/],
   [{ DATABASE_URL: "not a url" }, /^DATABASE_URL: it is no URL; give/],
   [{ CULPRIT_TOKENS: "short" }, /^CULPRIT_TOKENS: token 1 has fewer than 16 characters; take longer/],
+  [{ CULPRIT_TOKENS: "write:0123456789abcdef" }, /^CULPRIT_TOKENS: token 1 has no scope that there is; begin it with/],
+  [{ CULPRIT_TOKENS: "0123456789abcdef,read:0123456789abcdef" }, /^CULPRIT_TOKENS: token 2 is token 1 again/],
+  [{ CULPRIT_RATE: "fast" }, /^CULPRIT_RATE: "fast" is no rate/],
+  [{ CULPRIT_LOG: "xml" }, /^CULPRIT_LOG: "xml" is none of its values; give text or json/],
   [{ HOST: "0.0.0.0" }, /^HOST: 0\.0\.0\.0 can be reached from other machines.*; set CULPRIT_TOKENS/],
 ])("a wrong value is one clear line: %j", (environment, line) => {
   expect(() => readSettings(environment as Record<string, string>)).toThrow(line);
@@ -36,10 +44,23 @@ test("a password in a wrong DATABASE_URL is not repeated", () => {
 
 test("listening beyond this machine is fine with tokens", () => {
   const settings = readSettings({ HOST: "0.0.0.0", CULPRIT_TOKENS: "0123456789abcdef, fedcba9876543210" });
-  expect(settings.tokens).toEqual(["0123456789abcdef", "fedcba9876543210"]);
+  expect(settings.tokens.map(({ scope }) => scope)).toEqual(["admin", "admin"]);
 });
 
 test("relative folders start at the project's root, several are separated by colons", () => {
   expect(readSettings({ CULPRIT_MODELS: "models:/data/models" }).modelFolders)
     .toEqual([join(ROOT, "models"), "/data/models"]);
+});
+
+test("tokens have scopes, may be given by their hash, and are not kept themselves", () => {
+  const hash = "93fe8be2956b6b46ccd5c4a2ae11b42a62d97b1ed1b4f74db7a3923ba14e6932";
+  const { tokens } = readSettings({ CULPRIT_TOKENS: `read:0123456789abcdef,run:sha256:${hash},fedcba9876543210` });
+  expect(JSON.stringify(tokens.map(({ hash, scope }) => [scope, hash.toHex()]))).not.toContain('0123456789abcdef"');
+  expect(clientOf(tokens, "0123456789abcdef")?.scope).toBe("read");
+  // printf abcd1234abcd1234 | sha256sum
+  expect(clientOf(tokens, "abcd1234abcd1234")).toMatchObject({ scope: "run", name: `run:${hash.slice(0, 8)}` });
+  expect(clientOf(tokens, "fedcba9876543210")?.scope).toBe("admin");
+  for (const wrong of ["", "0123456789abcde", "read:0123456789abcdef", hash]) {
+    expect(clientOf(tokens, wrong)).toBeUndefined();
+  }
 });

@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { isAbsolute, join, resolve } from "node:path";
 import { InputError } from "../gpu/errors.ts";
+import { type ApiToken, parseTokens } from "./access/token.ts";
 
 /** The project's root: relative paths of settings and arguments start here. */
 export const ROOT: string = fileURLToPath(new URL("..", import.meta.url)).replace(/[/\\]$/, "");
@@ -19,8 +20,16 @@ export interface Settings {
   /** `hardware`, `system`, `bundled`, or part of an adapter's name; the best one when absent. */
   readonly adapter: string | undefined;
   /** API tokens; when there are any, requests must carry one. */
-  readonly tokens: readonly string[];
+  readonly tokens: readonly ApiToken[];
+  /** Requests a second that a client may send for long; four times as many at once. */
+  readonly rate: number;
+  /** Only the page's own documents are answered. */
+  readonly persistedOnly: boolean;
+  /** How log lines look. */
+  readonly log: LogFormat;
 }
+
+export type LogFormat = "text" | "json";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -28,7 +37,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export function readSettings(environment: Environment = process.env): Settings {
   const get = (name: string): string | undefined => environment[name]?.trim() || undefined;
   const host = get("HOST") ?? "127.0.0.1";
-  const tokens = readTokens(get("CULPRIT_TOKENS"));
+  const tokens = parseTokens(get("CULPRIT_TOKENS"));
   if (!isLoopback(host) && tokens.length === 0) {
     throw new InputError(
       `${host} can be reached from other machines, and there are no API tokens`,
@@ -44,7 +53,27 @@ export function readSettings(environment: Environment = process.env): Settings {
     modelFolders: (get("CULPRIT_MODELS") ?? "models").split(":").filter((folder) => folder !== "").map(absolute),
     adapter: get("CULPRIT_ADAPTER"),
     tokens,
+    rate: readRate(get("CULPRIT_RATE") ?? "300"),
+    persistedOnly: readChoice("CULPRIT_PERSISTED_ONLY", get("CULPRIT_PERSISTED_ONLY") ?? "0", ["0", "1"]) === "1",
+    log: readLogFormat(environment),
   };
+}
+
+/** How log lines look, which is needed before anything else can be told. */
+export function readLogFormat(environment: Environment = process.env): LogFormat {
+  return readChoice("CULPRIT_LOG", environment["CULPRIT_LOG"]?.trim() || "text", ["text", "json"]);
+}
+
+function readRate(value: string): number {
+  const rate = Number(value);
+  if (Number.isFinite(rate) && rate > 0) return rate;
+  throw new InputError(`"${value}" is no rate`, "CULPRIT_RATE", "give the requests a second that a client may send");
+}
+
+function readChoice<Choice extends string>(name: string, value: string, choices: readonly Choice[]): Choice {
+  const found = choices.find((choice) => choice === value);
+  if (found !== undefined) return found;
+  throw new InputError(`"${value}" is none of its values`, name, `give ${choices.join(" or ")}`);
 }
 
 /** Whether only this machine can reach the address. */
@@ -78,20 +107,4 @@ function readDatabaseUrl(value: string | undefined): string | undefined {
     throw new InputError(`"${url.protocol}" is no PostgreSQL URL`, "DATABASE_URL", mend);
   }
   return value;
-}
-
-/** Tokens shorter than this are guessed too easily. */
-const TOKEN_CHARACTERS = 16;
-
-function readTokens(value: string | undefined): string[] {
-  const tokens = (value ?? "").split(",").map((token) => token.trim()).filter((token) => token !== "");
-  const short = tokens.findIndex((token) => token.length < TOKEN_CHARACTERS);
-  if (short >= 0) {
-    throw new InputError(
-      `token ${short + 1} has fewer than ${TOKEN_CHARACTERS} characters`,
-      "CULPRIT_TOKENS",
-      "take longer ones, for example from `openssl rand -hex 24`",
-    );
-  }
-  return tokens;
 }

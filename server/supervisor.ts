@@ -8,9 +8,21 @@ import { ROOT } from "./settings.ts";
 import type { WorkerMessage } from "./worker.ts";
 
 export type WorkerState =
-  | { readonly kind: "starting" }
-  | { readonly kind: "ready"; readonly adapter: string; readonly pid: number }
-  | { readonly kind: "restarting"; readonly reason: string };
+  & {
+    /** Times that it died. */
+    readonly restarts?: number;
+  }
+  & (
+    | { readonly kind: "starting" }
+    | {
+      readonly kind: "ready";
+      readonly adapter: string;
+      readonly pid: number;
+      /** Device memory that its buffers took when it last told, in bytes. */
+      readonly gpuBytes?: number;
+    }
+    | { readonly kind: "restarting"; readonly reason: string }
+  );
 
 export interface Supervisor {
   state(): WorkerState;
@@ -39,6 +51,7 @@ export function startSupervisor(
   const log = getLogger(["culprit", "supervisor"]);
   let state: WorkerState = { kind: "starting" };
   let delay = FIRST_DELAY_MS;
+  let restarts = 0;
   let child: ChildProcess | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let stopped = false;
@@ -59,7 +72,10 @@ export function startSupervisor(
     worker.stdin?.on("error", () => {});
     createInterface({ input: worker.stdout! }).on("line", (line) => {
       const message = JSON.parse(line) as WorkerMessage;
-      if (message.event === "ready") state = { kind: "ready", adapter: message.adapter, pid: worker.pid ?? 0 };
+      if (message.event === "ready") {
+        state = { kind: "ready", adapter: message.adapter, pid: worker.pid ?? 0, restarts };
+      }
+      if (message.event === "memory" && state.kind === "ready") state = { ...state, gpuBytes: message.gpuBytes };
     });
     worker.on("error", (error) => log.error("The worker did not start: {message}", { message: error.message }));
     worker.on("exit", (code, signal) => {
@@ -71,7 +87,8 @@ export function startSupervisor(
       }
       if (Date.now() - started > HEALTHY_MS) delay = FIRST_DELAY_MS;
       const reason = signal ? `it was ended by ${signal}` : `it ended with exit code ${code}`;
-      state = { kind: "restarting", reason };
+      restarts++;
+      state = { kind: "restarting", reason, restarts };
       log.error("The worker died: {reason}; starting another in {seconds} s", { reason, seconds: delay / 1000 });
       timer = setTimeout(start, delay);
       delay = Math.min(2 * delay, LONGEST_DELAY_MS);

@@ -23,6 +23,8 @@ export interface Worker {
   readonly adapter: string;
   /** Resolves with the reason when the device is lost: the process should then be replaced. */
   readonly lost: Promise<string>;
+  /** Device memory of its buffers now, in bytes. */
+  gpuBytes(): number;
   /** Hands the task in work back to the queue and leaves. */
   stop(): Promise<void>;
 }
@@ -44,6 +46,7 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   let stopping = false;
   return {
     adapter: engine.adapter.name,
+    gpuBytes: () => engine.gpuBytes(),
     lost: engine.lost.then((reason) => stopping ? new Promise<string>(() => {}) : reason),
     stop: async () => {
       stopping = true;
@@ -59,7 +62,13 @@ export async function startWorker(settings: Settings): Promise<Worker> {
 }
 
 /** Words that a supervised worker writes on standard output. */
-export type WorkerMessage = { readonly event: "ready"; readonly adapter: string };
+export type WorkerMessage =
+  | { readonly event: "ready"; readonly adapter: string }
+  /** Device memory of its buffers, told when it changed. */
+  | { readonly event: "memory"; readonly gpuBytes: number };
+
+/** How often the worker looks at its memory, in milliseconds. */
+const MEMORY_MS = 2000;
 
 /** The process: works until it is asked to stop, its supervisor is gone, or its device is lost. Returns the exit code. */
 export async function runWorker(
@@ -101,9 +110,15 @@ if (import.meta.main) {
   }
   const code = await runWorker({
     signal: stop.signal,
-    onReady: ({ adapter }) => {
-      const message: WorkerMessage = { event: "ready", adapter };
-      process.stdout.write(JSON.stringify(message) + "\n");
+    onReady: ({ adapter, gpuBytes }) => {
+      const tell = (message: WorkerMessage) => process.stdout.write(JSON.stringify(message) + "\n");
+      tell({ event: "ready", adapter });
+      let told = -1;
+      setInterval(() => {
+        if (gpuBytes() === told) return;
+        told = gpuBytes();
+        tell({ event: "memory", gpuBytes: told });
+      }, MEMORY_MS).unref();
     },
   });
   // A process with a device does not end by itself.

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Context } from "../schema/context.ts";
 import { attributions } from "../schema/tables.ts";
 import { attributionRow } from "../server/attribution_row.ts";
+import { parseTokens } from "../server/access/token.ts";
 import { startConsumer } from "../server/consumer.ts";
 import { createHandler } from "../server/http.ts";
 import { performImport } from "../server/import_task.ts";
@@ -100,7 +101,7 @@ test("a foreign name that points at this machine is refused", async () => {
 
 test("with tokens, only who has one may ask", async () => {
   const guarded = createHandler({
-    settings: { ...settings, tokens: ["0123456789abcdef"] },
+    settings: { ...settings, tokens: parseTokens("0123456789abcdef") },
     context,
     workerState: () => worker,
   });

@@ -22,7 +22,9 @@ export async function listDocuments(): Promise<string[]> {
   for (const name of await readdir(FOLDER)) {
     const { module } = await runnerImport<Record<string, unknown>>(fileURLToPath(new URL(name, FOLDER)));
     for (const value of Object.values(module)) {
-      const { document } = (typeof value === "object" && value !== null ? value : {}) as { readonly document?: unknown };
+      const { document } = (typeof value === "object" && value !== null ? value : {}) as {
+        readonly document?: unknown;
+      };
       if (typeof document === "string") found.add(document);
     }
   }
