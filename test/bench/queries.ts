@@ -1,0 +1,156 @@
+/**
+ * How long the queries that people write first take over many attributed cases, generated in a database of its own:
+ *
+ *   npm run bench:queries -- [--rows 100000] [--runs 60]
+ *
+ * One JSON line for each query: the first page through the server's GraphQL handler, other values in each run.
+ */
+import { join } from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import postgres from "postgres";
+import { InputError } from "../../gpu/errors.ts";
+import type { Services } from "../../schema/context.ts";
+import { migrateDatabase, openDatabase } from "../../server/database.ts";
+import { startEmbeddedPostgres } from "../../server/embedded_postgres.ts";
+import { createGraphQL } from "../../server/graphql.ts";
+import { ROOT } from "../../server/settings.ts";
+import { fillAttributions, GENERATED } from "../attribution_rows.ts";
+import { seededRandom } from "../random.ts";
+import { machineName, oneMinuteLoad } from "./measurement.ts";
+
+/** What is promised for 100,000 cases on 2 cores, in milliseconds. */
+const PAGE_MS = 50;
+const COUNT_MS = 300;
+
+const random = seededRandom(5);
+const pick = <Value>(values: readonly Value[]): Value => values[random.integer(0, values.length - 1)]!;
+const near = (middle: number, width: number) => `{ min: ${middle - width}, max: ${middle + width} }`;
+
+/** A filter with values drawn anew. */
+const FILTERS: Readonly<Record<string, () => string>> = {
+  "no filter": () => "",
+  pattern: () => `pattern: ${pick(["URT", "OIT", "URT_OIT"])}`,
+  outcome: () => `outcome: ${pick(["M_IA", "NC_IA_M_AG", "NC_IA_AG"])}`,
+  benchmark: () => `benchmark: "${pick(GENERATED.benchmarks)}"`,
+  model: () => `model: "${pick(GENERATED.models)}"`,
+  "delta range": () => `delta: ${near(1 + 6 * random.next(), 0.01)}`,
+  segment: () => `segment: { segment: ${pick(["INSTRUCTION", "QUERY", "ANSWER"])}, min: ${1 + 3 * random.next()} }`,
+  "a frequent token": () => `token: "word${random.integer(0, 4)}"`,
+  "a rare token": () => `token: "word${random.integer(1000, 4990)}"`,
+  "a token and a pattern": () => `token: "word${random.integer(0, 4990)}", pattern: OIT`,
+  "pattern, benchmark, model": () =>
+    `pattern: ${pick(["OIT", "URT"])}, benchmark: "${pick(GENERATED.benchmarks)}", model: "${pick(GENERATED.models)}"`,
+  "pattern, delta, segment": () =>
+    `pattern: OIT, delta: { min: ${5 + 2 * random.next()} }, segment: { segment: INSTRUCTION, max: -1 }`,
+};
+
+const GROUPS = ["PATTERN", "OUTCOME", "BENCHMARK", "MODEL", "RULE", "DELTA", "INSTRUCTION", "QUERY", "TOKEN"];
+
+interface Query {
+  readonly name: string;
+  readonly promisedMs: number;
+  readonly text: () => string;
+}
+
+const QUERIES: readonly Query[] = [
+  ...Object.entries(FILTERS).map(([name, filter]): Query => ({
+    name: `attributions, ${name}`,
+    promisedMs: PAGE_MS,
+    text: () => {
+      const condition = filter();
+      return `{ attributions(first: 20${
+        condition === "" ? "" : `, filter: { ${condition} }`
+      }) { nodes { id outcome pattern
+        logitDifference model { name } tokenPair { target { text } contrast { text } failureCase { key benchmark } } }
+        pageInfo { hasNextPage endCursor } } }`;
+    },
+  })),
+  ...GROUPS.flatMap((one, index) => [[one], ...GROUPS.slice(index + 1).map((other) => [one, other])]).map(
+    (by): Query => ({
+      name: `attributionCounts, ${by.join(" and ")}`,
+      promisedMs: COUNT_MS,
+      text: () => `{ attributionCounts(by: [${by.join(", ")}], first: 50) { nodes { keys count } } }`,
+    }),
+  ),
+];
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { rows: { type: "string", default: "100000" }, runs: { type: "string", default: "60" } },
+  });
+  const [rows, runs] = [Number(values.rows), Number(values.runs)];
+  for (const [name, count] of Object.entries({ rows, runs })) {
+    if (!Number.isInteger(count) || count < 1) {
+      throw new InputError(`${values[name as "rows"]} is no count`, `--${name}`, "use a whole number from 1 on");
+    }
+  }
+  const embedded = process.env["DATABASE_URL"] === undefined
+    ? await startEmbeddedPostgres(join(ROOT, ".culprit", "test"))
+    : { url: process.env["DATABASE_URL"], stop: () => Promise.resolve() };
+  const name = `bench_${crypto.randomUUID().replaceAll("-", "")}`;
+  const admin = postgres(embedded.url, { max: 1, onnotice: () => {} });
+  await admin.unsafe(`create database ${name}`);
+  const url = Object.assign(new URL(embedded.url), { pathname: `/${name}` }).href;
+  await migrateDatabase(url);
+  const connection = openDatabase(url);
+  try {
+    console.error(`generating ${rows} attributed cases`);
+    await fillAttributions(connection, rows);
+    const handler = createGraphQL({ db: connection.db, services: {} as Services });
+    for (const query of QUERIES) console.log(JSON.stringify(await measure(handler, query, rows, runs)));
+  } finally {
+    await connection.close();
+    await admin.unsafe(`drop database ${name} with (force)`);
+    await admin.end();
+    await embedded.stop();
+  }
+}
+
+async function measure(
+  handler: ReturnType<typeof createGraphQL>,
+  { name, promisedMs, text }: Query,
+  rows: number,
+  runs: number,
+) {
+  const times: number[] = [];
+  // Two uses before it counts: operations are parsed and planned on first use.
+  for (let run = -2; run < runs; run++) {
+    const body = JSON.stringify({ query: text() });
+    const start = performance.now();
+    const response = await handler(
+      new Request("http://localhost/graphql", {
+        method: "POST",
+        headers: { "content-type": "application/json", accept: "application/json" },
+        body,
+      }),
+    );
+    const { errors } = await response.json() as { readonly errors?: readonly { readonly message: string }[] };
+    if (errors) throw new Error(`${body}: ${errors[0]?.message}`);
+    if (run >= 0) times.push(performance.now() - start);
+  }
+  times.sort((a, b) => a - b);
+  const at = (share: number) => Number(times[Math.min(runs - 1, Math.ceil(share * runs) - 1)]!.toPrecision(3));
+  const p95 = at(0.95);
+  return {
+    name,
+    rows,
+    runs,
+    medianMs: at(0.5),
+    p95Ms: p95,
+    promisedMs,
+    kept: p95 <= promisedMs,
+    machine: machineName(),
+    load: oneMinuteLoad(),
+  };
+}
+
+if (import.meta.main) {
+  try {
+    await main();
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    console.error(error.message);
+    process.exitCode = 2;
+  }
+}
