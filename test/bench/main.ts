@@ -2,6 +2,7 @@
  * Measures kernels, attributions and graphs on one adapter, and prints a JSON line for each:
  *
  *   npm run bench -- [--quick] [--only matmul,attention,...] [--runs N] [--adapter NAME]
+ *   npm run bench -- page
  *
  * README.md says what each line means.
  */
@@ -302,6 +303,11 @@ function activeTokens(
 }
 
 try {
+  if (Deno.args[0] === "page") {
+    const { measurePage } = await import("./page.ts");
+    await measurePage();
+    Deno.exit(0);
+  }
   const settings = readSettings(Deno.args);
   const bench = openBench(settings, await openDevice(settings.adapter));
   await measureProducts(bench);

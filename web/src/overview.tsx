@@ -23,15 +23,19 @@ export function Overview(props: {
     () => heat === undefined ? [] : strongestOfStretches(tokens, heat, view, STRETCHES),
     [tokens, heat, view.special],
   );
-  const stops = strip.map(({ value }, index) =>
-    `${cssPaint(value).background} ${100 * index / STRETCHES}% ${100 * (index + 1) / STRETCHES}%`
-  );
+  // Made once for a heatmap, since the place below moves with every frame of a scroll.
+  const style = useMemo(() => {
+    const stops = strip.map(({ value }, index) =>
+      `${cssPaint(value).background} ${100 * index / STRETCHES}% ${100 * (index + 1) / STRETCHES}%`
+    );
+    return stops.length === 0 ? {} : { backgroundImage: `linear-gradient(to right, ${stops.join(", ")})` };
+  }, [strip]);
   const share = (position: number) => `${100 * position / tokens.length}%`;
   return (
     <div
       class="overview"
       aria-hidden="true"
-      style={stops.length === 0 ? {} : { backgroundImage: `linear-gradient(to right, ${stops.join(", ")})` }}
+      style={style}
       onClick={(event) => {
         const box = event.currentTarget.getBoundingClientRect();
         const at = Math.floor(STRETCHES * (event.clientX - box.left) / box.width);

@@ -12,17 +12,21 @@ import { quoteToken } from "./token_text.ts";
 /** Characters from which on a token may break inside. */
 const LONG = 24;
 
-export function chipId(position: number): string {
-  return `token-${position}`;
+/** Id of a token's element; `prefix` tells the texts of a page apart. */
+export function chipId(prefix: string, position: number): string {
+  return `${prefix}-${position}`;
 }
 
 export function TokenChip(props: {
+  readonly prefix: string;
   readonly token: Token;
+  /** Tokens of the whole text, where not all of them are elements. */
+  readonly total: number | undefined;
   readonly heat: Heat | undefined;
   readonly view: View;
   readonly active: boolean;
 }) {
-  const { token, heat, view, active } = props;
+  const { prefix, token, total, heat, view, active } = props;
   const raw = heat?.relevance[token.position];
   const value = heat === undefined ? null : colourValue(token, heat, view);
   const colours = value === null ? undefined : cssPaint(value);
@@ -38,9 +42,11 @@ export function TokenChip(props: {
       {/* A line breaks before the space of a word, so that no token is torn. */}
       {whole && token.text.startsWith(" ") ? <wbr /> : null}
       <span
-        id={chipId(token.position)}
+        id={chipId(prefix, token.position)}
         role="option"
         aria-selected={active}
+        aria-setsize={total}
+        aria-posinset={total === undefined ? undefined : token.position + 1}
         aria-label={`${quoteToken(token.text)}, ${SEGMENT_NAMES[token.segment]}${number}`}
         class={classes.join(" ")}
         data-position={token.position}

@@ -14,8 +14,8 @@ const GAP = 6;
 const MARGIN = 8;
 
 /** Puts the tip under its token, or above where there is no room, inside the window. */
-function place(tip: HTMLElement, position: number): void {
-  const chip = document.getElementById(chipId(position))?.getClientRects()[0];
+function place(tip: HTMLElement, chipId: string): void {
+  const chip = document.getElementById(chipId)?.getClientRects()[0];
   if (chip === undefined) return;
   const { width, height } = tip.getBoundingClientRect();
   const below = chip.bottom + GAP;
@@ -24,10 +24,16 @@ function place(tip: HTMLElement, position: number): void {
   tip.style.left = `${Math.max(MARGIN, Math.min(chip.left, document.documentElement.clientWidth - width - MARGIN))}px`;
 }
 
-export function TokenTip({ token, heat }: { readonly token: Token; readonly heat: Heat | undefined }) {
+export function TokenTip({ id, prefix, token, heat }: {
+  readonly id: string;
+  /** Beginning of the ids of the text that the token stands in. */
+  readonly prefix: string;
+  readonly token: Token;
+  readonly heat: Heat | undefined;
+}) {
   const tip = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
-    const update = () => tip.current !== null && place(tip.current, token.position);
+    const update = () => tip.current !== null && place(tip.current, chipId(prefix, token.position));
     update();
     addEventListener("scroll", update, { passive: true, capture: true });
     addEventListener("resize", update);
@@ -38,7 +44,7 @@ export function TokenTip({ token, heat }: { readonly token: Token; readonly heat
   });
   const raw = heat?.relevance[token.position];
   return (
-    <div class="tip" role="tooltip" id="tip" ref={tip}>
+    <div class="tip" role="tooltip" id={id} ref={tip}>
       <span class="token-text">{quoteToken(token.text)}</span>
       <dl>
         <dt>Token id</dt>
