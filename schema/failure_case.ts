@@ -6,7 +6,7 @@ import { Annotation } from "./annotation.ts";
 import { AnswerSource, CaseStatus, ExclusionType, VerdictType } from "./case_status.ts";
 import { Model } from "./model.ts";
 import { Response } from "./response.ts";
-import { failureCases, models } from "./tables.ts";
+import { attributions, failureCases, models, tokenPairs } from "./tables.ts";
 import { checkWindow } from "./window.ts";
 
 export const Segment = builder.enumType("Segment", {
@@ -219,6 +219,7 @@ const FailureCaseFilter = builder.inputType("FailureCaseFilter", {
     status: t.field({ type: CaseStatus, description: "What became of them." }),
     exclusion: t.field({ type: ExclusionType, description: "Why they are left out." }),
     source: t.field({ type: AnswerSource, description: "Where their answers come from." }),
+    attributed: t.boolean({ description: "Whether one of their token pairs has an attribution, under any rule." }),
     delta: t.field({ type: Range, description: "Largest delta of the case's token pairs." }),
     tokens: t.field({ type: Range, description: "Tokens of prompt and prefix." }),
   }),
@@ -252,6 +253,11 @@ function matching(filter: typeof FailureCaseFilter.$inferInput | null | undefine
     filter?.source != null ? eq(table.source, filter.source) : undefined,
     filter?.model != null
       ? sql`${table.modelId} = (select ${models.id} from ${models} where ${models.name} = ${filter.model})`
+      : undefined,
+    filter?.attributed != null
+      ? sql`${filter.attributed} = exists (select 1 from ${tokenPairs}
+          inner join ${attributions} on ${attributions.tokenPairId} = ${tokenPairs.id}
+          where ${tokenPairs.failureCaseId} = ${table.id})`
       : undefined,
     ...withinRange(table.delta, filter?.delta),
     ...withinRange(table.tokenCount, filter?.tokens),
