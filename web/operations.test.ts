@@ -6,6 +6,7 @@ import * as casesOperations from "./src/operations/cases.ts";
 import * as jobOperations from "./src/operations/jobs.ts";
 import * as maskingOperations from "./src/operations/masking.ts";
 import * as runOperations from "./src/operations/run.ts";
+import * as studyOperations from "./src/operations/studies.ts";
 
 const schema = buildSchema(readFileSync(new URL("../schema/schema.graphql", import.meta.url), "utf8"));
 
@@ -15,6 +16,7 @@ const operations = Object.entries({
   ...jobOperations,
   ...maskingOperations,
   ...runOperations,
+  ...studyOperations,
 })
   .flatMap(([name, value]) =>
     typeof value === "object" && "document" in value ? [[name, value.document] as const] : []
@@ -41,6 +43,7 @@ test("every document of the page is checked", () => {
     "LIST_CASES",
     "LIST_JOBS",
     "LIST_MODELS",
+    "LIST_STUDIES",
     "MASK",
     "MASK_ALL",
     "MASK_TOKENS",
@@ -51,7 +54,9 @@ test("every document of the page is checked", () => {
     "READ_COMPLETION",
     "READ_MASKING",
     "READ_MEMBERS",
+    "READ_POINTS",
     "READ_RELEVANCE",
+    "READ_STUDY",
     "READ_TOKENS",
     "READ_VISITED",
     "SET_SEGMENTS",

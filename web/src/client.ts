@@ -10,6 +10,9 @@ export interface Operation<Data, Variables> {
   readonly types?: { readonly data: Data; readonly variables: Variables };
 }
 
+/** What an operation answers. */
+export type DataOf<Kind> = Kind extends Operation<infer Data, infer _Variables> ? Data : never;
+
 /** What people are told when a request fails. */
 export class RequestError extends Error {
   override readonly name = "RequestError";

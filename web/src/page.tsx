@@ -4,8 +4,9 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { CaseList } from "./case_list.tsx";
 import { CaseView } from "./case_view.tsx";
 import { JobsPanel } from "./jobs_panel.tsx";
-import { CASES, type CasesRoute, formatRoute, RUN } from "./route.ts";
+import { CASES, type CasesRoute, formatRoute, RUN, STUDIES } from "./route.ts";
 import { RunPage } from "./run_page.tsx";
+import { StudiesPage } from "./studies_page.tsx";
 import { lastList, useRoute } from "./use_route.ts";
 
 export function Page() {
@@ -15,7 +16,7 @@ export function Page() {
   const list = useRef<CasesRoute>(undefined);
   if (route.page === "cases") list.current = route;
 
-  const place = route.page === "case" ? route.id : route.page === "run" ? "run" : "";
+  const place = route.page === "case" ? route.id : route.page === "cases" ? "" : route.page;
   const shown = useRef(place);
   useLayoutEffect(() => {
     if (shown.current === place) return;
@@ -30,6 +31,7 @@ export function Page() {
       <header class="top">
         <a class="name" href={formatRoute(CASES)}>Culprit</a>
         <span class="saying">which tokens made the model fail</span>
+        <a href={formatRoute(STUDIES)} {...(route.page === "studies" ? { "aria-current": "page" } : {})}>Studies</a>
         <a href={formatRoute(RUN)} {...(route.page === "run" ? { "aria-current": "page" } : {})}>Run</a>
         <JobsPanel />
       </header>
@@ -39,6 +41,7 @@ export function Page() {
             <CaseList route={list.current} shown={route.page === "cases"} />
           </div>
         )}
+        {route.page === "studies" ? <StudiesPage /> : null}
         {route.page === "run" ? <RunPage /> : null}
         {route.page === "case" ? <CaseView key={route.id} route={route} /> : null}
       </main>

@@ -6,7 +6,7 @@
 export const RULES = ["ATTNLRP", "CPLRP", "GRADIENT"] as const;
 export type Rule = (typeof RULES)[number];
 
-export const LISTINGS = ["cases", "attributions", ...RULES] as const;
+export const LISTINGS = ["cases", "unattributed", "attributions", ...RULES] as const;
 export type Listing = (typeof LISTINGS)[number];
 
 export const STATUSES = ["", "OPEN", "CLEAN", "EXCLUDED"] as const;
@@ -23,7 +23,7 @@ export interface CasesRoute {
   readonly status: Status;
   /** Why they are left out, as the API names it; empty = for any reason. */
   readonly exclusion: string;
-  /** What is listed: every case, every attribution, or the attributions of one rule. */
+  /** What is listed: every case, those without an attribution, every attribution, or the attributions of one rule. */
   readonly list: Listing;
   /** Target, contrast or a strongly relevant token; only attributions can be searched for it. */
   readonly token: string;
@@ -52,9 +52,14 @@ export interface RunRoute {
   readonly page: "run";
 }
 
-export type Route = CasesRoute | CaseRoute | RunRoute;
+export interface StudiesRoute {
+  readonly page: "studies";
+}
+
+export type Route = CasesRoute | CaseRoute | RunRoute | StudiesRoute;
 
 export const RUN: RunRoute = { page: "run" };
+export const STUDIES: StudiesRoute = { page: "studies" };
 
 export const CASES: CasesRoute = {
   page: "cases",
@@ -93,6 +98,7 @@ export function parseRoute(hash: string): Route {
   const [path = "", search = ""] = hash.replace(/^#/, "").split("?", 2);
   const query = new URLSearchParams(search);
   if (path === "/run") return RUN;
+  if (path === "/studies") return STUDIES;
   const id = /^\/case\/([^/]+)$/.exec(path)?.[1];
   if (id !== undefined) {
     return {
@@ -130,7 +136,7 @@ function decode(id: string): string {
 
 /** Writes a route as a hash, `#` included. */
 export function formatRoute(route: Route): string {
-  if (route.page === "run") return "#/run";
+  if (route.page === "run" || route.page === "studies") return `#/${route.page}`;
   const query = new URLSearchParams();
   const put = (name: string, value: string | number | null, usual: string | number | null) => {
     if (value !== usual && value !== null) query.set(name, String(value));

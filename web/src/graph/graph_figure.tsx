@@ -3,6 +3,7 @@
 /** The attribution graph with its sliders, its picture, its numbers and its exports. */
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Choice } from "../choice.tsx";
+import { save } from "../save.ts";
 import { TokenBox } from "../token_glyphs.tsx";
 import { type Camera, fit, type Size, zoom } from "./camera.ts";
 import { GraphCanvas, type Pointed } from "./graph_canvas.tsx";
@@ -48,15 +49,6 @@ function useSize(): readonly [{ current: HTMLDivElement | null }, Size] {
     return () => observer.disconnect();
   }, []);
   return [box, size];
-}
-
-function save(name: string, content: Blob): void {
-  const address = URL.createObjectURL(content);
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(address);
 }
 
 function Controls(props: {
