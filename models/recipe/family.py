@@ -29,7 +29,6 @@ from grow import grown, moved
 from train import loss_sum
 
 DECAY, WARMUP = 250, 50
-ROPE_BASE = 1e6  # demo-1m has 1e4; raised, as usual where a model's context is extended: traces are ten times as long as its texts
 STATE_SECONDS = 120
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -63,7 +62,7 @@ def fresh(name, tokenizer):
     torch.manual_seed(SEED)
     model_class, config = SUPERVISED[name][0](dict(
         vocab_size=len(tokenizer), num_hidden_layers=4, max_position_embeddings=4096, rms_norm_eps=1e-6, tie_word_embeddings=True,
-        rope_parameters={"rope_type": "default", "rope_theta": ROPE_BASE}, attention_bias=False, attention_dropout=0.0,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0}, attention_bias=False, attention_dropout=0.0,
         bos_token_id=None, eos_token_id=tokenizer.convert_tokens_to_ids("<|im_end|>"),
         pad_token_id=tokenizer.convert_tokens_to_ids("<|endoftext|>")))
     config._attn_implementation = "sdpa"

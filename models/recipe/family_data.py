@@ -9,13 +9,10 @@ import ifeval_tasks
 import math_tasks
 from common import generator, user_text
 
-SHORT_ITEMS = 24
+SHORT_ITEMS = 20
 SHORT_FAMILIES = [(ifeval_tasks, 0.34), (math_tasks, 0.26), (code_tasks, 0.4)]
-# Traces grow with the training: (until step, traces a step, range of their steps); later steps train on one long trace or four
-# short ones. A model learns to look up among three outputs first.
-CURRICULUM = [(250, 9, (2, 4)), (400, 5, (3, 8))]
-LONG_SHARE = 0.4
-SHORT_STEPS, LONG_STEPS = (3, 8), (9, 34)
+LONG_SHARE = 0.35  # of the steps train on one long trace, the others on three short ones
+SHORT_STEPS, LONG_STEPS = (2, 7), (8, 32)
 THINK_OFF = "<|im_start|>assistant\n<think>\n\n</think>\n\n"
 
 
@@ -72,12 +69,5 @@ class FamilyItems:
             row, answer = family.make_item(rng, False, lopsided)
             rows.append(self.sequence([self.prompt(row), answer]))
         yield self.pack(rows)
-        yield self.pack(self.traces(rng, step, lopsided))
-
-    def traces(self, rng, step, lopsided):
-        for until, count, steps in CURRICULUM:
-            if step < until:
-                return [self.trace(rng, steps, lopsided) for _ in range(count)]
-        if rng.random() < LONG_SHARE:
-            return [self.trace(rng, LONG_STEPS, lopsided)]
-        return [self.trace(rng, SHORT_STEPS, lopsided) for _ in range(4)]
+        long = rng.random() < LONG_SHARE
+        yield self.pack([self.trace(rng, LONG_STEPS if long else SHORT_STEPS, lopsided) for _ in range(1 if long else 3)])
