@@ -2,7 +2,7 @@
 import type { EvidenceNumber } from "../../schema/analysis_values.ts";
 import type { diagnoses } from "../../schema/analysis_tables.ts";
 import type { Claim } from "../masking/probe.ts";
-import { type DiagnosisCase, inputRelevance, measure, type Measures, middleTransfer } from "./measures.ts";
+import { type DiagnosisCase, inputRelevance, isNameable, measure, type Measures, middleTransfer } from "./measures.ts";
 import { THRESHOLDS, type Thresholds, versionOf } from "./thresholds.ts";
 
 type Row = typeof diagnoses.$inferSelect;
@@ -207,7 +207,7 @@ function sentence(
     ? `${supporters} carry the choice of ${JSON.stringify(targetText)}`
     : outcome === "nc_ia_m_ag"
     ? `the input alone does not explain ${JSON.stringify(targetText)}, but in middle layers ${
-      strongest(middleTransfer(one).map(Math.abs), (position) => position < relevance.length - 1)
+      strongest(middleTransfer(one).map(Math.abs), (position) => isNameable(one, position))
     } speak to the last token`
     : `neither the input nor the graph names what led to ${JSON.stringify(targetText)}`;
   const opponents = strongest(relevance.map((value) => -value), isRelevant);
