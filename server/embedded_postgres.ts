@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto";
 import { access, chown, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
+import { getLogger } from "@logtape/logtape";
 import postgres from "postgres";
 import { InputError } from "../gpu/errors.ts";
 import { freePort, isFree } from "./free_port.ts";
@@ -59,10 +60,55 @@ export async function startEmbeddedPostgres(
   const joined = await joinRunning(data, remembered.password);
   const port = joined ?? await start(binaries, data, account, remembered, options.flags ?? []);
   await createDatabase(urlOf(port, remembered.password, USER));
+  const keeper = keepRunning(data, () => launch(binaries, data, account, port, options.flags ?? []));
   return {
     url: urlOf(port, remembered.password, DATABASE),
-    stop: () => stopUnlessUsed(binaries, data, account, urlOf(port, remembered.password, USER)),
+    stop: async () => {
+      await keeper.stop();
+      await stopUnlessUsed(binaries, data, account, urlOf(port, remembered.password, USER));
+    },
   };
+}
+
+/** How often to look whether the database still runs, in milliseconds. */
+const LOOK_MS = 1000;
+
+/**
+ * Starts the database again when its process is gone: somebody killed it, or the system did for want of memory. At the
+ * same address, since that is what everybody has; whoever shares it does the same, and the first one wins.
+ */
+function keepRunning(data: string, launchAgain: () => Promise<void>): { stop(): Promise<void> } {
+  const log = getLogger(["culprit", "database"]);
+  let stopped = false;
+  let busy: Promise<void> | undefined;
+  const look = async (): Promise<void> => {
+    const pid = await postmasterOf(data);
+    if (stopped || (pid !== undefined && await isPostgres(pid))) return;
+    log.error("The database is gone; starting it again");
+    if (pid !== undefined) await rm(join(data, "postmaster.pid"), { force: true });
+    await launchAgain().then(
+      () => log.info("The database is back"),
+      // What its processes held is free in a moment, or another process was faster.
+      (error) => log.warn("The database did not start: {message}", { message: String(error) }),
+    );
+  };
+  const timer = setInterval(() => {
+    busy ??= look().catch(() => {}).finally(() => busy = undefined);
+  }, LOOK_MS);
+  timer.unref();
+  return {
+    stop: async () => {
+      stopped = true;
+      clearInterval(timer);
+      await busy;
+    },
+  };
+}
+
+/** The process that the data belong to, or did. */
+async function postmasterOf(data: string): Promise<number | undefined> {
+  const text = await readFile(join(data, "postmaster.pid"), "utf8").catch(() => "");
+  return Number(text.split("\n")[0]) || undefined;
 }
 
 function urlOf(port: number, password: string, database: string): string {
@@ -127,24 +173,10 @@ async function start(
   remembered: Remembered,
   flags: readonly string[],
 ): Promise<number> {
-  const log = join(data, "server.log");
   for (let attempt = 0;; attempt++) {
     const port = attempt === 0 && await isFree(remembered.port) ? remembered.port : await freePort();
-    const options = [
-      `-p ${port}`,
-      "-c listen_addresses=127.0.0.1",
-      "-c unix_socket_directories=",
-      "-c max_connections=100",
-      "-c jit=off",
-      ...flags,
-    ].join(" ");
     try {
-      const seconds = String(START_MS / 1000);
-      await runProgram(
-        binaries.pgCtl,
-        ["start", "-D", data, "-l", log, "-w", "-t", seconds, "-s", "-o", options],
-        account,
-      );
+      await launch(binaries, data, account, port, flags);
       if (port !== remembered.port) {
         await writeFile(join(data, REMEMBERED), JSON.stringify({ ...remembered, port }), { mode: 0o600 });
       }
@@ -154,10 +186,34 @@ async function start(
       const joined = await joinRunning(data, remembered.password);
       if (joined !== undefined) return joined;
       if (attempt < 2) continue;
+      const log = join(data, LOG);
       const reason = (await readFile(log, "utf8").catch(() => String(error))).trim().split("\n").slice(-5).join(" | ");
       throw new Error(`The embedded PostgreSQL did not start (${log}): ${reason}`);
     }
   }
+}
+
+const LOG = "server.log";
+
+/** Starts the database at a port and waits until it answers. */
+async function launch(
+  binaries: Binaries,
+  data: string,
+  account: Account,
+  port: number,
+  flags: readonly string[],
+): Promise<void> {
+  const options = [
+    `-p ${port}`,
+    "-c listen_addresses=127.0.0.1",
+    "-c unix_socket_directories=",
+    "-c max_connections=100",
+    "-c jit=off",
+    ...flags,
+  ].join(" ");
+  const seconds = String(START_MS / 1000);
+  const log = join(data, LOG);
+  await runProgram(binaries.pgCtl, ["start", "-D", data, "-l", log, "-w", "-t", seconds, "-s", "-o", options], account);
 }
 
 async function createDatabase(url: string): Promise<void> {
