@@ -17,6 +17,7 @@ import { createGuard } from "./guard.ts";
 import { receiveImport } from "./import_stream.ts";
 import { createMetrics } from "./metrics.ts";
 import { downloadPreferences } from "./preference_job.ts";
+import { downloadReport } from "./report/download.ts";
 import { ROOT, type Settings } from "./settings.ts";
 import { serveFile } from "./static_files.ts";
 import type { WorkerState } from "./supervisor.ts";
@@ -90,6 +91,7 @@ export function createHandler({ settings, context, workerState, limits = BODY_LI
       );
       if (answer) return ["download", answer];
     }
+    if (pathname === "/report.html") return ["report", (await read(() => downloadReport(context.db, url)))!];
     return ["page", await serveFile(page, request) ?? missing(pathname)];
   };
   return async (request, address = "local") => {

@@ -1,0 +1,56 @@
+/** `culprit export report`: the tables and figures of a selection as one HTML page. */
+import { InputError } from "../../gpu/errors.ts";
+import { RULES } from "../../gpu/engine.ts";
+import { writeFile } from "./export_preferences.ts";
+import { readSelection, SELECTION_OPTIONS, SELECTION_USAGE } from "./selection.ts";
+import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts";
+
+export const exportReport: Verb = {
+  name: "export report",
+  summary: "Writes tables and figures of a selection as one HTML page that needs no network",
+  usage: `export report --out FILE.html [--study NAME] [--rule RULE] [--seed N] ${SELECTION_USAGE} [--json]`,
+  example: "npx culprit export report --model demo-1m --out report.html",
+  options: {
+    out: { type: "string", value: "FILE.html", help: "the file to write" },
+    study: { type: "string", value: "NAME", help: "the study to show; the newest if left out" },
+    rule: { type: "string", value: "RULE", help: RULES.join(", "), default: "attnlrp" },
+    seed: { type: "string", value: "N", help: "seed of bootstrap intervals", default: "1" },
+    ...SELECTION_OPTIONS,
+  },
+  run,
+};
+
+async function run(context: VerbContext): Promise<void> {
+  const [{ optionCount, refusePositionals }, { withDatabase }] = await Promise.all([
+    import("./search_session.ts"),
+    import("./with_database.ts"),
+  ]);
+  refusePositionals(context, exportReport.name);
+  const file = requiredText(context, exportReport, "out");
+  const given = optionText(context, "rule");
+  const rule = RULES.find((one) => one === given);
+  if (!rule) throw new InputError(`${JSON.stringify(given)} is no rule`, "--rule", `give one of: ${RULES.join(", ")}`);
+  const seed = optionCount(context, "seed", 0) ?? 1;
+  const selection = readSelection(context);
+  const study = optionText(context, "study");
+  const [{ readReport }, { reportPage }, { checkModel }] = await Promise.all([
+    import("../report/read_report.ts"),
+    import("../report/page.ts"),
+    import("../pair_selection.ts"),
+  ]);
+  const report = await withDatabase(async ({ db }) => {
+    await checkModel(db, selection.model, "--model");
+    return await readReport(db, { selection, rule, study, seed });
+  });
+  if (study !== undefined && report.studyPart === null) {
+    throw new InputError(`there is no study ${JSON.stringify(study)}`, "--study", "give one that was run");
+  }
+  await writeFile(file, reportPage(report));
+  const { pairs, attributed } = report;
+  const line = { id: file, kind: "report", status: "COMPLETED", pairs, attributed };
+  await context.out(
+    context.json
+      ? `${JSON.stringify(line)}\n${JSON.stringify({ total: 1, file })}\n`
+      : `${pairs} token pairs, ${attributed} attributed: ${file}\n`,
+  );
+}

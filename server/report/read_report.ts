@@ -1,0 +1,250 @@
+/** Everything that a report shows, read from the database. */
+import { and, count, desc, eq, inArray, isNotNull, type SQL, sql } from "drizzle-orm";
+import { gunzipSync } from "node:zlib";
+import { attributionGraphs, diagnoses, maskingExperiments, studies } from "../../schema/analysis_tables.ts";
+import type { Database } from "../../schema/context.ts";
+import { attributions, failureCases, models, responses, tokenPairs } from "../../schema/tables.ts";
+import type { Rule } from "../../schema/values.ts";
+import { type ReducedGraph, reduceGraph } from "../graph_metrics/reduced_graph.ts";
+import { summariseMasking } from "../masking_job.ts";
+import { caseCondition, type PairSelection, pairsOf } from "../pair_selection.ts";
+import { readNumbers, readStudy, readStudySummary, type StudyRow } from "../studies/numbers.ts";
+import type { StudySummary } from "../studies/summary.ts";
+import { readGraph } from "./read_graph.ts";
+
+export interface ReportRequest {
+  readonly selection: PairSelection;
+  readonly rule: Rule;
+  /** A study's name; the newest one when left out. */
+  readonly study: string | undefined;
+  /** Seed of bootstrap intervals. */
+  readonly seed: number;
+}
+
+/** Failures of a benchmark and model (table 1 of arXiv 2604.17761). */
+export interface FailureRow {
+  readonly benchmark: string;
+  readonly model: string;
+  /** Answers that are stored, passed or not; 0 where only failures were imported. */
+  readonly answers: number;
+  readonly failures: number;
+  readonly clean: number;
+  readonly excluded: number;
+  /** Mean tokens of clean cases up to the wrong token; null without any. */
+  readonly tokens: number | null;
+}
+
+export interface DiagnosisRow {
+  readonly benchmark: string;
+  readonly outcome: string;
+  readonly pattern: string | null;
+  readonly count: number;
+}
+
+/** A case whose relevance is shown token by token. */
+export interface Example {
+  readonly label: string;
+  readonly key: string;
+  readonly model: string;
+  readonly target: string;
+  readonly contrast: string;
+  readonly delta: number;
+  readonly confidence: number;
+  readonly summary: string;
+  readonly tokens: readonly string[];
+  /** One letter a token. */
+  readonly segments: string;
+  /** At the embeddings, divided by the largest of tokens that are not special. */
+  readonly relevance: readonly number[];
+}
+
+export interface GraphExample {
+  readonly key: string;
+  readonly model: string;
+  readonly target: string;
+  readonly contrast: string;
+  readonly tokens: readonly string[];
+  readonly nodeLayers: readonly number[];
+  readonly edges: number;
+  readonly mass: number;
+  readonly reduced: ReducedGraph;
+}
+
+export interface StudyPart {
+  readonly study: StudyRow;
+  readonly summary: StudySummary;
+  /** Deltas of pairs that the first and the last member have. */
+  readonly points: readonly { readonly x: number; readonly y: number }[];
+}
+
+export interface MaskingPart {
+  readonly budget: number;
+  readonly answerToo: boolean;
+  readonly summary: Awaited<ReturnType<typeof summariseMasking>>;
+}
+
+export interface Report extends ReportRequest {
+  readonly pairs: number;
+  /** Pairs attributed by the rule on their own model. */
+  readonly attributed: number;
+  readonly failures: readonly FailureRow[];
+  readonly diagnoses: readonly DiagnosisRow[];
+  readonly examples: readonly Example[];
+  readonly graph: GraphExample | null;
+  readonly studyPart: StudyPart | null;
+  readonly masking: MaskingPart | null;
+}
+
+export async function readReport(db: Database, request: ReportRequest): Promise<Report> {
+  const ids = await pairsOf(db, request.selection);
+  const own = and(
+    inArray(attributions.tokenPairId, ids),
+    eq(attributions.rule, request.rule),
+    eq(attributions.modelId, failureCases.modelId),
+  );
+  return {
+    ...request,
+    pairs: ids.length,
+    attributed: ids.length === 0 ? 0 : await countAttributed(db, own),
+    failures: await readFailures(db, request),
+    diagnoses: ids.length === 0 ? [] : await readDiagnoses(db, own),
+    examples: ids.length === 0 ? [] : await readExamples(db, own),
+    graph: ids.length === 0 ? null : await readGraphExample(db, own),
+    studyPart: await readStudyPart(db, request),
+    masking: ids.length === 0 ? null : await readMasking(db, ids, request.seed),
+  };
+}
+
+async function readFailures(db: Database, { selection }: ReportRequest): Promise<FailureRow[]> {
+  const rows = await db.select({
+    benchmark: failureCases.benchmark,
+    model: models.name,
+    modelId: models.id,
+    failures: count(),
+    clean: sql<number>`(count(*) filter (where ${failureCases.status} = 'clean'))::int`,
+    excluded: sql<number>`(count(*) filter (where ${failureCases.status} = 'excluded'))::int`,
+    tokens: sql<number | null>`avg(${failureCases.tokenCount}) filter (where ${failureCases.status} = 'clean')`
+      .mapWith((value) => value === null ? null : Number(value)),
+  }).from(failureCases).innerJoin(models, eq(models.id, failureCases.modelId))
+    .where(caseCondition(selection)).groupBy(failureCases.benchmark, models.name, models.id)
+    .orderBy(failureCases.benchmark, models.name);
+  const answers = await db.select({ benchmark: responses.benchmark, modelId: responses.modelId, count: count() })
+    .from(responses).groupBy(responses.benchmark, responses.modelId);
+  return rows.map(({ modelId, ...row }) => ({
+    ...row,
+    answers: answers.find((one) => one.benchmark === row.benchmark && one.modelId === modelId)?.count ?? 0,
+  }));
+}
+
+/** Attributions with what belongs to them, on the case's own model. */
+function joined<Columns extends Parameters<Database["select"]>[0]>(db: Database, columns: Columns) {
+  return db.select(columns as NonNullable<Columns>).from(attributions)
+    .innerJoin(tokenPairs, eq(tokenPairs.id, attributions.tokenPairId))
+    .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
+    .innerJoin(models, eq(models.id, failureCases.modelId));
+}
+
+async function countAttributed(db: Database, own: SQL | undefined): Promise<number> {
+  const [row] = await joined(db, { count: count() }).where(own);
+  return Number(row?.count ?? 0);
+}
+
+async function readDiagnoses(db: Database, own: SQL | undefined): Promise<DiagnosisRow[]> {
+  const rows = await joined(db, {
+    benchmark: attributions.benchmark,
+    outcome: attributions.outcome,
+    pattern: attributions.pattern,
+    count: count(),
+  }).where(and(own, isNotNull(attributions.outcome)))
+    .groupBy(attributions.benchmark, attributions.outcome, attributions.pattern)
+    .orderBy(attributions.benchmark, attributions.outcome, attributions.pattern);
+  return rows.map((row) => ({ ...row, outcome: row.outcome! }));
+}
+
+/** For each pattern the case that the classifier is surest of; one that is not explained by its heatmap too. */
+async function readExamples(db: Database, own: SQL | undefined): Promise<Example[]> {
+  const wanted = [
+    ["URT: relevant tokens underweighted", eq(attributions.pattern, "urt")],
+    ["OIT: irrelevant tokens overweighted", eq(attributions.pattern, "oit")],
+    ["URT+OIT: both", eq(attributions.pattern, "urt_oit")],
+    ["NC-IA: not visible in the heatmap", inArray(attributions.outcome, ["nc_ia_m_ag", "nc_ia_ag"])],
+  ] as const;
+  const examples: Example[] = [];
+  for (const [label, condition] of wanted) {
+    const [row] = await joined(db, {
+      attribution: attributions,
+      pair: tokenPairs,
+      row: failureCases,
+      model: models.name,
+      diagnosis: diagnoses,
+    })
+      .innerJoin(diagnoses, eq(diagnoses.attributionId, attributions.id))
+      .where(and(own, condition)).orderBy(desc(diagnoses.confidence), attributions.id).limit(1);
+    if (row === undefined) continue;
+    const { attribution, pair, row: failure, model, diagnosis } = row;
+    const scale = attribution.scales[0] ?? 1;
+    const floats = new DataView(Uint8Array.from(attribution.relevance).buffer);
+    examples.push({
+      label,
+      key: failure.key,
+      model,
+      target: pair.targetText,
+      contrast: pair.contrastText,
+      delta: attribution.logitDifference,
+      confidence: diagnosis.confidence,
+      summary: diagnosis.evidence.summary,
+      tokens: failure.tokenTexts,
+      segments: failure.editedSegments ?? failure.segments,
+      relevance: failure.tokenTexts.map((_, position) => floats.getFloat32(4 * position, true) / scale),
+    });
+  }
+  return examples;
+}
+
+/** The graph of the case with the largest delta among those that have one, reduced. */
+async function readGraphExample(db: Database, own: SQL | undefined): Promise<GraphExample | null> {
+  const [row] = await joined(db, { graph: attributionGraphs, pair: tokenPairs, row: failureCases, model: models.name })
+    .innerJoin(attributionGraphs, eq(attributionGraphs.attributionId, attributions.id))
+    .where(own).orderBy(desc(attributions.logitDifference), attributionGraphs.id).limit(1);
+  if (row === undefined) return null;
+  const { graph, pair, row: failure, model } = row;
+  const measured = readGraph(gunzipSync(graph.file), failure.inputIds);
+  return {
+    key: failure.key,
+    model,
+    target: pair.targetText,
+    contrast: pair.contrastText,
+    tokens: failure.tokenTexts,
+    nodeLayers: measured.nodeLayers,
+    edges: graph.edges,
+    mass: graph.options.mass,
+    reduced: reduceGraph(measured),
+  };
+}
+
+async function readStudyPart(db: Database, { study: name, seed }: ReportRequest): Promise<StudyPart | null> {
+  const newest = sql`${studies.id} = (select max(id) from ${studies})`;
+  const study = await readStudy(db, name === undefined ? newest : eq(studies.name, name));
+  if (study === undefined) return null;
+  const summary = await readStudySummary(db, study, { x: undefined, y: undefined, seed });
+  const [first, last] = [study.members[0]!.modelId, study.members.at(-1)!.modelId];
+  const byPair = Map.groupBy(await readNumbers(db, study), ({ tokenPairId }) => tokenPairId);
+  const points = [...byPair.values()].flatMap((own) => {
+    const delta = (modelId: number) => own.find((each) => each.modelId === modelId)?.delta;
+    const [x, y] = [delta(first), delta(last)];
+    return x === undefined || y === undefined ? [] : [{ x, y }];
+  });
+  return { study, summary, points };
+}
+
+/** The experiments of the settings that most of the pairs have. */
+async function readMasking(db: Database, ids: readonly number[], seed: number): Promise<MaskingPart | null> {
+  const { budget, answerToo, tokenPairId } = maskingExperiments;
+  const ofPairs = inArray(tokenPairId, [...ids]);
+  const [most] = await db.select({ budget, answerToo, rows: count() }).from(maskingExperiments)
+    .where(ofPairs).groupBy(budget, answerToo).orderBy(desc(count()), budget).limit(1);
+  if (most === undefined) return null;
+  const condition = and(ofPairs, eq(budget, most.budget), eq(answerToo, most.answerToo))!;
+  const summary = await summariseMasking(db, condition, most.budget, seed);
+  return { budget: most.budget, answerToo: most.answerToo, summary };
+}
