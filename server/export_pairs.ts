@@ -62,6 +62,8 @@ function culpritLine(
     delta: pair.delta,
     instructionPhrases: row.instructionPhrases,
     candidates: pair.candidates,
+    ...(row.item === null ? {} : { item: row.item }),
+    ...(row.verdict === null ? {} : { verdict: row.verdict }),
     metadata: row.metadata,
   };
 }

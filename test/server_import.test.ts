@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { startConsumer } from "../server/consumer.ts";
+import { openCheckers } from "../server/checkers/check.ts";
+import { culpritLines } from "../server/export_pairs.ts";
 import { importFile } from "../server/import/import_file.ts";
 import { performImport } from "../server/import_task.ts";
 import { createImportJob, type ImportState } from "../server/jobs.ts";
@@ -113,6 +115,78 @@ test("another contrast of a stored case becomes another pair, and lists know the
   expect(cases).toHaveLength(1);
   expect(cases[0]!.delta).toBe(4);
   expect(pairs).toHaveLength(2);
+});
+
+const ITEM = { kind: "math", answer: "4" } as const;
+const VERDICT = { passed: false, reason: "the answer is 5, not 4" };
+
+test("an item and a verdict are stored; an item that comes later is added, and makes no other case", async () => {
+  expect(await importLines([line("a"), line("b", { item: ITEM, verdict: VERDICT })])).toMatchObject({ inserted: 2 });
+  const [[first, second]] = await stored();
+  expect([first!.item, first!.verdict, second!.item, second!.verdict]).toEqual([null, null, ITEM, VERDICT]);
+  expect(await importLines([line("a", { item: ITEM }), line("b")])).toMatchObject({ inserted: 0, unchanged: 2 });
+  expect(await stored()).toEqual([[{ ...first, item: ITEM }, second], (await stored())[1]]);
+  const bad = await importLines([
+    line("c", { item: { kind: "poetry" } }),
+    line("d", { item: { kind: "math" } }),
+    line("e", { verdict: { passed: "no" } }),
+  ]);
+  expect(bad.failed.map(({ message }) => message)).toEqual([
+    expect.stringMatching(/^cases\.jsonl:1: item\.kind: .*; mend the field/),
+    expect.stringMatching(/^cases\.jsonl:2: item\.answer: .*; mend the field/),
+    expect.stringMatching(/^cases\.jsonl:3: verdict\.passed: .*; mend the field/),
+  ]);
+});
+
+test("messages keep tool calls and what else chat templates read", async () => {
+  const messages = [
+    { role: "user", content: "Weather?" },
+    { role: "assistant", content: null, tool_calls: [{ type: "function", function: { name: "w", arguments: {} } }] },
+    { role: "tool", content: "snow", tool_call_id: "1" },
+  ];
+  expect(await importLines([line("a", { messages })])).toMatchObject({ inserted: 1, failedCount: 0 });
+  const [[row]] = await stored();
+  expect(row!.messages).toEqual(messages.map((message) => ({ ...message, content: message.content ?? "" })));
+  expect(await importLines([line("a", { messages })])).toMatchObject({ unchanged: 1 });
+  expect(await importLines([line("b", { messages: [{ role: "tool", content: 5 }] })])).toMatchObject({
+    failedCount: 1,
+  });
+});
+
+test("the demo's cases know the items of its benchmarks; the file again changes nothing; what is exported comes back", async () => {
+  const { db } = database.connection;
+  const path = join(ROOT, "models", "demo-1m", "failure-cases.jsonl");
+  const options = { name: "demo", from: "culprit", at: undefined, onBatch: () => Promise.resolve() } as const;
+  const first = (await importFile(db, { ...options, path })).report;
+  expect(first).toMatchObject({ inserted: 251, failedCount: 0 });
+  const before = await stored();
+  expect(before[0].map(({ item }) => item?.kind)).toEqual(
+    before[0].map(({ benchmark }) => benchmark === "demo-ifeval" ? "ifeval" : "math"),
+  );
+  // The right items: each answer fails by its own, the first candidate that passed passes.
+  const checkers = openCheckers();
+  for (const [index, { key, item, completion, benchmark }] of before[0].entries()) {
+    // Short answers in capitals are not English to IFEval's checker, whatever comes next.
+    if (benchmark !== "demo-math") continue;
+    expect((await checkers.check(item!, completion)).passed, key).toBe(false);
+    const right = before[1][index]!.candidates.find(({ passed }) => passed === true)!;
+    expect((await checkers.check(item!, right.completion!)).passed, key).toBe(true);
+  }
+  await checkers.close();
+  expect((await importFile(db, { ...options, path })).report).toMatchObject({ inserted: 0, unchanged: 251 });
+  expect(await stored()).toEqual(before);
+
+  const lines: string[] = [];
+  for await (const one of culpritLines(db, { modelId: before[0][0]!.modelId, benchmarks: null })) lines.push(one);
+  expect(lines).toHaveLength(251);
+  expect(await importLines(lines)).toMatchObject({ inserted: 0, unchanged: 251, failedCount: 0 });
+  expect(await stored()).toEqual(before);
+  await db.delete(tokenPairs);
+  await db.delete(failureCases);
+  expect(await importLines(lines)).toMatchObject({ inserted: 251, failedCount: 0 });
+  const again = (await stored())[0];
+  expect(again.map(({ key, item, contentHash }) => [key, item, contentHash]))
+    .toEqual(before[0].map(({ key, item, contentHash }) => [key, item, contentHash]));
 });
 
 const cut = JSON.stringify({ format: "culprit/1" }).slice(0, -3);

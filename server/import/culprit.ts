@@ -4,6 +4,7 @@ import { InputError } from "../../gpu/errors.ts";
 import { canonicalHash } from "../canonical_hash.ts";
 import { statusOf, tokenTextsOf } from "../place_case.ts";
 import { segmentsOf } from "../segments.ts";
+import { checkItem, verdict } from "./check_item.ts";
 import type { Format } from "./format.ts";
 import type { ImportLine, ImportModel } from "./import_model.ts";
 import { findUnfitText, quoted } from "./parse_record.ts";
@@ -22,7 +23,9 @@ const record = z.strictObject({
   benchmark: name,
   task: name,
   model: name,
-  messages: z.array(z.strictObject({ role: z.string(), content: z.string() })).default([]),
+  // What else chat templates read stands beside role and content: tool_calls, tool_call_id, name, reasoning_content.
+  messages: z.array(z.looseObject({ role: z.string(), content: z.string().nullish().transform((text) => text ?? "") }))
+    .default([]),
   prompt: z.string().min(1, "the prompt is empty"),
   prefix: z.string(),
   inputIds: z.array(tokenId).min(1).max(MAX_TOKENS),
@@ -39,6 +42,8 @@ const record = z.strictObject({
     completion: z.string().nullable().default(null),
     passed: z.boolean().nullable().default(null),
   })).max(1000).default([]),
+  item: checkItem.nullable().default(null),
+  verdict: verdict.nullable().default(null),
   metadata: z.record(z.string(), z.unknown()).default({}),
 });
 export type Line = z.infer<typeof record>;
@@ -172,7 +177,9 @@ function checkText({ inputIds, promptTokens, prompt, prefix }: Line, { tokenizer
 }
 
 function failureCaseOf(line: Line, model: ImportModel, wrong: Wrong): ImportLine["failureCase"] {
-  const { target: _target, contrast: _contrast, delta, candidates: _candidates, format: _format, ...content } = line;
+  const { target: _target, contrast: _contrast, delta, candidates: _candidates, format: _format, ...rest } = line;
+  // What checks answers may be learnt later: it makes no other case.
+  const { item, verdict, ...content } = rest;
   const { model: _model, ...values } = content;
   let segments: string;
   try {
@@ -193,6 +200,8 @@ function failureCaseOf(line: Line, model: ImportModel, wrong: Wrong): ImportLine
     delta,
     ...statusOf(delta),
     source: "imported",
+    item,
+    verdict,
     contentHash: canonicalHash(content),
   };
 }

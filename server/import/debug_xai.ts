@@ -91,6 +91,8 @@ function caseOf(one: Trace, model: ImportModel, where: string, facts: FileFacts)
     // Phrases are marked in the text that was asked; a template may trim it.
     instructionPhrases: one.l_instruction_phases.filter((phrase) => phrase !== "" && prompt.includes(phrase)),
     candidates: candidates.map((candidate) => ({ ...candidate })),
+    item: null,
+    verdict: null,
     metadata,
   };
   return importLineOf(line, model, where);

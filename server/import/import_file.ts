@@ -10,6 +10,7 @@ import type { FileFacts, Format } from "./format.ts";
 import { FORMATS } from "./formats.ts";
 import { type ImportModel, type ModelFinder, modelFinder } from "./import_model.ts";
 import { type Items, readItems } from "./items.ts";
+import { itemFinder } from "./known_items.ts";
 import { type Entry, readEntries, type ReadParts } from "./read_entries.ts";
 import { listFiles, readRecords, type RecordFile, type TextRecord } from "./records.ts";
 import { EMPTY_REPORT } from "./report.ts";
@@ -52,6 +53,7 @@ export async function importFile(db: Database, options: ImportOptions): Promise<
     format,
     modelOf,
     checkers,
+    findItem: itemFinder(db, items),
     find: options.model === undefined ? finder.find : () => modelOf(files[0]!),
     factsOf: (file) => factsOf(file, options, format, items),
   };

@@ -8,6 +8,7 @@ import type { Checkers } from "../checkers/check.ts";
 import type { Answer } from "../store_answers.ts";
 import type { FileFacts, Format, LoggedAnswer, Reading, SkipReason } from "./format.ts";
 import type { ImportLine, ImportModel } from "./import_model.ts";
+import type { FindItem } from "./known_items.ts";
 import { findUnfitText, parseText } from "./parse_record.ts";
 import type { RecordFile, TextRecord } from "./records.ts";
 import { completionText, renderPrompt } from "./render.ts";
@@ -38,6 +39,8 @@ export interface ReadParts {
   readonly find: (name: string) => Promise<ImportModel | undefined>;
   readonly factsOf: (file: RecordFile) => FileFacts;
   readonly checkers: Checkers;
+  /** What checks another answer to a placed case that does not say it. */
+  readonly findItem: FindItem;
 }
 
 /** Longest time that nobody else gets a turn, in milliseconds, unless a single record takes longer. */
@@ -95,7 +98,11 @@ async function entryOf(reading: Reading, { file, where }: TextRecord, parts: Rea
       return { ...reading, model: await parts.modelOf(file) };
     case "case": {
       const model = await modelNamed(reading.model, file, where, parts);
-      return { kind: "case", line: reading.build(model) };
+      const line = reading.build(model);
+      if (line.failureCase.item != null) return { kind: "case", line };
+      const { benchmark, task, prompt, messages } = line.failureCase;
+      const item = await parts.findItem({ benchmark, task, prompt, messages });
+      return { kind: "case", line: { ...line, failureCase: { ...line.failureCase, item } } };
     }
     case "answer": {
       const model = await modelNamed(reading.answer.model, file, where, parts);

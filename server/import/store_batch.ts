@@ -115,13 +115,21 @@ async function storeLine(tx: Transaction, line: ImportLine, where: string): Prom
     .onConflictDoNothing({ target: [failureCases.modelId, failureCases.key] }).returning({ id: failureCases.id });
   let failureCaseId = added?.id;
   if (failureCaseId === undefined) {
-    const [other] = await tx.select({ id: failureCases.id, hash: failureCases.contentHash }).from(failureCases)
-      .where(key);
+    const [other] = await tx.select({
+      id: failureCases.id,
+      hash: failureCases.contentHash,
+      item: failureCases.item,
+    }).from(failureCases).where(key);
     if (!other) throw new Error("A failure case that was in the way cannot be read");
     if (other.hash !== failureCase.contentHash) {
       return result("failed", `the key "${failureCase.key}" is stored with other content`);
     }
     failureCaseId = other.id;
+    // Cases of before their benchmark was known.
+    const { item } = failureCase;
+    if (other.item === null && item != null) {
+      await tx.update(failureCases).set({ item }).where(eq(failureCases.id, failureCaseId));
+    }
   }
 
   const [pair] = await tx.insert(tokenPairs).values({ ...tokenPair, failureCaseId })
