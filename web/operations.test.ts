@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import * as caseOperations from "./src/operations/case.ts";
 import * as casesOperations from "./src/operations/cases.ts";
+import * as diagnosisOperations from "./src/operations/diagnosis.ts";
 import * as jobOperations from "./src/operations/jobs.ts";
 import * as maskingOperations from "./src/operations/masking.ts";
 import * as runOperations from "./src/operations/run.ts";
@@ -13,6 +14,7 @@ const schema = buildSchema(readFileSync(new URL("../schema/schema.graphql", impo
 const operations = Object.entries({
   ...caseOperations,
   ...casesOperations,
+  ...diagnosisOperations,
   ...jobOperations,
   ...maskingOperations,
   ...runOperations,
@@ -37,6 +39,7 @@ test("every document of the page is checked", () => {
     "CANCEL_JOB",
     "COLLECT",
     "COUNT_CASES",
+    "DIAGNOSE",
     "FIND_PAIRS",
     "IMPORT",
     "LIST_ATTRIBUTIONS",
@@ -52,6 +55,7 @@ test("every document of the page is checked", () => {
     "READ_CASE",
     "READ_CHOICES",
     "READ_COMPLETION",
+    "READ_DIAGNOSIS",
     "READ_MASKING",
     "READ_MEMBERS",
     "READ_POINTS",

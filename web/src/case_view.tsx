@@ -6,6 +6,7 @@ import { Candidates } from "./candidates.tsx";
 import { CaseStanding } from "./case_standing.tsx";
 import { Choice } from "./choice.tsx";
 import { CompareSection } from "./compare_section.tsx";
+import { DiagnosisBox } from "./diagnosis_box.tsx";
 import { GraphSection } from "./graph/graph_section.tsx";
 import { HeatFigure } from "./heat_figure.tsx";
 import { useEndedJobs } from "./job_store.ts";
@@ -74,6 +75,7 @@ export function CaseView({ route }: { readonly route: CaseRoute }) {
             : (
               <>
                 <Verdict pair={pair} />
+                <DiagnosisBox key={`diagnosis ${pair.id}`} pair={pair} />
                 {tokens.data === undefined ? tokens.error === undefined ? <Waiting what="tokens" /> : null : (
                   <>
                     <Choice
