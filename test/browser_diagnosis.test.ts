@@ -1,0 +1,81 @@
+/// <reference lib="dom" />
+/** Outcome and pattern on the page of a case, in a real browser on the real server. */
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { launchChromium } from "./browser_chromium.ts";
+import { type RunningServer, startServerProcess } from "./browser_server.ts";
+
+/** Both readers call it OIT, and name "does Maria". */
+const KEY = "demo-math/0217";
+
+let server: RunningServer;
+let browser: Browser;
+let page: Page;
+const complaints: string[] = [];
+
+beforeAll(async () => {
+  server = await startServerProcess();
+  browser = await launchChromium();
+  page = await browser.newPage();
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error") complaints.push(message.text());
+  });
+});
+afterAll(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+interface ApiCase {
+  readonly id: string;
+  readonly tokenPairs: readonly {
+    readonly id: string;
+    readonly attribution: {
+      readonly diagnosis: { readonly outcome: string; readonly confidence: number; readonly summary: string } | null;
+    } | null;
+  }[];
+}
+
+/** The case as the API has it, once it is imported. */
+async function readCase(): Promise<ApiCase> {
+  for (const deadline = Date.now() + 100_000; Date.now() < deadline;) {
+    const { failureCases } = await server.query<{ failureCases: { nodes: readonly ApiCase[] } }>(
+      `query ($key: String) { failureCases(filter: { key: $key }) { nodes { id tokenPairs { id
+        attribution(rule: ATTNLRP) { diagnosis { outcome confidence summary } } } } } }`,
+      { key: KEY },
+    );
+    const [found] = failureCases.nodes;
+    if (found && found.tokenPairs.length > 0) return found;
+    await new Promise((done) => setTimeout(done, 200));
+  }
+  throw new Error("The case was not imported in time");
+}
+
+test("a case is diagnosed on request, and shows what the API says, with its probe and people's labels", async () => {
+  await server.query(`mutation { addModel(input: { directory: "demo-1m" }) { __typename } }`);
+  await server.query(
+    `mutation { importFailureCases(input: { path: "demo-1m/failure-cases.jsonl" }) { __typename } }`,
+  );
+  const { id, tokenPairs } = await readCase();
+  await page.goto(`${server.address}/#/case/${encodeURIComponent(id)}`);
+  await page.click("text=/^Compute Outcome and pattern$/");
+  await page.waitForSelector(".diagnosis >> text=/Automatic diagnosis/", { timeout: 100_000 });
+  const { diagnosis } = (await readCase()).tokenPairs[0]!.attribution!;
+  const shown = await page.textContent(".diagnosis");
+  expect(shown).toContain("M-IA, OIT (the heatmap of the input explains it; irrelevant tokens are overweighted)");
+  expect(shown).toContain(`confidence ${diagnosis!.confidence.toFixed(2)}. ${diagnosis!.summary}`);
+  expect(shown).toMatch(
+    /Probe: attention to \w+ irrelevant tokens? divided by 10 moves delta from .* to .*, as claimed\./,
+  );
+
+  await server.query(
+    `mutation ($input: LabelTokenPairInput!) { labelTokenPair(input: $input) { __typename } }`,
+    { input: { tokenPairId: tokenPairs[0]!.id, reader: "Ada", outcome: "M_IA", pattern: "OIT", note: "does Maria" } },
+  );
+  await page.reload();
+  await page.waitForSelector(".diagnosis >> text=/Ada says/");
+  expect(await page.textContent(".diagnosis")).toContain("Ada says M-IA, OIT: does Maria");
+  if (Deno.env.get("CULPRIT_SCREENSHOT")) await page.screenshot({ path: Deno.env.get("CULPRIT_SCREENSHOT")! });
+  expect(complaints).toEqual([]);
+});
