@@ -1,7 +1,7 @@
 /** Adds a model directory to the database. */
 import { eq } from "drizzle-orm";
 import { InputError } from "../gpu/errors.ts";
-import { openModelDirectory } from "../gpu/model/directory.ts";
+import { type ModelDirectory, openModelDirectory } from "../gpu/model/directory.ts";
 import type { Database } from "../schema/context.ts";
 import { models } from "../schema/tables.ts";
 
@@ -34,6 +34,7 @@ export async function addModel(db: Database, directory: string, name: string | u
     vocabulary: model.config.vocabulary,
     tokenizerHash: model.tokenizerHash,
     hash: model.hash,
+    dtype: dtypesOf(model),
   }).onConflictDoNothing({ target: models.name }).returning({ id: models.id });
   if (row) return { id: row.id, name: chosen, created: true };
 
@@ -46,8 +47,15 @@ export async function addModel(db: Database, directory: string, name: string | u
       "give this one a name of its own",
     );
   }
-  if (other.directory !== model.directory) {
-    await db.update(models).set({ directory: model.directory }).where(eq(models.id, other.id));
+  if (other.directory !== model.directory || other.dtype === null) {
+    await db.update(models).set({ directory: model.directory, dtype: dtypesOf(model) }).where(eq(models.id, other.id));
   }
   return { id: other.id, name: chosen, created: false };
+}
+
+/** Types of the weights, the most common first. */
+function dtypesOf({ tensors }: ModelDirectory): string {
+  const counts = new Map<string, number>();
+  for (const { info } of tensors.values()) counts.set(info.dtype, (counts.get(info.dtype) ?? 0) + 1);
+  return [...counts].sort(([, a], [, b]) => b - a).map(([dtype]) => dtype).join(", ");
 }

@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import type { AttributionResult } from "../gpu/engine.ts";
 import type { attributions } from "../schema/tables.ts";
+import { engineName } from "./provenance.ts";
 
 /** Below this a layer's largest relevance counts as nothing. */
 const NOTHING = 1e-9;
@@ -48,6 +49,7 @@ export function attributionRow(pair: AttributedPair, result: AttributionResult):
     ...segmentSums(pair.segments, layers[0] ?? new Float32Array()),
     keyTokens: keyTokens(pair, layers[0] ?? new Float32Array(), isSpecial),
     adapter: result.adapter,
+    engine: engineName(),
     seconds: result.seconds,
   };
 }

@@ -13,6 +13,7 @@ import type { Diagnosis } from "./diagnosis/classify.ts";
 import { readGraphFile } from "./diagnosis/stored_graph.ts";
 import { versionOf } from "./diagnosis/thresholds.ts";
 import type { MeasuredGraph } from "./graph_metrics/graph.ts";
+import { engineName } from "./provenance.ts";
 
 type DiagnoseInput = Extract<AnalysisInput, { kind: "diagnose" }>;
 
@@ -49,8 +50,9 @@ export async function computeDiagnosis(analysis: Analysis, input: DiagnoseInput)
 
 async function storeDiagnosis(tx: Transaction, attributionId: number, diagnosis: Diagnosis): Promise<void> {
   const { outcome, pattern } = diagnosis;
-  await tx.insert(diagnoses).values({ attributionId, ...diagnosis })
-    .onConflictDoUpdate({ target: diagnoses.attributionId, set: { ...diagnosis, createdAt: new Date() } });
+  const values = { ...diagnosis, engine: engineName() };
+  await tx.insert(diagnoses).values({ attributionId, ...values })
+    .onConflictDoUpdate({ target: diagnoses.attributionId, set: { ...values, createdAt: new Date() } });
   await tx.update(attributions).set({ outcome, pattern }).where(eq(attributions.id, attributionId));
 }
 

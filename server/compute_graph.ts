@@ -12,6 +12,7 @@ import type { Analysis, StoreResult } from "./analyse_task.ts";
 import { attributionRow } from "./attribution_row.ts";
 import type { Transaction } from "./database.ts";
 import { graphFile, transitionSummary } from "./graph_file.ts";
+import { engineName } from "./provenance.ts";
 import type { PairTask } from "./queue.ts";
 
 /** SHA-256 of options, whatever the order of their keys. */
@@ -72,6 +73,7 @@ export async function newGraph(
       summary: summaryOf(graph),
       file: gzipSync(graphFile(graph)),
       adapter: graph.adapter,
+      engine: engineName(),
       seconds: graph.seconds,
     }).onConflictDoNothing({ target: [attributionGraphs.attributionId, attributionGraphs.optionsHash] });
     return row.id;

@@ -7,6 +7,7 @@ import type { Analysis, StoreResult } from "./analyse_task.ts";
 import { type CheckAnswer, type MaskingCase, type MaskingCurve, runMasking } from "./masking/experiment.ts";
 import { maskedInput } from "./masking/replacement.ts";
 import { tokensUntil } from "./masking/summary.ts";
+import { engineName } from "./provenance.ts";
 
 /** What stands for a masked token under the replacement `neutral`: a blank, one token in byte-level vocabularies. */
 const NEUTRAL = " ";
@@ -64,7 +65,12 @@ async function computeRankings(
   }
   return async (tx) => {
     await tx.insert(maskingExperiments).values(
-      curves.map((curve) => ({ ...rowOf(curve), ...settingsOf(curve, task, settings), adapter: loaded.adapter.name })),
+      curves.map((curve) => ({
+        ...rowOf(curve),
+        ...settingsOf(curve, task, settings),
+        adapter: loaded.adapter.name,
+        engine: engineName(),
+      })),
     ).onConflictDoNothing();
     return null;
   };
@@ -166,6 +172,7 @@ async function computeChosen(
         sufficiency: { probability: 0, delta: 0 },
       },
       adapter: loaded.adapter.name,
+      engine: engineName(),
     }).onConflictDoNothing();
     return null;
   };

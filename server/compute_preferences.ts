@@ -7,6 +7,7 @@ import { failureCases, tokenPairs } from "../schema/tables.ts";
 import type { Analysis, StoreResult } from "./analyse_task.ts";
 import { preferencePair } from "./preferences/pair.ts";
 import { relevanceShare, weightsOf } from "./preferences/weights.ts";
+import { engineName } from "./provenance.ts";
 import { isControl } from "./segments.ts";
 
 /** Positions of one call: their results are held together. */
@@ -45,6 +46,7 @@ export async function computePreferences(
       chosenWeights: chosen.weights,
       rejectedWeights: rejected.weights,
       adapter: loaded.adapter.name,
+      engine: engineName(),
     }).onConflictDoNothing();
     return null;
   };
