@@ -51,7 +51,7 @@ const KEYS: Readonly<Record<GroupName, SQL>> = {
   query: range(attributions.querySum, SUM_EDGES),
   answer: range(attributions.answerSum, SUM_EDGES),
   special: range(attributions.specialSum, SUM_EDGES),
-  token: sql`tokens.text`,
+  token: sql`unnest(${attributions.keyTokens})`,
 };
 
 /** A group's key as people read it, from the grouped value. */
@@ -126,12 +126,10 @@ builder.queryField("attributionCounts", (t) =>
       resolve: (_parent, args, { db }) =>
         resolveOffsetConnection({ args, maxSize: MAX_PAGE }, async ({ limit, offset }) => {
           const [first, second] = args.by as [GroupName, GroupName?];
-          const grouped = sql`select ${KEYS[first]} as one, ${second ? KEYS[second] : sql`null::text`} as other,
-              count(*)::int as count
-            from ${attributions}${
-            args.by.includes("token") ? sql`, unnest(${attributions.keyTokens}) as tokens(text)` : sql``
-          }
-            where ${matchingAttributions(args.filter, attributions)}
+          // Tokens are unnested in the list of what is selected: as a joined function each row would call it anew.
+          const selected = sql`select ${KEYS[first]} as one, ${second ? KEYS[second] : sql`null::text`} as other
+            from ${attributions} where ${matchingAttributions(args.filter, attributions)}`;
+          const grouped = sql`select one, other, count(*)::int as count from (${selected}) as selected
             group by 1, 2 order by 3 desc, 1, 2 limit ${limit} offset ${offset}`;
           const rows = await db.execute<{ one: string | null; other: string | null; count: number }>(sql`
             select ${shownKey(first, sql`one`)} as one,

@@ -1,7 +1,7 @@
 /**
  * How long the queries that people write first take over many attributed cases, generated in a database of its own:
  *
- *   npm run bench:queries -- [--rows 100000] [--runs 60]
+ *   npm run bench:queries -- [--rows 100000] [--runs 60] [--only attributions|attributionCounts]
  *
  * One JSON line for each query: the first page through the server's GraphQL handler, other values in each run.
  */
@@ -14,7 +14,7 @@ import type { Services } from "../../schema/context.ts";
 import { migrateDatabase, openDatabase } from "../../server/database.ts";
 import { startEmbeddedPostgres } from "../../server/embedded_postgres.ts";
 import { createGraphQL } from "../../server/graphql.ts";
-import { ROOT } from "../../server/settings.ts";
+import { readSettings } from "../../server/settings.ts";
 import { fillAttributions, GENERATED } from "../attribution_rows.ts";
 import { seededRandom } from "../random.ts";
 import { machineName, oneMinuteLoad } from "./measurement.ts";
@@ -77,7 +77,11 @@ const QUERIES: readonly Query[] = [
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { rows: { type: "string", default: "100000" }, runs: { type: "string", default: "60" } },
+    options: {
+      rows: { type: "string", default: "100000" },
+      runs: { type: "string", default: "60" },
+      only: { type: "string", default: "" },
+    },
   });
   const [rows, runs] = [Number(values.rows), Number(values.runs)];
   for (const [name, count] of Object.entries({ rows, runs })) {
@@ -86,7 +90,7 @@ async function main(): Promise<void> {
     }
   }
   const embedded = process.env["DATABASE_URL"] === undefined
-    ? await startEmbeddedPostgres(join(ROOT, ".culprit", "test"))
+    ? await startEmbeddedPostgres(join(readSettings().home, "bench", "database"))
     : { url: process.env["DATABASE_URL"], stop: () => Promise.resolve() };
   const name = `bench_${crypto.randomUUID().replaceAll("-", "")}`;
   const admin = postgres(embedded.url, { max: 1, onnotice: () => {} });
@@ -98,7 +102,9 @@ async function main(): Promise<void> {
     console.error(`generating ${rows} attributed cases`);
     await fillAttributions(connection, rows);
     const handler = createGraphQL({ db: connection.db, services: {} as Services });
-    for (const query of QUERIES) console.log(JSON.stringify(await measure(handler, query, rows, runs)));
+    for (const query of QUERIES.filter(({ name }) => values.only === "" || name.startsWith(`${values.only},`))) {
+      console.log(JSON.stringify(await measure(handler, query, rows, runs)));
+    }
   } finally {
     await connection.close();
     await admin.unsafe(`drop database ${name} with (force)`);
