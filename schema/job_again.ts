@@ -5,7 +5,7 @@ import { builder } from "./builder.ts";
 import type { Context } from "./context.ts";
 import { checkedJobId, Job } from "./job.ts";
 import { found } from "./rows.ts";
-import { benchmarks, jobs, models } from "./tables.ts";
+import { benchmarks, models } from "./tables.ts";
 import type { JobInput, Rule } from "./values.ts";
 
 const RULE_NAMES: Readonly<Record<Rule, string>> = {

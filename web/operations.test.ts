@@ -39,6 +39,7 @@ test("every document of the page is checked", () => {
     "CANCEL_JOB",
     "COLLECT",
     "COUNT_CASES",
+    "COUNT_DIAGNOSES",
     "DIAGNOSE",
     "FIND_PAIRS",
     "IMPORT",
@@ -63,6 +64,7 @@ test("every document of the page is checked", () => {
     "READ_STUDY",
     "READ_TOKENS",
     "READ_VISITED",
+    "RETRY_JOB",
     "SET_SEGMENTS",
     "WATCH_JOB",
   ]);

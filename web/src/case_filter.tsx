@@ -11,6 +11,7 @@ const PAUSE_MS = 300;
 
 const LIST_NAMES: Readonly<Record<CasesRoute["list"], string>> = {
   cases: "all cases",
+  unattributed: "not attributed",
   attributions: "attributed, any rule",
   ATTNLRP: `attributed by ${RULE_NAMES.ATTNLRP}`,
   CPLRP: `attributed by ${RULE_NAMES.CPLRP}`,
@@ -87,14 +88,16 @@ export function CaseFilter(props: {
           {LISTINGS.map((list) => <option key={list} value={list}>{LIST_NAMES[list]}</option>)}
         </select>
       </label>
-      <div class="field wide">
-        Token, of attributed cases
-        <Typed
-          label="Token: target, contrast or one of the most relevant"
-          value={route.token}
-          onValue={(token) => change({ token })}
-        />
-      </div>
+      {route.list === "unattributed" ? null : (
+        <div class="field wide">
+          Token, of attributed cases
+          <Typed
+            label="Token: target, contrast or one of the most relevant"
+            value={route.token}
+            onValue={(token) => change({ token })}
+          />
+        </div>
+      )}
       <div class="field">
         Benchmark
         <Typed

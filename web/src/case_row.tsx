@@ -6,9 +6,13 @@ import { signed } from "./relevance.ts";
 import { formatRoute } from "./route.ts";
 import { TokenBox } from "./token_glyphs.tsx";
 
-export function CaseRow({ line }: { readonly line: CaseLine }) {
+export function CaseRow({ line, row }: {
+  readonly line: CaseLine;
+  /** Row of the whole table, counted from 1; the head is the first. */
+  readonly row: number;
+}) {
   return (
-    <tr>
+    <tr aria-rowindex={row}>
       <td class="case">
         <a href={formatRoute(line.to)}>{line.key}</a>
       </td>

@@ -1,7 +1,7 @@
 /** @jsxImportSource preact */
-/** One job: what it does, how far it is, and a way to stop it. */
+/** One job: what it does, how far it is, and a way to stop it or to start it again. */
 import { useState } from "preact/hooks";
-import { cancel, isActive } from "./job_store.ts";
+import { cancel, isActive, retry } from "./job_store.ts";
 import type { Job } from "./operations/jobs.ts";
 
 const KIND = {
@@ -47,8 +47,17 @@ function ImportReport({ report }: { readonly report: NonNullable<Job["report"]> 
 
 export function JobItem({ job }: { readonly job: Job }) {
   const [trouble, setTrouble] = useState<string>();
-  const stop = () => {
-    cancel(job.id).catch((error: Error) => setTrouble(error.message));
+  const [asked, setAsked] = useState(false);
+  const attempt = (work: Promise<void>) => {
+    setTrouble(undefined);
+    work.catch((error: Error) => {
+      setAsked(false);
+      setTrouble(error.message);
+    });
+  };
+  const again = () => {
+    setAsked(true);
+    attempt(retry(job.id));
   };
   return (
     <li class="job" data-status={job.status}>
@@ -60,12 +69,22 @@ export function JobItem({ job }: { readonly job: Job }) {
           <time dateTime={job.createdAt}>{new Date(job.createdAt).toLocaleTimeString()}</time>
         </span>
       </div>
+      <p class="text">{job.about}</p>
       {isActive(job) ? <JobBar job={job} /> : null}
       {job.message === null ? null : <p class="text quiet">{job.message}</p>}
       {job.report === null ? null : <ImportReport report={job.report} />}
       {job.error === null ? null : <p class="text" role="alert">{job.error.message}</p>}
       {trouble === undefined ? null : <p class="text" role="alert">{trouble}</p>}
-      {isActive(job) ? <button type="button" class="link small" onClick={stop}>Cancel</button> : null}
+      {isActive(job)
+        ? <button type="button" class="link small" onClick={() => attempt(cancel(job.id))}>Cancel</button>
+        : null}
+      {job.status === "FAILED" || job.status === "CANCELLED"
+        ? (
+          <button type="button" class="link small" disabled={asked} onClick={again}>
+            {asked ? "Asked again" : "Try again"}
+          </button>
+        )
+        : null}
     </li>
   );
 }

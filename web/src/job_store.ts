@@ -11,6 +11,7 @@ import {
   type Job,
   type JobResult,
   LIST_JOBS,
+  RETRY_JOB,
   WATCH_JOB,
 } from "./operations/jobs.ts";
 import { MASK, type Replacement, type Scope } from "./operations/masking.ts";
@@ -139,4 +140,9 @@ export async function mask(tokenPairId: string, replacement: Replacement, scope:
 /** Throws RequestError. */
 export async function cancel(id: string): Promise<void> {
   follow((await request(CANCEL_JOB, { id })).cancelJob);
+}
+
+/** Asks once more for what a job was asked that ended badly. Throws RequestError. */
+export async function retry(id: string): Promise<void> {
+  follow((await request(RETRY_JOB, { id })).retryJob);
 }

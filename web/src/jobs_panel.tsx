@@ -3,12 +3,14 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { JobItem } from "./job_item.tsx";
 import { isActive, useJobs } from "./job_store.ts";
+import { useWorker, workerLine } from "./use_worker.ts";
 
 export function JobsPanel() {
   const jobs = useJobs();
   const [open, setOpen] = useState(false);
   const box = useRef<HTMLDivElement>(null);
   const active = jobs.filter(isActive).length;
+  const worker = useWorker(open);
 
   // Before the panel is painted: a key pressed as soon as it shows must close it.
   useLayoutEffect(() => {
@@ -35,6 +37,9 @@ export function JobsPanel() {
       <span class="unseen" role="status">{active > 0 ? `${active} jobs active` : ""}</span>
       <section id="jobs" class="jobs-panel" aria-label="Jobs" hidden={!open}>
         <h2>Jobs</h2>
+        <p class="quiet small">
+          {active === 0 ? "None is active." : `${active} active.`} {worker === undefined ? "" : workerLine(worker)}
+        </p>
         {jobs.length === 0
           ? <p class="quiet small">No jobs yet. Imports and attributions show here while they run.</p>
           : <ul>{jobs.map((job) => <JobItem key={job.id} job={job} />)}</ul>}

@@ -1,7 +1,7 @@
 /** One page of the case list, whichever of the two lists it comes from. */
 import { request } from "./client.ts";
 import { type CaseStatus, LIST_ATTRIBUTIONS, LIST_CASES, type PageInfo, type PairSummary } from "./operations/cases.ts";
-import { type CaseRoute, caseRoute, type CasesRoute, type Order, type Rule } from "./route.ts";
+import { type CaseRoute, caseRoute, type CasesRoute, type Order, type Rule, RULES } from "./route.ts";
 
 const PAGE = 40;
 
@@ -42,7 +42,8 @@ const ORDER_BY: Readonly<Record<Order, OrderBy>> = {
 
 /** Whether the route's filter can only be answered from the attributions. */
 export function listsAttributions(route: CasesRoute): boolean {
-  return route.list !== "cases" || route.token !== "";
+  if (route.list === "unattributed") return false;
+  return route.list !== "cases" || route.token !== "" || route.outcome !== "" || route.pattern !== "";
 }
 
 export function readCasePage(route: CasesRoute, after: string | null, signal?: AbortSignal): Promise<CasePage> {
@@ -73,6 +74,7 @@ async function readCases(route: CasesRoute, variables: Variables, signal?: Abort
     ...variables.filter,
     ...(route.status === "" ? {} : { status: route.status }),
     ...(route.exclusion === "" ? {} : { exclusion: route.exclusion }),
+    ...(route.list === "unattributed" ? { attributed: false } : {}),
   };
   const { failureCases } = await request(LIST_CASES, { ...variables, filter, orderBy: ORDER_BY[route.order] }, signal);
   const lines = failureCases.nodes.map(({ tokenPairs, ...failureCase }): CaseLine => {
@@ -110,8 +112,10 @@ async function readAttributions(route: CasesRoute, variables: Variables, signal?
     ...variables,
     filter: {
       ...variables.filter,
-      ...(route.list === "cases" || route.list === "attributions" ? {} : { rule: route.list }),
+      ...RULES.filter((rule) => rule === route.list).map((rule) => ({ rule }))[0],
       ...(route.token === "" ? {} : { token: route.token }),
+      ...(route.outcome === "" ? {} : { outcome: route.outcome }),
+      ...(route.pattern === "" ? {} : { pattern: route.pattern }),
     },
     orderBy: { by: by === "KEY" ? "CREATED" : by, direction: by === "KEY" ? "DESC" : direction },
   }, signal);

@@ -12,6 +12,14 @@ export type Listing = (typeof LISTINGS)[number];
 export const STATUSES = ["", "OPEN", "CLEAN", "EXCLUDED"] as const;
 export type Status = (typeof STATUSES)[number];
 
+/** What the classifier says of where a failure shows; empty = anything. */
+export const OUTCOMES = ["", "M_IA", "NC_IA_M_AG", "NC_IA_AG"] as const;
+export type OutcomeChoice = (typeof OUTCOMES)[number];
+
+/** What it says of how the failure came about; empty = anything. */
+export const PATTERNS = ["", "URT", "OIT", "URT_OIT"] as const;
+export type PatternChoice = (typeof PATTERNS)[number];
+
 export const ORDERS = ["newest", "oldest", "delta-down", "delta-up", "tokens-down", "tokens-up", "key"] as const;
 export type Order = (typeof ORDERS)[number];
 
@@ -23,6 +31,9 @@ export interface CasesRoute {
   readonly status: Status;
   /** Why they are left out, as the API names it; empty = for any reason. */
   readonly exclusion: string;
+  /** The classifier's verdict; only attributions have one. */
+  readonly outcome: OutcomeChoice;
+  readonly pattern: PatternChoice;
   /** What is listed: every case, those without an attribution, every attribution, or the attributions of one rule. */
   readonly list: Listing;
   /** Target, contrast or a strongly relevant token; only attributions can be searched for it. */
@@ -67,6 +78,8 @@ export const CASES: CasesRoute = {
   model: "",
   status: "",
   exclusion: "",
+  outcome: "",
+  pattern: "",
   list: "cases",
   token: "",
   deltaFrom: null,
@@ -118,6 +131,8 @@ export function parseRoute(hash: string): Route {
     model: query.get("model") ?? CASES.model,
     status: oneOf(query.get("status"), STATUSES, CASES.status),
     exclusion: /^[A-Z_]{1,40}$/.exec(query.get("exclusion") ?? "")?.[0] ?? CASES.exclusion,
+    outcome: oneOf(query.get("outcome"), OUTCOMES, CASES.outcome),
+    pattern: oneOf(query.get("pattern"), PATTERNS, CASES.pattern),
     list: oneOf(query.get("list"), LISTINGS, CASES.list),
     token: query.get("token") ?? CASES.token,
     deltaFrom: numberOf(query.get("from")),
@@ -154,6 +169,8 @@ export function formatRoute(route: Route): string {
     put("model", route.model, CASES.model);
     put("status", route.status, CASES.status);
     put("exclusion", route.exclusion, CASES.exclusion);
+    put("outcome", route.outcome, CASES.outcome);
+    put("pattern", route.pattern, CASES.pattern);
     put("list", route.list, CASES.list);
     put("token", route.token, CASES.token);
     put("from", route.deltaFrom, null);

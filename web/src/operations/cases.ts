@@ -63,6 +63,7 @@ export const LIST_CASES: Operation<
       readonly delta?: Range;
       readonly status?: CaseStatus;
       readonly exclusion?: string;
+      readonly attributed?: boolean;
     };
     readonly orderBy: { readonly by: "CREATED" | "DELTA" | "TOKENS" | "KEY"; readonly direction: "ASC" | "DESC" };
   }
@@ -101,6 +102,8 @@ export const LIST_ATTRIBUTIONS: Operation<
       readonly delta?: Range;
       readonly rule?: Rule;
       readonly token?: string;
+      readonly outcome?: string;
+      readonly pattern?: string;
     };
     readonly orderBy: { readonly by: "CREATED" | "DELTA" | "TOKENS"; readonly direction: "ASC" | "DESC" };
   }
@@ -136,6 +139,21 @@ export const COUNT_CASES: Operation<
   document: `
     query CountCases($filter: CaseCountFilter!) {
       caseCounts(filter: $filter) { benchmark status exclusion count }
+    }
+  `,
+};
+
+export const COUNT_DIAGNOSES: Operation<
+  {
+    readonly attributionCounts: {
+      readonly nodes: readonly { readonly keys: readonly (string | null)[]; readonly count: number }[];
+    };
+  },
+  { readonly filter: { readonly model?: string; readonly benchmark?: string } }
+> = {
+  document: `
+    query CountDiagnoses($filter: AttributionFilter!) {
+      attributionCounts(by: [OUTCOME, PATTERN], filter: $filter, first: 20) { nodes { keys count } }
     }
   `,
 };

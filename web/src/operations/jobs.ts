@@ -14,6 +14,8 @@ export interface Job {
     | "MASK"
     | "STUDY"
     | "EXPORT_PREFERENCES";
+  /** Rule, benchmark, model or file, in a few words. */
+  readonly about: string;
   readonly status: "QUEUED" | "RUNNING" | "COMPLETED" | "FAILED" | "CANCELLED";
   readonly done: number;
   readonly total: number;
@@ -41,6 +43,7 @@ export const JOB = `
   fragment JobState on Job {
     id
     kind
+    about
     status
     done
     total
@@ -119,6 +122,19 @@ export const CANCEL_JOB: Operation<{ readonly cancelJob: JobResult }, { readonly
   document: `
     mutation CancelJob($id: ID!) {
       cancelJob(id: $id) {
+        __typename
+        ... on Job { ...JobState }
+        ... on InputError { problem: message }
+      }
+    }
+    ${JOB}
+  `,
+};
+
+export const RETRY_JOB: Operation<{ readonly retryJob: JobResult }, { readonly id: string }> = {
+  document: `
+    mutation RetryJob($id: ID!) {
+      retryJob(id: $id) {
         __typename
         ... on Job { ...JobState }
         ... on InputError { problem: message }
