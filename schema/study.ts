@@ -109,7 +109,8 @@ export interface StudySummaryRow {
   readonly members: readonly MemberRow[];
 }
 
-const segment = (what: string) => ({ nullable: true, description: `Mean sum over ${what}; null when there are none.` });
+const segment = (what: string) =>
+  ({ nullable: true, description: `Mean sum over ${what}; null when there are none.` }) as const;
 
 const SegmentMeans = builder.objectRef<SegmentsRow>("StudySegments").implement({
   description: "Mean sums of normalised relevance at the embeddings, by segment, over the pairs of a verdict.",
@@ -117,19 +118,19 @@ const SegmentMeans = builder.objectRef<SegmentsRow>("StudySegments").implement({
     verdict: t.expose("verdict", { type: Verdict, nullable: true, description: "The verdict; null for all pairs." }),
     count: t.exposeInt("count", { description: "Pairs in the means." }),
     instruction: t.float({
-      ...segment("Instruction tokens") as { nullable: true; description: string },
+      ...segment("Instruction tokens"),
       resolve: ({ means }) => means?.instruction ?? null,
     }),
     query: t.float({
-      ...segment("Query tokens") as { nullable: true; description: string },
+      ...segment("Query tokens"),
       resolve: ({ means }) => means?.query ?? null,
     }),
     answer: t.float({
-      ...segment("Answer tokens") as { nullable: true; description: string },
+      ...segment("Answer tokens"),
       resolve: ({ means }) => means?.answer ?? null,
     }),
     special: t.float({
-      ...segment("Special tokens") as { nullable: true; description: string },
+      ...segment("Special tokens"),
       resolve: ({ means }) => means?.special ?? null,
     }),
   }),

@@ -1,11 +1,12 @@
 /** The life of a job, each step one transaction that raises `sequence` and tells the watchers. */
 import { isDeepStrictEqual } from "node:util";
-import { and, count, eq, inArray, isNull, not, type SQL, sql } from "drizzle-orm";
+import { and, count, eq, isNull, not, type SQL, sql } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import type { AttributeRequest, Database } from "../schema/context.ts";
 import { attributions, failureCases, jobs, jobTasks, tokenPairs } from "../schema/tables.ts";
 import type { ImportReport, JobInput, Rule } from "../schema/values.ts";
 import { InputError } from "../gpu/errors.ts";
+import { among } from "./among.ts";
 import type { Transaction } from "./database.ts";
 import { type AttributeTask, inside, type PairTask } from "./queue.ts";
 import { notifyJob, notifyQueue } from "./signals.ts";
@@ -119,7 +120,7 @@ async function selectPairs(
     ? isNull(attributions.id)
     : wanted === "clean"
     ? and(isNull(attributions.id), sql`${tokenPairs.delta} > ${CLEAN_DELTA}`)
-    : inArray(tokenPairs.id, [...wanted]);
+    : among(tokenPairs.id, wanted);
   const ofRule = and(
     eq(attributions.tokenPairId, tokenPairs.id),
     eq(attributions.rule, rule),

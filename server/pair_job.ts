@@ -1,10 +1,11 @@
 /** Jobs that do one thing with each of many token pairs: stored with their tasks, in one transaction. */
-import { and, eq, inArray, type SQL, sql } from "drizzle-orm";
+import { and, eq, type SQL, sql } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { InputError } from "../gpu/errors.ts";
 import type { AnalysisInput } from "../schema/analysis_values.ts";
 import type { Database } from "../schema/context.ts";
 import { failureCases, jobs, jobTasks, tokenPairs } from "../schema/tables.ts";
+import { among } from "./among.ts";
 import type { Transaction } from "./database.ts";
 import { CLEAN_DELTA, type CreatedJob, insertJob, settlePairJob, SMALL_JOB } from "./jobs.ts";
 import { inside, type PairTask } from "./queue.ts";
@@ -31,7 +32,7 @@ export async function selectPairs(
   wanted: PairSelection,
   present: SQL | undefined,
 ): Promise<SelectedPair[]> {
-  const condition = typeof wanted !== "string" ? inArray(tokenPairs.id, [...wanted]) : and(
+  const condition = typeof wanted !== "string" ? among(tokenPairs.id, wanted) : and(
     present === undefined ? undefined : sql`not exists ${present}`,
     wanted === "clean" ? sql`${tokenPairs.delta} > ${CLEAN_DELTA}` : undefined,
   );

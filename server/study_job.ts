@@ -8,6 +8,7 @@ import type { AddModelSeriesRequest, Database, RunStudyRequest } from "../schema
 import type { StudyPointRow, StudyPointsRequest } from "../schema/study.ts";
 import { attributions, failureCases, jobs, jobTasks, models, tokenPairs } from "../schema/tables.ts";
 import type { Rule } from "../schema/values.ts";
+import { among } from "./among.ts";
 import type { Transaction } from "./database.ts";
 import { CLEAN_DELTA, type CreatedJob, insertJob, settlePairJob, SMALL_JOB } from "./jobs.ts";
 import { findModel } from "./find_model.ts";
@@ -62,7 +63,7 @@ async function storeStudy(tx: Transaction, seriesId: number, name: string, rule:
 
 /** Row ids of the pairs, which must be spelled by the members' tokenizer. */
 async function selectPairs(tx: Transaction, wanted: StudyPairs, members: readonly MemberModel[]): Promise<number[]> {
-  const condition = "tokenPairIds" in wanted ? inArray(tokenPairs.id, [...wanted.tokenPairIds]) : and(
+  const condition = "tokenPairIds" in wanted ? among(tokenPairs.id, wanted.tokenPairIds) : and(
     sql`${tokenPairs.delta} > ${CLEAN_DELTA}`,
     wanted.benchmark === null ? undefined : eq(failureCases.benchmark, wanted.benchmark),
     wanted.model === null ? inArray(models.id, members.map(({ modelId }) => modelId)) : eq(models.name, wanted.model),

@@ -15,6 +15,7 @@ import {
 } from "../schema/analysis_tables.ts";
 import { GRAPH_OPTIONS } from "../schema/analysis_values.ts";
 import { attributions, failureCases, models, tokenPairs } from "../schema/tables.ts";
+import { among } from "../server/among.ts";
 import { graphFile } from "../server/graph_file.ts";
 import { roundTicks } from "../server/report/chart.ts";
 import { downloadReport } from "../server/report/download.ts";
@@ -264,6 +265,15 @@ test("a graph file is read as it was written", () => {
   const graph = readGraph(graphFile(GRAPH), GRAPH.inputIds);
   expect(graph.nodeRelevance).toEqual(GRAPH.nodeRelevance);
   expect(graph.transitions.map(({ edges }) => edges)).toEqual(GRAPH.transitions.map(({ edges }) => edges));
+});
+
+test("a selection may have more pairs than a statement may have parameters", async () => {
+  const { db } = database.connection;
+  const ids = Array.from({ length: 70_000 }, (_, index) => pairIds[0]! + index);
+  const rows = await db.select({ id: tokenPairs.id }).from(tokenPairs).where(among(tokenPairs.id, ids))
+    .orderBy(tokenPairs.id);
+  expect(rows.map(({ id }) => id).slice(0, 4)).toEqual(pairIds);
+  expect(await db.$count(tokenPairs, among(tokenPairs.id, []))).toBe(0);
 });
 
 test("axes have round ticks inside their ends", () => {

@@ -2,10 +2,11 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { and, eq, inArray } from "drizzle-orm";
+import { and, eq } from "drizzle-orm";
 import { InputError } from "../../gpu/errors.ts";
 import { attributionGraphs } from "../../schema/analysis_tables.ts";
 import { attributions, failureCases, models, tokenPairs } from "../../schema/tables.ts";
+import { among } from "../among.ts";
 import { writeFile } from "./export_preferences.ts";
 import { readSelection, selectedPairs, SELECTION_OPTIONS, SELECTION_USAGE } from "./selection.ts";
 import { requiredText, type Verb, type VerbContext } from "./verb.ts";
@@ -72,7 +73,7 @@ async function runGraphs(context: VerbContext): Promise<void> {
       .innerJoin(tokenPairs, eq(tokenPairs.id, attributions.tokenPairId))
       .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
       .innerJoin(models, and(eq(models.id, attributions.modelId)))
-      .where(inArray(tokenPairs.id, pairs)).orderBy(attributionGraphs.id);
+      .where(among(tokenPairs.id, pairs)).orderBy(attributionGraphs.id);
     if (rows.length === 0) {
       throw new InputError(
         "no graph is stored for these pairs",

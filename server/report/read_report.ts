@@ -5,6 +5,7 @@ import { attributionGraphs, diagnoses, maskingExperiments, studies } from "../..
 import type { Database } from "../../schema/context.ts";
 import { attributions, failureCases, models, responses, tokenPairs } from "../../schema/tables.ts";
 import type { Rule } from "../../schema/values.ts";
+import { among } from "../among.ts";
 import { type ReducedGraph, reduceGraph } from "../graph_metrics/reduced_graph.ts";
 import { summariseMasking } from "../masking_job.ts";
 import { caseCondition, type PairSelection, pairsOf } from "../pair_selection.ts";
@@ -98,7 +99,7 @@ export interface Report extends ReportRequest {
 export async function readReport(db: Database, request: ReportRequest): Promise<Report> {
   const ids = await pairsOf(db, request.selection);
   const own = and(
-    inArray(attributions.tokenPairId, ids),
+    among(attributions.tokenPairId, ids),
     eq(attributions.rule, request.rule),
     eq(attributions.modelId, failureCases.modelId),
   );
@@ -240,7 +241,7 @@ async function readStudyPart(db: Database, { study: name, seed }: ReportRequest)
 /** The experiments of the settings that most of the pairs have. */
 async function readMasking(db: Database, ids: readonly number[], seed: number): Promise<MaskingPart | null> {
   const { budget, answerToo, tokenPairId } = maskingExperiments;
-  const ofPairs = inArray(tokenPairId, [...ids]);
+  const ofPairs = among(tokenPairId, ids);
   const [most] = await db.select({ budget, answerToo, rows: count() }).from(maskingExperiments)
     .where(ofPairs).groupBy(budget, answerToo).orderBy(desc(count()), budget).limit(1);
   if (most === undefined) return null;
