@@ -16,7 +16,6 @@ import { jobs } from "../schema/tables.ts";
 import { createAllowance } from "../server/access/allowance.ts";
 import { unpacked } from "../server/access/bounded_gunzip.ts";
 import { readDocuments } from "../server/access/documents.ts";
-import { parseTokens } from "../server/access/token.ts";
 import { createGraphQL } from "../server/graphql.ts";
 import { createHandler, type Handler } from "../server/http.ts";
 import { startQueue } from "../server/queue.ts";
