@@ -67,6 +67,9 @@ async function run(context: VerbContext): Promise<void> {
   if (from === "annotations" && report.inserted > 0) {
     note("These are votes: npx culprit pairs --model NAME computes the pairs that most annotators chose\n");
   }
+  if (report.undecided > 0 && from !== "gaia2" && values["items"] === undefined) {
+    note("Import the file again with --items FILE, the benchmark's own, to have undecided answers checked\n");
+  }
   for (const { message } of report.failed) note(`${message}\n`);
   await out(json ? `${JSON.stringify(totalsOf(report))}\n` : summaryOf(report));
   if (report.failedCount > 0) {
