@@ -19,6 +19,8 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
   "diagnose": () => import("./cli/diagnose.ts"),
   "serve": () => import("./cli/serve.ts"),
   "worker": () => import("./cli/worker.ts"),
+  "backup": () => import("./cli/backup.ts"),
+  "restore": () => import("./cli/restore.ts"),
   "model add": () => import("./cli/model.ts"),
   "import": () => import("./cli/import.ts"),
   "check": () => import("./cli/check.ts"),

@@ -42,7 +42,7 @@ export function openDatabase(
 const MIGRATION_LOCK = 1_131_754_096;
 
 /** Brings the tables up to date. Safe to call from several processes at once. */
-export async function migrateDatabase(url: string): Promise<void> {
+export async function migrateDatabase(url: string, folder = join(ROOT, "migrations")): Promise<void> {
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   try {
     const [row] = await sql<{ version: number }[]>`select current_setting('server_version_num')::int as version`;
@@ -56,7 +56,7 @@ export async function migrateDatabase(url: string): Promise<void> {
     }
     const db = drizzle({ client: sql });
     await db.execute(raw`select pg_advisory_lock(${MIGRATION_LOCK})`);
-    await migrate(db, { migrationsFolder: join(ROOT, "migrations") });
+    await migrate(db, { migrationsFolder: folder });
   } finally {
     await sql.end({ timeout: 5 });
   }

@@ -1,0 +1,194 @@
+/** Backups come back whole, with what waited in the queue; broken ones leave nothing. And what /metrics tells. */
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createReadStream, createWriteStream } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { createGzip, gunzipSync, gzipSync } from "node:zlib";
+import { eq } from "drizzle-orm";
+import postgres from "postgres";
+import type { PgBoss } from "pg-boss";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { attributions, failureCases, jobs } from "../schema/tables.ts";
+import { attributionRow } from "../server/attribution_row.ts";
+import { writeBackup } from "../server/backup.ts";
+import { createHandler } from "../server/http.ts";
+import { createAttributeJob } from "../server/jobs.ts";
+import { engineName, readEngineName } from "../server/provenance.ts";
+import { startQueue } from "../server/queue.ts";
+import { restoreBackup } from "../server/restore.ts";
+import { readSettings, ROOT } from "../server/settings.ts";
+import { storeModel, storePair, testDatabase } from "./database.ts";
+import { fakeResult } from "./fake_engine.ts";
+import { globalId, graphqlClient } from "./graphql_client.ts";
+
+const database = testDatabase();
+let folder = "";
+let path = "";
+let boss: PgBoss;
+let jobId = "";
+let pairId = 0;
+const copies: string[] = [];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "culprit-backup-"));
+  path = join(folder, "a.backup");
+  boss = await startQueue(database.url);
+  const { connection: { db, sql } } = database;
+  const modelId = await storeModel(database, { dtype: "BF16" });
+  pairId = await storePair(database, modelId, "case");
+  const waiting = await storePair(database, modelId, "tab\tline\nback\\slash \\. \\N ‮ 😀");
+  await db.update(failureCases).set({ reviewer: "\\." }).where(eq(failureCases.key, "case"));
+  const result = fakeResult({ inputIds: [1, 2, 3, 4], target: 5, contrast: 6, rule: "attnlrp" });
+  const texts = { targetText: "a", contrastText: "b", tokenTexts: ["a", "b", "c", "d"], segments: "SIQA" };
+  const row = attributionRow({ tokenPairId: pairId, modelId, benchmark: "demo-ifeval", ...texts }, result);
+  await db.insert(attributions).values(row);
+  const request = { rule: "attnlrp", idempotencyKey: undefined } as const;
+  jobId = (await createAttributeJob(db, boss, { ...request, tokenPairIds: [pairId, waiting] })).id;
+  await pipeline(writeBackup(sql, () => {}), createGzip(), createWriteStream(path));
+});
+afterAll(async () => {
+  await boss?.stop({ graceful: false });
+  await rm(folder, { recursive: true, force: true });
+  for (const name of copies) await database.connection.sql.unsafe(`drop database if exists ${name} with (force)`);
+});
+
+/** An empty database beside the test's own. */
+async function emptyDatabase(): Promise<string> {
+  const name = `test_copy_${crypto.randomUUID().replaceAll("-", "")}`;
+  copies.push(name);
+  await database.connection.sql.unsafe(`create database ${name}`);
+  return Object.assign(new URL(database.url), { pathname: `/${name}` }).href;
+}
+
+const restore = (url: string, file = path) =>
+  restoreBackup({ ...readSettings({}), databaseUrl: url }, () => createReadStream(file), "a.backup");
+
+/** Every row of every table, as text. */
+async function contents(url: string): Promise<Record<string, string[]>> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  try {
+    const tables = await sql<{ name: string }[]>`
+      select tablename as name from pg_tables where schemaname = 'public' order by 1`;
+    const all: Record<string, string[]> = {};
+    for (const { name } of tables) {
+      const rows = await sql.unsafe(`select t::text as row from "${name}" t order by 1`);
+      all[name] = rows.map((row) => row["row"]);
+    }
+    return all;
+  } finally {
+    await sql.end();
+  }
+}
+
+test("a backup comes back row for row, what waited waits again, and new rows get new ids", async () => {
+  const url = await emptyDatabase();
+  const { rows, tasks } = await restore(url);
+  const restored = await contents(url);
+  expect(restored).toEqual(await contents(database.url));
+  expect(rows).toBe(Object.values(restored).reduce((sum, table) => sum + table.length, 0));
+  expect(rows).toBeGreaterThan(8);
+  expect(tasks).toBe(1);
+  const sql = postgres(url, { max: 1 });
+  try {
+    expect(await sql`select name, data ->> 'jobId' as job from pgboss.job`).toEqual([{
+      name: "attribute",
+      job: jobId,
+    }]);
+    const [next] = await sql`select nextval(pg_get_serial_sequence('failure_cases', 'id'))::int as id,
+      (select max(id) from failure_cases) as most`;
+    expect(next!["id"]).toBe(next!["most"] + 1);
+  } finally {
+    await sql.end();
+  }
+  await expect(restore(url)).rejects.toThrow("DATABASE_URL: it is not empty; name a new one");
+});
+
+test("a backup that was cut or changed is refused, and leaves nothing", async () => {
+  const whole = await readFile(path);
+  const text = gunzipSync(whole).toString("utf8");
+  const broken = {
+    cut: whole.subarray(0, whole.length - 40),
+    "without its end": gzipSync(text.slice(0, text.lastIndexOf("{"))),
+    "without a row": gzipSync(text.replace(/\n[^\n{\\]*demo-1m[^\n]*/, "")),
+    "another file": gzipSync("hello\n"),
+    "no gzip": Buffer.from("hello\n"),
+    empty: Buffer.alloc(0),
+  };
+  for (const [name, bytes] of Object.entries(broken)) {
+    const url = await emptyDatabase();
+    const file = join(folder, "broken");
+    await writeFile(file, bytes);
+    await expect(restore(url, file), name).rejects.toThrow();
+    expect(Object.values(await contents(url)).flat(), name).toEqual([]);
+  }
+  const newer = join(folder, "newer");
+  await writeFile(newer, gzipSync(text.replace(/"migrations":\[/, '"migrations":["29990101000000_x",')));
+  await expect(restore(await emptyDatabase(), newer)).rejects.toThrow(
+    /written by a newer Culprit \(29990101000000_x\)/,
+  );
+});
+
+test("results say what computed them, and the same again is recognised", async () => {
+  const { version } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
+  expect(engineName()).toMatch(new RegExp(`^${version.replaceAll(".", "\\.")}\\+[0-9a-f]{16}$`));
+  const ask = graphqlClient(database);
+  const { data, errors } = await ask(
+    `query ($id: ID!) { node(id: $id) { ... on TokenPair { attribution(rule: ATTNLRP) {
+    provenance { engine kernels adapter model rule dtype } } } } }`,
+    { id: globalId("TokenPair", pairId) },
+  );
+  expect(errors).toBeUndefined();
+  expect(data.node.attribution.provenance).toEqual({
+    engine: version,
+    kernels: engineName().split("+")[1],
+    adapter: "fake",
+    model: "weights",
+    rule: "ATTNLRP",
+    dtype: "BF16",
+  });
+  const { connection: { db } } = database;
+  const [job] = await db.select().from(jobs).where(eq(jobs.id, jobId));
+  expect(job).toMatchObject({ done: 1, total: 2, message: "1 of 2 were already stored" });
+});
+
+test("another kernel is another engine", async () => {
+  const copy = join(folder, "project");
+  await Deno.mkdir(join(copy, "gpu", "kernels"), { recursive: true });
+  await writeFile(join(copy, "package.json"), '{"version":"0.1.0"}');
+  const kernel = join(copy, "gpu", "kernels", "a.wgsl");
+  await writeFile(kernel, "one");
+  const first = readEngineName(copy);
+  expect(readEngineName(copy)).toBe(first);
+  await writeFile(kernel, "two");
+  expect(readEngineName(copy)).not.toBe(first);
+});
+
+test("/metrics tells of queue, jobs, worker, adapter, memory and requests, in Prometheus' format", async () => {
+  const { connection: { db, sql } } = database;
+  const handle = createHandler({
+    settings: readSettings({}),
+    context: { db, services: {} as never },
+    workerState: () => ({ kind: "ready", adapter: "llvmpipe", pid: 1, gpuBytes: 4096, restarts: 2 }),
+  });
+  const get = async (at: string) => await (await handle(new Request(`http://localhost${at}`))).text();
+  await sql`update pgboss.queue set queued_count = 3, active_count = 1 where name = 'attribute'`;
+  await get("/graphql?query={__typename}");
+  const text = await get("/metrics");
+  for (
+    const line of [
+      'culprit_queue_tasks{queue="attribute",state="waiting"} 3',
+      'culprit_queue_tasks{queue="attribute",state="active"} 1',
+      'culprit_jobs{kind="attribute",status="queued"} 1',
+      'culprit_worker_ready{adapter="llvmpipe"} 1',
+      "culprit_worker_gpu_bytes 4096",
+      "culprit_worker_restarts 2",
+      "culprit_database_up 1",
+      'culprit_http_request_seconds_count{route="graphql",status="200"} 1',
+      'culprit_graphql_operation_seconds_count{kind="query",failed="false"} 1',
+    ]
+  ) expect(text.split("\n")).toContain(line);
+  // Each sample has its help and its type, and is a number.
+  const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  for (const sample of samples) expect(sample).toMatch(/^[a-z_]+(\{[^}]*\})? [-+0-9.eE]+$/);
+});
