@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { constants as system } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { findDeno } from "./deno_binary.mjs";
+import { findDeno, SERVER_FLAGS } from "./deno_binary.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -28,6 +28,7 @@ const child = spawn(
     "run",
     "-A",
     "--quiet",
+    ...(["serve", "import"].includes(process.argv[2]) ? SERVER_FLAGS : []),
     "--config",
     join(root, "deno.json"),
     join(root, "server", "cli.ts"),

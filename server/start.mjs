@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { findDeno } from "./deno_binary.mjs";
+import { findDeno, SERVER_FLAGS } from "./deno_binary.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
@@ -98,7 +98,7 @@ async function serve(deno) {
   console.error("Starting Culprit ...");
   return await run(
     deno,
-    ["run", "-A", "--quiet", join("server", "cli.ts"), "serve", "--demo", ...process.argv.slice(2)],
+    ["run", "-A", "--quiet", ...SERVER_FLAGS, join("server", "cli.ts"), "serve", "--demo", ...process.argv.slice(2)],
     {
       // The server ends when this end of its standard input closes, however this process ends.
       stdio: ["pipe", "inherit", "inherit"],

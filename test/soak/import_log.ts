@@ -11,6 +11,7 @@ import { count, countDistinct, eq, sql } from "drizzle-orm";
 import { failureCases, jobs, responses } from "../../schema/tables.ts";
 import { addModel } from "../../server/add_model.ts";
 import { migrateDatabase, openDatabase } from "../../server/database.ts";
+import { SERVER_FLAGS } from "../../server/deno_binary.mjs";
 import { ROOT } from "../../server/settings.ts";
 import { type SampleLog, writeSampleLog } from "./sample_log.ts";
 
@@ -116,7 +117,11 @@ interface Server {
 async function startServer(databaseUrl: string, folder: string): Promise<Server> {
   const child = spawn(
     Deno.execPath(),
-    [...["run", "-A", "--quiet", "--config", join(ROOT, "deno.json")], join(ROOT, "server", "cli.ts"), ...VERB],
+    [
+      ...["run", "-A", "--quiet", ...SERVER_FLAGS, "--config", join(ROOT, "deno.json")],
+      join(ROOT, "server", "cli.ts"),
+      ...VERB,
+    ],
     {
       env: {
         ...process.env,
