@@ -70,10 +70,10 @@ def greedy(model, sequences, stop_id, max_new=96, batch=128):
     for indices in by_length.values():
         for start in range(0, len(indices), batch):
             part = indices[start:start + batch]
-            ids = torch.tensor([sequences[i] for i in part])
+            ids = torch.tensor([sequences[i] for i in part], device=model.device)
             cache = DynamicCache(config=model.config)
-            new = torch.empty(len(part), 0, dtype=torch.long)
-            alive = torch.ones(len(part), dtype=torch.bool)
+            new = torch.empty(len(part), 0, dtype=torch.long, device=model.device)
+            alive = torch.ones(len(part), dtype=torch.bool, device=model.device)
             step = ids
             for _ in range(max_new):
                 logits = model(step, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[:, -1]
@@ -93,7 +93,7 @@ def greedy_drafted(model, prompts, drafts, stop_id, max_new=96):
     the model leaves it, and only from there on tokens are generated one by one."""
     out = []
     for prompt, draft in zip(prompts, drafts, strict=True):
-        read = torch.tensor([prompt + draft])
+        read = torch.tensor([prompt + draft], device=model.device)
         said = model(read, use_cache=False, logits_to_keep=len(draft) + 1).logits[0].argmax(-1).tolist()
         wanted = draft + [stop_id]
         place = next((i for i, (a, b) in enumerate(zip(said, wanted)) if a != b), None)

@@ -63,9 +63,9 @@ def sample(model, sequences, stop_id, rng, max_new):
             step, cache, new = torch.tensor([sequences[i] for i in part]), None, []
             alive = torch.ones(len(part), dtype=torch.bool)
             for _ in range(max_new):
-                done = model(step, past_key_values=cache, use_cache=True, logits_to_keep=1)
+                done = model(step.to(model.device), past_key_values=cache, use_cache=True, logits_to_keep=1)
                 cache = done.past_key_values
-                step = torch.multinomial((done.logits[:, -1] / TEMPERATURE).softmax(-1), 1, generator=rng)
+                step = torch.multinomial((done.logits[:, -1].cpu() / TEMPERATURE).softmax(-1), 1, generator=rng)
                 new.append(step)
                 alive &= step[:, 0] != stop_id
                 if not alive.any():
