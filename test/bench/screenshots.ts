@@ -54,6 +54,7 @@ async function prepare(server: RunningServer): Promise<string> {
   return found.id;
 }
 
+/** Takes one picture. Its page stays open: where the browser is a single process, the last one that closes ends it. */
 async function take(browser: Browser, address: string, name: string, ready: string, how: object): Promise<void> {
   const page: Page = await browser.newPage(how);
   await page.goto(address);
@@ -61,7 +62,6 @@ async function take(browser: Browser, address: string, name: string, ready: stri
   // Whatever is still on its way: numbers that are counted, pictures that are drawn.
   await page.waitForTimeout(800);
   await page.screenshot({ path: join(ROOT, "docs", `page-${name}.png`), animations: "disabled" });
-  await page.close();
 }
 
 await buildPage();
