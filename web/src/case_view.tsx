@@ -7,6 +7,7 @@ import { CaseStanding } from "./case_standing.tsx";
 import { Choice } from "./choice.tsx";
 import { CompareSection } from "./compare_section.tsx";
 import { DiagnosisBox } from "./diagnosis_box.tsx";
+import { Fold } from "./fold.tsx";
 import { GraphSection } from "./graph/graph_section.tsx";
 import { HeatFigure } from "./heat_figure.tsx";
 import { useEndedJobs } from "./job_store.ts";
@@ -103,24 +104,26 @@ export function CaseView({ route }: { readonly route: CaseRoute }) {
             )}
           {failureCase.visitedPositionCount === 0 ? null : <VisitedPositions failureCase={failureCase} />}
           {tokens.data === undefined ? null : (
-            <details class="annotate-box">
-              <summary>Say which tokens of the prompt state the constraint</summary>
-              <SegmentsPanel
-                failureCase={failureCase}
-                tokens={tokens.data}
-                onDone={() => {
-                  reading.reload();
-                  tokens.reload();
-                }}
-              />
-            </details>
+            <Fold title="Say which tokens of the prompt state the constraint">
+              {() => (
+                <SegmentsPanel
+                  failureCase={failureCase}
+                  tokens={tokens.data ?? []}
+                  onDone={() => {
+                    reading.reload();
+                    tokens.reload();
+                  }}
+                />
+              )}
+            </Fold>
           )}
-          {failureCase.completionTokenCount === 0 ? null : (
-            <details class="annotate-box" open={pair === undefined}>
-              <summary>Mark the wrong and the right token by hand</summary>
-              <AnnotatePanel failureCase={failureCase} pair={pair} onDone={reading.reload} />
-            </details>
-          )}
+          {failureCase.completionTokenCount === 0
+            ? null
+            : (
+              <Fold title="Mark the wrong and the right token by hand" open={pair === undefined}>
+                {() => <AnnotatePanel failureCase={failureCase} pair={pair} onDone={reading.reload} />}
+              </Fold>
+            )}
         </>
       )}
     </div>
