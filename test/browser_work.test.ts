@@ -214,9 +214,13 @@ test("the tokens of the constraint are changed by clicking, and undone", async (
   await page.click("text=Say which tokens of the prompt state the constraint");
   const group = '[aria-label="Tokens of the prompt: choose those of the instruction"]';
   const marked = () => page.$$eval(`${group} .instruction`, (all) => all.length);
+  await page.waitForSelector(`${group} button`);
   const before = await marked();
   await page.click(`${group} button:not([disabled]):not(.instruction) >> nth=0`);
-  expect(await marked()).toBe(before + 1);
+  await page.waitForFunction(
+    ([group, count]) => document.querySelectorAll(`${group} .instruction`).length === count,
+    [group, before + 1] as const,
+  );
   await page.click("text=Store the segments");
   await page.click("text=As they were found");
   await page.waitForFunction(
