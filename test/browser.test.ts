@@ -120,7 +120,7 @@ function rgb(hex: string): string {
 
 /** Presses the button that computes the chosen rule and waits for the heatmap, without a reload. */
 async function compute(rule: string): Promise<void> {
-  await page.click("text=/^Compute /");
+  await page.click("figure >> text=/^Compute /");
   await page.waitForSelector(".wait progress");
   await heatmap(rule);
 }
