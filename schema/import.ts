@@ -16,6 +16,7 @@ const ImportFormat = builder.enumType("ImportFormat", {
     DEBUG_XAI: { value: "debug-xai", description: "Traces of the reference code of the paper, with their errors." },
     CULPRIT: { value: "culprit", description: "Our own: placed failure cases with their token pairs." },
     ANNOTATIONS: { value: "annotations", description: "Answers of outside annotators; needs `annotator`." },
+    LABELS: { value: "labels", description: "A reader's labels, docs/labelling.md; needs `annotator`." },
   } as const,
 });
 
@@ -47,7 +48,7 @@ const ImportFailureCasesInput = builder.inputType("ImportFailureCasesInput", {
     plain: t.boolean({
       description: "The model read the log's prompts as they are: they are not rendered by its chat template.",
     }),
-    annotator: t.string({ description: "Who made the annotations.", validate: text }),
+    annotator: t.string({ description: "Who made the annotations or labels.", validate: text }),
     idempotencyKey: t.string(idempotencyKey),
   }),
 });

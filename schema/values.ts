@@ -60,6 +60,7 @@ export const IMPORT_FORMATS = [
   "debug-xai",
   "culprit",
   "annotations",
+  "labels",
 ] as const;
 export type ImportFormat = (typeof IMPORT_FORMATS)[number];
 
@@ -74,7 +75,7 @@ export interface ImportChoices {
   readonly benchmark?: string;
   /** The log's prompts are what the model read, chat template or not. */
   readonly plain?: boolean;
-  /** Who annotated. */
+  /** Who annotated, or read and labelled. */
   readonly annotator?: string;
 }
 

@@ -16,7 +16,7 @@ export const verb: Verb = {
     "items": { type: "string", value: "FILE", help: "the benchmark's file: instructions, prompts, tests" },
     "benchmark": { type: "string", value: "NAME", help: "the benchmark's name; the log's own if left out" },
     "plain": { type: "boolean", help: "the model read the log's prompts as they are, without its chat template" },
-    "annotator": { type: "string", value: "NAME", help: "who made the annotations" },
+    "annotator": { type: "string", value: "NAME", help: "who made the annotations or labels" },
   },
   run,
 };
@@ -66,6 +66,9 @@ async function run(context: VerbContext): Promise<void> {
   ).finally(() => bar.end());
   if (from === "annotations" && report.inserted > 0) {
     note("These are votes: npx culprit pairs --model NAME computes the pairs that most annotators chose\n");
+  }
+  if (from === "labels" && report.inserted > 0) {
+    note("labelAgreement in GraphQL, and npx culprit export report, compare them with the classifier\n");
   }
   if (report.undecided > 0 && from !== "gaia2" && values["items"] === undefined) {
     note("Import the file again with --items FILE, the benchmark's own, to have undecided answers checked\n");

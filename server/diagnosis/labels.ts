@@ -27,12 +27,25 @@ export const outcomeName = (outcome: Outcome): OutcomeName =>
 export const patternName = (pattern: Pattern | null): PatternName | "none" =>
   (Object.keys(PATTERNS) as PatternName[]).find((name) => PATTERNS[name] === pattern) ?? "none";
 
-const line = z.object({
+/** One line of a file of labels. */
+export const labelLine = z.object({
   key: z.string().min(1),
   outcome: z.enum(Object.keys(OUTCOMES) as [OutcomeName, ...OutcomeName[]]),
   pattern: z.enum(Object.keys(PATTERNS) as [PatternName, ...PatternName[]]).nullable(),
-  note: z.string().default(""),
+  note: z.string().max(2000).default(""),
+  /** Who says it; a file's own `--annotator` counts before it. */
+  reader: z.string().trim().min(1).max(200).optional(),
+  /** Which pair is meant, where a case has several: the contrast's text. */
+  contrast: z.string().min(1).optional(),
 });
+
+/** What a line says. Throws InputError for what contradicts itself. */
+export function labelOf({ outcome, pattern, note }: z.infer<typeof labelLine>, where: string): Omit<Label, "key"> {
+  if (outcome === "NC-IA+AG" && pattern !== null) {
+    throw new InputError("what nothing explains has no pattern", where, "write null, or give another outcome");
+  }
+  return { outcome: OUTCOMES[outcome], pattern: pattern && PATTERNS[pattern], note };
+}
 
 /** Reads the labels of one reader. Throws InputError at `name:line`. */
 export function parseLabels(text: string, name: string): Label[] {
@@ -47,12 +60,12 @@ export function parseLabels(text: string, name: string): Label[] {
     } catch {
       throw wrong("is no JSON");
     }
-    const read = line.safeParse(json);
+    const read = labelLine.safeParse(json);
     if (!read.success) throw wrong(`${read.error.issues[0]!.path.join(".")}: ${read.error.issues[0]!.message}`);
-    const { key, outcome, pattern, note } = read.data;
+    const { key } = read.data;
     if (keys.has(key)) throw wrong(`labels ${key} a second time`);
     keys.add(key);
-    return [{ key, outcome: OUTCOMES[outcome], pattern: pattern && PATTERNS[pattern], note }];
+    return [{ key, ...labelOf(read.data, `${name}:${index + 1}`) }];
   });
 }
 

@@ -2,6 +2,7 @@
 import type { ChatMessage, CheckItem, Detail } from "../../schema/values.ts";
 import type { AnswerIdentity } from "../store_answers.ts";
 import type { LoggedAnnotation } from "../annotate.ts";
+import type { Reading as Diagnosed } from "../diagnosis/labels.ts";
 import type { ImportLine, ImportModel } from "./import_model.ts";
 import type { Items } from "./items.ts";
 
@@ -51,7 +52,16 @@ export type Reading =
   /** A placed failure case with its token pair. `build` throws InputError for one that does not fit its model. */
   | { readonly kind: "case"; readonly model: string | undefined; readonly build: (model: ImportModel) => ImportLine }
   | { readonly kind: "annotation"; readonly key: string; readonly annotation: LoggedAnnotation }
+  | { readonly kind: "label"; readonly key: string; readonly label: LoggedLabel }
   | { readonly kind: "skipped"; readonly reason: SkipReason };
+
+/** What a reader says of a token pair of a case. */
+export interface LoggedLabel extends Diagnosed {
+  readonly reader: string;
+  readonly note: string;
+  /** Text of the contrast of the pair that is meant; undefined where the case has one pair. */
+  readonly contrast: string | undefined;
+}
 
 /** What is known of a file besides its records. */
 export interface FileFacts {
@@ -61,7 +71,7 @@ export interface FileFacts {
   readonly items: Items | undefined;
   /** The prompts of the log are what the model read, chat template or not. */
   readonly plain: boolean;
-  /** Who made the annotations of a file. */
+  /** Who made the annotations or labels of a file. */
   readonly annotator: string | undefined;
 }
 

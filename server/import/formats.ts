@@ -7,6 +7,7 @@ import { evalplus } from "./evalplus.ts";
 import type { Format } from "./format.ts";
 import { gaia2 } from "./gaia2.ts";
 import { ifeval } from "./ifeval.ts";
+import { labels } from "./labels.ts";
 import { lmEval } from "./lm_eval.ts";
 import { math } from "./math.ts";
 
@@ -19,4 +20,5 @@ export const FORMATS: Readonly<Record<ImportFormat, Format>> = {
   "debug-xai": debugXai,
   "culprit": culprit,
   "annotations": annotations,
+  "labels": labels,
 };

@@ -6,7 +6,7 @@ import type { CheckItem, Detail, Verdict } from "../../schema/values.ts";
 import type { LoggedAnnotation } from "../annotate.ts";
 import type { Checkers } from "../checkers/check.ts";
 import type { Answer } from "../store_answers.ts";
-import type { FileFacts, Format, LoggedAnswer, Reading, SkipReason } from "./format.ts";
+import type { FileFacts, Format, LoggedAnswer, LoggedLabel, Reading, SkipReason } from "./format.ts";
 import type { ImportLine, ImportModel } from "./import_model.ts";
 import type { FindItem } from "./known_items.ts";
 import { findUnfitText, parseText } from "./parse_record.ts";
@@ -26,6 +26,13 @@ export type Entry =
       readonly kind: "annotation";
       readonly key: string;
       readonly annotation: LoggedAnnotation;
+      /** The model of the case, where it was said. */
+      readonly model: ImportModel | undefined;
+    }
+    | {
+      readonly kind: "label";
+      readonly key: string;
+      readonly label: LoggedLabel;
       /** The model of the case, where it was said. */
       readonly model: ImportModel | undefined;
     }
@@ -95,6 +102,7 @@ async function entryOf(reading: Reading, { file, where }: TextRecord, parts: Rea
     case "skipped":
       return reading;
     case "annotation":
+    case "label":
       return { ...reading, model: await parts.modelOf(file) };
     case "case": {
       const model = await modelNamed(reading.model, file, where, parts);

@@ -1,13 +1,14 @@
 /** Stores a batch of entries in one transaction, and counts what became of them. */
 import { and, eq, inArray } from "drizzle-orm";
 import { InputError } from "../../gpu/errors.ts";
+import { labels } from "../../schema/analysis_tables.ts";
 import { failureCases, models, tokenPairs } from "../../schema/tables.ts";
 import type { ImportReport } from "../../schema/values.ts";
 import { annotate } from "../annotate.ts";
 import type { Transaction } from "../database.ts";
 import { raiseDelta } from "../place_case.ts";
 import { storeAnswers, type StoredAnswer } from "../store_answers.ts";
-import type { ImportLine, ModelFinder } from "./import_model.ts";
+import type { ImportLine, ImportModel, ModelFinder } from "./import_model.ts";
 import type { Entry } from "./read_entries.ts";
 import { countFailure, type Counting, counting, countSkipped, countVerdict } from "./report.ts";
 
@@ -15,7 +16,7 @@ import { countFailure, type Counting, counting, countSkipped, countVerdict } fro
 export interface ImportedLine {
   /** The key of case or answer; the record's place where it could not be read. */
   readonly id: string;
-  readonly kind: "failureCase" | "response" | "annotation" | "record";
+  readonly kind: "failureCase" | "response" | "annotation" | "label" | "record";
   readonly result: "inserted" | "unchanged" | "failed" | "skipped";
   /** Whether an answer passed; null when nobody could decide. */
   readonly passed?: boolean | null;
@@ -74,6 +75,8 @@ async function storeEntry(
       return await storeLine(tx, entry.line, entry.where);
     case "annotation":
       return await storeAnnotation(tx, entry, finder);
+    case "label":
+      return await storeLabel(tx, entry);
   }
 }
 
@@ -148,19 +151,84 @@ async function storeLine(tx: Transaction, line: ImportLine, where: string): Prom
   return result("inserted");
 }
 
-/** Stores a vote about the case of a key; keys are unique for a model only, so it may have to be said which. */
+/** Stores a vote about the case of a key. */
 async function storeAnnotation(
   tx: Transaction,
   { key, annotation, model, where }: Extract<Entry, { kind: "annotation" }>,
   { find }: ModelFinder,
 ): Promise<ImportedLine> {
-  const failed = (error: InputError): ImportedLine => ({
-    id: key,
-    kind: "annotation",
-    result: "failed",
-    message: error.message,
-  });
-  const found = await tx.select({ id: failureCases.id, model: models.name, modelId: failureCases.modelId })
+  try {
+    const one = await caseOf(tx, key, model, where);
+    const known = await find(one.model);
+    if (!known) throw new Error(`Model ${one.model} cannot be read`);
+    const { kind } = await annotate(tx, one.id, annotation, { ...known, where });
+    return { id: key, kind: "annotation", result: kind };
+  } catch (error) {
+    // Nothing was written: the others of the batch are stored.
+    if (error instanceof InputError) return { id: key, kind: "annotation", result: "failed", message: error.message };
+    throw error;
+  }
+}
+
+/** Stores what a reader says of the pair of a case. What the same reader said before stays as it is. */
+async function storeLabel(
+  tx: Transaction,
+  { key, label, model, where }: Extract<Entry, { kind: "label" }>,
+): Promise<ImportedLine> {
+  try {
+    const { id } = await caseOf(tx, key, model, where);
+    const tokenPairId = await pairOf(tx, id, key, label.contrast, where);
+    const said = { outcome: label.outcome, pattern: label.pattern, note: label.note === "" ? null : label.note };
+    const [added] = await tx.insert(labels).values({ tokenPairId, reader: label.reader, ...said })
+      .onConflictDoNothing({ target: [labels.tokenPairId, labels.reader] }).returning({ id: labels.id });
+    if (added) return { id: key, kind: "label", result: "inserted" };
+    const [before] = await tx.select({ outcome: labels.outcome, pattern: labels.pattern, note: labels.note })
+      .from(labels).where(and(eq(labels.tokenPairId, tokenPairId), eq(labels.reader, label.reader)));
+    if (
+      before?.outcome === said.outcome && before.pattern === said.pattern && (before.note || null) === said.note
+    ) return { id: key, kind: "label", result: "unchanged" };
+    throw new InputError(
+      `${label.reader} has labelled "${key}" otherwise`,
+      where,
+      "leave it as it was, change it on the page (labelTokenPair in GraphQL), or give the second reading its own name",
+    );
+  } catch (error) {
+    if (error instanceof InputError) return { id: key, kind: "label", result: "failed", message: error.message };
+    throw error;
+  }
+}
+
+/** The token pair that a label is about: the case's only one, or that with the contrast. */
+async function pairOf(
+  tx: Transaction,
+  failureCaseId: number,
+  key: string,
+  contrast: string | undefined,
+  where: string,
+): Promise<number> {
+  const pairs = await tx.select({ id: tokenPairs.id, contrast: tokenPairs.contrastText }).from(tokenPairs)
+    .where(eq(tokenPairs.failureCaseId, failureCaseId)).orderBy(tokenPairs.id);
+  const meant = contrast === undefined ? pairs : pairs.filter((pair) => pair.contrast.trim() === contrast.trim());
+  const [one] = meant;
+  if (one !== undefined && meant.length === 1) return one.id;
+  const contrasts = pairs.map((pair) => JSON.stringify(pair.contrast)).join(", ");
+  throw pairs.length === 0
+    ? new InputError(`"${key}" has no token pair yet`, where, "search or annotate its pair first, then import again")
+    : new InputError(
+      one === undefined ? `"${key}" has no pair with this contrast` : `"${key}" has ${meant.length} token pairs`,
+      where,
+      `say which: "contrast" is one of ${contrasts}`,
+    );
+}
+
+/** The failure case of a key; keys are unique for a model only, so it may have to be said which. */
+async function caseOf(
+  tx: Transaction,
+  key: string,
+  model: ImportModel | undefined,
+  where: string,
+): Promise<{ readonly id: number; readonly model: string }> {
+  const found = await tx.select({ id: failureCases.id, model: models.name })
     .from(failureCases).innerJoin(models, eq(models.id, failureCases.modelId))
     .where(
       and(
@@ -169,21 +237,8 @@ async function storeAnnotation(
       ),
     );
   const [one] = found;
-  if (one === undefined || found.length > 1) {
-    return failed(
-      one === undefined
-        ? new InputError(`there is no failure case "${key}"`, where, "give the key as the prompt gave it")
-        : new InputError(`"${key}" is a case of ${found.length} models`, where, "say which: --model NAME"),
-    );
-  }
-  const known = await find(one.model);
-  if (!known) throw new Error(`Model ${one.model} cannot be read`);
-  try {
-    const { kind } = await annotate(tx, one.id, annotation, { ...known, where });
-    return { id: key, kind: "annotation", result: kind };
-  } catch (error) {
-    // Nothing was written: the others of the batch are stored.
-    if (error instanceof InputError) return failed(error);
-    throw error;
-  }
+  if (one !== undefined && found.length === 1) return one;
+  throw one === undefined
+    ? new InputError(`there is no failure case "${key}"`, where, "give the key that it was stored under")
+    : new InputError(`"${key}" is a case of ${found.length} models`, where, "say which: --model NAME");
 }

@@ -32,6 +32,7 @@ const FORMATS: readonly (readonly [value: string, name: string])[] = [
   ["GAIA2", "GAIA2 / ARE traces"],
   ["DEBUG_XAI", "traces of the paper's code"],
   ["ANNOTATIONS", "answers of annotators"],
+  ["LABELS", "readers' labels"],
 ];
 
 type Values = Readonly<Record<string, string>>;
@@ -208,7 +209,9 @@ function Import({ models }: { readonly models: readonly string[] }) {
         ? <Write label="Or a path on the server" value={path ?? ""} onValue={set("path")} />
         : <button type="button" class="link small" onClick={() => setFile(undefined)}>Another file</button>}
       <Write label="Benchmark items, where the log lacks them" value={items ?? ""} onValue={set("items")} />
-      {from === "ANNOTATIONS" ? <Write label="Annotator" value={annotator ?? ""} onValue={set("annotator")} /> : null}
+      {from === "ANNOTATIONS" || from === "LABELS"
+        ? <Write label="Annotator" value={annotator ?? ""} onValue={set("annotator")} />
+        : null}
     </Starter>
   );
 }
