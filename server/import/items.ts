@@ -7,6 +7,8 @@ import type { CheckItem } from "../../schema/values.ts";
 
 /** Largest benchmark file, in bytes: it is held in memory. */
 const MAX_BYTES = 64 << 20;
+/** Largest of one that comes packed: gzip may hold a thousand times its size. */
+const MAX_UNPACKED_BYTES = 256 << 20;
 
 export interface Items {
   /** An item by its prompt, its problem, or its name (key, task_id, unique_id, id, scenario_id). */
@@ -37,7 +39,15 @@ async function readText(path: string, name: string): Promise<string> {
   if (!info?.isFile()) throw new InputError("it cannot be read as a file", name, "give the path of a benchmark's file");
   if (info.size > MAX_BYTES) throw new InputError("it is larger than 64 MiB", name, "split it");
   const bytes = await readFile(path);
-  return new TextDecoder().decode(bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes);
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return new TextDecoder().decode(bytes);
+  try {
+    return new TextDecoder().decode(gunzipSync(bytes, { maxOutputLength: MAX_UNPACKED_BYTES }));
+  } catch (error) {
+    if ((error as { readonly code?: unknown }).code === "ERR_BUFFER_TOO_LARGE") {
+      throw new InputError("it unpacks to more than 256 MiB", name, "split it");
+    }
+    throw new InputError("it is no whole gzip file", name, "pack it again");
+  }
 }
 
 function parseRows(text: string, name: string): JsonObject[] {
@@ -59,14 +69,17 @@ function parseRows(text: string, name: string): JsonObject[] {
   });
 }
 
+const isTexts = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((one) => typeof one === "string");
+
 /** What checks an answer to a benchmark's item, where the item says enough; null where it does not. */
 export function checkItemOf(row: JsonObject): CheckItem | null {
   const { prompt, problem, answer, instruction_id_list: ids, kwargs, task_id, entry_point, test, expected } = row;
-  if (typeof prompt === "string" && Array.isArray(ids) && Array.isArray(kwargs)) {
+  if (typeof prompt === "string" && isTexts(ids) && Array.isArray(kwargs)) {
     return {
       kind: "ifeval",
       prompt,
-      instruction_id_list: ids.map(String),
+      instruction_id_list: ids,
       // Data sets that are tables fill unused arguments with null.
       kwargs: kwargs.map((one) =>
         Object.fromEntries(Object.entries(isJsonObject(one) ? one : {}).filter(([, value]) => value !== null))

@@ -6,6 +6,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
+import { InputError } from "../../gpu/errors.ts";
 import { isJsonObject, type JsonObject } from "../../gpu/model/json.ts";
 import type { ChatMessage, CheckItem } from "../../schema/values.ts";
 import { canonicalHash, textHash } from "../canonical_hash.ts";
@@ -45,12 +46,17 @@ export const lmEval: Format = {
     const [outputs] = line.resps.map((one) => Array.isArray(one) ? one : [one]);
     if (outputs === undefined || requests[0] === undefined) return [{ kind: "skipped", reason: "no_answer" }];
     if (line.resps.length > 1) return [{ kind: "skipped", reason: "several_requests" }];
+    if (requests[0][0] === undefined) {
+      throw new InputError("arguments: the request has no prompt", where, "give the sample as the harness wrote it");
+    }
     return outputs.map((output, index): Reading => ({
       kind: "answer",
-      answer: answerOf(line, requests[0]!, String(output), outputs.length > 1 ? index : undefined, facts),
+      answer: answerOf(line, requests[0]!, textOf(output), outputs.length > 1 ? index : undefined, facts),
     }));
   },
 };
+
+const textOf = (value: unknown): string => typeof value === "string" ? value : JSON.stringify(value);
 
 /** The arguments of each request, [prompt, options or continuation]. */
 function requestsOf({ arguments: given }: Sample): (readonly [unknown, unknown])[] {
@@ -71,13 +77,13 @@ function answerOf(
   facts: FileFacts,
 ): LoggedAnswer {
   const { doc, doc_id, filter } = line;
-  const promptText = typeof argument === "string" ? argument : JSON.stringify(argument);
-  const named = doc["key"] ?? doc["task_id"] ?? doc["unique_id"] ?? doc_id;
-  const known = facts.items?.find(String(named)) ?? facts.items?.find(String(doc["prompt"] ?? doc["problem"] ?? ""));
+  const promptText = textOf(argument);
+  const named = textOf(doc["key"] ?? doc["task_id"] ?? doc["unique_id"] ?? doc_id);
+  const known = facts.items?.find(named) ?? facts.items?.find(textOf(doc["prompt"] ?? doc["problem"] ?? ""));
   return {
     model: undefined,
     benchmark: facts.benchmark,
-    task: String(named),
+    task: named,
     docHash: line.doc_hash ?? canonicalHash(doc),
     promptHash: line.prompt_hash ?? textHash(promptText),
     filter,

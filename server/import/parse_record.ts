@@ -39,7 +39,7 @@ export function findUnfitText(value: unknown, path = ""): string | undefined {
   if (typeof value === "string") return value.includes("\0") || !value.isWellFormed() ? path : undefined;
   if (typeof value !== "object" || value === null) return undefined;
   // Lists of ids are long and hold no text.
-  if (Array.isArray(value) && typeof value[0] === "number") return undefined;
+  if (Array.isArray(value) && value.every((part) => typeof part === "number")) return undefined;
   for (const [key, part] of Object.entries(value)) {
     const found = findUnfitText(key, path) ?? findUnfitText(part, path === "" ? key : `${path}.${key}`);
     if (found !== undefined) return found;

@@ -31,7 +31,9 @@ export function counting(report: ImportReport): Counting {
 
 export function countFailure(report: Counting, line: number, message: string): void {
   report.failedCount++;
-  if (report.failed.length < KEPT_FAILURES) report.failed.push({ line, message });
+  // What is quoted of a broken line may be what PostgreSQL does not store.
+  const stored = message.toWellFormed().replaceAll("\0", "\u2400");
+  if (report.failed.length < KEPT_FAILURES) report.failed.push({ line, message: stored });
 }
 
 export function countSkipped(report: Counting, reason: string): void {

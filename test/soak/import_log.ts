@@ -2,17 +2,14 @@
  * Imports a large log through a real server, kills the server half-way with SIGKILL, starts it again, and looks at what
  * is stored: every answer once, every failure once, and how much memory the server took.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import process from "node:process";
 import { setTimeout as wait } from "node:timers/promises";
 import { count, countDistinct, eq, sql } from "drizzle-orm";
 import { failureCases, jobs, responses } from "../../schema/tables.ts";
 import { addModel } from "../../server/add_model.ts";
 import { migrateDatabase, openDatabase } from "../../server/database.ts";
-import { SERVER_FLAGS } from "../../server/deno_binary.mjs";
 import { ROOT } from "../../server/settings.ts";
+import { memoryOf, type Running, startProcess } from "./processes.ts";
 import { type SampleLog, writeSampleLog } from "./sample_log.ts";
 
 const SOURCE = join(
@@ -25,7 +22,14 @@ const SOURCE = join(
 );
 const MODEL = join(ROOT, "models", "demo-1m");
 
-const VERB = ["serve", "--no-worker", "--json"];
+/** The server, which imports itself; it needs no worker. */
+const startServer = (databaseUrl: string, folder: string): Promise<Running> =>
+  startProcess(["serve", "--no-worker"], {
+    PORT: "0",
+    DATABASE_URL: databaseUrl,
+    CULPRIT_HOME: join(folder, "home"),
+    CULPRIT_MODELS: folder,
+  });
 
 export interface ImportOutcome {
   readonly log: SampleLog;
@@ -53,20 +57,20 @@ export async function importLargeLog(databaseUrl: string, folder: string, bytes:
   const connection = openDatabase(databaseUrl);
   const { db } = connection;
   const started = performance.now();
-  let server: Server | undefined;
+  let server: Running | undefined;
   try {
     await addModel(db, MODEL, undefined);
     server = await startServer(databaseUrl, folder);
     await askForImport(server.address, path);
     const half = await untilDone(db, (done, total) => total > 0 && done >= total / 2);
-    const before = await peakOf(server);
+    const before = await memoryOf(server.pid, "VmHWM");
     server.child.kill("SIGKILL");
     await server.ended;
     const [killed] = await db.select({ done: jobs.done, total: jobs.total }).from(jobs);
 
     server = await startServer(databaseUrl, folder);
     await untilDone(db, () => false);
-    const after = await peakOf(server);
+    const after = await memoryOf(server.pid, "VmHWM");
     const [job] = await db.select().from(jobs);
     return {
       log,
@@ -107,45 +111,6 @@ async function storedRows(db: Db): Promise<ImportOutcome["stored"]> {
   return { ...all!, ...cases!, ...linked! };
 }
 
-interface Server {
-  readonly child: ChildProcess;
-  readonly address: string;
-  readonly ended: Promise<void>;
-}
-
-/** The server's own process, so that a kill reaches it and its memory can be read. */
-async function startServer(databaseUrl: string, folder: string): Promise<Server> {
-  const child = spawn(
-    Deno.execPath(),
-    [
-      ...["run", "-A", "--quiet", ...SERVER_FLAGS, "--config", join(ROOT, "deno.json")],
-      join(ROOT, "server", "cli.ts"),
-      ...VERB,
-    ],
-    {
-      env: {
-        ...process.env,
-        PORT: "0",
-        DATABASE_URL: databaseUrl,
-        CULPRIT_HOME: join(folder, "home"),
-        CULPRIT_MODELS: folder,
-      },
-      stdio: ["ignore", "pipe", "inherit"],
-    },
-  );
-  const ended = new Promise<void>((done) => child.on("exit", () => done()));
-  const address = await new Promise<string>((done, fail) => {
-    let out = "";
-    child.stdout!.on("data", (chunk: Uint8Array) => {
-      out += new TextDecoder().decode(chunk);
-      const line = /^\{.*"listening".*\}$/m.exec(out);
-      if (line) done((JSON.parse(line[0]) as { address: string }).address.replace("localhost", "127.0.0.1"));
-    });
-    ended.then(() => fail(new Error("The server ended before it listened")));
-  });
-  return { child, address, ended };
-}
-
 async function askForImport(address: string, path: string): Promise<void> {
   const query = `mutation ($path: String!) {
     importFailureCases(input: { path: $path, from: LM_EVAL, model: "demo-1m" }) {
@@ -159,12 +124,6 @@ async function askForImport(address: string, path: string): Promise<void> {
   });
   const answer = await response.text();
   if (!answer.includes('"Job"')) throw new Error(`The import was refused: ${answer}`);
-}
-
-/** The largest resident memory that a process ever had, in bytes. */
-async function peakOf({ child }: Server): Promise<number> {
-  const status = await readFile(`/proc/${child.pid}/status`, "utf8");
-  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? NaN) * 1024;
 }
 
 /** What does not hold of an outcome; empty when all does. */
