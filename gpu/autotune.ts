@@ -78,8 +78,8 @@ async function fastest(device: Device, product: WeightProduct): Promise<Tile> {
       }
     }
   } finally {
-    device.free(a);
-    device.free(c);
+    device.destroy(a);
+    device.destroy(c);
   }
   const [first, ...others] = tiles as [Tile, ...Tile[]];
   const time = (tile: Tile) => best.get(tile) as number;

@@ -199,7 +199,7 @@ async function pullSeeds(
         const index = below.indexOf(at);
         const nodes = pass.nodes[at] as GPUBuffer;
         if (index >= 0) rowDot(device, rows, config.hidden, nodes, gradient, relevance, index * size, pack.length);
-        await device.flush();
+        await device.advance();
       }
       const values = new Float32Array(await device.read(relevance, 0, size * 4 * below.length));
       pack.forEach((seed, target) => edges.push(toEdges(seed, below, values, target * rows, size)));

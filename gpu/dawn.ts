@@ -61,6 +61,8 @@ export interface MatrixUnit {
 }
 
 interface Pipeline {
+  /** Begins the keys of its bind groups. */
+  readonly id: number;
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
 }
@@ -79,8 +81,10 @@ export interface Device {
   allocatedBytes(): number;
   /** A zeroed storage buffer. Throws when the adapter has no room for it. */
   allocate(bytes: number, label: string): GPUBuffer;
-  /** Frees a buffer. Work recorded so far is submitted before, since it may use the buffer. */
+  /** Ends a buffer's use. Small ones may be kept for an `allocate` of the same size to come. */
   free(buffer: GPUBuffer): void;
+  /** Frees a buffer and gives its memory back at once. Work recorded so far, which may use it, is submitted before. */
+  destroy(buffer: GPUBuffer): void;
   /** Writes host bytes (a multiple of 4) at a byte offset; ordered with recorded work submitted later. */
   write(buffer: GPUBuffer, offset: number, data: Uint32Array | Float32Array | Uint8Array): void;
   /** Appends a kernel run to the work recorded so far. */
@@ -91,10 +95,21 @@ export interface Device {
   clear(buffer: GPUBuffer): void;
   /** Submits what was recorded and waits until it is done. Throws on validation errors and device loss. */
   flush(): Promise<void>;
+  /**
+   * Submits what was recorded and waits until the submission before it is done: the device always has work, and at most
+   * two submissions wait. Throws as `flush` does, of what is known by then.
+   */
+  advance(): Promise<void>;
   /** Submits what was recorded and reads bytes back. */
   read(buffer: GPUBuffer, offset: number, bytes: number): Promise<ArrayBuffer>;
   close(): void;
 }
+
+/** Buffers up to this size are kept for reuse when they are freed, this many bytes in all. */
+const KEPT_BUFFER_BYTES = 16 * 2 ** 20;
+const KEPT_BYTES = 256 * 2 ** 20;
+/** Bind groups kept: a pass of 36 blocks has about 1,500. */
+const KEPT_BIND_GROUPS = 8192;
 
 /** WebGPU's limit on workgroups in one dimension of a dispatch. */
 export const MAX_WORKGROUPS = 65_535;
@@ -175,18 +190,23 @@ async function requestBundled(): Promise<GPUAdapter | null> {
   const before = Deno.env.get("VK_DRIVER_FILES");
   Deno.env.set("VK_DRIVER_FILES", join(folder, "vk_swiftshader_icd.json"));
   try {
-    return await requestFrom([]);
+    return await requestFrom();
   } finally {
     if (before === undefined) Deno.env.delete("VK_DRIVER_FILES");
     else Deno.env.set("VK_DRIVER_FILES", before);
   }
 }
 
-async function requestFrom(flags: string[]): Promise<GPUAdapter | null> {
+/** The adapter of this name, or the one that Dawn takes to be the fastest. */
+async function requestFrom(name?: string): Promise<GPUAdapter | null> {
   let found: Promise<GPUAdapter | null>;
   const restore = silenceStandardError();
+  const toggles = dawnToggles();
   try {
-    const gpu = create(flags);
+    const gpu = create([
+      ...name === undefined ? [] : [`adapter=${name}`],
+      ...toggles.length === 0 ? [] : [`enable-dawn-features=${toggles.join(",")}`],
+    ]);
     instances.push(gpu);
     found = gpu.requestAdapter({ powerPreference: "high-performance" });
   } finally {
@@ -247,13 +267,13 @@ async function findAdapter(wanted: string | undefined): Promise<{ adapter: GPUAd
   };
   if (wanted === "bundled") return await bundled();
   const named = wanted !== undefined && wanted !== "hardware" && wanted !== "system";
-  const system = await requestFrom([...named ? [`adapter=${wanted}`] : [], ...wantsMatrixUnit() ? MATRIX_TOGGLES : []]);
+  const system = await requestFrom(named ? wanted : undefined);
   const kind = system && !isSoftware(system) ? "hardware" : "system";
   if (system) {
     if (named || wanted === undefined || wanted === kind) return { adapter: system, kind };
     if (wanted === "system") {
       for (const name of ["llvmpipe", "SwiftShader"]) {
-        const software = await requestFrom([`adapter=${name}`]);
+        const software = await requestFrom(name);
         if (software) return { adapter: software, kind: "system" };
       }
     }
@@ -272,8 +292,17 @@ async function findAdapter(wanted: string | undefined): Promise<{ adapter: GPUAd
 
 const MATRIX_FEATURES = ["chromium-experimental-subgroup-matrix", "shader-f16"] as GPUFeatureName[];
 /** Subgroup matrices are behind the first; Dawn hides f16 on NVIDIA's Vulkan without the second. */
-const MATRIX_TOGGLES = ["enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia"];
+const MATRIX_TOGGLES = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia"];
 const wantsMatrixUnit = () => Deno.env.get("CULPRIT_MATRIX") === "on";
+
+/**
+ * Dawn writes a clamp around each index of a buffer. Our kernels read and write only what is theirs, so they run without;
+ * the tests run with it (CULPRIT_ROBUST=on) and without.
+ */
+const dawnToggles = () => [
+  ...Deno.env.get("CULPRIT_ROBUST") === "on" ? [] : ["disable_robustness"],
+  ...wantsMatrixUnit() ? MATRIX_TOGGLES : [],
+];
 
 interface MatrixConfig {
   readonly componentType: string;
@@ -324,14 +353,48 @@ export async function openDevice(wanted: string | undefined = Deno.env.get("CULP
   return { ...wrapped, matrixUnit: { M, N, K, largest: wrapped.allocate(16, "largest element"), state: "unchecked" } };
 }
 
+/** Freed buffers by size, to be used again. */
+class KeptBuffers {
+  readonly #bySize = new Map<number, { readonly buffer: GPUBuffer; readonly id: number }[]>();
+  bytes = 0;
+
+  put(buffer: GPUBuffer, size: number, id: number): void {
+    const alike = this.#bySize.get(size) ?? [];
+    this.#bySize.set(size, alike);
+    // The oldest comes first out again: a pass that asks as the last one did gets the same buffers in the same places.
+    const place = alike.findLastIndex((other) => other.id > id);
+    alike.splice(place + 1, 0, { buffer, id });
+    this.bytes += size;
+  }
+
+  take(size: number): GPUBuffer | undefined {
+    const alike = this.#bySize.get(size);
+    const found = alike?.pop();
+    if (alike?.length === 0) this.#bySize.delete(size);
+    if (found) this.bytes -= size;
+    return found?.buffer;
+  }
+
+  /** Only where `bytes` is above 0. */
+  takeLargest(): GPUBuffer {
+    return this.take(Math.max(...this.#bySize.keys())) as GPUBuffer;
+  }
+}
+
 function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
   const { STORAGE, COPY_SRC, COPY_DST, MAP_READ, UNIFORM } = GPUBufferUsage;
   const pipelines = new Map<string, Pipeline>();
   const uniforms = new Map<string, GPUBuffer>();
   const live = new Map<GPUBuffer, number>();
   let liveBytes = 0;
+  let mostLiveBytes = 0;
+  const kept = new KeptBuffers();
+  const bindGroups = new Map<string, GPUBindGroup>();
+  const ids = new WeakMap<GPUBuffer, number>();
+  let lastId = 0;
   let encoder: GPUCommandEncoder | undefined;
   let pass: GPUComputePassEncoder | undefined;
+  let submitted: Promise<undefined> | undefined;
   let failure: string | undefined;
   let lostReason: string | undefined;
 
@@ -373,10 +436,43 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
         layout: "auto",
         compute: { module, entryPoint: "main" },
       });
-      found = { pipeline, layout: pipeline.getBindGroupLayout(0) };
+      found = { id: pipelines.size, pipeline, layout: pipeline.getBindGroupLayout(0) };
       pipelines.set(key, found);
     }
     return found;
+  }
+
+  function idOf(buffer: GPUBuffer): number {
+    let id = ids.get(buffer);
+    if (id === undefined) ids.set(buffer, id = ++lastId);
+    return id;
+  }
+
+  /** Making one costs more than all else of a dispatch, and a pass over the same buffers needs the same ones again. */
+  function bindGroupFor({ id, layout }: Pipeline, buffers: readonly GPUBuffer[]): GPUBindGroup {
+    const key = `${id} ${buffers.map(idOf).join(" ")}`;
+    let group = bindGroups.get(key);
+    if (!group) {
+      if (bindGroups.size >= KEPT_BIND_GROUPS) bindGroups.clear();
+      group = device.createBindGroup({
+        layout,
+        entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
+      });
+      bindGroups.set(key, group);
+    }
+    return group;
+  }
+
+  /** Frees kept buffers until `bytes` more stay within what was once in use together, so that keeping costs no peak. */
+  function makeRoom(bytes: number): void {
+    while (kept.bytes > 0 && liveBytes + kept.bytes + bytes > mostLiveBytes) drop(kept.takeLargest());
+  }
+
+  /** Destroys a buffer. A bind group would keep it alive. */
+  function drop(buffer: GPUBuffer): void {
+    submit();
+    bindGroups.clear();
+    buffer.destroy();
   }
 
   function uniformFor(params: readonly number[]): GPUBuffer {
@@ -410,19 +506,35 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
           "use a shorter prompt, a smaller model or another adapter",
         );
       }
-      const buffer = device.createBuffer({ label, size, usage: STORAGE | COPY_SRC | COPY_DST });
+      const again = kept.take(size);
+      if (again) {
+        endPass();
+        commands().clearBuffer(again);
+      } else makeRoom(size);
+      const buffer = again ?? device.createBuffer({ label, size, usage: STORAGE | COPY_SRC | COPY_DST });
+      idOf(buffer);
       live.set(buffer, size);
       liveBytes += size;
+      mostLiveBytes = Math.max(mostLiveBytes, liveBytes);
       return buffer;
     },
     free(buffer) {
       const size = live.get(buffer);
       if (size === undefined) return;
-      // Another model of this device may have work recorded: it is done, not dropped.
-      submit();
       live.delete(buffer);
       liveBytes -= size;
-      buffer.destroy();
+      if (size <= KEPT_BUFFER_BYTES && kept.bytes + size <= KEPT_BYTES) kept.put(buffer, size, idOf(buffer));
+      else drop(buffer);
+    },
+    destroy(buffer) {
+      const size = live.get(buffer);
+      if (size === undefined) return;
+      live.delete(buffer);
+      liveBytes -= size;
+      // What comes next is another model: nothing is kept for it, and its peak is its own.
+      while (kept.bytes > 0) drop(kept.takeLargest());
+      mostLiveBytes = liveBytes;
+      drop(buffer);
     },
     write(buffer, offset, data) {
       submit();
@@ -433,19 +545,10 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
         throw new Error(`${kernel}: ${workgroups.join(" x ")} workgroups, at most ${MAX_WORKGROUPS} a dimension`);
       }
       if (workgroups.includes(0)) return;
-      const { pipeline, layout } = pipelineFor(kernel, constants);
+      const compiled = pipelineFor(kernel, constants);
       pass ??= commands().beginComputePass();
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(
-        0,
-        device.createBindGroup({
-          layout,
-          entries: [
-            { binding: 0, resource: { buffer: uniformFor(params) } },
-            ...bindings.map((buffer, index) => ({ binding: index + 1, resource: { buffer } })),
-          ],
-        }),
-      );
+      pass.setPipeline(compiled.pipeline);
+      pass.setBindGroup(0, bindGroupFor(compiled, [uniformFor(params), ...bindings]));
       pass.dispatchWorkgroups(...workgroups);
     },
     copy(from, fromOffset, to, toOffset, bytes) {
@@ -460,7 +563,18 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
       submit();
       // Writes that no submission follows would keep their buffers alive, destroyed or not.
       device.queue.submit([]);
+      submitted = undefined;
       await wait(device.queue.onSubmittedWorkDone());
+      check();
+    },
+    async advance() {
+      submit();
+      device.queue.submit([]);
+      const before = submitted;
+      submitted = device.queue.onSubmittedWorkDone();
+      // Nobody may ever ask for this one again; a lost device says so by `check`.
+      submitted.catch(() => {});
+      if (before) await wait(before);
       check();
     },
     async read(buffer, offset, bytes) {
@@ -484,6 +598,7 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
     close() {
       for (const buffer of live.keys()) buffer.destroy();
       live.clear();
+      while (kept.bytes > 0) drop(kept.takeLargest());
       device.destroy();
     },
   };

@@ -74,7 +74,7 @@ async function largestError(device: Device): Promise<number> {
           worst = Math.max(worst, error);
         }
       } finally {
-        buffers.forEach((buffer) => device.free(buffer));
+        buffers.forEach((buffer) => device.destroy(buffer));
       }
     }
   }

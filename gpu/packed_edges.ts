@@ -97,7 +97,7 @@ async function pullPack(
         const width = (config.heads + 2 * config.keyValueHeads) * config.headDimension;
         rowDot(device, rows, width, state.queryKeyValue, space.queryKeyValue, relevance[1], 0, count);
       }
-      await device.flush();
+      await device.advance();
     }
     rowDot(device, rows, config.hidden, pass.nodes[source] as GPUBuffer, pulled, relevance[0], 0, count);
     const around = new Float32Array(await device.read(relevance[0], 0, count * rows * 4));

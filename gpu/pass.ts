@@ -194,7 +194,7 @@ export function pacer(device: Device, config: ModelConfig, rows: number, { signa
     sinceFlush += operations;
     if (sinceFlush < FLUSH_OPERATIONS && done < layers) return;
     sinceFlush = 0;
-    await device.flush();
+    await device.advance();
     onProgress?.({ phase, done, total: layers });
   };
 }

@@ -52,6 +52,10 @@ export function countingDevice(device: Device, bytesBefore = 0): CountingDevice 
       bytes -= live.get(buffer) ?? 0;
       live.delete(buffer);
     },
+    destroy(buffer) {
+      bytes -= live.get(buffer) ?? 0;
+      live.delete(buffer);
+    },
     write(_, __, data) {
       // The array itself, and the driver's copy of it until the device is waited for.
       written += data.byteLength;
@@ -64,6 +68,7 @@ export function countingDevice(device: Device, bytesBefore = 0): CountingDevice 
       written = 0;
       return Promise.resolve();
     },
+    advance: () => Promise.resolve(),
     read(_, __, size) {
       // The mapped buffer and the copy that the caller gets.
       stage(2 * size);

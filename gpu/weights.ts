@@ -100,7 +100,7 @@ async function makeWeights(
   try {
     return await readWeights(device, model, options, allocate, filled);
   } catch (error) {
-    owned.forEach((buffer) => device.free(buffer));
+    owned.forEach((buffer) => device.destroy(buffer));
     throw error;
   }
 }
@@ -295,9 +295,9 @@ export function freeWeights(device: Device, weights: Weights): void {
     gateUp,
     down,
   ]);
-  for (const { shards } of [...matrices, weights.unembedding]) shards.forEach(({ buffer }) => device.free(buffer));
+  for (const { shards } of [...matrices, weights.unembedding]) shards.forEach(({ buffer }) => device.destroy(buffer));
   for (const { attentionNorm, headNorms, mlpNorm } of weights.blocks) {
-    [attentionNorm, headNorms, mlpNorm].forEach((buffer) => device.free(buffer));
+    [attentionNorm, headNorms, mlpNorm].forEach((buffer) => device.destroy(buffer));
   }
-  device.free(weights.finalNorm);
+  device.destroy(weights.finalNorm);
 }
