@@ -1,4 +1,5 @@
 /** What is worked out from attributions: graphs, diagnoses, labels, masking experiments, studies and exports. */
+import { sql } from "drizzle-orm";
 import {
   boolean,
   bytea,
@@ -8,6 +9,8 @@ import {
   integer,
   jsonb,
   pgEnum,
+  primaryKey,
+  smallint,
   snakeCase,
   text,
   unique,
@@ -120,6 +123,48 @@ export const maskingExperiments = snakeCase.table("masking_experiments", {
   foreignKey({ name: "masking_experiments_model", columns: [table.modelId], foreignColumns: [models.id] }),
   index("masking_experiments_created").on(table.createdAt, table.id),
 ]);
+
+/**
+ * How many attributions have a key token: of all rules and of each, by the token alone and with one value of what else
+ * is counted by (attribution_token_counts.ts). Kept by triggers on attributions; nobody else writes here.
+ */
+export const attributionTokenCounts = snakeCase.table("attribution_token_counts", {
+  /** `all`, or a rule. */
+  scope: text().notNull(),
+  /** An attribution group, or `token` for none. */
+  dimension: text().notNull(),
+  /** The group's value as it is computed, not as it is shown; empty for none. */
+  value: text().notNull(),
+  token: text().notNull(),
+  attributions: integer().notNull(),
+}, (table) => [
+  primaryKey({ columns: [table.scope, table.dimension, table.value, table.token] }),
+  index("attribution_token_counts_largest").on(
+    table.scope,
+    table.dimension,
+    table.attributions.desc().nullsFirst(),
+    table.token,
+    table.value,
+  ),
+  // Counts that a fold brought down to nothing, for it to delete.
+  index("attribution_token_counts_none").on(table.attributions).where(sql`attributions = 0`),
+]);
+
+/** What changed since the counts above were last brought up to date: an attribution came (1) or went (-1). */
+export const attributionTokenChanges = snakeCase.table("attribution_token_changes", {
+  sign: smallint().notNull(),
+  tokens: text().array().notNull(),
+  rule: ruleEnum().notNull(),
+  benchmark: text().notNull(),
+  modelId: integer().notNull(),
+  outcome: outcomeEnum(),
+  pattern: patternEnum(),
+  logitDifference: doublePrecision().notNull(),
+  instructionSum: doublePrecision(),
+  querySum: doublePrecision(),
+  answerSum: doublePrecision(),
+  specialSum: doublePrecision(),
+});
 
 export const seriesKindEnum = pgEnum("series_kind", ["scaling", "training"]);
 

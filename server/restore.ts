@@ -34,7 +34,11 @@ export async function restoreBackup(
   try {
     await refuseUsed(connection.sql, settings);
     await migrateAs(database.url, header, name);
-    const { end, tasks } = await connection.sql.begin((sql) => readTables(sql, lines, name));
+    const { end, tasks } = await connection.sql.begin(async (sql) => {
+      // Counts that triggers keep come with the backup.
+      await sql`select set_config('culprit.restoring', 'on', true)`;
+      return await readTables(sql, lines, name);
+    });
     await migrateDatabase(database.url);
     await queueTasks(database.url, tasks);
     return end;

@@ -57,7 +57,7 @@ export async function fillAttributions({ sql }: Connection, count: number): Prom
   // What autovacuum does by itself some time after many rows were stored: counts can read the index alone. Rows that
   // a statement from before could still see are left for later, so it may take more than one round.
   for (let round = 0; round < 100; round++) {
-    for (const table of ["attributions", "failure_cases", "token_pairs", "models"]) {
+    for (const table of ["attributions", "attribution_token_counts", "failure_cases", "token_pairs", "models"]) {
       await sql`vacuum (analyze) ${sql(table)}`;
     }
     const [table] = await sql<{ done: boolean }[]>`
