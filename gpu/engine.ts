@@ -358,6 +358,8 @@ export interface Engine {
   readonly lost: Promise<string>;
   /** Device memory of the buffers that are allocated now, in bytes. */
   gpuBytes(): number;
+  /** Device memory that its buffers may take in all, in bytes; null where nobody tells. */
+  memoryBytes(): number | null;
   /** Loads a Hugging Face style model directory. Throws InputError when a file is missing, broken or not supported. */
   loadModel(directory: string, options?: RunOptions): Promise<LoadedModel>;
   /**

@@ -15,3 +15,16 @@ export class InputError extends Error {
     super(`${where}: ${what}; ${mend}`);
   }
 }
+
+/** A run that the memory which is free cannot take. */
+export class MemoryError extends InputError {
+  constructor(
+    what: string,
+    where: string,
+    mend: string,
+    /** Device memory that the run and its model's weights take alone, in bytes. */
+    readonly bytes: number,
+  ) {
+    super(what, where, mend);
+  }
+}

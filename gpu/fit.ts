@@ -1,7 +1,7 @@
 /** Whether a run fits the adapter and the memory that is free; what does not is refused before it runs. */
 import type { Device } from "./dawn.ts";
 import type { AdapterInfo, PlannedRun } from "./engine.ts";
-import { InputError } from "./errors.ts";
+import { InputError, MemoryError } from "./errors.ts";
 import { describeBytes, freeDeviceBytes, freeHostBytes, memorySetting } from "./memory.ts";
 import type { Runner } from "./pass.ts";
 import { type MemoryUse, rehearse, type RehearsedModel } from "./rehearsal.ts";
@@ -82,5 +82,8 @@ export async function fitRunner(
   const rehearsed = { on: device, model, tiles, passBytes: free, loaded: { weights, bytes } };
   const fitting = await fitStates(rehearsed, run, { keepBytes, bytesBefore: bytes, free });
   if (fitting.wrong === null) return { ...runner, keepBytes: fitting.keepBytes, passBytes: free };
-  throw new InputError(fitting.wrong, "input", "shorten it, use a smaller model or an adapter with more memory");
+  const mend = "shorten it, use a smaller model or an adapter with more memory";
+  if (fitting.use.largest.bytes > device.info.bindingBytes) throw new InputError(fitting.wrong, "input", mend);
+  const weightBytes = [...model.tensors.values()].reduce((sum, { info }) => sum + info.bytes, 0);
+  throw new MemoryError(fitting.wrong, "input", mend, fitting.use.stagedBytes - bytes + weightBytes);
 }

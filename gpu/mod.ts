@@ -1,12 +1,13 @@
 /** The engine's front door. */
 import { openDevice } from "./dawn.ts";
 import type { Engine } from "./engine.ts";
+import { freeBytesFor } from "./fit.ts";
 import { loadModel } from "./loaded_model.ts";
 import { planRun } from "./plan.ts";
 
 export type * from "./engine.ts";
 export { RULES } from "./engine.ts";
-export { InputError } from "./errors.ts";
+export { InputError, MemoryError } from "./errors.ts";
 
 /**
  * Opens the best adapter, or the one that `adapter` names (default: the environment's CULPRIT_ADAPTER).
@@ -18,6 +19,10 @@ export async function openEngine(options: { readonly adapter?: string } = {}): P
     adapter: device.info,
     lost: device.lost,
     gpuBytes: () => device.allocatedBytes(),
+    memoryBytes: () => {
+      const free = freeBytesFor(device);
+      return free === undefined ? null : free + device.allocatedBytes();
+    },
     loadModel: (directory, loadOptions) => loadModel(device, directory, loadOptions),
     plan: (directory, run) => planRun(device, directory, run),
     close: () => device.close(),

@@ -2,8 +2,9 @@
 import { defineRelations } from "drizzle-orm";
 import * as analysisTables from "./analysis_tables.ts";
 import * as coreTables from "./tables.ts";
+import * as workerTables from "./worker_tables.ts";
 
-const tables = { ...coreTables, ...analysisTables };
+const tables = { ...coreTables, ...analysisTables, ...workerTables };
 
 export const relations = defineRelations(tables, (r) => ({
   failureCases: {

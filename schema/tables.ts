@@ -311,6 +311,8 @@ export const jobs = snakeCase.table("jobs", {
   kind: jobKindEnum().notNull(),
   status: jobStatusEnum().notNull().default("queued"),
   idempotencyKey: text().unique(),
+  /** Who asked for it: `local`, or scope and beginning of the token's hash. Workers take turns between owners. */
+  owner: text().notNull().default("local"),
   input: jsonb().$type<JobInput>().notNull(),
   done: integer().notNull().default(0),
   total: integer().notNull().default(0),

@@ -1,6 +1,5 @@
 /** Performs one task of a job on token pairs: what the job's input says, for one pair on one model. */
 import { eq } from "drizzle-orm";
-import type { PgBoss } from "pg-boss";
 import type { LoadedModel, RunOptions } from "../gpu/engine.ts";
 import { InputError } from "../gpu/errors.ts";
 import { loadTokenizer, type Tokenizer } from "../gpu/model/tokenizer.ts";
@@ -13,15 +12,12 @@ import { computeDiagnosis } from "./compute_diagnosis.ts";
 import { computeGraph } from "./compute_graph.ts";
 import { computeMasking } from "./compute_masking.ts";
 import { computePreferences } from "./compute_preferences.ts";
-import { failTask, finishTask, lockJob, startJob } from "./jobs.ts";
-import type { ModelCache } from "./model_cache.ts";
+import { type AttributeParts, located, settleRefused, withRoom } from "./attribute_task.ts";
+import { finishTask, lockJob, startJob } from "./jobs.ts";
 import { loadPair, progressReporter } from "./pair_task.ts";
 import { inside, type PairTask } from "./queue.ts";
 
-export interface AnalyseParts {
-  readonly connection: Connection;
-  readonly boss: PgBoss;
-  readonly cache: ModelCache;
+export interface AnalyseParts extends AttributeParts {
   readonly checkers: Checkers;
 }
 
@@ -63,28 +59,29 @@ export async function performAnalyse(parts: AnalyseParts, attempt: Attempt<PairT
   const { db } = connection;
   const { task } = attempt;
   const [job] = await db.select({ input: jobs.input }).from(jobs).where(eq(jobs.id, task.jobId));
-  if (job === undefined || !(await startJob(db, task.jobId))) return void await boss.complete("analyse", attempt);
+  if (job === undefined || !(await startJob(db, task.jobId))) return void await boss.complete(attempt.queue, attempt);
 
   const rows = await loadPair(db, task);
   const ended = new AbortController();
   const signal = AbortSignal.any([attempt.signal, ended.signal]);
   const onProgress = progressReporter(db, task, rows.failureCase.key, ended);
   const options = { signal, onProgress };
+  const lease = cache.lease();
   try {
-    const model = () => cache.get(rows.model, options);
-    const tokenizer = () => loadTokenizer(rows.model.directory);
-    const store = await compute(
-      { connection, task, rows, model, tokenizer, checkers, options },
-      job.input as AnalysisInput,
-    );
+    const here = located(parts, rows.model);
+    const model = () => lease.get(here, options);
+    const tokenizer = () => loadTokenizer(here.directory);
+    const analysis = { connection, task, rows, model, tokenizer, checkers, options };
+    const store = await withRoom(cache, () => compute(analysis, job.input as AnalysisInput));
     await db.transaction(async (tx) => {
       if (await lockJob(tx, task.jobId) === "running") await finishTask(tx, task, await store(tx));
-      await boss.complete("analyse", attempt, null, inside(tx));
+      await boss.complete(attempt.queue, attempt, null, inside(tx));
     });
   } catch (error) {
-    if (ended.signal.aborted) return void await boss.complete("analyse", attempt);
+    if (ended.signal.aborted) return void await boss.complete(attempt.queue, attempt);
     if (!(error instanceof InputError)) throw error;
-    await failTask(db, task, error.message);
-    await boss.complete("analyse", attempt);
+    await settleRefused(db, boss, "analyse", attempt, rows.model.hash, error);
+  } finally {
+    lease.release();
   }
 }

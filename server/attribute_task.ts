@@ -1,14 +1,17 @@
-/** Computes one attribution as a task of the queue. */
+/** Computes attributions as tasks of the queue: those of one model that were taken together, of whatever jobs, in one pass. */
 import { and, eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
-import { InputError } from "../gpu/errors.ts";
+import type { AttributionResult } from "../gpu/engine.ts";
+import { InputError, MemoryError } from "../gpu/errors.ts";
 import type { Database } from "../schema/context.ts";
 import { attributions } from "../schema/tables.ts";
 import { attributionRow } from "./attribution_row.ts";
 import type { Attempt } from "./consumer.ts";
 import type { Connection, Transaction } from "./database.ts";
+import type { HeldModels } from "./held_models.ts";
 import { failTask, finishTask, lockJob, startJob } from "./jobs.ts";
-import type { ModelCache } from "./model_cache.ts";
+import type { ModelCache, StoredModel } from "./model_cache.ts";
+import { moveTask } from "./move_task.ts";
 import { loadPair, progressReporter } from "./pair_task.ts";
 import { type AttributeTask, inside } from "./queue.ts";
 
@@ -16,55 +19,177 @@ export interface AttributeParts {
   readonly connection: Connection;
   readonly boss: PgBoss;
   readonly cache: ModelCache;
+  /** Where models lie on this machine; where the database says when left out. */
+  readonly held?: Pick<HeldModels, "locate">;
+}
+
+type Taken = Attempt<AttributeTask>;
+
+/** A task that is to be computed. */
+interface Work {
+  readonly attempt: Taken;
+  readonly rows: Awaited<ReturnType<typeof loadPair>>;
+  /** Aborted when its job has ended. */
+  readonly ended: AbortController;
 }
 
 /**
- * Computes the task's attribution and stores it together with the task's completion. A task whose job has ended, or
- * whose attribution somebody else stored, is completed without computing. Throws what is worth another attempt.
+ * Computes what the tasks ask for and stores each result together with its task's completion. A task whose job has
+ * ended, or whose attribution somebody else stored, is completed without computing. Bad input of one task fails that task
+ * only. Throws what is worth another attempt.
  */
-export async function performAttribute(parts: AttributeParts, attempt: Attempt<AttributeTask>): Promise<void> {
-  const { connection: { db }, boss, cache } = parts;
-  const { task } = attempt;
-  if (!(await startJob(db, task.jobId))) return void await boss.complete("attribute", attempt);
-  const stored = await storedAttribution(db, task);
-  if (stored !== undefined) return await finish(parts, attempt, () => Promise.resolve(stored));
+export async function performAttributes(parts: AttributeParts, attempts: readonly Taken[]): Promise<void> {
+  const works: Work[] = [];
+  for (const attempt of attempts) {
+    const rows = await prepare(parts, attempt);
+    if (rows) works.push({ attempt, rows, ended: new AbortController() });
+  }
+  // Two names may have one model's weights.
+  const byModel = Map.groupBy(works, ({ rows }) => rows.model.hash);
+  for (const pack of byModel.values()) await compute(parts, pack);
+}
 
-  const { model, failureCase, pair } = await loadPair(db, task);
-  const ended = new AbortController();
-  const signal = AbortSignal.any([attempt.signal, ended.signal]);
-  const onProgress = progressReporter(db, task, failureCase.key, ended);
+/** One task alone. */
+export const performAttribute = (parts: AttributeParts, attempt: Taken): Promise<void> =>
+  performAttributes(parts, [attempt]);
+
+/** The rows of a task that is to be computed; undefined when it is completed already. */
+async function prepare(parts: AttributeParts, attempt: Taken): Promise<Work["rows"] | undefined> {
+  const { connection: { db }, boss } = parts;
+  const { task } = attempt;
+  if (!(await startJob(db, task.jobId))) {
+    await boss.complete(attempt.queue, attempt);
+    return undefined;
+  }
+  const stored = await storedAttribution(db, task);
+  if (stored === undefined) return await loadPair(db, task);
+  await finish(parts, attempt, () => Promise.resolve(stored));
+  return undefined;
+}
+
+/** Attributes a pack in one pass; where that is refused, each alone. */
+async function compute(parts: AttributeParts, pack: readonly Work[]): Promise<void> {
+  const { connection: { db }, cache } = parts;
+  const [{ rows: { model } }] = pack as [Work];
+  const signal = whenAll(pack.map(({ attempt, ended }) => AbortSignal.any([attempt.signal, ended.signal])));
+  const reporters = reportersOf(db, pack);
+  const options = {
+    signal,
+    onProgress: (progress: Parameters<typeof reporters[0]>[0]) => reporters.forEach((tell) => tell(progress)),
+  };
+  const lease = cache.lease();
+  let results: readonly AttributionResult[];
   try {
-    const loaded = await cache.get(model, { signal, onProgress });
-    const result = await loaded.attribute({
+    const loaded = await lease.get(located(parts, model), options);
+    const requests = pack.map(({ attempt: { task: { rule } }, rows: { failureCase, pair } }) => ({
       inputIds: failureCase.inputIds,
       target: pair.targetId,
       contrast: pair.contrastId,
-      rule: task.rule,
-    }, { signal, onProgress });
-    const row = attributionRow({
-      ...pair,
-      ...failureCase,
-      tokenPairId: task.tokenPairId,
-      modelId: model.id,
-    }, result);
+      rule,
+    }));
+    results = await withRoom(cache, () => loaded.attributeMany(requests, options));
+  } catch (error) {
+    return await refused(parts, pack, error);
+  } finally {
+    lease.release();
+  }
+  for (const [index, { attempt, rows: { model, failureCase, pair } }] of pack.entries()) {
+    const { tokenPairId } = attempt.task;
+    const row = attributionRow({ ...pair, ...failureCase, tokenPairId, modelId: model.id }, results[index]!);
     await finish(parts, attempt, async (tx) => {
       const [added] = await tx.insert(attributions).values(row)
         .onConflictDoNothing({ target: [attributions.tokenPairId, attributions.rule, attributions.modelId] })
         .returning({ id: attributions.id });
-      return added?.id ?? await storedAttribution(tx, task);
+      return added?.id ?? await storedAttribution(tx, attempt.task);
     });
-  } catch (error) {
-    if (ended.signal.aborted) return void await boss.complete("attribute", attempt);
-    if (!(error instanceof InputError)) throw error;
-    await failTask(db, task, error.message);
-    await boss.complete("attribute", attempt);
   }
+}
+
+/** What becomes of a pack that could not be computed. Throws what is worth another attempt. */
+async function refused(parts: AttributeParts, pack: readonly Work[], error: unknown): Promise<void> {
+  const { connection: { db }, boss } = parts;
+  const left: Work[] = [];
+  for (const work of pack) {
+    if (work.ended.signal.aborted) await boss.complete(work.attempt.queue, work.attempt);
+    else left.push(work);
+  }
+  if (left.length === 0) return;
+  if (!(error instanceof InputError)) throw error;
+  if (pack.length > 1) {
+    for (const work of left) await compute(parts, [work]);
+    return;
+  }
+  const [{ attempt, rows }] = left as [Work];
+  await settleRefused(db, boss, "attribute", attempt, rows.model.hash, error);
+}
+
+/** Moves a task that does not fit to a worker where it does, or fails it. */
+export async function settleRefused<Kind extends "attribute" | "analyse">(
+  db: Database,
+  boss: PgBoss,
+  kind: Kind,
+  attempt: Taken | Attempt<Omit<AttributeTask, "rule">>,
+  hash: string,
+  error: InputError,
+): Promise<void> {
+  let reason = error;
+  if (error instanceof MemoryError) {
+    try {
+      return await moveTask({ db, boss }, kind, attempt as never, [hash], error);
+    } catch (refusal) {
+      if (!(refusal instanceof InputError)) throw refusal;
+      reason = refusal;
+    }
+  }
+  await failTask(db, attempt.task, reason.message);
+  await boss.complete(attempt.queue, attempt);
+}
+
+/** The model with its directory on this machine. */
+export function located<Model extends StoredModel & { readonly tokenizerHash: string }>(
+  { held }: Pick<AttributeParts, "held">,
+  model: Model,
+): Model {
+  return held ? held.locate(model) : model;
+}
+
+/** Runs it, and once more when models that nobody uses took the room it needs. */
+export async function withRoom<Result>(cache: ModelCache, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof MemoryError) || !cache.dropUnused()) throw error;
+    return await work();
+  }
+}
+
+/** One reporter a job. */
+function reportersOf(db: Database, pack: readonly Work[]): ReturnType<typeof progressReporter>[] {
+  const byJob = Map.groupBy(pack, ({ attempt }) => attempt.task.jobId);
+  return Array.from(byJob.values(), (works) => {
+    const [{ attempt: { task }, rows: { failureCase } }] = works as [Work];
+    const ended = new AbortController();
+    ended.signal.addEventListener("abort", () => works.forEach((work) => work.ended.abort(ended.signal.reason)));
+    const others = works.length > 1 ? ` and ${works.length - 1} more` : "";
+    return progressReporter(db, task, `${failureCase.key}${others}`, ended);
+  });
+}
+
+/** Aborted when all of the signals are. */
+function whenAll(signals: readonly AbortSignal[]): AbortSignal {
+  const all = new AbortController();
+  const look = () => {
+    if (signals.every(({ aborted }) => aborted)) all.abort(signals[0]?.reason);
+  };
+  for (const signal of signals) signal.addEventListener("abort", look);
+  look();
+  return all.signal;
 }
 
 /** Stores a result, links it to the task, and completes the task: all in one transaction, or nothing. */
 async function finish(
   { connection: { db }, boss }: AttributeParts,
-  attempt: Attempt<AttributeTask>,
+  attempt: Taken,
   store: (tx: Transaction) => Promise<number | undefined>,
 ): Promise<void> {
   await db.transaction(async (tx) => {
@@ -73,7 +198,7 @@ async function finish(
       if (attributionId === undefined) throw new Error("An attribution that was in the way cannot be read");
       await finishTask(tx, attempt.task, attributionId);
     }
-    await boss.complete("attribute", attempt, null, inside(tx));
+    await boss.complete(attempt.queue, attempt, null, inside(tx));
   });
 }
 

@@ -6,6 +6,7 @@ import { auditEntries } from "../schema/audit_tables.ts";
 import { BadInput } from "../schema/bad_input.ts";
 import type { Context, Database } from "../schema/context.ts";
 import { type Client, includes, LOCAL, type Scope } from "./access/token.ts";
+import { askedBy } from "./owner.ts";
 import { asked } from "./telemetry.ts";
 
 /** What resolvers are given, with who asks. */
@@ -51,7 +52,10 @@ export function guardMutations(schema: GraphQLSchema): void {
         });
       }
       try {
-        const result: unknown = await asked(field.name, () => resolve(source, args, context, info));
+        const result: unknown = await asked(
+          field.name,
+          () => askedBy(client.name, () => resolve(source, args, context, info)),
+        );
         // Bad input is a result here, in a wrapping that `instanceof` does not see through.
         await note((result as object | null)?.constructor === BadInput ? "BAD_INPUT" : "done");
         return result;

@@ -24,6 +24,8 @@ export interface BackupTask {
   readonly queue: string;
   readonly priority: number;
   readonly data: object;
+  /** Whose turn it takes (enqueue.ts). */
+  readonly owner?: string | null;
 }
 export interface BackupEnd {
   readonly rows: number;
@@ -62,9 +64,9 @@ export async function* writeBackup(
       onTable(table.table, own);
     }
     const tasks = await held<BackupTask[]>`
-      select name as queue, priority, data from pgboss.job where state in ('created', 'retry', 'active')
+      select name as queue, priority, data, group_id as owner from pgboss.job where state in ('created', 'retry', 'active')
       order by created_on, id`;
-    for (const { queue, priority, data } of tasks) yield line({ queue, priority, data });
+    for (const { queue, priority, data, owner } of tasks) yield line({ queue, priority, data, owner });
     yield line({ rows, tasks: tasks.length } satisfies BackupEnd);
     await held`commit`;
   } catch (error) {

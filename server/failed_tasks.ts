@@ -20,19 +20,19 @@ export async function startFailedTasks(connection: Connection, boss: PgBoss): Pr
   };
   const attributes = await startConsumer(connection, boss, "attribute-failed", async (attempt) => {
     await failTask(db, attempt.task, await reasonOf("attribute-failed", attempt.id));
-    await boss.complete("attribute-failed", attempt);
+    await boss.complete(attempt.queue, attempt);
   });
   const analyses = await startConsumer(connection, boss, "analyse-failed", async (attempt) => {
     await failTask(db, attempt.task, await reasonOf("analyse-failed", attempt.id));
-    await boss.complete("analyse-failed", attempt);
+    await boss.complete(attempt.queue, attempt);
   });
   const imports = await startConsumer(connection, boss, "import-failed", async (attempt) => {
     await failJob(db, attempt.task.jobId, "INTERNAL", await reasonOf("import-failed", attempt.id));
-    await boss.complete("import-failed", attempt);
+    await boss.complete(attempt.queue, attempt);
   });
   const searches = await startConsumer(connection, boss, "search-failed", async (attempt) => {
     await failJob(db, attempt.task.jobId, "INTERNAL", await reasonOf("search-failed", attempt.id));
-    await boss.complete("search-failed", attempt);
+    await boss.complete(attempt.queue, attempt);
   });
   return {
     stop: async () => {

@@ -16,6 +16,7 @@ import { createGraphQL, MAX_REQUEST_BYTES } from "./graphql.ts";
 import { createGuard } from "./guard.ts";
 import { receiveImport } from "./import_stream.ts";
 import { createMetrics } from "./metrics.ts";
+import { askedBy } from "./owner.ts";
 import { downloadPreferences } from "./preference_job.ts";
 import { downloadReport } from "./report/download.ts";
 import { ROOT, type Settings } from "./settings.ts";
@@ -63,7 +64,7 @@ export function createHandler({ settings, context, workerState, limits = BODY_LI
     answer: () => Promise<Response | undefined>,
   ): Promise<Response | undefined> => {
     const client = guard.admit(request, address, scope);
-    return client instanceof Response ? client : await answer();
+    return client instanceof Response ? client : await askedBy(client.name, answer);
   };
 
   const route = async (request: Request, address: string): Promise<readonly [string, Response]> => {

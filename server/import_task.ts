@@ -20,7 +20,7 @@ export async function performImport(connection: Connection, boss: PgBoss, attemp
     .from(jobs).where(eq(jobs.id, jobId));
   const input = job?.input;
   if (job === undefined || input?.kind !== "import" || !(await startJob(db, jobId))) {
-    await boss.complete("import", attempt);
+    await boss.complete(attempt.queue, attempt);
     return;
   }
   const at = job.report ? { done: job.done, total: job.total, report: job.report } : undefined;
@@ -37,13 +37,13 @@ export async function performImport(connection: Connection, boss: PgBoss, attemp
     });
     await db.transaction(async (tx) => {
       if (await lockJob(tx, jobId) === "running") await finishImport(tx, jobId, state);
-      await boss.complete("import", attempt, null, inside(tx));
+      await boss.complete(attempt.queue, attempt, null, inside(tx));
     });
   } catch (error) {
     if (attempt.signal.aborted) throw error;
     if (error instanceof InputError) await failJob(db, jobId, "BAD_INPUT", error.message);
     else if (!(error instanceof Dropped)) throw error;
-    await boss.complete("import", attempt);
+    await boss.complete(attempt.queue, attempt);
   }
   if (input.uploadHash !== null) await rm(input.path, { force: true });
 }

@@ -8,13 +8,15 @@ import type { ImportReport, JobInput, Rule } from "../schema/values.ts";
 import { InputError } from "../gpu/errors.ts";
 import { among } from "./among.ts";
 import type { Transaction } from "./database.ts";
-import { type AttributeTask, inside, type PairTask } from "./queue.ts";
-import { notifyJob, notifyQueue } from "./signals.ts";
+import { enqueue, enqueueOn } from "./enqueue.ts";
+import { currentOwner } from "./owner.ts";
+import type { PairTask } from "./queue.ts";
+import { notifyJob } from "./signals.ts";
 import { currentTrace } from "./telemetry.ts";
 
 /** A case is clean above this delta (docs/method.md, section 1). */
 export const CLEAN_DELTA = 1;
-/** Jobs this small go before the rest: somebody waits for them. */
+/** Jobs this small have turns of their own: somebody waits for them. */
 export const SMALL_JOB = 4;
 const ROWS_AT_ONCE = 1000;
 
@@ -42,12 +44,11 @@ export async function createAttributeJob(db: Database, boss: PgBoss, request: At
       })));
     }
     const open = pairs.filter(({ attributionId }) => attributionId === null);
-    const priority = open.length <= SMALL_JOB ? 1 : 0;
-    if (open.length > 0) {
-      const tasks = open.map(({ id, modelId }): AttributeTask => ({ jobId: job.id, tokenPairId: id, modelId, rule }));
-      await boss.insert("attribute", tasks.map((data) => ({ data, priority })), inside(tx));
-      await notifyQueue(tx, "attribute");
-    }
+    const tasks = open.map(({ id, modelId }) => ({
+      data: { jobId: job.id, tokenPairId: id, modelId, rule },
+      modelIds: [modelId],
+    }));
+    await enqueue(tx, boss, "attribute", tasks, { small: tasks.length <= SMALL_JOB });
     await tx.update(jobs).set({ total: pairs.length }).where(eq(jobs.id, job.id));
     await settlePairJob(tx, job.id);
     const stored = pairs.length - open.length;
@@ -57,19 +58,17 @@ export async function createAttributeJob(db: Database, boss: PgBoss, request: At
   });
 }
 
-/** Stores an import job. */
+/** Stores an import job. Its file lies where only servers of this home (home.ts) can read it. */
 export async function createImportJob(
   db: Database,
   boss: PgBoss,
+  home: string,
   input: Extract<JobInput, { kind: "import" }>,
   idempotencyKey: string | undefined,
 ): Promise<CreatedJob> {
   return await db.transaction(async (tx) => {
     const job = await insertJob(tx, input, idempotencyKey);
-    if (job.created) {
-      await boss.insert("import", [{ data: { jobId: job.id } }], inside(tx));
-      await notifyQueue(tx, "import");
-    }
+    if (job.created) await enqueueOn(tx, boss, "import", { home }, { jobId: job.id });
     return job;
   });
 }
@@ -81,7 +80,13 @@ export async function insertJob(
   idempotencyKey: string | undefined,
 ): Promise<CreatedJob> {
   const [row] = await tx.insert(jobs)
-    .values({ kind: input.kind, input, idempotencyKey: idempotencyKey ?? null, trace: currentTrace() })
+    .values({
+      kind: input.kind,
+      input,
+      owner: currentOwner(),
+      idempotencyKey: idempotencyKey ?? null,
+      trace: currentTrace(),
+    })
     .onConflictDoNothing({ target: jobs.idempotencyKey }).returning({ id: jobs.id });
   if (row) return { id: row.id, created: true };
   const [first] = await tx.select({ id: jobs.id, input: jobs.input }).from(jobs)
@@ -288,7 +293,7 @@ export async function cancelJob(db: Database, jobId: string): Promise<void> {
     if (status !== "queued" && status !== "running") return;
     await tx.execute(sql`
       delete from pgboss.job
-      where name in ('attribute', 'analyse', 'import', 'search') and state in ('created', 'retry') and data ->> 'jobId' = ${jobId}`);
+      where name not like '%-failed' and state in ('created', 'retry') and data ->> 'jobId' = ${jobId}`);
     await change(tx, jobId, { status: "cancelled", finishedAt: sql`now()` });
   });
 }

@@ -4,6 +4,7 @@ import { sql } from "drizzle-orm";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Database } from "../schema/context.ts";
 import type { WorkerState } from "./supervisor.ts";
+import { liveWorkers } from "./worker_registry.ts";
 
 export interface Metrics {
   /** Notes an answered request. `route` is one of few words. */
@@ -79,8 +80,14 @@ function tableMetrics(db: Database, registers: Registry[], onError: () => void):
   const up = new Gauge({ name: "culprit_database_up", help: "1 while the database answers.", registers });
   const tasks = new Gauge({
     name: "culprit_queue_tasks",
-    help: "Tasks in the queue, as pg-boss last counted them.",
+    help: "Tasks of a kind in the queue, as pg-boss last counted them.",
     labelNames: ["queue", "state"],
+    registers,
+  });
+  const workers = new Gauge({
+    name: "culprit_workers",
+    help: "Workers that live, on all machines.",
+    labelNames: ["adapter"],
     registers,
   });
   const jobs = new Gauge({ name: "culprit_jobs", help: "Jobs.", labelNames: ["kind", "status"], registers });
@@ -100,7 +107,10 @@ function tableMetrics(db: Database, registers: Registry[], onError: () => void):
     if (performance.now() - readAt < KEEP_MS) return;
     try {
       const queues = await db.execute<{ name: string; queued: number; deferred: number; active: number }>(sql`
-        select name, queued_count as queued, deferred_count as deferred, active_count as active from pgboss.queue`);
+        select split_part(name, '/', 1) as name, sum(queued_count) as queued, sum(deferred_count) as deferred,
+          sum(active_count) as active
+        from pgboss.queue group by 1`);
+      const live = await liveWorkers(db);
       const rows = await db.execute<{ kind: string; status: string; count: number; seconds: number; oldest: number }>(
         sql`
         select kind, status, count(*)::int as count,
@@ -113,6 +123,8 @@ function tableMetrics(db: Database, registers: Registry[], onError: () => void):
         tasks.set({ queue: name, state: "deferred" }, Number(deferred));
         tasks.set({ queue: name, state: "active" }, Number(active));
       }
+      workers.reset();
+      for (const [adapter, own] of Map.groupBy(live, (worker) => worker.adapter)) workers.set({ adapter }, own.length);
       jobs.reset();
       seconds.reset();
       for (const row of rows) {

@@ -8,8 +8,8 @@ import { failureCases, jobs, jobTasks, tokenPairs } from "../schema/tables.ts";
 import { among } from "./among.ts";
 import type { Transaction } from "./database.ts";
 import { CLEAN_DELTA, type CreatedJob, insertJob, settlePairJob, SMALL_JOB } from "./jobs.ts";
-import { inside, type PairTask } from "./queue.ts";
-import { notifyQueue } from "./signals.ts";
+import { enqueue } from "./enqueue.ts";
+import type { PairTask } from "./queue.ts";
 
 const ROWS_AT_ONCE = 1000;
 
@@ -67,11 +67,8 @@ export async function createPairJob(
     for (let from = 0; from < tasks.length; from += ROWS_AT_ONCE) {
       await tx.insert(jobTasks).values(tasks.slice(from, from + ROWS_AT_ONCE));
     }
-    if (tasks.length > 0) {
-      const priority = tasks.length <= SMALL_JOB ? 1 : 0;
-      await boss.insert("analyse", tasks.map((data) => ({ data, priority })), inside(tx));
-      await notifyQueue(tx, "analyse");
-    }
+    const queued = tasks.map((data) => ({ data, modelIds: [data.modelId] }));
+    await enqueue(tx, boss, "analyse", queued, { small: tasks.length <= SMALL_JOB });
     await tx.update(jobs).set({ total: tasks.length }).where(eq(jobs.id, job.id));
     await settlePairJob(tx, job.id);
     return job;

@@ -1,7 +1,8 @@
 /** The queue between those who ask and those who work: pg-boss in the same PostgreSQL. */
 import { getLogger } from "@logtape/logtape";
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import { fromDrizzle, PgBoss } from "pg-boss";
+import { InputError } from "../gpu/errors.ts";
 import type { Rule } from "../schema/values.ts";
 import type { Transaction } from "./database.ts";
 
@@ -41,47 +42,91 @@ export interface QueueTasks {
   /** Imports that no retry could save. */
   readonly "import-failed": ImportTask;
 }
-export type QueueName = keyof QueueTasks;
+/** What tasks are about. Each kind has a queue for every set of models that its tasks need (see queueName). */
+export type QueueKind = keyof QueueTasks;
+/** Kinds that people ask for. */
+export type TaskKind = Exclude<QueueKind, `${string}-failed`>;
 
 /** How long after its last sign of life a worker counts as dead, in seconds; pg-boss allows no less. */
 export const HEARTBEAT_SECONDS = 10;
 
-const QUEUES: Readonly<Record<QueueName, Parameters<PgBoss["createQueue"]>[1]>> = {
-  "attribute-failed": { retryLimit: 100, retryDelay: 5 },
-  "analyse-failed": { retryLimit: 100, retryDelay: 5 },
-  "import-failed": { retryLimit: 100, retryDelay: 5 },
-  "search-failed": { retryLimit: 100, retryDelay: 5 },
-  // Retries save tasks from killed workers and lost devices; a task that kills three workers is given up.
-  "attribute": {
-    retryLimit: 2,
-    retryDelay: 1,
-    heartbeatSeconds: HEARTBEAT_SECONDS,
-    expireInSeconds: 6 * 3600,
-    deadLetter: "attribute-failed",
-  },
-  "analyse": {
-    retryLimit: 2,
-    retryDelay: 1,
-    heartbeatSeconds: HEARTBEAT_SECONDS,
-    expireInSeconds: 6 * 3600,
-    deadLetter: "analyse-failed",
-  },
+type QueueOptions = Parameters<PgBoss["createQueue"]>[1];
+
+const FAILED: QueueOptions = { retryLimit: 100, retryDelay: 5 };
+// Retries save tasks from killed workers and lost devices; a task that kills three workers is given up.
+const worked = (kind: TaskKind, expireInSeconds = 6 * 3600): QueueOptions => ({
+  retryLimit: 2,
+  retryDelay: 1,
+  heartbeatSeconds: HEARTBEAT_SECONDS,
+  expireInSeconds,
+  deadLetter: `${kind}-failed`,
+});
+
+const QUEUES: Readonly<Record<QueueKind, QueueOptions>> = {
+  "attribute-failed": FAILED,
+  "analyse-failed": FAILED,
+  "import-failed": FAILED,
+  "search-failed": FAILED,
+  "attribute": worked("attribute"),
+  "analyse": worked("analyse"),
   // Each attempt goes on where the last one was.
-  "search": {
-    retryLimit: 2,
-    retryDelay: 1,
-    heartbeatSeconds: HEARTBEAT_SECONDS,
-    expireInSeconds: 24 * 3600 - 1,
-    deadLetter: "search-failed",
-  },
-  "import": {
-    retryLimit: 2,
-    retryDelay: 1,
-    heartbeatSeconds: HEARTBEAT_SECONDS,
-    expireInSeconds: 6 * 3600,
-    deadLetter: "import-failed",
-  },
+  "search": worked("search", 24 * 3600 - 1),
+  "import": worked("import"),
 };
+
+/** What somebody must have who takes tasks of a queue. */
+export interface Route {
+  /** Hashes of models whose files must be there. */
+  readonly models?: readonly string[];
+  /** The folder (CULPRIT_HOME) whose files it needs, by its id. */
+  readonly home?: string;
+  /** Device memory that is needed, in bytes. */
+  readonly bytes?: number;
+}
+
+/** Characters of a model's hash in names of queues. */
+const HASH_CHARACTERS = 16;
+/** Queues of one model are told apart by memory in this many steps a doubling. */
+const MEMORY_STEPS = 8;
+
+/** A model's hash as names of queues have it. */
+export const shortHash = (hash: string): string => hash.slice(0, HASH_CHARACTERS).replaceAll(/\W/g, "_");
+
+/**
+ * The queue of a kind for tasks that need all this: `attribute/HASH`, `search/HASH.HASH`, `attribute/HASH/m280`. A bare
+ * kind is for whoever takes it.
+ */
+export function queueName(kind: QueueKind, { models = [], home, bytes }: Route): string {
+  const names = [kind, ...(home === undefined ? [] : [home])];
+  if (models.length > 0) names.push([...new Set(models.map(shortHash))].sort().join("."));
+  if (bytes !== undefined) names.push(`m${Math.ceil(MEMORY_STEPS * Math.log2(bytes))}`);
+  return names.join("/");
+}
+
+/** What a worker has to offer. */
+export interface Holdings {
+  /** Hashes of models. */
+  readonly models: Iterable<string>;
+  /** Device memory for all, in bytes; null where nobody tells. */
+  readonly memoryBytes: number | null;
+}
+
+/** What a queue of models needs, by its name: the beginnings of hashes, and bytes. */
+export function routeOf(queue: string): { readonly models: readonly string[]; readonly bytes: number | undefined } {
+  const [, needed = "", memory = ""] = queue.split("/");
+  const models = needed === "" ? [] : needed.split(".");
+  return { models, bytes: memory === "" ? undefined : 2 ** (Number(memory.slice(1)) / MEMORY_STEPS) };
+}
+
+/** Whether a worker that holds this can do the tasks of a queue of models. */
+export function serves({ models, memoryBytes }: Holdings, queue: string): boolean {
+  const needed = routeOf(queue);
+  const held = new Set(Array.from(models, shortHash));
+  return needed.models.every((hash) => held.has(hash)) && (memoryBytes ?? Infinity) >= (needed.bytes ?? 0);
+}
+
+/** Any number, the same in every process: one at a time makes the index. */
+const INDEX_LOCK = 1_131_754_097;
 
 /** Starts the queue, making its tables and queues where they are missing. */
 export async function startQueue(url: string): Promise<PgBoss> {
@@ -99,7 +144,42 @@ export async function startQueue(url: string): Promise<PgBoss> {
   boss.on("warning", ({ message }) => log.warn("Queue: {message}", { message }));
   await boss.start();
   for (const [name, options] of Object.entries(QUEUES)) await boss.createQueue(name, options);
+  // Where an owner's last waiting task stands is asked with every job (enqueue.ts).
+  await boss.getDb().executeSql(`select pg_advisory_xact_lock(${INDEX_LOCK});
+    create index if not exists culprit_job_owner on pgboss.job (name, group_id, priority) where state < 'active'`);
   return boss;
+}
+
+const opened = new WeakMap<PgBoss, Set<string>>();
+
+/** Makes a queue where it is missing. */
+export async function openQueue(boss: PgBoss, name: string): Promise<void> {
+  const known = opened.get(boss) ?? new Set(Object.keys(QUEUES));
+  opened.set(boss, known);
+  if (known.has(name)) return;
+  await boss.createQueue(name, QUEUES[kindOf(name)]);
+  known.add(name);
+}
+
+/** The kind of a queue. Throws InputError for one that this version does not know, as a backup may name it. */
+export function kindOf(queue: string): QueueKind {
+  const [kind = ""] = queue.split("/");
+  if (kind in QUEUES) return kind as QueueKind;
+  throw new InputError(`there is no queue ${queue}`, "queue", "use the version of Culprit that made it");
+}
+
+/** The condition that a queue, by the column of its name, is of a kind. */
+export function ofKind(name: SQL, kind: QueueKind): SQL {
+  return sql`(${name} = ${kind} or starts_with(${name}, ${`${kind}/`}))`;
+}
+
+/** Tasks of all queues of a kind that belong to a job, for tests and operators. */
+export async function findTasks<Kind extends QueueKind>(boss: PgBoss, kind: Kind, jobId?: string) {
+  const queues = (await boss.getQueues()).filter(({ name }) => kindOf(name) === kind);
+  const found = await Promise.all(
+    queues.map(({ name }) => boss.findJobs<QueueTasks[Kind]>(name, jobId === undefined ? {} : { data: { jobId } })),
+  );
+  return found.flat();
 }
 
 /** Lets pg-boss write inside a transaction: the queue changes together with the tables or not at all. */

@@ -12,7 +12,7 @@ import { InputError } from "../gpu/errors.ts";
 import { BACKUP_FORMAT, type BackupEnd, type BackupHeader, type BackupTable, type BackupTask } from "./backup.ts";
 import { migrateDatabase, openDatabase } from "./database.ts";
 import { startEmbeddedPostgres } from "./embedded_postgres.ts";
-import { type QueueName, startQueue } from "./queue.ts";
+import { openQueue, startQueue } from "./queue.ts";
 import { ROOT, type Settings } from "./settings.ts";
 
 /**
@@ -184,8 +184,10 @@ async function queueTasks(url: string, tasks: readonly BackupTask[]): Promise<vo
   const boss = await startQueue(url);
   try {
     for (const queue of new Set(tasks.map((task) => task.queue))) {
-      const own = tasks.filter((task) => task.queue === queue).map(({ data, priority }) => ({ data, priority }));
-      await boss.insert(queue as QueueName, own);
+      await openQueue(boss, queue);
+      const own = tasks.filter((task) => task.queue === queue)
+        .map(({ data, priority, owner }) => ({ data, priority, ...(owner ? { group: { id: owner } } : {}) }));
+      await boss.insert(queue, own);
     }
   } finally {
     await boss.stop({ graceful: false });

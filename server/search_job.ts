@@ -5,12 +5,11 @@ import type { CollectFailuresRequest, Database, FindTokenPairsRequest } from "..
 import type { CollectInput, FindPairsInput } from "../schema/search_values.ts";
 import { findBenchmark } from "./benchmarks.ts";
 import { confinedPath } from "./confined_path.ts";
+import { enqueue } from "./enqueue.ts";
 import { findModel } from "./find_model.ts";
 import { type CreatedJob, insertJob } from "./jobs.ts";
 import type { Transaction } from "./database.ts";
-import { inside } from "./queue.ts";
 import type { Settings } from "./settings.ts";
-import { notifyQueue } from "./signals.ts";
 
 /** Stores a job that runs a model over a benchmark. Throws InputError for a model or benchmark that is not there. */
 export async function createCollectJob(
@@ -66,7 +65,7 @@ export async function createAnnotatedJob(
     failureCaseId,
   } as const;
   // Somebody waits for it.
-  return await insertSearchJob(tx, boss, input, undefined, 1);
+  return await insertSearchJob(tx, boss, input, undefined, { small: true });
 }
 
 /** Over the network, models are known by their names only: directories are added by `addModel`, which confines them. */
@@ -81,7 +80,7 @@ async function createSearchJob(
   input: CollectInput | FindPairsInput,
   idempotencyKey: string | undefined,
 ): Promise<CreatedJob> {
-  return await db.transaction((tx) => insertSearchJob(tx, boss, input, idempotencyKey, 0));
+  return await db.transaction((tx) => insertSearchJob(tx, boss, input, idempotencyKey, { small: false }));
 }
 
 async function insertSearchJob(
@@ -89,11 +88,11 @@ async function insertSearchJob(
   boss: PgBoss,
   input: CollectInput | FindPairsInput,
   idempotencyKey: string | undefined,
-  priority: number,
+  size: { readonly small: boolean },
 ): Promise<CreatedJob> {
   const job = await insertJob(tx, input, idempotencyKey);
   if (!job.created) return job;
-  await boss.insert("search", [{ data: { jobId: job.id }, priority }], inside(tx));
-  await notifyQueue(tx, "search");
+  const sibling = input.kind === "find_pairs" && input.siblingId !== null ? [input.siblingId] : [];
+  await enqueue(tx, boss, "search", [{ data: { jobId: job.id }, modelIds: [input.modelId, ...sibling] }], size);
   return job;
 }

@@ -1,7 +1,5 @@
 /** Performs a job of the queue `search`: runs a model over a benchmark, or searches token pairs. */
 import { eq } from "drizzle-orm";
-import type { PgBoss } from "pg-boss";
-import type { Engine } from "../gpu/engine.ts";
 import { InputError } from "../gpu/errors.ts";
 import { loadTokenizer } from "../gpu/model/tokenizer.ts";
 import type { CollectInput, FindPairsInput } from "../schema/search_values.ts";
@@ -9,17 +7,14 @@ import { benchmarks, jobs, models } from "../schema/tables.ts";
 import { openCheckers } from "./checkers/check.ts";
 import { collect } from "./collect.ts";
 import type { Attempt } from "./consumer.ts";
-import type { Connection, Transaction } from "./database.ts";
+import type { Transaction } from "./database.ts";
 import { type DecidedCase, findPairs } from "./find_pairs.ts";
 import { failJob, finishJob, type JobState, lockJob, saveState, startJob } from "./jobs.ts";
-import { createModelCache, type ModelCache } from "./model_cache.ts";
+import { type AttributeParts, located } from "./attribute_task.ts";
+import type { ModelLease } from "./model_cache.ts";
 import { inside, type SearchTask } from "./queue.ts";
 
-export interface SearchParts {
-  readonly connection: Connection;
-  readonly boss: PgBoss;
-  readonly engine: Pick<Engine, "loadModel">;
-}
+export type SearchParts = AttributeParts;
 
 /** Thrown inside a transaction to undo it: the job was cancelled, or the task was given to somebody else. */
 class Dropped extends Error {}
@@ -31,35 +26,31 @@ const LOOK_MS = 1000;
 interface Work {
   readonly parts: SearchParts;
   readonly signal: AbortSignal;
-  /** A cache for one model: weights that are in use must not make room for others. */
-  readonly openCache: () => ModelCache;
+  /** Holds the models in use. */
+  readonly lease: ModelLease;
   /** Notes progress together with what was stored. Throws Dropped. */
   readonly save: (tx: Transaction, state: JobState) => Promise<void>;
 }
 
 /** Goes on with the task's job until it is done; what was stored before, by this attempt or another, stays. */
 export async function performSearch(parts: SearchParts, attempt: Attempt<SearchTask>): Promise<void> {
-  const { connection: { db }, boss, engine } = parts;
+  const { connection: { db }, boss, cache } = parts;
   const { jobId } = attempt.task;
   const [job] = await db.select({ input: jobs.input }).from(jobs).where(eq(jobs.id, jobId));
   const input = job?.input;
   if (input?.kind !== "collect" && input?.kind !== "find_pairs" || !(await startJob(db, jobId))) {
-    return void await boss.complete("search", attempt);
+    return void await boss.complete(attempt.queue, attempt);
   }
   const ended = new AbortController();
   const looking = setInterval(() => {
     db.select({ status: jobs.status }).from(jobs).where(eq(jobs.id, jobId))
       .then(([now]) => now?.status === "running" || ended.abort(new Dropped()), () => {});
   }, LOOK_MS);
-  const caches: ModelCache[] = [];
+  const lease = cache.lease();
   const work: Work = {
     parts,
     signal: AbortSignal.any([attempt.signal, ended.signal]),
-    openCache: () => {
-      const cache = createModelCache(engine as Engine);
-      caches.push(cache);
-      return cache;
-    },
+    lease,
     save: async (tx, state) => {
       if (attempt.signal.aborted || await lockJob(tx, jobId) !== "running") throw new Dropped();
       await saveState(tx, jobId, state);
@@ -69,20 +60,20 @@ export async function performSearch(parts: SearchParts, attempt: Attempt<SearchT
     const state = await (input.kind === "collect" ? performCollect(work, input) : performFindPairs(work, input));
     await db.transaction(async (tx) => {
       if (await lockJob(tx, jobId) === "running") await finishJob(tx, jobId, state);
-      await boss.complete("search", attempt, null, inside(tx));
+      await boss.complete(attempt.queue, attempt, null, inside(tx));
     });
   } catch (error) {
     if (attempt.signal.aborted) throw error;
     if (error instanceof InputError) await failJob(db, jobId, "BAD_INPUT", error.message);
     else if (!(error instanceof Dropped) && !ended.signal.aborted) throw error;
-    await boss.complete("search", attempt);
+    await boss.complete(attempt.queue, attempt);
   } finally {
     clearInterval(looking);
-    caches.forEach((cache) => cache.dispose());
+    lease.release();
   }
 }
 
-async function performCollect({ parts, signal, openCache, save }: Work, input: CollectInput): Promise<JobState> {
+async function performCollect({ parts, signal, lease, save }: Work, input: CollectInput): Promise<JobState> {
   const { db } = parts.connection;
   const model = await modelOf(parts, input.modelId);
   const [benchmark] = await db.select().from(benchmarks).where(eq(benchmarks.id, input.benchmarkId));
@@ -92,7 +83,7 @@ async function performCollect({ parts, signal, openCache, save }: Work, input: C
     const totals = await collect(benchmark, input, {
       db,
       modelId: model.id,
-      model: await openCache().get(model, { signal }),
+      model: await lease.get(model, { signal }),
       tokenizer: await loadTokenizer(model.directory),
       checkers,
       options: { signal },
@@ -107,7 +98,7 @@ async function performCollect({ parts, signal, openCache, save }: Work, input: C
   }
 }
 
-async function performFindPairs({ parts, signal, openCache, save }: Work, input: FindPairsInput): Promise<JobState> {
+async function performFindPairs({ parts, signal, lease, save }: Work, input: FindPairsInput): Promise<JobState> {
   const model = await modelOf(parts, input.modelId);
   const sibling = input.siblingId === null ? undefined : await modelOf(parts, input.siblingId);
   const checkers = openCheckers();
@@ -115,8 +106,8 @@ async function performFindPairs({ parts, signal, openCache, save }: Work, input:
   try {
     const totals = await findPairs(input, {
       db: parts.connection.db,
-      model: { ...model, loaded: await openCache().get(model, { signal }) },
-      sibling: sibling && { ...sibling, loaded: await openCache().get(sibling, { signal }) },
+      model: { ...model, loaded: await lease.get(model, { signal }) },
+      sibling: sibling && { ...sibling, loaded: await lease.get(sibling, { signal }) },
       tokenizer: await loadTokenizer(model.directory),
       checkers,
       options: { signal },
@@ -142,8 +133,9 @@ function describeDecided({ key, status, exclusion, note, pair }: DecidedCase): s
   return `${key}: ${what}${note === null || pair !== undefined ? "" : ` (${note})`}`;
 }
 
-async function modelOf({ connection: { db } }: SearchParts, id: number) {
+async function modelOf(parts: SearchParts, id: number) {
+  const { connection: { db } } = parts;
   const [model] = await db.select().from(models).where(eq(models.id, id));
   if (!model) throw new InputError(`there is no model ${id}`, "model", "add it again");
-  return model;
+  return located(parts, model);
 }

@@ -5,12 +5,14 @@ import type { Context, Services } from "../schema/context.ts";
 import { type Connection, openDatabase, startDatabase } from "./database.ts";
 import { startConsumer } from "./consumer.ts";
 import { startFailedTasks } from "./failed_tasks.ts";
+import { homeId } from "./home.ts";
 import { createHandler, type Handler } from "./http.ts";
 import { performImport } from "./import_task.ts";
-import { startQueue } from "./queue.ts";
+import { queueName, startQueue } from "./queue.ts";
 import { createServices } from "./services.ts";
 import { isLoopback, type Settings } from "./settings.ts";
 import { startSupervisor } from "./supervisor.ts";
+import { watchWaitingJobs } from "./waiting_jobs.ts";
 import { startJobWatcher } from "./watch_job.ts";
 
 export interface Server {
@@ -41,13 +43,18 @@ export async function startServer(settings: Settings, options: { readonly worker
     closing.push(() => watcher.stop());
     const failed = await startFailedTasks(connection, boss);
     closing.push(() => failed.stop());
+    const ownImports = queueName("import", { home: await homeId(settings) });
     const imports = await startConsumer(
       connection,
       boss,
       "import",
       (attempt) => performImport(connection, boss, attempt),
+      // Other servers cannot read what was uploaded here.
+      { serves: (queue) => queue === "import" || queue === ownImports },
     );
     closing.push(() => imports.stop());
+    const waiting = watchWaitingJobs(connection);
+    closing.push(() => waiting.stop());
     const { promise: refused, resolve: onRefusal } = Promise.withResolvers<void>();
     const supervisor = options.worker ? startSupervisor(database.url, onRefusal) : undefined;
     if (supervisor) closing.push(() => supervisor.stop());

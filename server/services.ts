@@ -26,6 +26,7 @@ import { unpacked } from "./access/bounded_gunzip.ts";
 import { confinedPath } from "./confined_path.ts";
 import type { Connection } from "./database.ts";
 import { createGraphJob } from "./graph_job.ts";
+import { homeId } from "./home.ts";
 import { cancelJob, createAttributeJob, createImportJob } from "./jobs.ts";
 import { createChosenJob, createMaskingJob, summariseMasking } from "./masking_job.ts";
 import { createPreferenceJob, describePreferences } from "./preference_job.ts";
@@ -140,6 +141,7 @@ async function importFailureCases(parts: ServiceParts, request: ImportRequest): 
     return await createImportJob(
       db,
       boss,
+      await homeId(settings),
       { kind: "import", path: real, name: basename(real), uploadHash: null, choices },
       idempotencyKey,
     );
@@ -161,7 +163,7 @@ async function importFailureCases(parts: ServiceParts, request: ImportRequest): 
     throw error;
   });
   const input = { kind: "import", path: copy, name, uploadHash: hash.digest("hex"), choices } as const;
-  const job = await createImportJob(db, boss, input, idempotencyKey).catch(async (error) => {
+  const job = await createImportJob(db, boss, await homeId(settings), input, idempotencyKey).catch(async (error) => {
     await rm(copy, { force: true });
     throw error;
   });

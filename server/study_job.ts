@@ -12,8 +12,8 @@ import { among } from "./among.ts";
 import type { Transaction } from "./database.ts";
 import { CLEAN_DELTA, type CreatedJob, insertJob, settlePairJob, SMALL_JOB } from "./jobs.ts";
 import { findModel } from "./find_model.ts";
-import { type AttributeTask, inside } from "./queue.ts";
-import { notifyQueue } from "./signals.ts";
+import { enqueue } from "./enqueue.ts";
+import type { AttributeTask } from "./queue.ts";
 import { readPoints, readStudy, readStudySummary, type StudyRow } from "./studies/numbers.ts";
 import { checkTokenizers, findSeries, type MemberModel, membersOf, storeSeries } from "./studies/series.ts";
 import type { StudySummary } from "./studies/summary.ts";
@@ -128,11 +128,8 @@ async function addTasks(tx: Transaction, boss: PgBoss, jobId: string, input: Stu
       if (attributionId === null) open.push({ jobId, tokenPairId, modelId, rule });
     }
   }
-  if (open.length > 0) {
-    const priority = open.length <= SMALL_JOB ? 1 : 0;
-    await boss.insert("attribute", open.map((data) => ({ data, priority })), inside(tx));
-    await notifyQueue(tx, "attribute");
-  }
+  const tasks = open.map((data) => ({ data, modelIds: [data.modelId] }));
+  await enqueue(tx, boss, "attribute", tasks, { small: open.length <= SMALL_JOB });
   const stored = total - open.length;
   await tx.update(jobs).set({ total }).where(eq(jobs.id, jobId));
   await settlePairJob(tx, jobId);

@@ -5,7 +5,7 @@
  */
 import process from "node:process";
 import { context, type Span, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
-import { eq } from "drizzle-orm";
+import { inArray } from "drizzle-orm";
 import type { Database } from "../schema/context.ts";
 import { jobs } from "../schema/tables.ts";
 
@@ -23,23 +23,38 @@ export function currentTrace(): string | null {
   return `00-${span.traceId}-${span.spanId}-${span.traceFlags.toString(16).padStart(2, "0")}`;
 }
 
-/** Runs a task of a job inside a span that belongs to the trace of the job's request. */
+/**
+ * Runs tasks inside spans, each in the trace of its job's request. What the engine does in one pass for all of them is
+ * told in the span of the first, which the others link to.
+ */
 export async function worked<Result>(
   db: Database,
-  queue: string,
-  task: { readonly jobId: string },
+  kind: string,
+  tasks: readonly { readonly jobId: string }[],
   work: () => Promise<Result>,
 ): Promise<Result> {
   if (!isRecording()) return await work();
-  const [job] = await db.select({ trace: jobs.trace }).from(jobs).where(eq(jobs.id, task.jobId));
-  const parent = job?.trace ? parentOf(job.trace) : context.active();
-  const attributes = Object.fromEntries(Object.entries(task).map(([key, value]) => [`culprit.${key}`, String(value)]));
-  return await tracer().startActiveSpan(
-    `task ${queue}`,
-    { kind: SpanKind.CONSUMER, attributes },
-    parent,
-    (span) => ended(span, work),
-  );
+  const rows = await db.select({ id: jobs.id, trace: jobs.trace }).from(jobs)
+    .where(inArray(jobs.id, [...new Set(tasks.map(({ jobId }) => jobId))]));
+  const traces = new Map(rows.map((row) => [row.id, row.trace]));
+  const spans: Span[] = [];
+  for (const task of tasks) {
+    const parent = traces.get(task.jobId);
+    const attributes = Object.fromEntries(
+      Object.entries(task).map(([key, value]) => [`culprit.${key}`, String(value)]),
+    );
+    const links = spans.slice(0, 1).map((first) => ({ context: first.spanContext() }));
+    const options = { kind: SpanKind.CONSUMER, attributes: { ...attributes, "culprit.pack": tasks.length }, links };
+    spans.push(tracer().startSpan(`task ${kind}`, options, parent ? parentOf(parent) : context.active()));
+  }
+  try {
+    return await context.with(trace.setSpan(context.active(), spans[0]!), work);
+  } catch (error) {
+    for (const span of spans) setError(span, error);
+    throw error;
+  } finally {
+    for (const span of spans) span.end();
+  }
 }
 
 /** Tells the span that runs now about a step of the engine: a batch of kernels, a block, a shard that was loaded. */
@@ -60,9 +75,13 @@ async function ended<Result>(span: Span, work: () => Promise<Result> | Result): 
   try {
     return await work();
   } catch (error) {
-    span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
+    setError(span, error);
     throw error;
   } finally {
     span.end();
   }
+}
+
+function setError(span: Span, error: unknown): void {
+  span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
 }

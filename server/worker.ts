@@ -1,6 +1,7 @@
 /**
- * The GPU worker: a process of its own, since a graphics driver can take its process down. It takes attribute tasks from
- * the queue; any number of workers on any number of machines may join with DATABASE_URL and the model files.
+ * The GPU worker: a process of its own, since a graphics driver can take its process down. It takes tasks of the models
+ * that it holds from the queue; any number of workers on any number of machines may join with DATABASE_URL and the files
+ * of models, wherever they lie there.
  * Run it with `deno run -A server/worker.ts`, or `npx culprit worker`.
  */
 import process from "node:process";
@@ -8,15 +9,17 @@ import { getLogger } from "@logtape/logtape";
 import { InputError } from "../gpu/errors.ts";
 import { openEngine } from "../gpu/mod.ts";
 import { performAnalyse } from "./analyse_task.ts";
-import { performAttribute } from "./attribute_task.ts";
+import { performAttributes } from "./attribute_task.ts";
 import { openCheckers } from "./checkers/check.ts";
-import { messageOf, startConsumer } from "./consumer.ts";
+import { messageOf, startConsumer, startPackConsumer } from "./consumer.ts";
 import { openDatabase, startDatabase } from "./database.ts";
+import { createHeldModels } from "./held_models.ts";
 import { startLogging } from "./logging.ts";
 import { createModelCache } from "./model_cache.ts";
 import { startQueue } from "./queue.ts";
 import { performSearch } from "./search_task.ts";
 import { readSettings, type Settings } from "./settings.ts";
+import { register } from "./worker_registry.ts";
 
 export interface Worker {
   /** The adapter it works on, in its driver's words. */
@@ -29,6 +32,10 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
+/** A model keeps its turn while it has work this long, in milliseconds, and as many times as long as loading takes. */
+const LEAST_STAY_MS = 2000;
+const STAY_LOADS = 3;
+
 /** Opens the device, joins the queue and starts to work. Throws InputError for settings that do not fit. */
 export async function startWorker(settings: Settings): Promise<Worker> {
   const engine = await openEngine(settings.adapter === undefined ? {} : { adapter: settings.adapter });
@@ -37,11 +44,19 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   const boss = await startQueue(database.url);
   const cache = createModelCache(engine);
   const checkers = openCheckers();
-  const parts = { connection, boss, cache, checkers };
+  const held = createHeldModels(connection.db, settings.modelFolders);
+  const { name: adapter } = engine.adapter;
+  const registration = await register(connection.db, held, { adapter, memoryBytes: () => engine.memoryBytes() });
+  const parts = { connection, boss, cache, checkers, held };
+  const options = {
+    serves: registration.serves,
+    // Models that do not fit beside each other are not loaded for the sake of a task or two.
+    stayMs: () => Math.max(LEAST_STAY_MS, STAY_LOADS * cache.longestLoadMs()),
+  };
   const consumers = [
-    await startConsumer(connection, boss, "attribute", (attempt) => performAttribute(parts, attempt)),
-    await startConsumer(connection, boss, "analyse", (attempt) => performAnalyse(parts, attempt)),
-    await startConsumer(connection, boss, "search", (attempt) => performSearch({ connection, boss, engine }, attempt)),
+    await startPackConsumer(connection, boss, "attribute", (pack) => performAttributes(parts, pack), options),
+    await startConsumer(connection, boss, "analyse", (attempt) => performAnalyse(parts, attempt), options),
+    await startConsumer(connection, boss, "search", (attempt) => performSearch(parts, attempt), options),
   ];
   let stopping = false;
   return {
@@ -51,6 +66,7 @@ export async function startWorker(settings: Settings): Promise<Worker> {
     stop: async () => {
       stopping = true;
       await Promise.all(consumers.map((consumer) => consumer.stop()));
+      await registration.stop();
       await checkers.close();
       cache.dispose();
       engine.close();

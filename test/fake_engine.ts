@@ -17,17 +17,22 @@ export function fakeResult({ inputIds, target, contrast, rule }: AttributionRequ
   };
 }
 
-/** A cache whose models attribute as told. */
+/** A cache of one model. */
+export function cacheOf(model: LoadedModel): ModelCache {
+  const lease = { get: () => Promise.resolve(model), release: () => {} };
+  return { lease: () => lease, dropUnused: () => false, longestLoadMs: () => 0, dispose: () => {} };
+}
+
+/** A cache whose models attribute as told, one request after another. */
 export function fakeCache(
   attribute: (request: AttributionRequest, options: RunOptions) => Promise<AttributionResult>,
 ): ModelCache {
-  return {
-    get: () =>
-      Promise.resolve({
-        attribute: (request: AttributionRequest, options: RunOptions = {}) => attribute(request, options),
-      } as LoadedModel),
-    dispose: () => {},
+  const attributeMany = async (requests: readonly AttributionRequest[], options: RunOptions = {}) => {
+    const results: AttributionResult[] = [];
+    for (const request of requests) results.push(await attribute(request, options));
+    return results;
   };
+  return cacheOf({ attributeMany } as Partial<LoadedModel> as LoadedModel);
 }
 
 /** Waits until it is aborted, then fails as an engine does. */

@@ -297,19 +297,20 @@ test("an import job that is taken from its process ends once, with every line co
   const lines = Array.from({ length: 350 }, (_, index) => JSON.stringify(line(`job/${index}`)));
   await writeFile(path, lines.join("\n"));
   const input = { kind: "import", path, name: "job.jsonl", uploadHash: "hash" } as const;
-  const { id } = await createImportJob(connection.db, boss, input, undefined);
+  const { id } = await createImportJob(connection.db, boss, "home", input, undefined);
   const jobRow = async () => (await connection.db.select().from(jobs).where(eq(jobs.id, id)))[0]!;
 
-  const [task] = await boss.fetch<{ jobId: string }>("import");
+  const [task] = await boss.fetch<{ jobId: string }>("import/home");
   const taken = new AbortController();
   const watch = setInterval(async () => {
     if ((await jobRow()).report) taken.abort(new Error("taken away"));
   }, 5);
-  const attempt = { id: task!.id, retryCount: task!.retryCount, task: task!.data, signal: taken.signal };
+  const { id: taskId, retryCount, data } = task!;
+  const attempt = { id: taskId, retryCount, queue: "import/home", task: data, signal: taken.signal };
   await expect(performImport(connection, boss, attempt)).rejects.toThrow();
   clearInterval(watch);
   expect((await jobRow()).report!.lines).toBeLessThan(350);
-  await boss.fail("import", attempt);
+  await boss.fail("import/home", attempt);
 
   const consumer = await startConsumer(connection, boss, "import", (next) => performImport(connection, boss, next));
   while ((await jobRow()).status === "running") await new Promise((done) => setTimeout(done, 50));

@@ -8,7 +8,7 @@ import type { Services } from "../schema/context.ts";
 import { performAttribute } from "../server/attribute_task.ts";
 import { type Consumer, startConsumer } from "../server/consumer.ts";
 import { startFailedTasks } from "../server/failed_tasks.ts";
-import { startQueue } from "../server/queue.ts";
+import { findTasks, startQueue } from "../server/queue.ts";
 import { createServices } from "../server/services.ts";
 import { readSettings } from "../server/settings.ts";
 import { type JobWatcher, startJobWatcher } from "../server/watch_job.ts";
@@ -177,7 +177,7 @@ test("cancelling takes waiting tasks away and aborts the one in work; what was f
   });
   expect(data.cancelJob).toEqual({ status: "CANCELLED", done: 1 });
   await until(() => aborted);
-  await until(async () => (await boss.findJobs("attribute", {})).every(({ state }) => state === "completed"));
+  await until(async () => (await findTasks(boss, "attribute")).every(({ state }) => state === "completed"));
   expect(calls).toBe(2);
   expect(await database.connection.db.$count(attributions)).toBe(1);
   expect(await jobRow(jobId)).toMatchObject({ status: "cancelled", done: 1 });
@@ -230,7 +230,7 @@ test("a worker that stops hands its task back without using up a try", async () 
   const jobId = await attribute([pairIds[0]!]);
   await until(() => calls === 1);
   await first.stop();
-  const [task] = await boss.findJobs("attribute", {});
+  const [task] = await findTasks(boss, "attribute");
   expect(task).toMatchObject({ state: "created", retryCount: 0 });
   await work();
   expect(await ended(jobId)).toMatchObject({ status: "completed", done: 1 });

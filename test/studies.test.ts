@@ -11,7 +11,7 @@ import { modelSeries, studies, studyPairs } from "../schema/analysis_tables.ts";
 import { attributions, failureCases, jobs, jobTasks, models, tokenPairs } from "../schema/tables.ts";
 import { performAttribute } from "../server/attribute_task.ts";
 import { type Consumer, startConsumer } from "../server/consumer.ts";
-import type { ModelCache } from "../server/model_cache.ts";
+import type { ModelCache, StoredModel } from "../server/model_cache.ts";
 import { startQueue } from "../server/queue.ts";
 import { createServices } from "../server/services.ts";
 import { readSettings } from "../server/settings.ts";
@@ -20,7 +20,7 @@ import { summariseStudy, verdictOf } from "../server/studies/summary.ts";
 import { mean } from "../server/statistics/bootstrap.ts";
 import { type JobWatcher, startJobWatcher } from "../server/watch_job.ts";
 import { storeModel, storePair, testDatabase } from "./database.ts";
-import { fakeResult } from "./fake_engine.ts";
+import { cacheOf, fakeResult } from "./fake_engine.ts";
 import { type Answer, globalId, graphqlClient } from "./graphql_client.ts";
 
 const database = testDatabase();
@@ -73,16 +73,16 @@ async function work(): Promise<void> {
   attributed = [];
   const { connection } = database;
   let pairId = 0;
+  const model = ({ id, name }: StoredModel) => ({
+    attributeMany: ([request]: readonly [AttributionRequest]) => {
+      attributed.push(`${name}/${pairIds.indexOf(pairId)}`);
+      const delta = DELTAS[modelIds.indexOf(id)]![pairIds.indexOf(pairId)]!;
+      return Promise.resolve([{ ...fakeResult(request), logitDifference: delta }]);
+    },
+  });
   const cache: ModelCache = {
-    get: ({ id, name }) =>
-      Promise.resolve({
-        attribute: (request: AttributionRequest) => {
-          attributed.push(`${name}/${pairIds.indexOf(pairId)}`);
-          const delta = DELTAS[modelIds.indexOf(id)]![pairIds.indexOf(pairId)]!;
-          return Promise.resolve({ ...fakeResult(request), logitDifference: delta });
-        },
-      } as never),
-    dispose: () => {},
+    ...cacheOf(undefined as never),
+    lease: () => ({ get: (stored) => Promise.resolve(model(stored) as never), release: () => {} }),
   };
   consumer = await startConsumer(connection, boss, "attribute", (attempt) => {
     pairId = attempt.task.tokenPairId;

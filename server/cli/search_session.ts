@@ -31,19 +31,16 @@ export async function withSearch<Result>(
     const options = { signal: context.signal };
     const checkers = openCheckers();
     let engine: Engine | undefined;
-    // One each, since a cache may drop a model for another one.
-    const caches: ModelCache[] = [];
+    let cache: ModelCache | undefined;
     try {
       const opened = engine = await openEngine();
       const tokenizer = await loadTokenizer(model.directory);
-      const load = (one: ModelRow) => {
-        const cache = createModelCache(opened);
-        caches.push(cache);
-        return cache.get(one, options);
-      };
+      cache = createModelCache(opened);
+      const lease = cache.lease();
+      const load = (one: ModelRow) => lease.get(one, options);
       return await work({ db, model, tokenizer, checkers, options, load });
     } finally {
-      caches.forEach((cache) => cache.dispose());
+      cache?.dispose();
       engine?.close();
       await checkers.close();
     }

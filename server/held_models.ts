@@ -1,0 +1,102 @@
+/** The models whose files are on this machine, by what is in them: a path on one machine says nothing about another. */
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { InputError } from "../gpu/errors.ts";
+import { openModelDirectory } from "../gpu/model/directory.ts";
+import type { Database } from "../schema/context.ts";
+import { models } from "../schema/tables.ts";
+
+/** A model's files on this machine. */
+interface HeldModel {
+  readonly directory: string;
+  readonly hash: string;
+  readonly tokenizerHash: string | null;
+}
+
+export interface HeldModels {
+  /** Looks again; directories that did not change are not read. */
+  scan(): Promise<void>;
+  /** Hashes of what was found. */
+  hashes(): readonly string[];
+  /**
+   * The model with the directory where its files are here: its own where that holds them, else another with the same
+   * weights. Throws InputError when there is none with its tokenizer.
+   */
+  locate<Model extends { name: string; directory: string; hash: string; tokenizerHash: string }>(model: Model): Model;
+}
+
+/** How deep below the folders models may lie. */
+const DEPTH = 3;
+/** Files that tell whether a directory is a model, and whether it changed. */
+const CONFIG = "config.json";
+const isWeights = (name: string) => name.endsWith(".safetensors") || name.endsWith(".safetensors.index.json");
+
+/** Holds what lies in `folders`, and what was added to the database from elsewhere and is here too. */
+export function createHeldModels(db: Database, folders: readonly string[]): HeldModels {
+  /** By directory; undefined where the files are no model that the engine reads. */
+  const read = new Map<string, { readonly stamp: string; readonly model: HeldModel | undefined }>();
+  let found: readonly HeldModel[] = [];
+
+  const look = async (directory: string): Promise<HeldModel | undefined> => {
+    const stamp = await stampOf(directory);
+    if (stamp === undefined) return undefined;
+    const known = read.get(directory);
+    if (known?.stamp === stamp) return known.model;
+    const model = await openModelDirectory(directory).then((opened) => {
+      opened.close();
+      return { directory: opened.directory, hash: opened.hash, tokenizerHash: opened.tokenizerHash };
+    }, () => undefined);
+    read.set(directory, { stamp, model });
+    return model;
+  };
+
+  return {
+    scan: async () => {
+      const added = await db.selectDistinct({ directory: models.directory }).from(models);
+      const directories = new Set(added.map(({ directory }) => directory));
+      for (const folder of folders) for (const directory of await below(folder, DEPTH)) directories.add(directory);
+      const all: HeldModel[] = [];
+      for (const directory of directories) {
+        const model = await look(directory);
+        if (model) all.push(model);
+      }
+      found = all;
+    },
+    hashes: () => [...new Set(found.map(({ hash }) => hash))].sort(),
+    locate: (model) => {
+      const same = found.filter(({ hash }) => hash === model.hash);
+      const own = same.find(({ directory }) => directory === model.directory);
+      // Models without a tokenizer are computed with ids alone.
+      const fitting = same.find(({ tokenizerHash }) => tokenizerHash === model.tokenizerHash);
+      const { directory } = own ?? fitting ?? same[0] ?? model;
+      if (own || fitting || same.length === 0) return { ...model, directory };
+      throw new InputError(
+        `the weights of ${model.name} are there with another tokenizer`,
+        directory,
+        "put the tokenizer.json beside them that the model was added with",
+      );
+    },
+  };
+}
+
+/** Directories with a config.json, the folder's own and those below it. */
+async function below(folder: string, depth: number): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  if (entries.some(({ name }) => name === CONFIG)) return [folder];
+  if (depth === 0) return [];
+  const inside = entries.filter((entry) => (entry.isDirectory() || entry.isSymbolicLink()) && entry.name[0] !== ".");
+  const found = await Promise.all(inside.map(({ name }) => below(join(folder, name), depth - 1)));
+  return found.flat();
+}
+
+/** Names, sizes and times of a model's files; undefined where there are none. */
+async function stampOf(directory: string): Promise<string | undefined> {
+  const names = await readdir(directory).catch(() => []);
+  const files = names.filter((name) => name === CONFIG || name === "tokenizer.json" || isWeights(name)).sort();
+  if (!files.includes(CONFIG)) return undefined;
+  const stamps = await Promise.all(files.map(async (name) => {
+    const info = await stat(join(directory, name)).catch(() => undefined);
+    return `${name} ${info?.size} ${info?.mtimeMs}`;
+  }));
+  return stamps.join("\n");
+}
