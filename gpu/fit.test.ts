@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Device, openDevice } from "./dawn.ts";
-import type { AttributionRequest, PlannedRun } from "./engine.ts";
+import type { AttributionRequest, LoadedModel, PlannedRun } from "./engine.ts";
 import { InputError } from "./errors.ts";
 import { loadModel } from "./loaded_model.ts";
 import { parseBytes } from "./memory.ts";
@@ -118,4 +118,38 @@ describe("amounts of memory", () => {
   test.each(["", "G", "0", "-1", "1X", "lots"])("%j is none", (text) => {
     expect(() => parseBytes(text, "CULPRIT_MEMORY")).toThrow(/^CULPRIT_MEMORY: .* is no amount of memory; use bytes/);
   });
+});
+
+describe("work without a backward pass", () => {
+  const prompt = (length: number) => request(length, 7).inputIds;
+  const works: readonly [string, (model: LoadedModel) => Promise<unknown>][] = [
+    ["generate", (model) => model.generate([20, 90, 200].map((n) => ({ inputIds: prompt(n), maxTokens: 12 })))],
+    [
+      "score",
+      (model) => model.score([20, 90, 200].map((n) => ({ inputIds: prompt(n), target: 3, contrast: 4, top: 5 }))),
+    ],
+    ["next tokens", (model) => model.nextTokens([90, 200].map((n) => ({ inputIds: prompt(n), from: n - 5, top: 3 })))],
+    ["logits", (model) => model.logits(prompt(200))],
+  ];
+  test.each(works)(
+    "%s stays within a budget to the same numbers, and is refused with them below it",
+    async (_, work) => {
+      const { counting, peak } = countPeak();
+      const model = await loadModel(counting, directory);
+      const weights = device.allocatedBytes();
+      const free = await work(model);
+      const most = peak();
+      model.dispose();
+      const small = countPeak();
+      const bounded = await loadModel(small.counting, directory);
+      Deno.env.set("CULPRIT_MEMORY", `${most + 2 ** 20}`);
+      expect(await work(bounded)).toEqual(free);
+      expect(small.peak()).toBeLessThanOrEqual(most + 2 ** 20);
+      Deno.env.set("CULPRIT_MEMORY", `${weights + 2 ** 16}`);
+      await expect(work(bounded)).rejects.toThrow(
+        /: the run needs [\d.]+ MiB of memory, and [\d.]+ MiB are free; shorten it, /,
+      );
+      bounded.dispose();
+    },
+  );
 });

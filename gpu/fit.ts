@@ -1,10 +1,10 @@
 /** Whether a run fits the adapter and the memory that is free; what does not is refused before it runs. */
 import type { Device } from "./dawn.ts";
-import type { AdapterInfo, PlannedRun } from "./engine.ts";
+import type { AdapterInfo } from "./engine.ts";
 import { InputError, MemoryError } from "./errors.ts";
 import { describeBytes, freeDeviceBytes, freeHostBytes, memorySetting } from "./memory.ts";
 import type { Runner } from "./pass.ts";
-import { type MemoryUse, rehearse, type RehearsedModel } from "./rehearsal.ts";
+import { type MemoryUse, rehearse, type RehearsedModel, type RehearsedRun } from "./rehearsal.ts";
 
 /** Asking a GPU's tool takes as long as a short run: it is asked once a device, when its buffers were these many bytes. */
 const deviceCapacity = new WeakMap<AdapterInfo, number | undefined>();
@@ -54,7 +54,7 @@ export function keepBytesFor({ kind }: AdapterInfo, free: number | undefined): n
 /** A run's memory, and how many bytes of block states it keeps: none where it would not fit otherwise. */
 export async function fitStates(
   model: Omit<RehearsedModel, "keepBytes">,
-  run: PlannedRun,
+  run: RehearsedRun,
   { keepBytes, bytesBefore, free }: {
     readonly keepBytes: number;
     /** Bytes that the run finds taken. */
@@ -73,7 +73,7 @@ export async function fitStates(
 /** The runner as a run is to use it. Throws InputError for a run that does not fit beside what is on the device. */
 export async function fitRunner(
   runner: Runner,
-  run: PlannedRun,
+  run: RehearsedRun,
   keepBytes = keepBytesFor(runner.device.info, freeBytesFor(runner.device)),
 ): Promise<Runner> {
   const { device, model, weights, tiles } = runner;

@@ -31,6 +31,8 @@ export function checkGenerateRequest(config: ModelConfig, { inputIds, maxTokens,
 
 /** Device bytes of the keys and values of one pack of sequences, over all blocks. */
 const CACHE_BYTES = 2 ** 30;
+/** Share of a pass's memory that they may take. */
+const CACHE_SHARE = 1 / 4;
 
 /** A prompt that is computed once. */
 interface Prompt {
@@ -108,10 +110,14 @@ const promptRows = ({ ids }: Prompt) => panelsOf(ids.length) * PANEL;
 const ownRows = ({ request }: Decoding) => request.maxTokens + MOST_STEPS;
 
 /** Sequences that fit the device's memory together; those that share a prompt stay together as far as they fit. */
-function* packs({ device, model: { config } }: Runner, decodings: readonly Decoding[]): Generator<Decoding[]> {
+function* packs(
+  { device, model: { config }, passBytes = Infinity }: Runner,
+  decodings: readonly Decoding[],
+): Generator<Decoding[]> {
   const { bindingBytes } = device.info;
   const rowBytes = 8 * config.keyValueHeads * config.headDimension;
-  const mostRows = Math.min(bindingBytes, CACHE_BYTES / config.layers) / rowBytes;
+  const cacheBytes = Math.min(CACHE_BYTES, passBytes * CACHE_SHARE);
+  const mostRows = Math.floor(Math.min(bindingBytes, cacheBytes / config.layers) / rowBytes / PANEL) * PANEL;
   const mostSequences = Math.max(1, Math.floor(bindingBytes / panelBytes(PANEL, config.vocabulary))) * PANEL;
   const order = new Map<Prompt, Decoding[]>();
   for (const decoding of decodings) order.set(decoding.prompt, [...order.get(decoding.prompt) ?? [], decoding]);
@@ -159,7 +165,7 @@ async function decodePack(runner: Runner, pack: readonly Decoding[], options: Ru
       owned.push(cache);
       return cache;
     });
-    for (const part of promptParts(prompts, passRows(config, device.info.bindingBytes))) {
+    for (const part of promptParts(prompts, passRows(runner))) {
       await prefill(runner, part, pack.filter(({ prompt }) => part.includes(prompt)), caches, options);
     }
     options.onProgress?.({ phase: "prefill", done: config.layers, total: config.layers });
@@ -205,6 +211,8 @@ async function decodeAll(
         }
         going = active.filter(({ stop }) => stop === undefined);
         options.onProgress?.({ phase: "decode", done: Math.max(...pack.map(({ ids }) => ids.length)), total });
+        // The first steps take as much memory as all.
+        if (runner.rehearsal) going = [];
         if (going.length === 0) break;
       }
       active = going;

@@ -3,14 +3,7 @@ import { attributeAll } from "./attribution.ts";
 import { TILE_LIMITS, type TileLimits } from "./closed_form.ts";
 import { tune } from "./autotune.ts";
 import type { Device } from "./dawn.ts";
-import type {
-  AttributionRequest,
-  AttributionResult,
-  LoadedModel,
-  PlannedRun,
-  RunOptions,
-  ScoreRequest,
-} from "./engine.ts";
+import type { AttributionRequest, AttributionResult, LoadedModel, RunOptions, ScoreRequest } from "./engine.ts";
 import { buildComponentEdges, checkComponentEdges } from "./component_edges.ts";
 import { attributeComponents, checkNodes } from "./components.ts";
 import { fitRunner, keepBytesFor } from "./fit.ts";
@@ -23,6 +16,7 @@ import type { ModelConfig } from "./model/config.ts";
 import { openModelDirectory } from "./model/directory.ts";
 import { checkNextTokens, nextTokensOf } from "./next_tokens.ts";
 import { forward, lastLogits, type Runner } from "./pass.ts";
+import type { RehearsedRun } from "./rehearsal.ts";
 import { scoreAll } from "./score.ts";
 import { freeWeights, loadWeights, type Weights } from "./weights.ts";
 
@@ -117,8 +111,18 @@ export async function loadModel(device: Device, directory: string, options: Load
     return turn;
   }
   /** Runs in turn what fits into the memory that is free then. Throws InputError, with the numbers, for what does not. */
-  function fitting<T>(run: PlannedRun, work: (runner: Runner) => Promise<T>): Promise<T> {
+  function fitting<T>(run: RehearsedRun, work: (runner: Runner) => Promise<T>): Promise<T> {
     return inTurn(async () => await work(await fitRunner(runner, run, options.keepBytes)));
+  }
+  /** The same for work that is rehearsed by doing it. */
+  function fittingWork<T>(
+    work: (runner: Runner, options: RunOptions) => Promise<T>,
+    runOptions: RunOptions,
+  ): Promise<T> {
+    return fitting(
+      { kind: "work", work: (rehearsing) => work(rehearsing, {}) },
+      (bounded) => work(bounded, runOptions),
+    );
   }
   return {
     directory: model.directory,
@@ -159,29 +163,29 @@ export async function loadModel(device: Device, directory: string, options: Load
         checkGenerateRequest(model.config, request);
         checkIntervention(model.config, request.inputIds.length, request);
       }
-      return await inTurn(() => generateBatch(runner, requests, runOptions));
+      return await fittingWork((bounded, how) => generateBatch(bounded, requests, how), runOptions);
     },
     async score(requests, runOptions = {}) {
       requests.forEach((request) => checkScoreRequest(model.config, request));
-      return await inTurn(() => scoreAll(runner, requests, runOptions));
+      return await fittingWork((bounded, how) => scoreAll(bounded, requests, how), runOptions);
     },
     async nextTokens(requests, runOptions = {}) {
       for (const request of requests) {
         checkIds(model.config, request.inputIds);
         checkNextTokens(request);
       }
-      return await inTurn(() => nextTokensOf(runner, requests, runOptions));
+      return await fittingWork((bounded, how) => nextTokensOf(bounded, requests, how), runOptions);
     },
     async logits(inputIds, runOptions = {}) {
       checkIds(model.config, inputIds);
-      return await inTurn(async () => {
-        const pass = await forward(runner, [inputIds], runOptions, { purpose: "logits" });
+      return await fittingWork(async (bounded, how) => {
+        const pass = await forward(bounded, [inputIds], how, { purpose: "logits" });
         try {
-          return (await lastLogits(runner, pass))[0] as Float32Array;
+          return (await lastLogits(bounded, pass))[0] as Float32Array;
         } finally {
           pass.workspace.free();
         }
-      });
+      }, runOptions);
     },
     dispose() {
       disposed = true;

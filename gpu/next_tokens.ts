@@ -5,12 +5,13 @@ import { InputError } from "./errors.ts";
 import { rmsNorm } from "./kernels/norm.ts";
 import { moveRows } from "./kernels/row-moves.ts";
 import { topTokens } from "./kernels/top-tokens.ts";
-import type { ModelConfig } from "./model/config.ts";
 import { PANEL, panelBytes, panelsOf } from "./panels.ts";
 import { forward, type ForwardPass, type Runner } from "./pass.ts";
 
 /** Device bytes of a pass's activations, and its rows: more do not make it faster. */
 const PASS_BYTES = 2 ** 28;
+/** Share of the free memory that they may take. */
+const PASS_SHARE = 1 / 4;
 const PASS_ROWS = 2 ** 13;
 /** Device bytes of the logits that are there at one time: never those of all positions. */
 const LOGIT_BYTES = 2 ** 26;
@@ -42,18 +43,17 @@ export async function nextTokensOf(
 }
 
 /** Rows that a forward pass without a backward one takes at once; a single longer sequence is a pass of its own. */
-export function passRows(config: ModelConfig, bindingBytes: number): number {
+export function passRows({ device, model: { config }, passBytes = Infinity }: Runner): number {
+  const { bindingBytes } = device.info;
   const { hidden, intermediate, heads, keyValueHeads, headDimension } = config;
   const widest = Math.max(hidden, 2 * (intermediate + 3), (heads + 2 * keyValueHeads) * headDimension);
-  return Math.min(PASS_ROWS, PASS_BYTES / gradientRowBytes(config), bindingBytes / (4 * widest));
+  const bytes = Math.min(PASS_BYTES, passBytes * PASS_SHARE);
+  return Math.min(PASS_ROWS, bytes / gradientRowBytes(config), bindingBytes / (4 * widest));
 }
 
 /** Requests in runs that fit the device's memory together. */
-function* packs(
-  { device, model: { config } }: Runner,
-  requests: readonly NextTokensRequest[],
-): Generator<readonly NextTokensRequest[]> {
-  const mostRows = passRows(config, device.info.bindingBytes);
+function* packs(runner: Runner, requests: readonly NextTokensRequest[]): Generator<readonly NextTokensRequest[]> {
+  const mostRows = passRows(runner);
   let pack: NextTokensRequest[] = [];
   let rows = 0;
   for (const request of requests) {

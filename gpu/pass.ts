@@ -228,7 +228,10 @@ function readRow(packed: Float32Array, row: number, columns: number): Float32Arr
 }
 
 /** Logits at each place that the pass reads, [vocabulary] each. */
-export async function lastLogits({ device, model, weights }: Runner, pass: ForwardPass): Promise<Float32Array[]> {
+export async function lastLogits(
+  { device, model, weights, rehearsal }: Runner,
+  pass: ForwardPass,
+): Promise<Float32Array[]> {
   const count = pass.reads.length;
   const { vocabulary } = model.config;
   const bytes = panelBytes(count, vocabulary);
@@ -236,6 +239,7 @@ export async function lastLogits({ device, model, weights }: Runner, pass: Forwa
   try {
     project(device, count, pass.lastNormed, weights.unembedding, logits);
     const packed = new Float32Array(await device.read(logits, 0, bytes));
+    if (rehearsal) return new Array<Float32Array>(count).fill(packed.subarray(0, vocabulary));
     return pass.reads.map((_, row) => readRow(packed, row, vocabulary));
   } finally {
     device.free(logits);

@@ -96,16 +96,23 @@ export interface RehearsedModel {
   readonly loaded?: { readonly weights: Weights; readonly bytes: number };
 }
 
+/** A run, or any other work of the engine. */
+export type RehearsedRun = PlannedRun | {
+  readonly kind: "work";
+  readonly work: (runner: Runner) => Promise<unknown>;
+};
+
 /** Memory that a run takes. Graphs over skipped blocks count as if every token had edges. */
 export async function rehearse(
   { on, model, keepBytes, tiles = TILE_LIMITS, passBytes, loaded }: RehearsedModel,
-  run: PlannedRun,
+  run: RehearsedRun,
 ): Promise<MemoryUse> {
   const device = countingDevice(on, loaded?.bytes);
   const blank = blankModel(model);
   const weights = loaded?.weights ?? await layOutWeights(device, blank);
   const runner: Runner = { device, model: blank, weights, keepBytes, tiles, passBytes, rehearsal: true };
-  if (run.kind === "attribute") await attributeAll(runner, run.requests.map(withPair), {});
+  if (run.kind === "work") await run.work(runner);
+  else if (run.kind === "attribute") await attributeAll(runner, run.requests.map(withPair), {});
   else {await buildGraph(
       runner,
       { ...withPair(run.request), minRelevance: skipsBlocks(run.request) ? 0 : Infinity },

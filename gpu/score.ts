@@ -4,12 +4,13 @@ import type { RunOptions, ScoreRequest, ScoreResult, TokenLogit } from "./engine
 import { largest } from "./generate.ts";
 import { intervene } from "./intervention.ts";
 import { argmaxReference } from "./kernels/decode.ts";
-import type { ModelConfig } from "./model/config.ts";
 import { PANEL, panelBytes, panelsOf } from "./panels.ts";
 import { forward, lastLogits, type Runner } from "./pass.ts";
 
 /** Device bytes of a pack's activations, and of its logits. A longer request is a pack of its own. */
 const PACK_BYTES = 2 ** 28;
+/** Share of a pass's memory that it may take. */
+const PACK_SHARE = 1 / 4;
 const LOGIT_BYTES = 2 ** 26;
 
 /** Results of checked requests, in their order; each is that of the request alone, to the last bit. */
@@ -19,7 +20,7 @@ export async function scoreAll(
   options: RunOptions,
 ): Promise<ScoreResult[]> {
   const results: ScoreResult[] = [];
-  for (const pack of packs(runner.model.config, requests)) {
+  for (const pack of packs(runner, requests)) {
     options.signal?.throwIfAborted();
     results.push(...await scorePacked(runner, pack, options));
   }
@@ -27,8 +28,11 @@ export async function scoreAll(
 }
 
 /** Requests in runs that fit the device's memory together. */
-function* packs(config: ModelConfig, requests: readonly ScoreRequest[]): Generator<readonly ScoreRequest[]> {
-  const mostRows = PACK_BYTES / gradientRowBytes(config);
+function* packs(
+  { model: { config }, passBytes = Infinity }: Runner,
+  requests: readonly ScoreRequest[],
+): Generator<readonly ScoreRequest[]> {
+  const mostRows = Math.min(PACK_BYTES, passBytes * PACK_SHARE) / gradientRowBytes(config);
   const mostRequests = Math.max(1, Math.floor(LOGIT_BYTES / panelBytes(PANEL, config.vocabulary))) * PANEL;
   let pack: ScoreRequest[] = [];
   let rows = 0;
@@ -56,6 +60,7 @@ async function scorePacked(
   });
   try {
     const logits = await lastLogits(runner, pass);
+    if (runner.rehearsal) return [];
     return requests.map((request, index) => resultOf(request, logits[index] as Float32Array));
   } finally {
     pass.workspace.free();
