@@ -255,7 +255,8 @@ function matching(filter: typeof FailureCaseFilter.$inferInput | null | undefine
       ? sql`${table.modelId} = (select ${models.id} from ${models} where ${models.name} = ${filter.model})`
       : undefined,
     filter?.attributed != null
-      ? sql`${filter.attributed} = exists (select 1 from ${tokenPairs}
+      // Written so that the planner sees a join: as a comparison it would look at every attribution.
+      ? sql`${sql.raw(filter.attributed ? "" : "not")} exists (select 1 from ${tokenPairs}
           inner join ${attributions} on ${attributions.tokenPairId} = ${tokenPairs.id}
           where ${tokenPairs.failureCaseId} = ${table.id})`
       : undefined,
