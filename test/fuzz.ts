@@ -1,4 +1,5 @@
 /** Malformed inputs, the same for the same seed: for GraphQL and for every importer. A crash or a 5xx is a fault. */
+import { setTimeout as wait } from "node:timers/promises";
 import { eq, sql } from "drizzle-orm";
 import { attributionGraphs } from "../schema/analysis_tables.ts";
 import type { Database } from "../schema/context.ts";
@@ -56,11 +57,25 @@ export async function fuzzImport({ handle, records }: FuzzTarget, seed: number):
   return { jobId: atob((JSON.parse(text) as { readonly id: string }).id).slice("Job:".length) };
 }
 
-/** What is wrong with how the import of a seed ended; undefined when it ended as it should. */
-export async function importFault(db: Database, jobId: string, seed: number): Promise<string | undefined> {
-  const [job] = await db.select().from(jobs).where(eq(jobs.id, jobId));
-  if (job?.status === "completed" || (job?.status === "failed" && job.errorCode === "BAD_INPUT")) return undefined;
-  return `seed ${seed}: the import is ${job?.status} (${job?.errorCode}: ${job?.errorMessage})`;
+/** Longest time that an import may wait for its end, in milliseconds. */
+const IMPORT_MS = 60_000;
+
+/** What is wrong with how imports ended, by their seed. One that stands still too long is a fault like any other. */
+export async function importFaults(db: Database, imports: ReadonlyMap<number, string>): Promise<readonly string[]> {
+  const faults: string[] = [];
+  for (const [seed, jobId] of imports) {
+    for (const deadline = Date.now() + IMPORT_MS;; await wait(100)) {
+      const [job] = await db.select().from(jobs).where(eq(jobs.id, jobId));
+      const open = job?.status === "queued" || job?.status === "running";
+      if (open && Date.now() < deadline) continue;
+      const wellEnded = job?.status === "completed" || (job?.status === "failed" && job.errorCode === "BAD_INPUT");
+      if (!wellEnded) {
+        faults.push(`seed ${seed}: its import is ${job?.status} (${job?.errorCode}: ${job?.errorMessage})`);
+      }
+      break;
+    }
+  }
+  return faults;
 }
 
 /** Tables whose rows no malformed input may change. */

@@ -10,7 +10,7 @@ import { startQueue } from "../server/queue.ts";
 import { createServices } from "../server/services.ts";
 import { readSettings } from "../server/settings.ts";
 import { testDatabase } from "./database.ts";
-import { fuzzGraphQL, fuzzImport, importFault, keptRows } from "./fuzz.ts";
+import { fuzzGraphQL, fuzzImport, importFaults, keptRows } from "./fuzz.ts";
 import { readRecords } from "./fuzz_files.ts";
 import { fillForFuzz } from "./fuzz_store.ts";
 
@@ -43,7 +43,7 @@ test("300 malformed inputs are answered, and what was stored stays", async () =>
       if (jobId !== undefined) jobs.set(seed, jobId);
     }
     expect(jobs.size).toBeGreaterThan(75);
-    for (const [seed, jobId] of jobs) faults.push(await importFault(db, jobId, seed));
+    faults.push(...await importFaults(db, jobs));
     expect(faults.filter((fault) => fault !== undefined)).toEqual([]);
     expect(await keptRows(db, before)).toEqual(before);
   } finally {

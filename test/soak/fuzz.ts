@@ -10,20 +10,16 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as wait } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import type { Database } from "../../schema/context.ts";
 import { migrateDatabase, openDatabase } from "../../server/database.ts";
 import { startEmbeddedPostgres } from "../../server/embedded_postgres.ts";
-import { fuzzGraphQL, fuzzImport, type FuzzTarget, importFault, keptRows } from "../fuzz.ts";
+import { fuzzGraphQL, fuzzImport, type FuzzTarget, importFaults, keptRows } from "../fuzz.ts";
 import { readRecords } from "../fuzz_files.ts";
 import { fillForFuzz } from "../fuzz_store.ts";
 import { type Running, startProcess } from "./processes.ts";
 
 /** Requests on their way at a time. */
 const AT_ONCE = 8;
-/** Longest time that an import may wait for its end, in milliseconds. */
-const IMPORT_MS = 60_000;
 
 const { values } = parseArgs({
   options: { inputs: { type: "string", default: "10000" }, seed: { type: "string", default: "1" } },
@@ -67,20 +63,6 @@ async function send(target: FuzzTarget): Promise<Outcome> {
   };
   await Promise.all(Array.from({ length: AT_ONCE }, sendAll));
   return outcome;
-}
-
-/** Waits for the ends of the imports; one that stands still too long is a fault like any other. */
-async function importFaults(db: Database, imports: ReadonlyMap<number, string>): Promise<string[]> {
-  const faults: string[] = [];
-  for (const [seed, jobId] of imports) {
-    let fault = await importFault(db, jobId, seed);
-    for (const deadline = Date.now() + IMPORT_MS; / (queued|running) /.test(fault ?? "") && Date.now() < deadline;) {
-      await wait(100);
-      fault = await importFault(db, jobId, seed);
-    }
-    if (fault !== undefined) faults.push(fault);
-  }
-  return faults;
 }
 
 async function run(home: string, databaseUrl: string): Promise<boolean> {

@@ -10,7 +10,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 
-const PARTS = ["engine", "import", "fuzz", "faults"] as const;
+const PARTS = ["engine", "import", "fuzz", "faults", "load"] as const;
 
 const [first, ...rest] = Deno.args;
 const named = PARTS.find((part) => part === first);
