@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { once } from "node:events";
 import { finished } from "node:stream/promises";
+import { setImmediate } from "node:timers/promises";
 import { createGunzip } from "node:zlib";
 import type { Readable } from "node:stream";
 import type postgres from "postgres";
@@ -133,8 +134,16 @@ async function readTable(
 ): Promise<number> {
   if (![table, ...columns].every((word) => /^\w+$/.test(word))) throw broken(name);
   const list = columns.map((column) => `"${column}"`).join(", ");
-  const copy = await sql.unsafe(`copy "${table}" (${list}) from stdin`).writable();
   let failure: Error | undefined;
+  const asked = sql.unsafe(`copy "${table}" (${list}) from stdin`);
+  // The driver answers the statement with the stream: what the database says of its rows later reaches nobody else.
+  const query = asked as unknown as { reject: (error: Error) => void };
+  const { reject } = query;
+  query.reject = (error) => {
+    failure ??= error;
+    reject(error);
+  };
+  const copy = await asked.writable();
   copy.on("error", (error) => failure ??= error);
   let rows = 0;
   let held: Buffer[] = [];
@@ -142,7 +151,10 @@ async function readTable(
   const write = async (): Promise<void> => {
     if (failure) throw failure;
     if (held.length > 0 && !copy.write(Buffer.concat(held))) {
-      await Promise.race([once(copy, "drain"), once(copy, "close")]);
+      const listening = new AbortController();
+      const options = { signal: listening.signal };
+      await Promise.race([once(copy, "drain", options), once(copy, "close", options)])
+        .finally(() => listening.abort());
     }
     held = [];
     bytes = 0;
@@ -160,11 +172,13 @@ async function readTable(
   } catch (error) {
     // The transaction cannot end while the copy goes on.
     copy.destroy(error as Error);
-    throw error;
+    throw refusalOf(failure, table, name) ?? error;
   }
   copy.end();
-  await finished(copy).catch((error) => {
-    throw failure ?? error;
+  // A refusal of the last rows does not end the stream, but the statement that follows meets it.
+  await setImmediate();
+  await Promise.race([finished(copy), sql`select 1`]).catch((error) => {
+    throw refusalOf(failure, table, name) ?? error;
   });
   const [identity] = await sql`select pg_get_serial_sequence(${table}, 'id') as sequence
     from information_schema.columns where table_schema = 'public' and table_name = ${table} and column_name = 'id'`;
@@ -174,6 +188,15 @@ async function readTable(
     );
   }
   return rows;
+}
+
+/** What the database refused, as people can mend it where the rows are to blame. */
+function refusalOf(failure: Error | undefined, table: string, name: string): Error | undefined {
+  const { code = "" } = (failure ?? {}) as { readonly code?: string };
+  // Classes of data that is no value of its column, and of rows that break a constraint.
+  if (!/^2[23]/.test(code)) return failure;
+  const mend = "take one that culprit backup wrote to its end";
+  return new InputError(`its rows of ${table} were refused (${failure!.message})`, name, mend);
 }
 
 const NEWLINE = Buffer.from("\n");

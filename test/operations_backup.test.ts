@@ -122,6 +122,26 @@ test("a backup that was cut or changed is refused, and leaves nothing", async ()
     await expect(restore(url, file), name).rejects.toThrow();
     expect(Object.values(await contents(url)).flat(), name).toEqual([]);
   }
+  // Rows that the database refuses: at once, with the last row, and in the middle of many.
+  const [, pairs = ""] = /\{"table":"token_pairs".*\n([^]*?)\n\\\.\n/.exec(text) ?? [];
+  const many = Array.from({ length: 20_000 }, (_, index) => pairs.split("\n")[0]!.replace(/^\d+/, String(100 + index)));
+  const end = JSON.parse(text.slice(text.trimEnd().lastIndexOf("\n")));
+  const refused = {
+    "a value": text.replace("\tclean\t", "\tcleaned\t"),
+    "a key": text.replace(pairs, pairs.replace(/^(\d+)\t\d+/, "$1\t9999")),
+    "a row among many": text.replace(pairs, `${pairs}\n${many.join("\n")}`)
+      .replace(JSON.stringify(end), JSON.stringify({ ...end, rows: end.rows + many.length })),
+  };
+  for (const [name, changed] of Object.entries(refused)) {
+    expect(changed, name).not.toBe(text);
+    const url = await emptyDatabase();
+    const file = join(folder, "refused");
+    await writeFile(file, gzipSync(changed));
+    await expect(restore(url, file), name).rejects.toThrow(
+      /a\.backup: its rows of (failure_cases|token_pairs) were refused \(/,
+    );
+    expect(Object.values(await contents(url)).flat(), name).toEqual([]);
+  }
   const newer = join(folder, "newer");
   await writeFile(newer, gzipSync(text.replace(/"migrations":\[/, '"migrations":["29990101000000_x",')));
   await expect(restore(await emptyDatabase(), newer)).rejects.toThrow(
