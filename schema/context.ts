@@ -125,6 +125,38 @@ export interface ExportPreferencesRequest {
   readonly idempotencyKey: string | undefined;
 }
 
+/** Work that could be asked for. */
+export interface PlanRequest {
+  readonly kind: "attribute" | "build_graph" | "mask" | "study";
+  /** As in AttributeRequest; undefined for studies. */
+  readonly tokenPairIds: readonly number[] | "missing" | "clean" | undefined;
+  readonly rule: Rule;
+  /** Of graphs: whether edges are split by head. */
+  readonly heads: boolean;
+  readonly masking: Pick<MaskingOptions, "replacements" | "budget" | "seeds">;
+  /** Of studies: the series' name, and the study's. */
+  readonly series: string | undefined;
+  readonly name: string | undefined;
+}
+
+/** What it would take; docs/planning.md. */
+export interface WorkPlan {
+  /** Results that are missing: each is a run. */
+  readonly runs: number;
+  /** Tokens of the longest run. */
+  readonly longest: number;
+  /** All runs one after another, without loading models. */
+  readonly seconds: number;
+  /** Of the largest run, its model included. */
+  readonly gpuBytes: number;
+  readonly hostBytes: number;
+  readonly fits: boolean;
+  /** One line with the numbers. */
+  readonly why: string;
+  /** In its driver's words; null where nothing is missing. */
+  readonly adapter: string | null;
+}
+
 /** What mutations and subscriptions ask of the server. Each throws BadInput for what people can mend. */
 export interface Services {
   /** Returns the row id of the model. */
@@ -181,6 +213,8 @@ export interface Services {
   findTokenPairs(request: FindTokenPairsRequest): Promise<string>;
   /** Returns the job's id. Does nothing to a job that has ended. */
   cancelJob(id: string): Promise<string>;
+  /** What work would take; nothing is stored. */
+  planWork(request: PlanRequest): Promise<WorkPlan>;
   /** Yields the job's id after each change past `after`, at once if there was one; ends with the job. */
   watchJob(id: string, after: number): AsyncIterable<string>;
 }

@@ -1,5 +1,6 @@
 /** FailureCase and its tokens. */
 import { and, eq, type SQL, sql } from "drizzle-orm";
+import { z } from "zod";
 import { builder, MAX_WINDOW, pageCost } from "./builder.ts";
 import { Direction, direction, Range, withinRange } from "./lists.ts";
 import { Annotation } from "./annotation.ts";
@@ -18,6 +19,9 @@ export const Segment = builder.enumType("Segment", {
     SPECIAL: { value: "S", description: "The first position, or a chat control token." },
   } as const,
 });
+
+/** Characters of `textBefore` at most. */
+const MOST_BEFORE = 1000;
 
 interface TokenRow {
   readonly position: number;
@@ -61,6 +65,27 @@ export const FailureCase = builder.drizzleNode("failureCases", {
     model: t.relation("model", { type: Model, description: "The model that failed." }),
     prompt: t.exposeString("prompt", { description: "The prompt as the model read it: the rendered chat text." }),
     prefix: t.exposeString("prefix", { description: "The completion before its first wrong token." }),
+    textBefore: t.string({
+      description: "The last characters of prompt and prefix together: what the model read just before the error.",
+      args: {
+        characters: t.arg.int({
+          required: true,
+          defaultValue: 200,
+          description: `Characters, ${MOST_BEFORE} at most.`,
+          validate: z.int().min(1).max(MOST_BEFORE),
+        }),
+      },
+      select: ({ characters }) => ({
+        columns: {},
+        extras: {
+          before: (table) =>
+            sql<
+              string
+            >`right(right(${table.prompt}, ${characters}) || right(${table.prefix}, ${characters}), ${characters})`,
+        },
+      }),
+      resolve: ({ before }) => before,
+    }),
     completion: t.exposeString("completion", { description: "What the model produced in full." }),
     status: t.expose("status", { type: CaseStatus, description: "What became of it." }),
     exclusion: t.expose("exclusion", {

@@ -27,7 +27,7 @@ const Ranking = builder.enumType("MaskingRanking", {
   } as const,
 });
 
-const Replacement = builder.enumType("MaskingReplacement", {
+export const Replacement = builder.enumType("MaskingReplacement", {
   description: "What stands where a token was masked; docs/masking.md says what each asks of the model.",
   values: {
     REMOVE: { value: "remove", description: "Nothing: the token is left out." },

@@ -23,6 +23,7 @@ import "./attribution_counts.ts";
 import "./model_series.ts";
 import "./study.ts";
 import "./preference_export.ts";
+import "./plan.ts";
 import { isObjectType } from "graphql";
 import { builder } from "./builder.ts";
 

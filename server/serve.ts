@@ -8,6 +8,7 @@ import { startFailedTasks } from "./failed_tasks.ts";
 import { homeId } from "./home.ts";
 import { createHandler, type Handler } from "./http.ts";
 import { performImport } from "./import_task.ts";
+import { createPlanner } from "./planner.ts";
 import { queueName, startQueue } from "./queue.ts";
 import { createServices } from "./services.ts";
 import { isLoopback, type Settings } from "./settings.ts";
@@ -58,8 +59,10 @@ export async function startServer(settings: Settings, options: { readonly worker
     const { promise: refused, resolve: onRefusal } = Promise.withResolvers<void>();
     const supervisor = options.worker ? startSupervisor(database.url, onRefusal) : undefined;
     if (supervisor) closing.push(() => supervisor.stop());
+    const planner = options.worker ? createPlanner() : undefined;
+    if (planner) closing.push(() => planner.stop());
 
-    const services = createServices({ settings, connection, boss, watcher });
+    const services = createServices({ settings, connection, boss, watcher, planner });
     const context: Context = { db: connection.db, services };
     const handler = createHandler({ settings, context, workerState: () => supervisor?.state() });
     const http = listen(settings, handler);

@@ -30,6 +30,8 @@ import { homeId } from "./home.ts";
 import { cancelJob, createAttributeJob, createImportJob } from "./jobs.ts";
 import { createChosenJob, createMaskingJob, summariseMasking } from "./masking_job.ts";
 import { createPreferenceJob, describePreferences } from "./preference_job.ts";
+import { planWork } from "./plan_work.ts";
+import type { Planner } from "./planner.ts";
 import { readingAgreement } from "./reading_agreement.ts";
 import { createAnnotatedJob, createCollectJob, createFindPairsJob } from "./search_job.ts";
 import { addModelSeries, createStudyJob, studyPoints, studySummary } from "./study_job.ts";
@@ -41,9 +43,11 @@ export interface ServiceParts {
   readonly connection: Connection;
   readonly boss: PgBoss;
   readonly watcher: JobWatcher;
+  /** Undefined where workers run elsewhere, on adapters of their own. */
+  readonly planner?: Planner | undefined;
 }
 
-export function createServices({ settings, connection, boss, watcher }: ServiceParts): Services {
+export function createServices({ settings, connection, boss, watcher, planner }: ServiceParts): Services {
   const { db } = connection;
   const tokenizerOf = tokenizerCache();
   return {
@@ -88,6 +92,15 @@ export function createServices({ settings, connection, boss, watcher }: ServiceP
       shown(async () => {
         await cancelJob(db, id);
         return id;
+      }),
+    planWork: (request) =>
+      shown(async () => {
+        if (planner) return await planWork(db, planner, request);
+        throw new InputError(
+          "no worker runs beside this server",
+          "plan",
+          "ask where one runs: npx culprit plan --help",
+        );
       }),
     watchJob: (id, after) => watcher.watch(id, after),
   };

@@ -59,7 +59,7 @@ test("a case is diagnosed on request, and shows what the API says, with its prob
   );
   const { id, tokenPairs } = await readCase();
   await page.goto(`${server.address}/#/case/${encodeURIComponent(id)}`);
-  await page.click("text=/^Compute Outcome and pattern$/");
+  await page.click("text=/^Compute the diagnosis$/");
   await page.waitForSelector(".diagnosis >> text=/Automatic diagnosis/", { timeout: 100_000 });
   const { diagnosis } = (await readCase()).tokenPairs[0]!.attribution!;
   const shown = await page.textContent(".diagnosis");

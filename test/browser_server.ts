@@ -17,8 +17,11 @@ export interface RunningServer {
 const READY_MS = 150_000;
 const STOP_MS = 20_000;
 
-/** Starts the server and waits until it is ready to work. Throws with its last words when it ends before. */
-export async function startServerProcess(): Promise<RunningServer> {
+/**
+ * Starts the server, with more settings where they are given, and waits until it is ready to work. Throws with its last
+ * words when it ends before.
+ */
+export async function startServerProcess(settings: Readonly<Record<string, string>> = {}): Promise<RunningServer> {
   const home = mkdtempSync(join(tmpdir(), "culprit-browser-"));
   // Under root the database runs as another user, who must be able to enter.
   chmodSync(home, 0o755);
@@ -30,7 +33,14 @@ export async function startServerProcess(): Promise<RunningServer> {
     {
       cwd: ROOT,
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...environment, CULPRIT_HOME: home, PORT: String(port), HOST: "127.0.0.1", DENO_NO_UPDATE_CHECK: "1" },
+      env: {
+        ...environment,
+        CULPRIT_HOME: home,
+        PORT: String(port),
+        HOST: "127.0.0.1",
+        DENO_NO_UPDATE_CHECK: "1",
+        ...settings,
+      },
     },
   );
   let words = "";

@@ -1,20 +1,25 @@
 /// <reference lib="dom" />
 /** Working in the page: models and files are added, cases are marked by hand, the graph is built and looked at. */
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ROOT } from "../server/settings.ts";
 import { launchChromium } from "./browser_chromium.ts";
 import { type RunningServer, startServerProcess } from "./browser_server.ts";
+import { writeHalvedModel } from "./halved_model.ts";
 
 let server: RunningServer;
 let browser: Browser;
 let page: Page;
+let folder: string;
 const complaints: string[] = [];
 
 beforeAll(async () => {
-  server = await startServerProcess();
+  folder = mkdtempSync(join(tmpdir(), "culprit-models-"));
+  writeHalvedModel(join(ROOT, "models", "demo-1m"), join(folder, "demo-half"));
+  server = await startServerProcess({ CULPRIT_MODELS: `${join(ROOT, "models")}:${folder}` });
   browser = await launchChromium();
   page = await browser.newPage();
   page.on("pageerror", (error) => complaints.push(error.message));
@@ -26,6 +31,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close();
   await server?.stop();
+  rmSync(folder, { recursive: true, force: true });
 });
 
 const lines = (path: string) => readFileSync(join(ROOT, path), "utf8").trim().split("\n");
@@ -86,7 +92,8 @@ test("answers of an evaluation become open cases, counted by what became of them
 test("the wrong and the right token are marked by clicking", async () => {
   await page.click(".cases tbody a");
   await page.waitForSelector(".completion-token");
-  expect(await page.textContent(".standing")).toMatch(/open.*The checker says/);
+  expect(await page.textContent(".case-head .status")).toBe("open");
+  expect(await page.textContent(".standing")).toContain("The checker says");
   const tokens = await page.$$eval(".completion-token", (buttons) => buttons.map((button) => button.textContent));
   expect(tokens.join("")).toContain("mouse");
   await page.click(".completion-token >> nth=1");
@@ -104,7 +111,7 @@ test("the wrong and the right token are marked by clicking", async () => {
     undefined,
     { timeout: 60_000 },
   );
-  expect(await page.textContent(".standing")).toMatch(/the argmax is/);
+  expect(await page.textContent(".case-head")).toMatch(/the argmax is/);
 });
 
 interface Shown {
@@ -166,7 +173,7 @@ test("the graph is built on request, filtered by its sliders, isolated by a clic
 
 test("masking runs on request and shows a curve for each ranking with what flips", async () => {
   await page.click('label:has-text("masking")');
-  await page.click("text=/^Compute masking$/");
+  await page.click("text=/^Compute the masking curve$/");
   await page.waitForSelector(".chart", { timeout: 90_000 });
   const rows = await page.$$eval(".masking tbody tr", (all) => all.map((row) => row.children[0]?.textContent));
   expect(rows).toEqual(["AttnLRP", "CP-LRP", "Gradient × input", "random", "lowest first"]);
@@ -251,6 +258,75 @@ test("two rules stand side by side, each with its own relevance", async () => {
     })));
   expect(sides.map(({ name }) => name)).toEqual(["AttnLRP", "CP-LRP"]);
   expect(sides[0]?.raw).not.toEqual(sides[1]?.raw);
+});
+
+interface Planned {
+  readonly plan: { readonly runs: number; readonly fits: boolean; readonly gpuBytes: number };
+}
+
+test("what runs will take is said before they start", async () => {
+  await page.goto(`${server.address}/#/run`);
+  const form = section("Analyse");
+  await page.selectOption(`${form} label:has-text("Rule") select`, "GRADIENT");
+  await page.waitForSelector(`${form} .plan[data-fits=true]`);
+  const { plan } = await server.query<Planned>(
+    `{ plan(input: { work: ATTRIBUTE, selection: CLEAN, rule: GRADIENT }) { ... on Plan { runs fits gpuBytes } } }`,
+  );
+  expect(plan).toMatchObject({ runs: 2, fits: true });
+  expect(await page.getAttribute(`${form} .plan`, "data-runs")).toBe("2");
+  const megabytes = (plan.gpuBytes / 1e6).toFixed(1);
+  expect(await page.textContent(`${form} .plan`)).toMatch(
+    new RegExp(`^2 runs take .*; the longest, of \\d+ tokens, ${megabytes} MB on the device and [\\d,.]+ MB beside it`),
+  );
+});
+
+test("a study is run over a series that was made here; its plots tell the API's numbers and lead to the case", async () => {
+  const models = section("Add a model");
+  await page.fill(`${models} input >> nth=0`, join(folder, "demo-half"));
+  await page.click(`${models} button:has-text("Add")`);
+  const series = section("Add a series");
+  await page.fill(`${series} input[type=text]`, "halves");
+  for (const name of ["demo-half", "demo-1m"]) await page.check(`${series} label:has-text("${name}") input`);
+  await page.selectOption(`${series} select`, "TRAINING");
+  await page.click(`${series} button:has-text("Add the series")`);
+  const study = section("Run a study");
+  await page.waitForSelector(`${study} option:has-text("halves, 2 members")`, { state: "attached" });
+  await page.waitForSelector(`${study} .plan[data-fits=true]`);
+  await page.click(`${study} button:has-text("Run the study")`);
+  await page.waitForSelector(`${study} .job[data-status=COMPLETED]`, { timeout: 60_000 });
+
+  await page.click(".places >> text=Studies");
+  await page.waitForSelector(".study .chart a");
+  const points = await page.$$eval(".study .chart a", (all) => all.map((one) => one.textContent));
+  expect(points).toHaveLength(2);
+  const { studies } = await server.query<{
+    studies: { nodes: { points: { nodes: { x: number; y: number }[] } }[] };
+  }>(`{ studies { nodes { points(x: "demo-half", y: "demo-1m", first: 10) { nodes { x y } } } } }`);
+  // The last norm of demo-half has half the weights, and so its logits are exactly half.
+  for (const { x, y } of studies.nodes[0]?.points.nodes ?? []) expect(y).toBe(2 * x);
+  expect(await page.textContent(".study [role=status]")).toMatch(/^Of 2 pairs that both have: 0 corrected/);
+
+  const saving = page.waitForEvent("download");
+  await page.click('.study button:has-text("JSON")');
+  const saved = JSON.parse(readFileSync(await (await saving).path(), "utf8"));
+  expect(saved.points.map(({ x, y }: { x: number; y: number }) => y / x)).toEqual([2, 2]);
+
+  await page.click(".study .chart a >> nth=0", { force: true });
+  await page.waitForSelector(".compare-side");
+  const own = await page.$$eval(".compare-side >> nth=0 >> option", (all) => all.map((one) => one.textContent));
+  expect(own).toContain("AttnLRP on demo-half");
+  await page.selectOption(".compare-side >> nth=0 >> select", { label: "AttnLRP" });
+  await page.selectOption(".compare-side >> nth=1 >> select", { label: "AttnLRP on demo-half" });
+  await page.waitForFunction(() => document.querySelectorAll(".compare-side:nth-child(2) .heated").length > 0);
+  const sides = await page.$$eval(
+    ".compare-side",
+    (all) =>
+      all.map((side) =>
+        Array.from(side.querySelectorAll("[data-raw]"), (chip) => Number(chip.getAttribute("data-raw")))
+      ),
+  );
+  expect(sides[0]?.length).toBeGreaterThan(20);
+  expect(sides[1]).toEqual(sides[0]?.map((raw) => raw / 2));
 });
 
 test("nothing went wrong in the page meanwhile", () => {

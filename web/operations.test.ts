@@ -6,6 +6,7 @@ import * as casesOperations from "./src/operations/cases.ts";
 import * as diagnosisOperations from "./src/operations/diagnosis.ts";
 import * as jobOperations from "./src/operations/jobs.ts";
 import * as maskingOperations from "./src/operations/masking.ts";
+import * as planOperations from "./src/operations/plan.ts";
 import * as runOperations from "./src/operations/run.ts";
 import * as studyOperations from "./src/operations/studies.ts";
 
@@ -17,6 +18,7 @@ const operations = Object.entries({
   ...diagnosisOperations,
   ...jobOperations,
   ...maskingOperations,
+  ...planOperations,
   ...runOperations,
   ...studyOperations,
 })
@@ -31,6 +33,7 @@ test.each(operations)("the page's document %s is valid against schema.graphql", 
 test("every document of the page is checked", () => {
   expect(operations.map(([name]) => name).sort()).toEqual([
     "ADD_MODEL",
+    "ADD_SERIES",
     "ANNOTATE",
     "ATTRIBUTE",
     "ATTRIBUTE_ALL",
@@ -40,7 +43,10 @@ test("every document of the page is checked", () => {
     "COLLECT",
     "COUNT_CASES",
     "COUNT_DIAGNOSES",
+    "COUNT_OUTCOMES",
     "DIAGNOSE",
+    "DIAGNOSE_ALL",
+    "FIND_CASE",
     "FIND_PAIRS",
     "IMPORT",
     "LIST_ATTRIBUTIONS",
@@ -51,6 +57,7 @@ test("every document of the page is checked", () => {
     "MASK",
     "MASK_ALL",
     "MASK_TOKENS",
+    "PLAN",
     "READ_ANNOTATION_PROMPT",
     "READ_CANDIDATES",
     "READ_CASE",
@@ -65,6 +72,7 @@ test("every document of the page is checked", () => {
     "READ_TOKENS",
     "READ_VISITED",
     "RETRY_JOB",
+    "RUN_STUDY",
     "SET_SEGMENTS",
     "WATCH_JOB",
   ]);

@@ -1,12 +1,14 @@
 /** @jsxImportSource preact */
 /** The list of failure cases: filtered, ordered and paged by the server. */
 import { useEffect } from "preact/hooks";
+import { ActiveFilters } from "./active_filters.tsx";
 import { CaseCounts } from "./case_counts.tsx";
 import { CaseFilter } from "./case_filter.tsx";
 import { CaseTable } from "./case_table.tsx";
 import { request } from "./client.ts";
 import { DiagnosisCounts } from "./diagnosis_counts.tsx";
 import { useEndedJobs } from "./job_store.ts";
+import { keepListed } from "./listed_cases.ts";
 import { Empty, Trouble, Waiting } from "./notice.tsx";
 import { LIST_MODELS } from "./operations/cases.ts";
 import { listsAttributions, readCasePage } from "./read_cases.ts";
@@ -14,6 +16,7 @@ import { CASES, type CasesRoute, formatRoute } from "./route.ts";
 import { SavedFilters } from "./saved_filters.tsx";
 import { useLoad } from "./use_load.ts";
 import { usePages } from "./use_pages.ts";
+import { Welcome } from "./welcome.tsx";
 
 const HOW_TO_IMPORT =
   "npx culprit model add models/demo-1m\nnpx culprit import --from culprit models/demo-1m/failure-cases.jsonl";
@@ -61,6 +64,11 @@ export function CaseList(props: {
     if (ended > 0 && pages.pages.length < 2) list.reload();
   }, [ended]);
 
+  useEffect(() => {
+    const routes = pages.pages.flatMap((lines) => lines.map(({ to }) => to));
+    keepListed({ routes, total: page?.total ?? 0, more: pages.load });
+  }, [pages.count, page]);
+
   const attributions = listsAttributions(route);
   const noun = attributions ? "attribution" : "failure case";
   const filtered = formatRoute({ ...route, order: CASES.order }) !== formatRoute(CASES);
@@ -76,15 +84,19 @@ export function CaseList(props: {
           </span>
           {filtered ? <a href={formatRoute({ ...CASES, order: route.order })}>Clear the filter</a> : null}
         </p>
+        <ActiveFilters route={route} />
       </div>
+      {page !== undefined && page.total > 0 && !filtered ? <Welcome lines={page.lines} /> : null}
       <CaseFilter
         route={route}
         benchmarks={[...benchmarksSeen].sort()}
         models={models.data?.models.nodes.map(({ name }) => name) ?? []}
       />
       <SavedFilters route={route} filtered={filtered} />
-      <CaseCounts route={route} ended={ended} />
-      <DiagnosisCounts route={route} ended={ended} />
+      <div class="summary">
+        <CaseCounts route={route} ended={ended} />
+        <DiagnosisCounts route={route} ended={ended} />
+      </div>
       {list.error === undefined ? null : <Trouble error={list.error} onRetry={list.reload} />}
       {page === undefined
         ? list.error === undefined ? <Waiting what="cases" /> : null

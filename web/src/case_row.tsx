@@ -3,6 +3,7 @@
 import { RULE_NAMES, statusName } from "./names.ts";
 import type { CaseLine } from "./read_cases.ts";
 import { signed } from "./relevance.ts";
+import { lastWords } from "./text_before.ts";
 import { formatRoute } from "./route.ts";
 import { TokenBox } from "./token_glyphs.tsx";
 
@@ -14,10 +15,13 @@ export function CaseRow({ line, row }: {
   return (
     <tr aria-rowindex={row}>
       <td class="case">
-        <a href={formatRoute(line.to)}>{line.key}</a>
+        <a href={formatRoute(line.to)} title={`${line.benchmark}, ${line.task}`}>{line.key}</a>
       </td>
-      <td>{line.benchmark}</td>
-      <td>{line.task}</td>
+      <td class="before">
+        <span>
+          <span>{lastWords(line.textBefore)}</span>
+        </span>
+      </td>
       <td class="pair">
         {line.pair === undefined
           ? <span class="quiet">{statusName(line.status, line.exclusion)}</span>
@@ -29,7 +33,7 @@ export function CaseRow({ line, row }: {
       </td>
       <td class="number delta" data-label="Delta">{line.delta === null ? "" : signed(line.delta)}</td>
       <td class="number count" data-label="Tokens">{line.tokenCount.toLocaleString("en")}</td>
-      <td>
+      <td class="attributed">
         <ul class="rules">
           {line.rules.length === 0
             ? <li class="missing">not yet</li>

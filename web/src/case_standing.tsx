@@ -3,15 +3,21 @@
 import { statusName } from "./names.ts";
 import type { Case } from "./operations/case.ts";
 
+export function CaseStatusBadge({ failureCase: { status, exclusion } }: { readonly failureCase: Case }) {
+  return <strong class={`status ${status.toLowerCase()}`}>{statusName(status, exclusion)}</strong>;
+}
+
+/** Nothing where there is nothing to say. */
 export function CaseStanding({ failureCase }: { readonly failureCase: Case }) {
-  const { status, exclusion, exclusionNote, reviewer, verdict, annotations } = failureCase;
+  const { exclusionNote, reviewer, verdict, annotations } = failureCase;
+  const decided = [
+    ...exclusionNote === null ? [] : [exclusionNote],
+    ...reviewer === null ? [] : [`decided by ${reviewer}`],
+  ].join(", ");
+  if (decided === "" && verdict?.reason == null && annotations.length === 0) return null;
   return (
     <div class="standing small">
-      <p>
-        <strong>{statusName(status, exclusion)}</strong>
-        {exclusionNote === null ? "" : ` (${exclusionNote})`}
-        {reviewer === null ? "" : `, decided by ${reviewer}`}
-      </p>
+      {decided === "" ? null : <p>{decided}</p>}
       {verdict?.reason == null ? null : <p class="quiet">The checker says: {verdict.reason}</p>}
       {annotations.length === 0 ? null : (
         <ul>

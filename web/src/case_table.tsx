@@ -14,7 +14,7 @@ import { useNear } from "./use_near.ts";
 const AHEAD = 800;
 /** Pixels of a page that was never measured. */
 const USUAL_HEIGHT = 1600;
-const COLUMNS = 8;
+const COLUMNS = 7;
 
 /** Calls `load` whenever the element that is returned comes near the window. */
 function useArrival(load: () => void, turn: unknown) {
@@ -68,8 +68,7 @@ export function CaseTable({ list, total, busy }: {
         <thead>
           <tr aria-rowindex={1}>
             <th scope="col">Case</th>
-            <th scope="col">Benchmark</th>
-            <th scope="col">Task</th>
+            <th scope="col" class="before">Text before the error</th>
             <th scope="col">Wrong token</th>
             <th scope="col">Right token</th>
             <th scope="col" class="number">Delta</th>

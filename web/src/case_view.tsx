@@ -3,25 +3,31 @@
 import { useEffect } from "preact/hooks";
 import { AnnotatePanel } from "./annotate_panel.tsx";
 import { Candidates } from "./candidates.tsx";
-import { CaseStanding } from "./case_standing.tsx";
+import { CaseStanding, CaseStatusBadge } from "./case_standing.tsx";
+import { CaseSteps } from "./case_steps.tsx";
 import { Choice } from "./choice.tsx";
 import { CompareSection } from "./compare_section.tsx";
 import { DiagnosisBox } from "./diagnosis_box.tsx";
 import { Fold } from "./fold.tsx";
 import { GraphSection } from "./graph/graph_section.tsx";
 import { HeatFigure } from "./heat_figure.tsx";
+import type { View } from "./heat_value.ts";
 import { useEndedJobs } from "./job_store.ts";
 import { MaskingSection } from "./masking_section.tsx";
 import { Empty, Trouble, Waiting } from "./notice.tsx";
 import { PairChoice } from "./pair_choice.tsx";
 import { readCase, readTokens } from "./read_case.ts";
 import { largestDelta } from "./read_cases.ts";
-import { type CaseRoute, formatRoute } from "./route.ts";
+import { type CaseRoute, formatRoute, RUN } from "./route.ts";
 import { SegmentsPanel } from "./segments_panel.tsx";
+import { TokenFlow } from "./token_flow.tsx";
 import { useLoad } from "./use_load.ts";
-import { go, lastList } from "./use_route.ts";
+import { go } from "./use_route.ts";
 import { Verdict } from "./verdict.tsx";
 import { VisitedPositions } from "./visited_positions.tsx";
+
+/** Text without colours. */
+const PLAIN: View = { values: "raw", special: false };
 
 export function CaseView({ route }: { readonly route: CaseRoute }) {
   const ended = useEndedJobs();
@@ -45,33 +51,51 @@ export function CaseView({ route }: { readonly route: CaseRoute }) {
   const error = reading.error ?? tokens.error;
   return (
     <div class="sheet">
-      <p class="small">
-        <a href={formatRoute(lastList().route)}>Cases</a>
-      </p>
+      <CaseSteps route={route} />
       {error === undefined ? null : <Trouble error={error} onRetry={reading.error ? reading.reload : tokens.reload} />}
       {failureCase === undefined ? error === undefined ? <Waiting what="the case" /> : null : (
         <>
           <header class="case-head">
             <h1>{failureCase.key}</h1>
             <p class="facts">
-              <span>{failureCase.benchmark}</span>
-              <span>{failureCase.task}</span>
+              <CaseStatusBadge failureCase={failureCase} />
+              <span>{failureCase.benchmark}, {failureCase.task}</span>
               <span>{failureCase.model.name}, {failureCase.model.layers} blocks</span>
               <span class="number">{failureCase.tokenCount.toLocaleString("en")} tokens</span>
             </p>
+            <CaseStanding failureCase={failureCase} />
           </header>
-          <CaseStanding failureCase={failureCase} />
           {pairs.length < 2 || pair === undefined
             ? null
             : <PairChoice pairs={pairs} value={pair.id} onChange={(id) => go({ ...route, pair: id }, "replace")} />}
           {pair === undefined
             ? (
-              <Empty title={failureCase.status === "OPEN" ? "No token pair yet" : "No token pair"}>
-                <p class="quiet">
-                  Without a wrong token and a right alternative there is nothing to attribute.{" "}
-                  {failureCase.status === "OPEN" ? "A search finds them, or mark them below." : ""}
-                </p>
-              </Empty>
+              <>
+                <Empty title={failureCase.status === "OPEN" ? "No token pair yet" : "No token pair"}>
+                  <p class="quiet">
+                    Without a wrong token and a right alternative there is nothing to attribute.{" "}
+                    {failureCase.status === "OPEN"
+                      ? (
+                        <>
+                          A <a href={formatRoute(RUN)}>search of token pairs</a> finds them, or mark them below.
+                        </>
+                      )
+                      : null}
+                  </p>
+                </Empty>
+                {tokens.data === undefined ? null : (
+                  <div class="flow">
+                    <TokenFlow
+                      tokens={tokens.data}
+                      promptTokens={failureCase.promptTokens}
+                      heat={undefined}
+                      view={PLAIN}
+                      asked={undefined}
+                      end={null}
+                    />
+                  </div>
+                )}
+              </>
             )
             : (
               <>
@@ -81,6 +105,7 @@ export function CaseView({ route }: { readonly route: CaseRoute }) {
                   <>
                     <Choice
                       label="View"
+                      tabs
                       value={route.view}
                       options={[
                         { value: "heat", label: "heatmap", title: "Relevance over the text" },

@@ -15,10 +15,12 @@ export function Choice<Value extends string>(props: {
   readonly options: readonly Option<Value>[];
   readonly value: Value;
   readonly onChange: (value: Value) => void;
+  /** Looks like the tabs of what follows, without a label. */
+  readonly tabs?: boolean;
 }) {
   const name = useId();
   return (
-    <fieldset class="choice">
+    <fieldset class={props.tabs === true ? "choice tabs" : "choice"}>
       <legend>{props.label}</legend>
       <div class="options">
         {props.options.map(({ value, label, title, faint }) => (

@@ -53,7 +53,7 @@ export function DiagnosisBox({ pair }: { readonly pair: Pair }) {
   return (
     <section aria-label="Diagnosis" class="diagnosis">
       {diagnosis === null
-        ? <WorkBox key={pair.id} what="Outcome and pattern" start={() => startDiagnosis(pair.id)} />
+        ? <WorkBox key={pair.id} what="the diagnosis" aside start={() => startDiagnosis(pair.id)} />
         : <Verdict diagnosis={diagnosis} />}
       {data.labels.map(({ id, reader, outcome, pattern, note }) => (
         <p key={id} class="quiet small">

@@ -25,6 +25,14 @@ export const PATTERN_NAMES: Readonly<Record<PatternChoice, string>> = {
   "": "any pattern",
   URT: "relevant tokens underweighted",
   OIT: "irrelevant tokens overweighted",
+  URT_OIT: "relevant tokens underweighted, irrelevant overweighted",
+};
+
+/** The same where room is scarce. */
+const PATTERN_HEADS: Readonly<Record<PatternChoice, string>> = {
+  "": "any pattern",
+  URT: "relevant too weak",
+  OIT: "irrelevant too strong",
   URT_OIT: "both",
 };
 
@@ -53,7 +61,9 @@ export function DiagnosisCounts({ route, ended }: { readonly route: CasesRoute; 
         <thead>
           <tr>
             <th scope="col">Diagnosis</th>
-            {PATTERNS.map((pattern) => <th key={pattern} scope="col" class="number">{PATTERN_NAMES[pattern]}</th>)}
+            {PATTERNS.map((pattern) => (
+              <th key={pattern} scope="col" class="number" title={PATTERN_NAMES[pattern]}>{PATTERN_HEADS[pattern]}</th>
+            ))}
           </tr>
         </thead>
         <tbody>

@@ -59,6 +59,7 @@ export function HeatFigure(props: {
             <WorkBox
               key={`${pair.id} ${route.rule}`}
               what={RULE_NAMES[route.rule]}
+              plan={{ work: "ATTRIBUTE", tokenPairIds: [pair.id], rule: route.rule }}
               start={() => attribute(pair.id, route.rule)}
             />
           )

@@ -31,8 +31,14 @@ export function JobsPanel() {
 
   return (
     <div class="jobs" ref={box}>
-      <button type="button" aria-expanded={open} aria-controls="jobs" onClick={() => setOpen(!open)}>
-        Jobs{active > 0 ? `: ${active} active` : ""}
+      <button
+        type="button"
+        aria-label={active > 0 ? `Jobs, ${active} active` : "Jobs"}
+        aria-expanded={open}
+        aria-controls="jobs"
+        onClick={() => setOpen(!open)}
+      >
+        Jobs{active > 0 ? <span class="tally number">{active}</span> : null}
       </button>
       <span class="unseen" role="status">{active > 0 ? `${active} jobs active` : ""}</span>
       <section id="jobs" class="jobs-panel" aria-label="Jobs" hidden={!open}>

@@ -92,6 +92,7 @@ function Chart({ curves }: { readonly curves: ReturnType<typeof curvesOf> }) {
           <text key={masked} x={x(masked)} y={SIZE.height - SIZE.bottom + 16} text-anchor="middle">{masked}</text>
         ))}
       <text x={x(longest / 2)} y={SIZE.height - 4} text-anchor="middle">tokens masked</text>
+      <text x={SIZE.left + 6} y={SIZE.top + 10} class="quiet">delta</text>
       {curves.map(({ ranking, deltas }) => (
         <polyline
           key={ranking}
@@ -100,6 +101,15 @@ function Chart({ curves }: { readonly curves: ReturnType<typeof curvesOf> }) {
           points={deltas.map((delta, masked) => `${x(masked).toFixed(1)},${y(delta).toFixed(1)}`).join(" ")}
         />
       ))}
+      {curves.flatMap(({ ranking, deltas, own }) => {
+        const flip = own.length === 1 ? own[0]?.flipAway ?? null : null;
+        const delta = flip === null ? undefined : deltas[flip];
+        return flip === null || delta === undefined ? [] : [
+          <circle key={ranking} class="flip" cx={x(flip)} cy={y(delta)} r={4}>
+            <title>{`${RANKING_NAMES[ranking]}: after ${flip}, the model would no longer write the wrong token`}</title>
+          </circle>,
+        ];
+      })}
       {ends.map(({ ranking, at }) => <text key={ranking} x={x(longest) + 8} y={at + 4}>{RANKING_NAMES[ranking]}</text>)}
     </svg>
   );
@@ -159,7 +169,8 @@ export function MaskingSection({ pair, tokens }: { readonly pair: Pair; readonly
         ? (
           <WorkBox
             key={`${replacement} ${scope}`}
-            what="masking"
+            what="the masking curve"
+            plan={{ work: "MASK", tokenPairIds: [pair.id], replacements: [replacement] }}
             start={() => mask(pair.id, replacement, scope)}
           />
         )
@@ -168,7 +179,7 @@ export function MaskingSection({ pair, tokens }: { readonly pair: Pair; readonly
         <>
           <Chart curves={curves} />
           <div class="scroll">
-            <table class="table">
+            <table class="table flips">
               <caption class="unseen">Tokens masked until something flips, by ranking</caption>
               <thead>
                 <tr>
@@ -202,8 +213,8 @@ export function MaskingSection({ pair, tokens }: { readonly pair: Pair; readonly
             </p>
           )}
           <p class="quiet small">
-            Delta falls when what is masked held the wrong token up. Random orders and the lowest-ranked tokens are the
-            controls. No special token is masked.
+            Delta falls when what is masked held the wrong token up. A point marks where the model would no longer write
+            the wrong token. Random orders and the lowest-ranked tokens are the controls. No special token is masked.
           </p>
         </>
       )}

@@ -9,6 +9,8 @@ import { RunPage } from "./run_page.tsx";
 import { StudiesPage } from "./studies_page.tsx";
 import { lastList, useRoute } from "./use_route.ts";
 
+const here = (is: boolean) => is ? { "aria-current": "page" as const } : {};
+
 export function Page() {
   const route = useRoute();
   const content = useRef<HTMLElement>(null);
@@ -31,8 +33,14 @@ export function Page() {
       <header class="top">
         <a class="name" href={formatRoute(CASES)}>Culprit</a>
         <span class="saying">which tokens made the model fail</span>
-        <a href={formatRoute(STUDIES)} {...(route.page === "studies" ? { "aria-current": "page" } : {})}>Studies</a>
-        <a href={formatRoute(RUN)} {...(route.page === "run" ? { "aria-current": "page" } : {})}>Run</a>
+        <nav class="places" aria-label="Places">
+          <a href={formatRoute(route.page === "cases" ? CASES : lastList().route)} {...here(route.page === "cases")}>
+            Cases
+          </a>
+          <a href={formatRoute(STUDIES)} {...here(route.page === "studies")}>Studies</a>
+          <a href={formatRoute(RUN)} {...here(route.page === "run")}>Run</a>
+          <a href="graphql" title="GraphiQL: the same data by queries of your own">API</a>
+        </nav>
         <JobsPanel />
       </header>
       <main id="content" tabIndex={-1} ref={content}>

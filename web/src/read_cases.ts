@@ -12,6 +12,7 @@ export interface CaseLine {
   readonly key: string;
   readonly benchmark: string;
   readonly task: string;
+  readonly textBefore: string;
   readonly tokenCount: number;
   readonly status: CaseStatus;
   readonly exclusion: string | null;

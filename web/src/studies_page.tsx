@@ -7,13 +7,14 @@ import { useEndedJobs } from "./job_store.ts";
 import { RULE_NAMES } from "./names.ts";
 import { Empty, Trouble, Waiting } from "./notice.tsx";
 import { LIST_STUDIES, type Point, READ_POINTS, READ_STUDY, type StudyHead } from "./operations/studies.ts";
+import { formatRoute, RUN } from "./route.ts";
 import { save } from "./save.ts";
-import { DeltaLine, Scatter, SegmentBars } from "./study_plots.tsx";
+import { DeltaLine, Scatter, ScatterLegend, SegmentBars } from "./study_plots.tsx";
+import { OutcomeBars } from "./outcome_bars.tsx";
 import { useLoad } from "./use_load.ts";
 
 /** Points that a scatter shows at most. */
 const MOST_POINTS = 2000;
-const HOW_TO = "npx culprit study --help";
 
 async function readPoints(id: string, x: string, y: string, signal: AbortSignal): Promise<readonly Point[]> {
   const points: Point[] = [];
@@ -73,9 +74,19 @@ function Study({ study }: { readonly study: StudyHead }) {
             {data.notCorrected} not corrected, {data.undecided} undecided.
           </p>
           <div class="plots">
-            <Scatter points={points.data} x={x} y={y} />
-            <DeltaLine members={data.members} />
-            <SegmentBars members={data.members} />
+            <figure>
+              <figcaption>Delta of each pair</figcaption>
+              <Scatter points={points.data} x={x} y={y} />
+              <ScatterLegend />
+            </figure>
+            <figure>
+              <figcaption>Mean delta, with 95 % intervals</figcaption>
+              <DeltaLine members={data.members} />
+            </figure>
+            <figure>
+              <figcaption>Mean normalised relevance by segment</figcaption>
+              <SegmentBars members={data.members} />
+            </figure>
           </div>
           <p class="small">
             Each point opens its case. Save the data behind the plots:{" "}
@@ -115,11 +126,15 @@ export function StudiesPage() {
             <p>
               A study attributes the same token pairs on every member of a series of models: sizes, or checkpoints.
             </p>
-            <pre>{HOW_TO}</pre>
+            <p class="quiet">
+              Make a series and run a study under <a href={formatRoute(RUN)}>Run</a>, or with{" "}
+              <code>npx culprit study</code>.
+            </p>
           </Empty>
         )
         : null}
       {studies.map((study) => <Study key={study.id} study={study} />)}
+      <OutcomeBars ended={ended} />
     </div>
   );
 }

@@ -72,6 +72,54 @@ function Mark({ point, x, y }: { readonly point: Point; readonly x: number; read
   );
 }
 
+/** Where verdicts change: corrected is right of 1 and below −1, not corrected above 1. */
+function Bounds({ across, up }: { readonly across: Scale; readonly up: Scale }) {
+  const inside = ({ low, high }: Scale, value: number) => value > low && value < high;
+  return (
+    <>
+      {[1, -1].filter((value) => inside(up, value)).map((value) => (
+        <line
+          key={value}
+          class="bound"
+          x1={SIZE.left}
+          x2={SIZE.width - SIZE.right}
+          y1={yOf(up, value)}
+          y2={yOf(up, value)}
+        />
+      ))}
+      {inside(across, 1)
+        ? <line class="bound" x1={xOf(across, 1)} x2={xOf(across, 1)} y1={SIZE.top} y2={SIZE.height - SIZE.bottom} />
+        : null}
+    </>
+  );
+}
+
+/** What the marks of the scatter mean. */
+export function ScatterLegend() {
+  return (
+    <p class="marks small quiet" aria-hidden="true">
+      <span>
+        <svg width="12" height="12" class="chart">
+          <circle cx={6} cy={6} r={4} class="blue" />
+        </svg>{" "}
+        corrected
+      </span>
+      <span>
+        <svg width="12" height="12" class="chart">
+          <rect x={2.5} y={2.5} width={7} height={7} class="red" />
+        </svg>{" "}
+        not corrected
+      </span>
+      <span>
+        <svg width="12" height="12" class="chart">
+          <path d="M2 6H10M6 2V10" class="neither" />
+        </svg>{" "}
+        undecided
+      </span>
+    </p>
+  );
+}
+
 export function Scatter(props: { readonly points: readonly Point[]; readonly x: string; readonly y: string }) {
   const { points } = props;
   const [across, up] = [scaleOf(points.map(({ x }) => x)), scaleOf(points.map(({ y }) => y))];
@@ -79,6 +127,7 @@ export function Scatter(props: { readonly points: readonly Point[]; readonly x: 
     <Frame label={`Delta of ${points.length} token pairs on ${props.x} and on ${props.y}`}>
       <line class="axis" x1={SIZE.left} x2={SIZE.width - SIZE.right} y1={yOf(up, 0)} y2={yOf(up, 0)} />
       <line class="axis" x1={xOf(across, 0)} x2={xOf(across, 0)} y1={SIZE.top} y2={SIZE.height - SIZE.bottom} />
+      <Bounds across={across} up={up} />
       <Ticks scale={across} axis="x" />
       <Ticks scale={up} axis="y" />
       <text x={SIZE.width / 2} y={SIZE.height - 6} text-anchor="middle">delta on {props.x}</text>

@@ -3,10 +3,18 @@
 import { useState } from "preact/hooks";
 import { JobBar } from "./job_item.tsx";
 import { cancel, isActive, useJobs } from "./job_store.ts";
+import type { PlanInput } from "./operations/plan.ts";
+import { PlanLine } from "./plan_line.tsx";
+
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export function WorkBox(props: {
-  /** What is computed, for example "AttnLRP". */
+  /** What is computed, as within a sentence: "AttnLRP", "the masking curve". */
   readonly what: string;
+  /** What it is besides what the page is about: less is made of it. */
+  readonly aside?: boolean;
+  /** The same as work that can be planned. */
+  readonly plan?: PlanInput;
   /** Asks for it; gives the job's id. */
   readonly start: () => Promise<string>;
 }) {
@@ -29,13 +37,14 @@ export function WorkBox(props: {
   const start = () => attempt(async () => setJobId(await props.start()));
   const stop = (id: string) => attempt(() => cancel(id));
 
+  const box = props.aside === true ? "wait aside" : "wait";
   const problem = trouble ?? job?.error?.message;
   if (job !== undefined && (isActive(job) || job.status === "COMPLETED")) {
     const said = job.message ?? (job.status === "QUEUED" ? "Waiting for a worker" : "Working");
     return (
-      <div class="wait" data-job={job.id}>
+      <div class={box} data-job={job.id}>
         <div class="grow">
-          <p role="status">{`${what}: ${job.status === "COMPLETED" ? "done, loading" : said}`}</p>
+          <p role="status">{`${capital(what)}: ${job.status === "COMPLETED" ? "done, loading" : said}`}</p>
           <JobBar job={job} />
         </div>
         {isActive(job) ? <button type="button" disabled={asking} onClick={() => stop(job.id)}>Cancel</button> : null}
@@ -43,14 +52,15 @@ export function WorkBox(props: {
     );
   }
   return (
-    <div class="wait">
+    <div class={box}>
       <div class="grow">
         <p>
-          {what} {job?.status === "CANCELLED" ? "was cancelled." : "is not computed for this case yet."}
+          {capital(what)} {job?.status === "CANCELLED" ? "was cancelled." : "is not computed for this case yet."}
         </p>
         {problem === undefined ? null : <p role="alert">{problem}</p>}
+        {props.plan === undefined ? null : <PlanLine input={props.plan} />}
       </div>
-      <button type="button" class="strong" disabled={asking} onClick={start}>
+      <button type="button" class={props.aside === true ? "" : "strong"} disabled={asking} onClick={start}>
         {problem === undefined ? `Compute ${what}` : "Try again"}
       </button>
     </div>

@@ -70,6 +70,7 @@ export function GraphSection(props: {
           <WorkBox
             key={`${pair.id} ${route.rule} ${wantsHeads}`}
             what={`${RULE_NAMES[route.rule]} graph${wantsHeads ? " by head" : ""}`}
+            plan={{ work: "BUILD_GRAPH", tokenPairIds: [pair.id], rule: route.rule, heads: wantsHeads }}
             start={() => buildGraph(pair.id, route.rule, wantsHeads)}
           />
         )

@@ -17,6 +17,8 @@ export interface CaseSummary {
   readonly key: string;
   readonly benchmark: string;
   readonly task: string;
+  /** The end of what the model read before the error. */
+  readonly textBefore: string;
   readonly tokenCount: number;
   readonly status: CaseStatus;
   readonly exclusion: string | null;
@@ -73,7 +75,17 @@ export const LIST_CASES: Operation<
       failureCases(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
         totalCount
         pageInfo { hasNextPage endCursor }
-        nodes { id key benchmark task tokenCount status exclusion tokenPairs { ...PairSummary } }
+        nodes {
+          id
+          key
+          benchmark
+          task
+          textBefore(characters: 240)
+          tokenCount
+          status
+          exclusion
+          tokenPairs { ...PairSummary }
+        }
       }
     }
     ${SUMMARY}
@@ -117,7 +129,10 @@ export const LIST_ATTRIBUTIONS: Operation<
           id
           rule
           logitDifference
-          tokenPair { ...PairSummary failureCase { id key benchmark task tokenCount status exclusion } }
+          tokenPair {
+            ...PairSummary
+            failureCase { id key benchmark task textBefore(characters: 240) tokenCount status exclusion }
+          }
         }
       }
     }
@@ -165,6 +180,34 @@ export const LIST_MODELS: Operation<
   document: `
     query ListModels {
       models(first: 200) { nodes { name } }
+    }
+  `,
+};
+
+export const FIND_CASE: Operation<
+  { readonly failureCases: { readonly nodes: readonly { readonly id: string }[] } },
+  { readonly key: string }
+> = {
+  document: `
+    query FindCase($key: String!) {
+      failureCases(filter: { key: $key }, first: 1) { nodes { id } }
+    }
+  `,
+};
+
+/** Keys: benchmark and outcome. */
+export interface OutcomeCount {
+  readonly keys: readonly (string | null)[];
+  readonly count: number;
+}
+
+export const COUNT_OUTCOMES: Operation<
+  { readonly attributionCounts: { readonly nodes: readonly OutcomeCount[] } },
+  Record<never, never>
+> = {
+  document: `
+    query CountOutcomes {
+      attributionCounts(by: [BENCHMARK, OUTCOME], first: 200) { nodes { keys count } }
     }
   `,
 };

@@ -9,9 +9,20 @@ export interface BenchmarkSummary {
   readonly items: number;
 }
 
+export interface ModelSummary {
+  readonly name: string;
+  readonly parameters: string | number;
+}
+
+export interface SeriesSummary {
+  readonly name: string;
+  readonly members: readonly { readonly label: string }[];
+}
+
 export const READ_CHOICES: Operation<
   {
-    readonly models: { readonly nodes: readonly { readonly name: string; readonly parameters: string | number }[] };
+    readonly models: { readonly nodes: readonly ModelSummary[] };
+    readonly modelSeries: { readonly nodes: readonly SeriesSummary[] };
     readonly benchmarks: { readonly nodes: readonly BenchmarkSummary[] };
   },
   Record<never, never>
@@ -19,6 +30,7 @@ export const READ_CHOICES: Operation<
   document: `
     query ReadChoices {
       models(first: 200) { nodes { name parameters } }
+      modelSeries(first: 100) { nodes { name members { label } } }
       benchmarks(first: 200) { nodes { name kind items } }
     }
   `,
@@ -95,3 +107,39 @@ export const MASK_ALL: Operation<
   { readonly runMaskingExperiment: JobResult },
   { readonly input: { readonly selection: "ALL" | "CLEAN"; readonly replacements: readonly string[] } }
 > = { document: starts("runMaskingExperiment", "RunMaskingExperimentInput") };
+
+export const DIAGNOSE_ALL: Operation<
+  { readonly diagnose: JobResult },
+  { readonly input: { readonly selection: "MISSING" | "CLEAN" } }
+> = { document: starts("diagnose", "DiagnoseInput") };
+
+export const ADD_SERIES: Operation<
+  {
+    readonly addModelSeries: { readonly __typename: "ModelSeries"; readonly name: string } | {
+      readonly __typename: "InputError";
+      readonly problem: string;
+    };
+  },
+  {
+    readonly input: {
+      readonly name: string;
+      readonly kind: "SCALING" | "TRAINING";
+      readonly members: readonly { readonly model: string; readonly position?: number }[];
+    };
+  }
+> = {
+  document: `
+    mutation AddModelSeries($input: AddModelSeriesInput!) {
+      addModelSeries(input: $input) {
+        __typename
+        ... on ModelSeries { name }
+        ... on InputError { problem: message }
+      }
+    }
+  `,
+};
+
+export const RUN_STUDY: Operation<
+  { readonly runStudy: JobResult },
+  { readonly input: { readonly series: string; readonly rule: Rule } }
+> = { document: starts("runStudy", "RunStudyInput") };
