@@ -11,6 +11,14 @@ export const SERVER_FLAGS = [
   "--v8-flags=--max-semi-space-size=4,--semi-space-growth-factor=1,--heap-growing-percent=20",
 ];
 
+/**
+ * How a worker's process runs: it makes little garbage, and what it holds is meant to be the model. Measured on lavapipe
+ * with the smallest golden model: 211 MB in place of 218 MB, CPU seconds the same within their spread of 5 %.
+ */
+export const WORKER_FLAGS = ["--v8-flags=--max-semi-space-size=2,--min-semi-space-size=1"];
+/** One arena of glibc's malloc: threads of a software adapter would keep one each. */
+export const WORKER_ENVIRONMENT = { MALLOC_ARENA_MAX: "1" };
+
 /** npm packages that hold the Deno binary, by `process.platform`-`process.arch`. */
 const BINARY_PACKAGES = {
   "linux-x64": "@deno/linux-x64-glibc",

@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { constants as system } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { findDeno, SERVER_FLAGS } from "./deno_binary.mjs";
+import { findDeno, SERVER_FLAGS, WORKER_ENVIRONMENT, WORKER_FLAGS } from "./deno_binary.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -22,6 +22,7 @@ function deno() {
   }
 }
 
+const isWorker = process.argv[2] === "worker";
 const child = spawn(
   deno(),
   [
@@ -29,12 +30,16 @@ const child = spawn(
     "-A",
     "--quiet",
     ...(["serve", "import"].includes(process.argv[2]) ? SERVER_FLAGS : []),
+    ...(isWorker ? WORKER_FLAGS : []),
     "--config",
     join(root, "deno.json"),
     join(root, "server", "cli.ts"),
     ...process.argv.slice(2),
   ],
-  { stdio: "inherit", env: { ...process.env, DENO_NO_UPDATE_CHECK: "1" } },
+  {
+    stdio: "inherit",
+    env: { ...(isWorker ? WORKER_ENVIRONMENT : {}), ...process.env, DENO_NO_UPDATE_CHECK: "1" },
+  },
 );
 
 // Ctrl-C reaches the child by itself too; it takes signals that come close together as one.

@@ -1,6 +1,9 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { clientOf } from "./access/token.ts";
+import { verb as serve } from "./cli/serve.ts";
+import { verb as worker } from "./cli/worker.ts";
 import { readSettings, ROOT } from "./settings.ts";
 
 test("without any setting the server listens on this machine only, with its own database", () => {
@@ -62,5 +65,35 @@ test("tokens have scopes, may be given by their hash, and are not kept themselve
   expect(clientOf(tokens, "fedcba9876543210")?.scope).toBe("admin");
   for (const wrong of ["", "0123456789abcde", "read:0123456789abcdef", hash]) {
     expect(clientOf(tokens, wrong)).toBeUndefined();
+  }
+});
+
+test("files for deployment set variables that there are, and start what there is", async () => {
+  const folder = join(ROOT, "docs", "deploy");
+  const { version } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as { readonly version: string };
+  const known = new Set(["DATABASE_URL", "HOST", "PORT"]);
+  for (const file of ["server/settings.ts", "gpu/memory.ts"]) {
+    for (const [name] of (await readFile(join(ROOT, file), "utf8")).matchAll(/\bCULPRIT_[A-Z_]+\b/g)) known.add(name);
+  }
+  const files = ["Dockerfile", "compose.yaml", "kubernetes.yaml", "culprit.service"];
+  for (const file of files) {
+    const text = await readFile(join(folder, file), "utf8");
+    const set = [...text.matchAll(/\bCULPRIT_[A-Z_]+\b/g)].map(([name]) => name);
+    expect(set.length, file).toBeGreaterThan(0);
+    for (const name of set) expect(known, file).toContain(name);
+    for (const [, image] of text.matchAll(/\bculprit:([\d.]+)/g)) expect(image, file).toBe(version);
+  }
+  const [compose, kubernetes] = await Promise.all(
+    files.slice(1, 3).map((file) => readFile(join(folder, file), "utf8")),
+  );
+  const starts = [
+    ...compose!.matchAll(/command: (\[.*\])/g),
+    ...kubernetes!.matchAll(/args: (\[.*\])/g),
+  ].map(([, list]) => list!.replace(/[[\]",]/g, " ").trim().split(/\s+/));
+  expect(starts.length).toBe(4);
+  const verbs = { serve, worker };
+  for (const [verb, ...args] of starts) {
+    const { options } = verbs[verb as keyof typeof verbs];
+    for (const arg of args.filter((one) => one.startsWith("--"))) expect(Object.keys(options)).toContain(arg.slice(2));
   }
 });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { getLogger } from "@logtape/logtape";
+import { WORKER_ENVIRONMENT, WORKER_FLAGS } from "./deno_binary.mjs";
 import { ROOT } from "./settings.ts";
 import type { WorkerMessage } from "./worker.ts";
 
@@ -60,12 +61,18 @@ export function startSupervisor(
     const started = Date.now();
     const worker = spawn(
       process.execPath,
-      ["run", "-A", "--quiet", "--config", join(ROOT, "deno.json"), join(ROOT, "server", "worker.ts")],
+      ["run", "-A", "--quiet", ...WORKER_FLAGS, "--config", join(ROOT, "deno.json"), join(ROOT, "server", "worker.ts")],
       {
         stdio: ["pipe", "pipe", "inherit"],
         // Ctrl-C in a terminal reaches the whole group; the worker waits for our word instead.
         detached: true,
-        env: { ...environment, DATABASE_URL: databaseUrl, CULPRIT_SUPERVISED: "1", DENO_NO_UPDATE_CHECK: "1" },
+        env: {
+          ...WORKER_ENVIRONMENT,
+          ...environment,
+          DATABASE_URL: databaseUrl,
+          CULPRIT_SUPERVISED: "1",
+          DENO_NO_UPDATE_CHECK: "1",
+        },
       },
     );
     child = worker;
