@@ -1,13 +1,17 @@
 /** The first run: the demo model, its failures, and their attributions, so that the page has something to show. */
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { eq } from "drizzle-orm";
 import { jobs, models } from "../schema/tables.ts";
 import { addModel } from "./add_model.ts";
+import { messageOf } from "./consumer.ts";
 import type { Server } from "./serve.ts";
 import { ROOT } from "./settings.ts";
+import { loadSnapshot } from "./snapshot.ts";
 
+/** Where the models lie that come with the project; a server that has others is not new. */
+const SHIPPED = join(ROOT, "models") + sep;
 const DEMO = join(ROOT, "models", "demo-1m");
 
 /**
@@ -16,14 +20,19 @@ const DEMO = join(ROOT, "models", "demo-1m");
  */
 const FILES = ["failure-cases.jsonl", "failure-cases-divergence.jsonl"];
 
-/** Adds the demo when no model was ever added. The keys make a run that was cut short go on where it was. */
-export async function addDemo({ connection: { db }, services }: Server): Promise<void> {
+/** Adds the demo, and the results that come with it, when no other model was ever added. The keys make a run that was cut short go on where it was. */
+export async function addDemo({ connection, services }: Server): Promise<void> {
+  const { db } = connection;
   const files = FILES.filter((file) => existsSync(join(DEMO, file)));
   if (!existsSync(join(DEMO, "config.json")) || files.length === 0) return;
-  const known = await db.select({ directory: models.directory }).from(models).limit(2);
-  if (known.length > 1 || known.some(({ directory }) => directory !== DEMO)) return;
+  const known = await db.select({ directory: models.directory }).from(models);
+  if (known.some(({ directory }) => !directory.startsWith(SHIPPED))) return;
 
   const log = getLogger(["culprit", "demo"]);
+  await loadSnapshot(connection).then(
+    (rows) => rows > 0 && log.info("Loaded {rows} rows of results that were computed before", { rows }),
+    (error) => log.warn("The results that come with the project were not loaded: {error}", { error: messageOf(error) }),
+  );
   const model = await addModel(db, DEMO, undefined);
   let count = 0;
   const attributing: string[] = [];

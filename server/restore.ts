@@ -49,6 +49,14 @@ export async function restoreBackup(
   }
 }
 
+/** Reads a backup into tables that are there, in one transaction; nothing of it waits in the queue. */
+export async function readBackupInto(sql: postgres.Sql, open: () => Readable, name: string): Promise<BackupEnd> {
+  await checkWhole(readLines(open(), name), name);
+  const lines = readLines(open(), name);
+  parseHeader((await lines.next()).value, name);
+  return await sql.begin(async (tx) => (await readTables(tx, lines, name)).end);
+}
+
 /** Reads a backup to its end before anything is written: most broken ones are found without a database. */
 async function checkWhole(lines: AsyncGenerator<Buffer>, name: string): Promise<void> {
   parseHeader((await lines.next()).value, name);

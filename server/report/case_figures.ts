@@ -1,6 +1,7 @@
 /** Figures of single cases: heatmaps, and the reduced graph. */
 import { px } from "./chart.ts";
 import { escape, figure, fixed, missing, visible } from "./html.ts";
+import { transferFigure } from "./layer_figures.ts";
 import type { Example, GraphExample, Report } from "./read_report.ts";
 
 /** Stops at |value| = 0, 0.25, 0.5, 0.75, 1 (ColorBrewer's RdBu): red supports the wrong token, blue the right one. */
@@ -10,7 +11,7 @@ const ARMS = {
 } as const;
 
 /** Background and ink of a normalised relevance, -1 to 1. */
-function paint(value: number): { readonly background: string; readonly ink: string } {
+export function paint(value: number): { readonly background: string; readonly ink: string } {
   const strength = Math.min(Math.abs(value), 1) * 4;
   const stops = ARMS[value < 0 ? "blue" : "red"];
   const from = stops[Math.min(Math.floor(strength), 3)]!;
@@ -54,7 +55,7 @@ function heatmap(example: Example, rule: string): string {
 export function graphSection({ graph, rule }: Report): string {
   return graph === null
     ? missing("No graph of this selection is stored.", "npx culprit run --stages graph")
-    : reducedGraph(graph, rule);
+    : reducedGraph(graph, rule) + transferFigure(graph, rule);
 }
 
 function reducedGraph(

@@ -1,0 +1,81 @@
+/** Runs the study through the command line's own verbs, into a database of its own. */
+import { join } from "node:path";
+import { type CommandLine, main } from "../cli.ts";
+import { ROOT } from "../settings.ts";
+import type { Items, ReproductionStudy } from "./study.ts";
+
+/** Wall seconds of a part. */
+export interface Timed {
+  readonly part: string;
+  readonly seconds: number;
+}
+
+/** Throws what a verb said when it fails. What is stored already is not computed again. */
+export async function computeStudy(study: ReproductionStudy, note: (text: string) => void): Promise<Timed[]> {
+  const timed: Timed[] = [];
+  const step = async (part: string, ...commands: readonly (readonly string[])[]) => {
+    const started = performance.now();
+    for (const args of commands) await verb(args, note);
+    const seconds = (performance.now() - started) / 1000;
+    timed.push({ part, seconds });
+    note(`${part}: ${seconds.toFixed(0)} s\n`);
+  };
+  const { model, maxTokens } = study;
+  const benchmarks = Object.keys(study.items);
+  await step(`answers of ${model}`, ...collecting(model, study.items, maxTokens));
+  await step(`token pairs of ${model}`, searching(model));
+  for (const [stage, more] of STAGES) {
+    const settings = more(study);
+    await step(
+      `${stage} of ${model}`,
+      ...benchmarks.map((name) => [
+        ...["run", "--stages", stage, "--model", model, "--benchmark", name, "--limit", String(study.pairsEach)],
+        ...settings,
+      ]),
+    );
+  }
+  for (const { series, cases } of study.series) {
+    if (cases !== model) {
+      await step(`answers of ${cases}`, ...collecting(cases, study.seriesItems, maxTokens));
+      await step(`token pairs of ${cases}`, searching(cases));
+    }
+    const file = join(ROOT, "models", `series.json#${series}`);
+    await step(`study of ${series}`, ["study", "--series", file, "--name", series, "--model", cases]);
+  }
+  return timed;
+}
+
+const STAGES: readonly (readonly [string, (study: ReproductionStudy) => readonly string[]])[] = [
+  ["attribute", () => []],
+  ["graph", () => []],
+  ["diagnose", () => []],
+  ["mask", ({ budget, maxTokens, replacements }) => [
+    ...["--budget", String(budget), "--max-tokens", String(maxTokens), "--replacements", replacements.join(",")],
+  ]],
+];
+
+const folder = (model: string) => join(ROOT, "models", model);
+
+const collecting = (model: string, items: Items, maxTokens: number) =>
+  Object.entries(items).map(([name, limit]) => [
+    ...["collect", "--model", folder(model), "--benchmark", name, "--limit", String(limit)],
+    ...["--max-tokens", String(maxTokens)],
+  ]);
+
+const searching = (model: string) => ["pairs", "--model", folder(model)];
+
+async function verb(args: readonly string[], note: (text: string) => void): Promise<void> {
+  let told = "";
+  const line: CommandLine = {
+    stdin: new ReadableStream({ start: (controller) => controller.close() }),
+    out: () => Promise.resolve(),
+    note: (text) => {
+      told += text;
+    },
+    colour: false,
+    progress: false,
+    signal: new AbortController().signal,
+  };
+  note(`culprit ${args.map((arg) => arg.replace(`${ROOT}/`, "")).join(" ")}\n`);
+  if (await main(args, line) !== 0) throw new Error(`culprit ${args.join(" ")}: ${told.trim()}`);
+}

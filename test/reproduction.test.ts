@@ -1,0 +1,190 @@
+/** The reproduction's document and findings from its numbers, and the results that a new installation loads. */
+import { existsSync, readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { eq } from "drizzle-orm";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { studies } from "../schema/analysis_tables.ts";
+import { attributions, failureCases, jobs, models, tokenPairs } from "../schema/tables.ts";
+import { attributionRow } from "../server/attribution_row.ts";
+import { openModelDirectory } from "../gpu/model/directory.ts";
+import { compareNumbers } from "../server/reproduction/compare.ts";
+import { type DocumentParts, reproductionDocument } from "../server/reproduction/document.ts";
+import { findingsOf } from "../server/reproduction/findings.ts";
+import type { ReproductionNumbers } from "../server/reproduction/numbers.ts";
+import { startQueue } from "../server/queue.ts";
+import { REPRODUCTION } from "../server/reproduction/study.ts";
+import { ROOT } from "../server/settings.ts";
+import { loadSnapshot, PRECOMPUTED, SNAPSHOT, writeSnapshot } from "../server/snapshot.ts";
+import { addModel } from "../server/add_model.ts";
+import { storePair, testDatabase } from "./database.ts";
+import { fakeResult } from "./fake_engine.ts";
+
+const interval = (value: number, half = 0.1) => ({
+  value,
+  low: value - half,
+  high: value + half,
+  confidence: 0.95,
+  count: 30,
+  method: "bca" as const,
+});
+
+/** Numbers in which every finding holds. */
+const HOLDING: ReproductionNumbers = {
+  format: "culprit-reproduction/1",
+  study: REPRODUCTION,
+  failures: [{ benchmark: "a", model: "m", answers: 100, failures: 40, clean: 10, excluded: 30, tokens: 50 }],
+  diagnoses: [
+    { benchmark: "a", outcome: "m_ia", pattern: "urt", count: 6 },
+    { benchmark: "a", outcome: "m_ia", pattern: "oit", count: 1 },
+    { benchmark: "a", outcome: "nc_ia_ag", pattern: null, count: 3 },
+  ],
+  sink: [{ layer: 0, share: 0.2, graphs: 9 }, { layer: 1, share: 0, graphs: 9 }],
+  masking: [],
+  maskingDifferences: ["cplrp", "gradient", "random", "lowest"].map((second) => ({
+    replacement: "attention",
+    second,
+    difference: interval(0.3),
+  })),
+  series: (["scaling", "training"] as const).map((kind) => ({
+    series: kind,
+    kind,
+    cases: "m",
+    summary: {
+      x: "first",
+      y: "last",
+      pairs: 30,
+      both: 30,
+      all: 30,
+      counts: { corrected: 10, not_corrected: 10, undecided: 10 },
+      members: [["first", 3], ["last", -1]].map(([label, value], position) => ({
+        modelId: position,
+        label: label as string,
+        position,
+        attributed: 30,
+        delta: interval(value as number),
+        failing: 0.5,
+        segments: [],
+      })),
+    },
+  })),
+};
+
+describe("findings", () => {
+  test("hold where the numbers say so, and only there", () => {
+    expect(findingsOf(HOLDING).map(({ verdict }) => verdict)).toEqual(Array(11).fill("holds"));
+    const verdicts = (changes: Partial<ReproductionNumbers>) =>
+      findingsOf({ ...HOLDING, ...changes }).map(({ verdict }) => verdict);
+    const changed = (changes: Partial<ReproductionNumbers>) =>
+      verdicts(changes).flatMap((verdict, index) => verdict === "holds" ? [] : [[index, verdict]]);
+    expect(changed({ failures: [{ ...HOLDING.failures[0]!, clean: 20 }] })).toEqual([[0, "does not hold"]]);
+    expect(changed({ diagnoses: [{ benchmark: "a", outcome: "nc_ia_ag", pattern: "oit", count: 3 }] }))
+      .toEqual([[1, "does not hold"], [2, "does not hold"]]);
+    expect(changed({ sink: [{ layer: 0, share: 0.05, graphs: 9 }, { layer: 1, share: 0.9, graphs: 9 }] }))
+      .toEqual([[3, "does not hold"]]);
+    // Zero inside the interval decides nothing; one replacement below zero does.
+    const differences = (values: readonly number[]) =>
+      values.map((value, index) => ({
+        replacement: `r${index}`,
+        second: "gradient",
+        difference: interval(value),
+      }));
+    expect(changed({ maskingDifferences: differences([0.05]) }).slice(0, 2)).toEqual([[4, "undecided"], [
+      5,
+      "undecided",
+    ]]);
+    expect(changed({ maskingDifferences: differences([0.3, -0.3]) })[1]).toEqual([5, "does not hold"]);
+  });
+
+  test("of series ask the ends", () => {
+    const [scaling, training] = HOLDING.series;
+    const rising = { ...scaling!, summary: { ...scaling!.summary, members: scaling!.summary.members.toReversed() } };
+    const verdicts = findingsOf({ ...HOLDING, series: [rising, training!] }).map(({ verdict }) => verdict);
+    expect(verdicts.slice(8)).toEqual(["does not hold", "holds", "holds"]);
+  });
+});
+
+describe("two runs", () => {
+  test("agree with themselves and within the tolerance, and are told apart beyond it", () => {
+    expect(compareNumbers(HOLDING, HOLDING)).toEqual([]);
+    const failures = (clean: number) => ({ ...HOLDING, failures: [{ ...HOLDING.failures[0]!, clean }] });
+    expect(compareNumbers(HOLDING, failures(12))).toEqual([]);
+    expect(compareNumbers(HOLDING, failures(13))).toEqual(["a, clean: 10 is stored, now 13"]);
+    expect(compareNumbers(HOLDING, { ...HOLDING, sink: [] })).toHaveLength(3);
+  });
+});
+
+const NUMBERS = join(ROOT, "docs", "reproduction", "numbers.json");
+describe.skipIf(!existsSync(NUMBERS))("docs/reproduction.md", () => {
+  test("says what its numbers say, and shows figures that are there", () => {
+    const parts = JSON.parse(readFileSync(NUMBERS, "utf8")) as DocumentParts;
+    const document = readFileSync(join(ROOT, "docs", "reproduction.md"), "utf8");
+    // The formatter moves line ends and widens tables.
+    const words = (text: string) => text.replaceAll(/[\s|]+|-{3,}/g, " ").replaceAll("\\", "");
+    expect(words(document)).toBe(words(reproductionDocument(parts)));
+    const shown = [...document.matchAll(/\]\(reproduction\/([\w.-]+\.svg)\)/g)].map(([, name]) => name!);
+    expect(shown.length).toBeGreaterThan(5);
+    for (const name of shown) {
+      const svg = readFileSync(join(ROOT, "docs", "reproduction", name), "utf8");
+      expect(svg).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" [\s\S]*<\/svg>\n$/);
+    }
+  });
+});
+
+const database = testDatabase();
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "culprit-snapshot-"));
+  // A backup reads the queue's tables.
+  await (await startQueue(database.url)).stop({ graceful: false });
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe("results that come with the project", () => {
+  test("load into a new database, marked as computed before, once", async () => {
+    const { connection } = database;
+    const { db } = connection;
+    const { id: modelId } = await addModel(db, join(ROOT, "models", "demo-1m"), undefined);
+    const pairId = await storePair(database, modelId, "case\twith a tab");
+    const texts = { targetText: "a", contrastText: "b", tokenTexts: ["a", "b", "c", "d"], segments: "SIQA" };
+    const result = fakeResult({ inputIds: [1, 2, 3, 4], target: 5, contrast: 6, rule: "attnlrp" });
+    const row = attributionRow({ tokenPairId: pairId, modelId, benchmark: "demo-ifeval", ...texts }, result);
+    await db.insert(attributions).values(row);
+    const path = join(folder, "results.backup");
+    expect(await writeSnapshot(connection, path)).toBe(4);
+    expect(gunzipSync(readFileSync(path)).toString()).not.toContain(ROOT);
+
+    expect(await loadSnapshot(connection, path)).toBe(0);
+    for (const table of [attributions, tokenPairs, failureCases, models]) await db.delete(table);
+    expect(await loadSnapshot(connection, path)).toBe(4);
+    const [model] = await db.select().from(models);
+    expect(model).toMatchObject({ name: "demo-1m", directory: join(ROOT, "models", "demo-1m") });
+    const [loaded] = await db.select().from(attributions);
+    expect(loaded).toMatchObject({ adapter: PRECOMPUTED + row.adapter, tokenPairId: pairId });
+    expect(loaded!.relevance).toEqual(row.relevance);
+    const [failure] = await db.select().from(failureCases).where(eq(failureCases.modelId, model!.id));
+    expect(failure!.key).toBe("case\twith a tab");
+    // Ids go on after those that were loaded.
+    expect(await storePair(database, model!.id, "another")).toBeGreaterThan(pairId);
+    for (const table of [attributions, tokenPairs, failureCases, models]) await db.delete(table);
+  });
+
+  test.skipIf(!existsSync(SNAPSHOT))("are those of the models that lie beside them", async () => {
+    const { connection } = database;
+    expect(await loadSnapshot(connection)).toBeGreaterThan(100);
+    const rows = await connection.db.select().from(models);
+    expect(rows.length).toBeGreaterThanOrEqual(3);
+    for (const { name, directory, hash } of rows) {
+      const model = await openModelDirectory(directory);
+      model.close();
+      expect([name, hash]).toEqual([model.name, model.hash]);
+    }
+    const adapters = await connection.db.selectDistinct({ adapter: attributions.adapter }).from(attributions);
+    expect(adapters.length).toBeGreaterThan(0);
+    for (const { adapter } of adapters) expect(adapter.startsWith(PRECOMPUTED)).toBe(true);
+    expect(await connection.db.$count(studies)).toBe(2);
+    expect(await connection.db.$count(jobs)).toBe(0);
+  });
+});
