@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createReadStream, createWriteStream } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { pipeline } from "node:stream/promises";
 import { createGzip, gunzipSync, gzipSync } from "node:zlib";
 import { eq } from "drizzle-orm";
@@ -18,6 +19,7 @@ import { engineName, readEngineName } from "../server/provenance.ts";
 import { startQueue } from "../server/queue.ts";
 import { restoreBackup } from "../server/restore.ts";
 import { readSettings, ROOT } from "../server/settings.ts";
+import { culprit } from "./command_line.ts";
 import { storeModel, storePair, testDatabase } from "./database.ts";
 import { fakeResult } from "./fake_engine.ts";
 import { globalId, graphqlClient } from "./graphql_client.ts";
@@ -147,6 +149,36 @@ test("a backup that was cut or changed is refused, and leaves nothing", async ()
   await expect(restore(await emptyDatabase(), newer)).rejects.toThrow(
     /written by a newer Culprit \(29990101000000_x\)/,
   );
+});
+
+test("culprit backup and culprit restore carry one database's contents into another", async () => {
+  const before = process.env["DATABASE_URL"];
+  const at = async (url: string, ...args: string[]) => {
+    process.env["DATABASE_URL"] = url;
+    return await culprit(args);
+  };
+  const file = join(folder, "cli.backup");
+  const url = await emptyDatabase();
+  try {
+    const written = await at(database.url, "backup", file, "--json");
+    const whole = await contents(database.url);
+    const total = Object.values(whole).reduce((sum, table) => sum + table.length, 0);
+    expect(written).toMatchObject({ code: 0, out: `${JSON.stringify({ total })}\n` });
+    expect(await at(url, "restore", file, "--json")).toMatchObject({
+      code: 0,
+      out: `${JSON.stringify({ total, tasks: 1 })}\n`,
+    });
+    expect(await contents(url)).toEqual(whole);
+    const again = await at(url, "restore", file);
+    expect([again.code, again.err]).toEqual([2, expect.stringMatching(/^DATABASE_URL: it is not empty; /)]);
+    const nowhere = await at(database.url, "backup", join(folder, "no", "such"));
+    expect([nowhere.code, nowhere.err]).toEqual([2, expect.stringMatching(/it cannot be written \(ENOENT\); /)]);
+    const missing = await at(url, "restore", join(folder, "missing"));
+    expect([missing.code, missing.err]).toEqual([2, expect.stringMatching(/it cannot be read; /)]);
+  } finally {
+    if (before === undefined) delete process.env["DATABASE_URL"];
+    else process.env["DATABASE_URL"] = before;
+  }
 });
 
 test("results say what computed them, and the same again is recognised", async () => {
