@@ -4,10 +4,11 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
-import { sql as raw } from "drizzle-orm";
+import { DrizzleQueryError, sql as raw } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import type { Connection } from "./database.ts";
-import { HEARTBEAT_SECONDS, ofKind, type QueueKind, type QueueTasks } from "./queue.ts";
+import { unavailable } from "./database_errors.ts";
+import { HEARTBEAT_SECONDS, ofKind, type QueueKind, type QueueTasks, TRIES } from "./queue.ts";
 import { WORK_WAITS } from "./signals.ts";
 import { worked } from "./telemetry.ts";
 import { createTurns } from "./turns.ts";
@@ -43,6 +44,8 @@ const POLL_MS = 1000;
 /** How long to wait at most where others took what was waiting, in milliseconds. */
 const BEATEN_MS = 100;
 const STAY_MS = 2000;
+/** How long to wait where the database was away or full, in milliseconds. */
+const AWAY_MS = 2000;
 
 /** Takes one task at a time. */
 export async function startConsumer<Kind extends QueueKind>(
@@ -127,12 +130,23 @@ async function startLoop<Kind extends QueueKind>(
     try {
       await worked(connection.db, kind, attempts.map(({ task }) => task), () => handle(attempts));
     } catch (error) {
-      if (stopping.signal.aborted) {
+      // A database that is away or full is no fault of the task, and costs it none of its few tries. A broken pipe may be
+      // that of a checker's process.
+      const found = unavailable(error);
+      const away = found?.cause === "EPIPE" ? undefined : found;
+      if (away) {
+        log.error("{message} ({cause})", { ...away });
+        await sleep(AWAY_MS, undefined, { signal: stopping.signal }).catch(() => {});
+      }
+      if (stopping.signal.aborted || away) {
         await handBack(connection, kind, queue, attempts);
         return true;
       }
-      const ids = attempts.map(({ id }) => id).join(", ");
-      log.warn("Task {ids} failed: {message}", { ids, message: messageOf(error) });
+      const ids = attempts.map(({ id }) => id);
+      log.warn("Task {ids} failed: {message}", { ids: ids.join(", "), message: messageOf(error) });
+      await connection.sql`
+        update pgboss.job set retry_limit = retry_count
+        where name = ${queue} and id = any(${ids}::uuid[]) and state = 'active' and retry_count >= ${TRIES - 1}`;
       await boss.fail(queue, attempts.map(attemptOf), { message: messageOf(error) });
     } finally {
       alive.stop();
@@ -223,7 +237,8 @@ async function handBack(
   await sql`select pg_notify(${WORK_WAITS}, ${kind})`;
 }
 
-/** The message of anything that was thrown. */
+/** The message of anything that was thrown. Of a failed statement the reason, not its text with all its values. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return error instanceof DrizzleQueryError && error.cause ? messageOf(error.cause) : error.message;
 }

@@ -53,9 +53,11 @@ export const HEARTBEAT_SECONDS = 10;
 type QueueOptions = Parameters<PgBoss["createQueue"]>[1];
 
 const FAILED: QueueOptions = { retryLimit: 100, retryDelay: 5 };
-// Retries save tasks from killed workers and lost devices; a task that kills three workers is given up.
+/** A task that throws is given up at this try. */
+export const TRIES = 3;
+// More tries save tasks from killed workers and lost devices, which are seldom theirs: one that takes down six is given up.
 const worked = (kind: TaskKind, expireInSeconds = 6 * 3600): QueueOptions => ({
-  retryLimit: 2,
+  retryLimit: 5,
   retryDelay: 1,
   heartbeatSeconds: HEARTBEAT_SECONDS,
   expireInSeconds,

@@ -100,6 +100,7 @@ async function disturb(
   const random = seededRandom(seed);
   const kills: Record<string, number> = {};
   const asked: Promise<void>[] = [];
+  const started = performance.now();
   for (let round = 0; round < rounds; round++) {
     const own = jobs.slice(Math.floor(round * jobs.length / rounds), Math.floor((round + 1) * jobs.length / rounds));
     // Not waited for: the kill may come before the answer.
@@ -110,10 +111,11 @@ async function disturb(
     const victim = victimOf(random, round, rounds);
     const atOnce = random.next() < AT_ONCE;
     await wait(delay);
-    const killed = await fleet.kill(victim);
-    if (killed) kills[victim] = (kills[victim] ?? 0) + 1;
-    onRound?.({ round, victim, delay, killed });
-    if (!atOnce || !killed) await fleet.ready();
+    // One that is being started again is killed as soon as it is there.
+    while (!(await fleet.kill(victim))) await wait(50);
+    kills[victim] = (kills[victim] ?? 0) + 1;
+    onRound?.({ round, victim, delay, seconds: Math.round((performance.now() - started) / 1000) });
+    if (!atOnce) await fleet.ready();
   }
   await Promise.all(asked);
   await fleet.ready();
