@@ -71,8 +71,69 @@ export interface GraphSummary {
   readonly nodeLayers: readonly number[];
   /** One entry a transition: what was kept and dropped, without its edges. */
   readonly transitions: readonly Readonly<Record<string, number>>[];
-  /** Metrics of server/graph_metrics, by name. */
-  readonly metrics: Readonly<Record<string, unknown>>;
+  /** Metrics of server/graph_metrics; empty in graphs that were stored before these were kept. */
+  readonly metrics: StoredGraphMetrics | Readonly<Record<string, never>>;
+}
+
+/** A node of a graph. */
+export interface StoredNode {
+  /** 0 = embeddings, l = after block l. */
+  readonly layer: number;
+  readonly token: number;
+}
+
+/** What is kept of a graph's metrics. Formulas, and what is null when: docs/graph-metrics.md. */
+export interface StoredGraphMetrics {
+  readonly transitions: readonly {
+    readonly source: number;
+    readonly target: number;
+    readonly fanIn: { readonly mean: number | null; readonly most: number };
+    readonly fanOut: { readonly mean: number | null; readonly most: number };
+    readonly gini: number | null;
+    readonly verticality: number | null;
+    readonly sinkShare: number | null;
+    readonly lookBack: number | null;
+    readonly lookBackSideways: number | null;
+  }[];
+  readonly layers: readonly {
+    readonly layer: number;
+    readonly sinkShare: number | null;
+    readonly centre: number | null;
+    readonly centreWithoutSink: number | null;
+  }[];
+  readonly hubs: readonly (StoredNode & {
+    readonly fanIn: number;
+    readonly fanOut: number;
+    readonly mass: number;
+  })[];
+  readonly centre: { readonly layer: number; readonly position: number } | null;
+  /** What each dominant token has handed to the last position by the end of each transition, in logits. */
+  readonly transfer: {
+    readonly layers: readonly number[];
+    readonly tokens: readonly { readonly token: number; readonly cumulative: readonly number[] }[];
+  };
+  readonly reduced: {
+    readonly tokens: readonly { readonly token: number; readonly transfer: number; readonly share: number }[];
+    readonly layers: readonly { readonly source: number; readonly target: number; readonly share: number }[];
+    readonly paths: readonly {
+      readonly nodes: readonly StoredNode[];
+      readonly weights: readonly number[];
+      readonly shares: readonly number[];
+      readonly strength: number;
+    }[];
+    readonly nodes: readonly (StoredNode & { readonly relevance: number })[];
+    readonly edges: readonly {
+      readonly source: StoredNode;
+      readonly target: StoredNode;
+      readonly weight: number | null;
+      readonly paths: number;
+    }[];
+  };
+}
+
+/** The metrics of a stored graph; null where they were not kept. */
+export function metricsOf({ metrics }: GraphSummary): StoredGraphMetrics | null {
+  return "transitions" in metrics ? metrics as StoredGraphMetrics : null;
 }
 
 /** One number that the classifier looked at, with the threshold it was compared with. */

@@ -228,6 +228,7 @@ interface FlipSummaryRow {
   readonly reached: number;
   readonly censored: number;
   readonly medianTokens: number | null;
+  readonly meanTokensReached: number | null;
 }
 
 const FlipSummary = builder.objectRef<FlipSummaryRow>("MaskingFlipSummary").implement({
@@ -248,6 +249,10 @@ const FlipSummary = builder.objectRef<FlipSummaryRow>("MaskingFlipSummary").impl
     medianTokens: t.exposeFloat("medianTokens", {
       nullable: true,
       description: "Median tokens until it came, censored ones counted as later; null where half or more are censored.",
+    }),
+    meanTokensReached: t.exposeFloat("meanTokensReached", {
+      nullable: true,
+      description: "Mean tokens over the curves in which it came: too small wherever some are censored.",
     }),
   }),
 });

@@ -14,6 +14,7 @@ import "./benchmark.ts";
 import "./response.ts";
 import "./annotate.ts";
 import "./attribution_graph.ts";
+import "./graph_metrics.ts";
 import "./provenance.ts";
 import "./masking_experiment.ts";
 import "./pair_attributions.ts";

@@ -12,6 +12,7 @@ import type { Analysis, StoreResult } from "./analyse_task.ts";
 import { attributionRow } from "./attribution_row.ts";
 import type { Transaction } from "./database.ts";
 import { graphFile, transitionSummary } from "./graph_file.ts";
+import { measureGraph, shownMetrics } from "./graph_metrics/graph_metrics.ts";
 import { engineName } from "./provenance.ts";
 import type { PairTask } from "./queue.ts";
 
@@ -108,7 +109,7 @@ function summaryOf(graph: GraphResult): GraphSummary {
   return {
     nodeLayers: graph.nodeLayers,
     transitions: graph.transitions.map((transition) => transitionSummary(transition)),
-    metrics: {},
+    metrics: shownMetrics(measureGraph(graph)),
   };
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { GRAPH_DEFAULTS } from "../gpu/graph.ts";
+import type { StoredGraphMetrics } from "../schema/analysis_values.ts";
 import { writeTinyModel, writeTinyTokenizer } from "../gpu/model/testing.ts";
 import { culprit, golden, refused } from "./command_line.ts";
 import { relativeError } from "./compare.ts";
@@ -143,6 +144,51 @@ test("--mass, --reach and --edge-budget keep fewer edges", async () => {
   expect(transitions.reduce((sum, { droppedByBudget }) => sum + droppedByBudget, 0)).toBe(most - 7);
 });
 
+test("--metrics measures the golden edges and relevance", async () => {
+  const { json, args, tensor } = golden("olmo3-a", folder);
+  const tokens = json.input_ids.length;
+  const result = await graph([...args, "--target", `${json.target}`, ...EVERYTHING, "--metrics"]) as GraphJson & {
+    readonly metrics: StoredGraphMetrics;
+  };
+  const { transitions, layers, transfer, reduced } = result.metrics;
+  expect(transitions).toHaveLength(json.layers);
+  const relevance = tensor("attnlrp.node_relevance").map(Math.abs);
+  const close = (value: number | null, expected: number) =>
+    expect(Math.abs(value! - expected)).toBeLessThan(TOLERANCE * Math.max(1, Math.abs(expected)));
+  for (const { layer, sinkShare } of layers) {
+    const own = relevance.subarray(layer * tokens, (layer + 1) * tokens);
+    close(sinkShare, own[0]! / own.reduce((sum, value) => sum + value, 0));
+  }
+  expect(layers).toHaveLength(json.layers + 1);
+  const handed = new Float64Array(tokens);
+  for (const [index, { source, verticality, sinkShare, lookBack }] of transitions.entries()) {
+    const edges = tensor(`attnlrp.edges.${source}`);
+    let [mass, vertical, sink, distance] = [0, 0, 0, 0];
+    edges.forEach((weight, at) => {
+      const [target, from] = [Math.floor(at / tokens), at % tokens];
+      mass += Math.abs(weight);
+      if (from === target) vertical += Math.abs(weight);
+      if (from === 0) sink += Math.abs(weight);
+      distance += (target - from) * Math.abs(weight);
+      if (target === tokens - 1 && from !== target) handed[from]! += weight;
+    });
+    close(verticality, vertical / mass);
+    close(sinkShare, sink / mass);
+    close(lookBack, distance / mass);
+    for (const { token, cumulative } of transfer.tokens) {
+      expect(Math.abs(cumulative[index]! - handed[token]!)).toBeLessThan(TOLERANCE * Math.max(...relevance));
+    }
+  }
+  // The dominant tokens are those that hand most to the last position.
+  const order = [...handed.keys()].sort((a, b) => Math.abs(handed[b]!) - Math.abs(handed[a]!));
+  expect(reduced.tokens.map(({ token }) => token)).toEqual(order.slice(0, reduced.tokens.length));
+  expect(reduced.paths).toHaveLength(5);
+  for (const { nodes } of reduced.paths) {
+    expect(nodes.map(({ layer }) => layer)).toEqual(layers.map(({ layer }) => layer));
+    expect(nodes.at(-1)!.token).toBe(tokens - 1);
+  }
+});
+
 test.each(["attnlrp", "cplrp"])("--heads splits the edges of %s; off the diagonal they add up", async (rule) => {
   const { json, args } = golden("qwen3-a", folder);
   const { transitions } = await graph([...args, "--target", `${json.target}`, "--rule", rule, "--heads"]);
@@ -170,6 +216,21 @@ test("without --json a summary for people, with progress on a terminal", async (
   expect(out).toContain('\nLast token (position 3): 8 "ab"\n');
   expect(err).toMatch(/\r(load|forward|backward) +\[#*-*\] +\d+ %/);
   expect(err.slice(0, err.lastIndexOf("\r"))).toMatch(/\r +$/);
+});
+
+test("--metrics adds tables of metrics, paths and hubs for people", async () => {
+  const { json, args } = golden("qwen3-a", folder);
+  const { code, out } = await culprit([
+    "graph",
+    ...args.filter((one) => one !== "--json"),
+    "--target",
+    `${json.target}`,
+    "--metrics",
+  ]);
+  expect(code).toBe(0);
+  expect(out).toMatch(/\n +layers +fan-in +fan-out +Gini +vertical +first token +look-back\n +0 > 1 /);
+  expect(out).toMatch(/\nstrongest paths into the last token, [^\n]+\n +\d+\.\d% +\d+ /);
+  expect(out).toMatch(/\nhubs: [^\n]+\n/);
 });
 
 test("the help names the engine's defaults", async () => {

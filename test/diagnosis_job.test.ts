@@ -1,6 +1,7 @@
 /** Diagnoses as jobs: a real worker on the demo model, labels that stay, and what another version replaces. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { and, eq, isNotNull } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -12,8 +13,10 @@ import { createDiagnoseJob } from "../server/diagnose_job.ts";
 import { parseLabels } from "../server/diagnosis/labels.ts";
 import { versionOf } from "../server/diagnosis/thresholds.ts";
 import { setSegments } from "../server/edit_segments.ts";
+import { measureGraph } from "../server/graph_metrics/graph_metrics.ts";
 import { startQueue } from "../server/queue.ts";
 import { readingAgreement } from "../server/reading_agreement.ts";
+import { readGraph } from "../server/report/read_graph.ts";
 import { segmentsOf } from "../server/segments.ts";
 import { ROOT } from "../server/settings.ts";
 import { startSupervisor, type Supervisor } from "../server/supervisor.ts";
@@ -246,4 +249,65 @@ test("an attribution shows its diagnosis with evidence and labels in one stateme
   const [found] = await database.connection.db.select({ id: attributions.id }).from(attributions)
     .where(and(eq(attributions.pattern, "urt"), isNotNull(attributions.outcome)));
   expect(found).toBeDefined();
+});
+
+test("a graph's metrics are kept with it; one of before tells none", async () => {
+  const METRICS = `{ attributions(first: 10) { nodes { graphs { id nodeCount metrics { centreLayer centrePosition
+    transitions { source target fanIn mostFanIn fanOut mostFanOut gini verticality sinkShare lookBack lookBackSideways }
+    layers { layer sinkShare centre centreWithoutSink }
+    hubs { place { layer token } fanIn fanOut mass }
+    transfer { token cumulative }
+    reduced { tokens layers paths { tokens weights strength }
+      edges { source { layer token } target { layer token } weight paths } } } } } } }`;
+  const { db } = database.connection;
+  database.countStatements();
+  const { data, errors } = await ask(METRICS);
+  expect(errors).toBeUndefined();
+  expect(database.countStatements()).toHaveLength(1);
+  const shown = new Map<number, Record<string, unknown>>(
+    data.attributions.nodes.flatMap(({ graphs }: { graphs: { id: string; metrics: object }[] }) =>
+      graphs.map(({ id, metrics }) => [Number(atob(id).split(":")[1]), metrics])
+    ),
+  );
+  const rows = await db.select({ graph: attributionGraphs, ids: failureCases.inputIds }).from(attributionGraphs)
+    .innerJoin(attributions, eq(attributions.id, attributionGraphs.attributionId))
+    .innerJoin(tokenPairs, eq(tokenPairs.id, attributions.tokenPairId))
+    .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId));
+  expect(rows).toHaveLength(KEYS.length);
+  for (const { graph, ids } of rows) {
+    const { transitions, layers, hubs, centre, transfer, reduced } = measureGraph(
+      readGraph(gunzipSync(graph.file), ids),
+    );
+    expect(shown.get(graph.id)).toEqual({
+      centreLayer: centre!.layer,
+      centrePosition: centre!.position,
+      transitions: transitions.map(({ fanIn, fanOut, mass: _mass, edges: _edges, ...numbers }) => ({
+        ...numbers,
+        fanIn: fanIn.mean,
+        mostFanIn: fanIn.most,
+        fanOut: fanOut.mean,
+        mostFanOut: fanOut.most,
+      })),
+      layers,
+      hubs: hubs.map(({ layer, token, ...numbers }) => ({ place: { layer, token }, ...numbers })),
+      transfer: reduced.tokens.map(({ token }) => ({
+        token,
+        cumulative: transfer.cumulative.map((all) => all[token]),
+      })),
+      reduced: {
+        tokens: reduced.tokens.map(({ token }) => token),
+        layers: reduced.layers.map(({ target }) => target),
+        paths: reduced.paths.map(({ nodes, weights, strength }) => ({
+          tokens: nodes.map(({ token }) => token),
+          weights,
+          strength,
+        })),
+        edges: reduced.edges,
+      },
+    });
+  }
+  await db.update(attributionGraphs).set({ summary: { nodeLayers: [0], transitions: [], metrics: {} } });
+  const old = await ask(METRICS);
+  expect(old.errors).toBeUndefined();
+  for (const { graphs } of old.data.attributions.nodes) expect(graphs).toMatchObject([{ metrics: null }]);
 });

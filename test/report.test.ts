@@ -8,6 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import {
   attributionGraphs,
   diagnoses,
+  labels,
   maskingExperiments,
   modelSeries,
   studies,
@@ -17,6 +18,7 @@ import { GRAPH_OPTIONS } from "../schema/analysis_values.ts";
 import { attributions, failureCases, models, tokenPairs } from "../schema/tables.ts";
 import { among } from "../server/among.ts";
 import { graphFile } from "../server/graph_file.ts";
+import { measureGraph, shownMetrics } from "../server/graph_metrics/graph_metrics.ts";
 import { roundTicks } from "../server/report/chart.ts";
 import { downloadReport } from "../server/report/download.ts";
 import { escape } from "../server/report/html.ts";
@@ -41,6 +43,7 @@ beforeEach(async () => {
   const { db } = database.connection;
   for (
     const table of [
+      labels,
       maskingExperiments,
       diagnoses,
       attributionGraphs,
@@ -162,7 +165,7 @@ async function storeGraph(attributionId: number): Promise<void> {
     optionsHash: "h",
     nodes: 4,
     edges: 4,
-    summary: { nodeLayers: [0, 1, 2], transitions: [], metrics: {} },
+    summary: { nodeLayers: [0, 1, 2], transitions: [], metrics: shownMetrics(measureGraph(GRAPH)) },
     file: gzipSync(graphFile(GRAPH)),
     adapter: "fake",
     seconds: 0,
@@ -213,6 +216,42 @@ describe("a filled database", () => {
     expect(await page()).toBe(text);
   });
 
+  test("segments, layers, graphs, readers and origin are told, each with its n", async () => {
+    const { db } = database.connection;
+    await db.insert(labels).values(pairIds.map((tokenPairId, index) => ({
+      tokenPairId,
+      reader: "Ann",
+      outcome: "m_ia" as const,
+      pattern: index === 0 ? "oit" as const : index < 3 ? "urt" as const : null,
+    })));
+    const text = await page();
+    expect(text).toContain(
+      '<td>demo-ifeval, URT</td><td class="n">3</td><td class="n">0.25 [0.25, 0.25]</td><td class="n">0.50 [0.50, 0.50]</td>',
+    );
+    // One case has no interval.
+    expect(text).toContain('<td>demo-ifeval, none</td><td class="n">1</td><td class="n">0.25</td>');
+    // |-1| of 1 + 0 + 1 + 2.
+    expect(text).toContain("<title>small, layer 0: 25.0 %</title>");
+    expect(text).toContain("<title>small, layer 1: 16.7 %</title>");
+    // Edges 1 to 3 of 0.5 and 3 to 3 of -2: four fifths stay on their token, the mean way back is 2 * 0.2.
+    expect(text).toContain(
+      '<td>0 → 1</td><td class="n">1</td><td class="n">2.00</td><td class="n">0.30</td><td class="n">80.0 %</td>' +
+        '<td class="n">0.0 %</td><td class="n">0.4</td>',
+    );
+    // By hand: 3 of 4 agree; expected by chance (1 * 0 + 3 * 2 + 1 * 1) / 16.
+    expect(text).toContain('<td>classifier and Ann</td><td class="n">4</td><td class="n">– (100.0 %)</td>');
+    expect(text).toContain(`<td class="n">${((0.75 - 7 / 16) / (9 / 16)).toFixed(2)} (75.0 %)</td>`);
+    expect(text).toMatch(/<td>small, attribution<\/td><td class="n">4<\/td><td class="n">4<\/td>/);
+    expect(text).toContain("npx culprit export report --out report.html");
+    const chosen = await page({
+      selection: { ...request().selection, key: "it's", benchmarks: ["a", "b"] },
+      rule: "cplrp",
+    });
+    expect(chosen).toContain(
+      escape("npx culprit export report --benchmark a,b --key 'it'\\''s' --rule cplrp --out report.html"),
+    );
+  });
+
   test("text from data is text, never markup", async () => {
     const text = await page();
     expect(text).not.toContain(HOSTILE);
@@ -230,7 +269,7 @@ describe("a filled database", () => {
       tab.on("request", (one) => asked.push(one.url()));
       await tab.goto(`file://${path}`);
       expect(asked).toEqual([`file://${path}`]);
-      expect(await tab.locator("svg").count()).toBe(5);
+      expect(await tab.locator("svg").count()).toBe(8);
       expect(await tab.locator(".missing").count()).toBe(0);
       const circles = tab.locator('svg[aria-label^="Scatter"] circle');
       expect(await circles.count()).toBe(4);

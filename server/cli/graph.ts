@@ -2,6 +2,7 @@
 import type { GraphRequest, GraphResult, NodePlace } from "../../gpu/engine.ts";
 import { InputError } from "../../gpu/errors.ts";
 import type { ModelConfig } from "../../gpu/model/config.ts";
+import type { StoredGraphMetrics } from "../../schema/analysis_values.ts";
 import {
   ATTRIBUTION_OPTIONS,
   ATTRIBUTION_USAGE,
@@ -17,6 +18,7 @@ import {
   runComponents,
 } from "./component_arguments.ts";
 import { graphJson, graphNodes } from "./graph_json.ts";
+import { describeMetrics } from "./graph_metrics_table.ts";
 import { describeGraph } from "./graph_table.ts";
 import { optionText, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
 import { withModel } from "./with_model.ts";
@@ -49,6 +51,13 @@ export const GRAPH_OPTIONS: Readonly<Record<string, VerbOption>> = {
   heads: { type: "boolean", help: "with --json: each edge by head; adjacent layers, attnlrp and cplrp only" },
 };
 
+const METRICS_OPTION: Readonly<Record<string, VerbOption>> = {
+  metrics: {
+    type: "boolean",
+    help: "the graph's metrics, strongest paths and reduced graph too; docs/graph-metrics.md",
+  },
+};
+
 /** How the help writes them. */
 export const GRAPH_USAGE = `${ATTRIBUTION_USAGE} [--transitions LAYERS] [--mass SHARE] [--min-relevance LOGITS] ` +
   "[--reach last|all] [--edge-budget N] [--heads]";
@@ -56,9 +65,9 @@ export const GRAPH_USAGE = `${ATTRIBUTION_USAGE} [--transitions LAYERS] [--mass 
 export const verb: Verb = {
   name: "graph",
   summary: "Shows between which tokens and layers the preference for the wrong token travelled",
-  usage: `graph ${GRAPH_USAGE} [--components K] [--into TARGETS [--from LAYERS]] [--json]`,
+  usage: `graph ${GRAPH_USAGE} [--metrics] [--components K] [--into TARGETS [--from LAYERS]] [--json]`,
   example: attributionExample("graph"),
-  options: { ...GRAPH_OPTIONS, ...COMPONENT_OPTIONS },
+  options: { ...GRAPH_OPTIONS, ...METRICS_OPTION, ...COMPONENT_OPTIONS },
   run,
 };
 
@@ -81,13 +90,21 @@ async function run(context: VerbContext): Promise<void> {
     const result = await loaded.graph(request, options);
     return { result, ...await runComponents(loaded, request, wanted, componentNodes(result), options) };
   });
+  const metrics = context.values["metrics"] === true ? await measured(result) : undefined;
   if (!context.json) {
     await context.out(describeGraph(result, tokenizer, context.colour));
+    if (metrics !== undefined) await context.out(describeMetrics(metrics, request.inputIds, tokenizer));
     return await context.out(describeComponents(nodes, edges, request.inputIds, tokenizer, context.colour));
   }
   const tokens = tokenizer ? request.inputIds.map(tokenizer.token) : null;
-  const more = componentsJson(nodes, edges);
+  const more = { ...componentsJson(nodes, edges), ...(metrics === undefined ? {} : { metrics }) };
   for (const piece of graphJson(result, tokens, context.values["layers"] === true, more)) await context.out(piece);
+}
+
+/** Its file would load the GPU's driver for the help. */
+async function measured(result: GraphResult): Promise<StoredGraphMetrics> {
+  const { measureGraph, shownMetrics } = await import("../graph_metrics/graph_metrics.ts");
+  return shownMetrics(measureGraph(result));
 }
 
 /** Nodes of a graph whose heads and neurons are given at most: those of largest |relevance|. */

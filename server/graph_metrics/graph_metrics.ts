@@ -1,4 +1,5 @@
 /** All metrics of an attribution graph. Formulas and sources: docs/graph-metrics.md. */
+import type { StoredGraphMetrics } from "../../schema/analysis_values.ts";
 import type { MeasuredGraph } from "./graph.ts";
 import { centreOfMass, type LayerMetrics, measureLayers } from "./layer_metrics.ts";
 import { REDUCE_DEFAULTS, type ReducedGraph, reduceGraph, type ReduceSettings } from "./reduced_graph.ts";
@@ -12,6 +13,20 @@ export interface GraphMetrics {
   readonly centre: { readonly layer: number; readonly position: number } | null;
   readonly transfer: Transfer;
   readonly reduced: ReducedGraph;
+}
+
+/** What is kept and shown of the metrics: all but the transfer of tokens that are not dominant. */
+export function shownMetrics({ transfer, ...metrics }: GraphMetrics): StoredGraphMetrics {
+  return {
+    ...metrics,
+    transfer: {
+      layers: transfer.layers,
+      tokens: metrics.reduced.tokens.map(({ token }) => ({
+        token,
+        cumulative: transfer.cumulative.map((sums) => sums[token]!),
+      })),
+    },
+  };
 }
 
 /** Hubs listed. */

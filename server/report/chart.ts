@@ -78,8 +78,8 @@ export function chart(horizontal: Axis, vertical: Axis, height = HEIGHT): Chart 
 /** Pixels with a tenth. */
 export const px = (value: number): string => String(Math.round(value * 10) / 10);
 
-export function polyline(points: readonly (readonly [number, number])[], colour: string): string {
-  return `<polyline fill="none" stroke="${colour}" stroke-width="2" points="${
+export function polyline(points: readonly (readonly [number, number])[], colour: string, width = 2): string {
+  return `<polyline fill="none" stroke="${colour}" stroke-width="${width}" points="${
     points.map(([x, y]) => `${px(x)},${px(y)}`).join(" ")
   }"/>`;
 }

@@ -23,7 +23,7 @@ export function visible(token: string): string {
 }
 
 export const fixed = (value: number | null | undefined, digits = 2): string =>
-  value === null || value === undefined ? "–" : value.toFixed(digits).replace("-", "−");
+  value === null || value === undefined ? "–" : value.toFixed(digits).replace(/^-(?=0?\.?0*$)/, "").replace("-", "−");
 
 export const percent = (part: number, whole: number): string =>
   whole === 0 ? "–" : `${(100 * part / whole).toFixed(1)} %`;

@@ -2,21 +2,31 @@
 import { chart, legend, polyline } from "./chart.ts";
 import { graphSection, heatmapSection } from "./case_figures.ts";
 import { escape, figure, fixed, interval, missing, percent, table } from "./html.ts";
+import { sinkSection } from "./layer_figures.ts";
 import type { MaskingPart, Report } from "./read_report.ts";
+import { originSection, readersSection, segmentSection } from "./segment_figures.ts";
 import { studySection } from "./study_figures.ts";
 
 const STYLE = `
-body{font:15px/1.5 system-ui,"DejaVu Sans",sans-serif;color:#14171c;background:#fff;max-width:900px;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.6rem;margin:0}h2{font-size:1.25rem;margin:2.2rem 0 .6rem;border-bottom:1px solid #d9dce1}h3{font-size:1rem;margin:1.4rem 0 .4rem}
-table{border-collapse:collapse;font-size:13px}th,td{padding:.25rem .7rem;text-align:left;border-bottom:1px solid #e6e8ec;white-space:nowrap}
-.n{text-align:right;font-variant-numeric:tabular-nums}.wide{overflow-x:auto;margin:.5rem 0}
-figure{margin:.5rem 0 1rem}figcaption{font-size:13px;color:#4a4f57}svg{width:100%;max-width:720px;height:auto;font:12px system-ui,"DejaVu Sans",sans-serif}
-.grid{stroke:#eceef1}.frame{fill:none;stroke:#9aa0a8}.mark{stroke:#9aa0a8;stroke-dasharray:4 4}.zero{stroke:#14171c}
-.legend{font-size:13px;margin:.2rem 0}.legend span{margin-right:1.1rem}.legend i{display:inline-block;width:.8em;height:.8em;margin-right:.35em}
-.missing{color:#6a4b00;background:#fff7e0;border:1px solid #ecd9a0;padding:.5rem .8rem}code{font-size:.92em}
-.heat{white-space:pre-wrap;font:14px/2 ui-monospace,"DejaVu Sans Mono",monospace;margin:0}.t{padding:.12em 0;border-radius:2px}.i{border-bottom:2px solid #14171c}
+:root{color-scheme:light dark;--ink:#14171c;--soft:#4a4f57;--paper:#fff;--line:#d9dce1;--grid:#eceef1;--frame:#8b9199;--note:#6a4b00;--note-paper:#fff7e0;--note-line:#ecd9a0}
+@media (prefers-color-scheme:dark){:root{--ink:#e8eaed;--soft:#b3b8c0;--paper:#15181d;--line:#343a43;--grid:#262b32;--frame:#79808a;--note:#f1d48a;--note-paper:#2c2410;--note-line:#5d4d22}}
+body{font:15px/1.5 system-ui,"DejaVu Sans",sans-serif;color:var(--ink);background:var(--paper);max-width:900px;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.6rem;margin:0}h2{font-size:1.25rem;margin:2.2rem 0 .6rem;border-bottom:1px solid var(--line)}h3{font-size:1rem;margin:1.4rem 0 .4rem}
+table{border-collapse:collapse;font-size:13px}th,td{padding:.25rem .7rem;text-align:left;border-bottom:1px solid var(--line);white-space:nowrap}
+th{color:var(--soft);font-weight:600}.n{text-align:right;font-variant-numeric:tabular-nums}.wide{overflow-x:auto;margin:.5rem 0}
+small,figcaption{color:var(--soft)}figure{margin:.5rem 0 1rem}figcaption{font-size:13px}
+svg{width:100%;max-width:720px;height:auto;font:12px system-ui,"DejaVu Sans",sans-serif;fill:var(--ink)}
+.grid{stroke:var(--grid)}.frame{fill:none;stroke:var(--frame)}.mark{stroke:var(--frame);stroke-dasharray:4 4}.zero,.whisker{stroke:var(--ink)}
+.legend{font-size:13px;margin:.2rem 0}.legend span{margin-right:1.1rem;white-space:nowrap}.legend i{display:inline-block;width:.8em;height:.8em;margin-right:.35em}
+.missing{color:var(--note);background:var(--note-paper);border:1px solid var(--note-line);padding:.5rem .8rem}code{font-size:.92em}.long{white-space:normal;overflow-wrap:anywhere}
+td .long{display:inline-block;max-width:16em;text-align:left}
+.heat{white-space:pre-wrap;font:14px/2 ui-monospace,"DejaVu Sans Mono",monospace;margin:0;background:#fff;color:#14171c;padding:.3rem .6rem;border:1px solid var(--line);overflow-wrap:anywhere}
+.t{padding:.12em 0;border-radius:2px}.i{border-bottom:2px solid #14171c}
 .wrong,.right{padding:.1em .3em;margin-left:.4em;border-radius:3px}.wrong{border:2px solid #b2182b}.right{border:2px solid #2166ac}
-@media print{figure,table{break-inside:avoid}}`;
+.legend i,.heat,.heat span{print-color-adjust:exact;-webkit-print-color-adjust:exact}
+@page{margin:15mm}
+@media print{:root{--ink:#000;--soft:#333;--paper:#fff;--line:#ccc;--grid:#e6e6e6;--frame:#777}body{max-width:none;margin:0;padding:0;font-size:10pt}
+figure,tr,.legend{break-inside:avoid}h2,h3{break-after:avoid}.wide{overflow:visible}table{font-size:8.5pt}th,td{padding:.15rem .4rem}thead{display:table-header-group}}`;
 
 const OUTCOMES = { m_ia: "M-IA", nc_ia_m_ag: "NC-IA + M-AG", nc_ia_ag: "NC-IA + AG" } as const;
 const PATTERNS = { urt: "URT", oit: "OIT", urt_oit: "URT+OIT" } as const;
@@ -24,11 +34,14 @@ const PATTERNS = { urt: "URT", oit: "OIT", urt_oit: "URT+OIT" } as const;
 export function reportPage(report: Report): string {
   const sections: readonly (readonly [string, string])[] = [
     ["Failures", failures(report)],
-    ["Outcomes and failure patterns", patterns(report)],
+    ["Outcomes and failure patterns", patterns(report) + readersSection(report)],
+    ["Relevance by segment", segmentSection(report)],
     ["Heatmaps, one for each pattern", heatmapSection(report)],
     ["A reduced graph", graphSection(report)],
+    ["Layers", sinkSection(report)],
     ["Sizes and checkpoints", studySection(report)],
     ["Masking", masking(report)],
+    ["How these numbers came about", originSection(report)],
   ];
   const body = sections.map(([title, content]) => `<section><h2>${title}</h2>${content}</section>`).join("\n");
   return `<!doctype html>
@@ -129,7 +142,8 @@ function masking({ masking: part, seed }: Report): string {
     `${replacement}, ${ranking}`,
     String(cases),
     interval(away.area),
-    fixed(away.medianTokens, 1),
+    away.medianTokens === null ? `&gt; ${budget}` : fixed(away.medianTokens, 1),
+    fixed(away.meanTokensReached, 1),
     `${away.censored} of ${away.reached + away.censored}`,
     contrast === null ? "–" : interval(contrast.area),
     passes === null ? "–" : interval(passes.area),
@@ -149,11 +163,21 @@ function masking({ masking: part, seed }: Report): string {
   const settings = `at most ${budget} tokens of ${answerToo ? "prompt and answer" : "the prompt"}; seed ${seed}`;
   return curves(part, settings) +
     table(
-      ["replacement, ranking", "n", "area, away", "median", "censored", "area, to contrast", "area, passes"],
+      [
+        "replacement, ranking",
+        "n",
+        "area, away",
+        "median",
+        "mean, flipped",
+        "censored",
+        "area, to contrast",
+        "area, passes",
+      ],
       rows,
     ) +
     `<p><small>Area under the flip-rate curve, ${settings}. Random and lowest-ranked are controls; random orders are ` +
-    `averaged within a case. Censored: no flip within the budget, counted as later than that. Passes: – where no ` +
+    `averaged within a case. Median tokens until the flip over all curves; the mean is over flipped ones alone, so it is ` +
+    `too small where some are censored. Censored: no flip within the budget, counted as later than that. Passes: – where no ` +
     `completion was checked.</small></p>` +
     table(["faithfulness", "n", "comprehensiveness", "sufficiency"], faithfulness) +
     `<p><small>Mean loss of the target's probability: with the top-ranked tokens masked (high is good), and with all others ` +
@@ -171,8 +195,13 @@ function curves({ budget, summary: { summaries } }: MaskingPart, settings: strin
       high: 1,
     }, 280);
     const colour = (ranking: string) => RANKING_COLOURS[ranking] ?? "#000";
-    const lines = own.map(({ ranking, away }) =>
-      polyline(away.rate.map((rate, k) => [plane.x(k), plane.y(rate)] as const), colour(ranking))
+    // The best rankings often lie on each other: the first is drawn last, thin over a broad second.
+    const lines = own.toReversed().map(({ ranking, away }) =>
+      polyline(
+        away.rate.map((rate, k) => [plane.x(k), plane.y(rate)] as const),
+        colour(ranking),
+        ranking === "cplrp" ? 5 : 2,
+      )
     ).join("");
     const counts = own.map(({ cases }) => cases);
     const least = Math.min(...counts);

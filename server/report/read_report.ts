@@ -6,12 +6,17 @@ import type { Database } from "../../schema/context.ts";
 import { attributions, failureCases, models, responses, tokenPairs } from "../../schema/tables.ts";
 import type { Rule } from "../../schema/values.ts";
 import { among } from "../among.ts";
-import { type ReducedGraph, reduceGraph } from "../graph_metrics/reduced_graph.ts";
+import type { StoredGraphMetrics } from "../../schema/analysis_values.ts";
+import type { ReadingAgreementRow } from "../../schema/label.ts";
+import { measureGraph, shownMetrics } from "../graph_metrics/graph_metrics.ts";
 import { summariseMasking } from "../masking_job.ts";
 import { caseCondition, type PairSelection, pairsOf } from "../pair_selection.ts";
+import { readingAgreement } from "../reading_agreement.ts";
 import { readNumbers, readStudy, readStudySummary, type StudyRow } from "../studies/numbers.ts";
 import type { StudySummary } from "../studies/summary.ts";
 import { readGraph } from "./read_graph.ts";
+import { readShapes, readSinks, type ShapePart, type SinkPart } from "./read_layers.ts";
+import { type CostRow, readCosts, readSegments, readVersions, type SegmentRow } from "./read_sums.ts";
 
 export interface ReportRequest {
   readonly selection: PairSelection;
@@ -68,7 +73,8 @@ export interface GraphExample {
   readonly nodeLayers: readonly number[];
   readonly edges: number;
   readonly mass: number;
-  readonly reduced: ReducedGraph;
+  readonly reduced: StoredGraphMetrics["reduced"];
+  readonly transfer: StoredGraphMetrics["transfer"];
 }
 
 export interface StudyPart {
@@ -90,6 +96,16 @@ export interface Report extends ReportRequest {
   readonly attributed: number;
   readonly failures: readonly FailureRow[];
   readonly diagnoses: readonly DiagnosisRow[];
+  /** Over all labelled pairs of the selection's benchmarks. */
+  readonly readers: readonly ReadingAgreementRow[];
+  readonly segments: readonly SegmentRow[];
+  readonly sinks: readonly SinkPart[];
+  readonly shapes: readonly ShapePart[];
+  readonly costs: readonly CostRow[];
+  /** Of the classifier. */
+  readonly versions: readonly string[];
+  /** What writes this page again. */
+  readonly command: string;
   readonly examples: readonly Example[];
   readonly graph: GraphExample | null;
   readonly studyPart: StudyPart | null;
@@ -103,17 +119,47 @@ export async function readReport(db: Database, request: ReportRequest): Promise<
     eq(attributions.rule, request.rule),
     eq(attributions.modelId, failureCases.modelId),
   );
+  const none = ids.length === 0;
+  const benchmarks = request.selection.benchmarks;
   return {
     ...request,
     pairs: ids.length,
-    attributed: ids.length === 0 ? 0 : await countAttributed(db, own),
+    attributed: none ? 0 : await countAttributed(db, own),
     failures: await readFailures(db, request),
-    diagnoses: ids.length === 0 ? [] : await readDiagnoses(db, own),
-    examples: ids.length === 0 ? [] : await readExamples(db, own),
-    graph: ids.length === 0 ? null : await readGraphExample(db, own),
+    diagnoses: none ? [] : await readDiagnoses(db, own),
+    readers: none ? [] : await readingAgreement(db, {
+      benchmark: benchmarks?.length === 1 ? benchmarks[0] : undefined,
+      rule: request.rule,
+    }),
+    segments: none ? [] : await readSegments(db, own),
+    sinks: none ? [] : await readSinks(db, own),
+    shapes: none ? [] : await readShapes(db, own),
+    costs: none ? [] : await readCosts(db, own),
+    versions: none ? [] : await readVersions(db, own),
+    command: commandOf(request),
+    examples: none ? [] : await readExamples(db, own),
+    graph: none ? null : await readGraphExample(db, own),
     studyPart: await readStudyPart(db, request),
-    masking: ids.length === 0 ? null : await readMasking(db, ids, request.seed),
+    masking: none ? null : await readMasking(db, ids, request.seed),
   };
+}
+
+/** A word of a command line, in quotes where a shell would read it otherwise. */
+const word = (text: string): string => /^[\w@./:,+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+
+function commandOf({ selection, rule, study, seed }: ReportRequest): string {
+  const options = {
+    selection: selection.selection === "clean" ? null : selection.selection,
+    model: selection.model,
+    benchmark: selection.benchmarks?.join(",") ?? null,
+    key: selection.key,
+    limit: selection.limit === null ? null : String(selection.limit),
+    rule: rule === "attnlrp" ? null : rule,
+    study: study ?? null,
+    seed: seed === 1 ? null : String(seed),
+  };
+  const given = Object.entries(options).flatMap(([name, value]) => value === null ? [] : [`--${name} ${word(value)}`]);
+  return ["npx culprit export report", ...given, "--out report.html"].join(" ");
 }
 
 async function readFailures(db: Database, { selection }: ReportRequest): Promise<FailureRow[]> {
@@ -219,8 +265,13 @@ async function readGraphExample(db: Database, own: SQL | undefined): Promise<Gra
     nodeLayers: measured.nodeLayers,
     edges: graph.edges,
     mass: graph.options.mass,
-    reduced: reduceGraph(measured),
+    ...shownOf(measured),
   };
+}
+
+function shownOf(measured: ReturnType<typeof readGraph>): Pick<GraphExample, "reduced" | "transfer"> {
+  const { reduced, transfer } = shownMetrics(measureGraph(measured));
+  return { reduced, transfer };
 }
 
 async function readStudyPart(db: Database, { study: name, seed }: ReportRequest): Promise<StudyPart | null> {
