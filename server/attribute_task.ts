@@ -1,5 +1,5 @@
 /** Computes attributions as tasks of the queue: those of one model that were taken together, of whatever jobs, in one pass. */
-import { and, eq } from "drizzle-orm";
+import { inArray } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import type { AttributionResult } from "../gpu/engine.ts";
 import { InputError, MemoryError } from "../gpu/errors.ts";
@@ -9,10 +9,10 @@ import { attributionRow } from "./attribution_row.ts";
 import type { Attempt } from "./consumer.ts";
 import type { Connection, Transaction } from "./database.ts";
 import type { HeldModels } from "./held_models.ts";
-import { failTask, finishTask, lockJob, startJob } from "./jobs.ts";
+import { failTask, finishTasks, lockJob, startJob } from "./jobs.ts";
 import type { ModelCache, StoredModel } from "./model_cache.ts";
 import { moveTask } from "./move_task.ts";
-import { loadPair, progressReporter } from "./pair_task.ts";
+import { loadPairs, type PairRows, progressReporter } from "./pair_task.ts";
 import { type AttributeTask, inside } from "./queue.ts";
 
 export interface AttributeParts {
@@ -28,9 +28,15 @@ type Taken = Attempt<AttributeTask>;
 /** A task that is to be computed. */
 interface Work {
   readonly attempt: Taken;
-  readonly rows: Awaited<ReturnType<typeof loadPair>>;
+  readonly rows: PairRows;
   /** Aborted when its job has ended. */
   readonly ended: AbortController;
+}
+
+/** What is written for a task: a new row, or the attribution that is there. */
+interface Finished {
+  readonly attempt: Taken;
+  readonly result: typeof attributions.$inferInsert | number;
 }
 
 /**
@@ -39,11 +45,25 @@ interface Work {
  * only. Throws what is worth another attempt.
  */
 export async function performAttributes(parts: AttributeParts, attempts: readonly Taken[]): Promise<void> {
-  const works: Work[] = [];
-  for (const attempt of attempts) {
-    const rows = await prepare(parts, attempt);
-    if (rows) works.push({ attempt, rows, ended: new AbortController() });
+  const { connection: { db }, boss } = parts;
+  const running = new Map<string, boolean>();
+  for (const { task: { jobId } } of attempts) {
+    if (!running.has(jobId)) running.set(jobId, await startJob(db, jobId));
   }
+  const over = attempts.filter(({ task }) => !running.get(task.jobId));
+  if (over.length > 0) await boss.complete(over[0]!.queue, over);
+  const open = attempts.filter((attempt) => !over.includes(attempt));
+  if (open.length === 0) return;
+  const stored = await storedAttributions(db, open.map(({ task }) => task));
+  const there = open.flatMap((attempt) => {
+    const id = stored.get(nameOf(attempt.task));
+    return id === undefined ? [] : [{ attempt, result: id }];
+  });
+  await finish(parts, there);
+  const left = open.filter((attempt) => !stored.has(nameOf(attempt.task)));
+  if (left.length === 0) return;
+  const rows = await loadPairs(db, left.map(({ task }) => task));
+  const works = left.map((attempt, index): Work => ({ attempt, rows: rows[index]!, ended: new AbortController() }));
   // Two names may have one model's weights.
   const byModel = Map.groupBy(works, ({ rows }) => rows.model.hash);
   for (const pack of byModel.values()) await compute(parts, pack);
@@ -52,20 +72,6 @@ export async function performAttributes(parts: AttributeParts, attempts: readonl
 /** One task alone. */
 export const performAttribute = (parts: AttributeParts, attempt: Taken): Promise<void> =>
   performAttributes(parts, [attempt]);
-
-/** The rows of a task that is to be computed; undefined when it is completed already. */
-async function prepare(parts: AttributeParts, attempt: Taken): Promise<Work["rows"] | undefined> {
-  const { connection: { db }, boss } = parts;
-  const { task } = attempt;
-  if (!(await startJob(db, task.jobId))) {
-    await boss.complete(attempt.queue, attempt);
-    return undefined;
-  }
-  const stored = await storedAttribution(db, task);
-  if (stored === undefined) return await loadPair(db, task);
-  await finish(parts, attempt, () => Promise.resolve(stored));
-  return undefined;
-}
 
 /** Attributes a pack in one pass; where that is refused, each alone. */
 async function compute(parts: AttributeParts, pack: readonly Work[]): Promise<void> {
@@ -93,16 +99,12 @@ async function compute(parts: AttributeParts, pack: readonly Work[]): Promise<vo
   } finally {
     lease.release();
   }
-  for (const [index, { attempt, rows: { model, failureCase, pair } }] of pack.entries()) {
+  const finished = pack.map(({ attempt, rows: { model, failureCase, pair } }, index): Finished => {
     const { tokenPairId } = attempt.task;
     const row = attributionRow({ ...pair, ...failureCase, tokenPairId, modelId: model.id }, results[index]!);
-    await finish(parts, attempt, async (tx) => {
-      const [added] = await tx.insert(attributions).values(row)
-        .onConflictDoNothing({ target: [attributions.tokenPairId, attributions.rule, attributions.modelId] })
-        .returning({ id: attributions.id });
-      return added?.id ?? await storedAttribution(tx, attempt.task);
-    });
-  }
+    return { attempt, result: row };
+  });
+  await finish(parts, finished);
 }
 
 /** What becomes of a pack that could not be computed. Throws what is worth another attempt. */
@@ -186,28 +188,41 @@ function whenAll(signals: readonly AbortSignal[]): AbortSignal {
   return all.signal;
 }
 
-/** Stores a result, links it to the task, and completes the task: all in one transaction, or nothing. */
-async function finish(
-  { connection: { db }, boss }: AttributeParts,
-  attempt: Taken,
-  store: (tx: Transaction) => Promise<number | undefined>,
-): Promise<void> {
-  await db.transaction(async (tx) => {
-    if (await lockJob(tx, attempt.task.jobId) === "running") {
-      const attributionId = await store(tx);
-      if (attributionId === undefined) throw new Error("An attribution that was in the way cannot be read");
-      await finishTask(tx, attempt.task, attributionId);
-    }
-    await boss.complete(attempt.queue, attempt, null, inside(tx));
-  });
+/** Stores the results of each job, links them to its tasks, and completes these: all in one transaction, or nothing. */
+async function finish({ connection: { db }, boss }: AttributeParts, finished: readonly Finished[]): Promise<void> {
+  for (const [jobId, own] of Map.groupBy(finished, ({ attempt }) => attempt.task.jobId)) {
+    await db.transaction(async (tx) => {
+      if (await lockJob(tx, jobId) === "running") {
+        const rows = own.flatMap(({ result }) => typeof result === "number" ? [] : [result]);
+        if (rows.length > 0) {
+          await tx.insert(attributions).values(rows)
+            .onConflictDoNothing({ target: [attributions.tokenPairId, attributions.rule, attributions.modelId] });
+        }
+        const stored = await storedAttributions(tx, own.map(({ attempt }) => attempt.task));
+        await finishTasks(
+          tx,
+          jobId,
+          own.map(({ attempt: { task } }) => {
+            const attributionId = stored.get(nameOf(task));
+            if (attributionId === undefined) throw new Error("An attribution that was in the way cannot be read");
+            return { ...task, attributionId };
+          }),
+        );
+      }
+      await boss.complete(own[0]!.attempt.queue, own.map(({ attempt }) => attempt), null, inside(tx));
+    });
+  }
 }
 
-async function storedAttribution(db: Database | Transaction, task: AttributeTask): Promise<number | undefined> {
-  const [row] = await db.select({ id: attributions.id }).from(attributions)
-    .where(and(
-      eq(attributions.tokenPairId, task.tokenPairId),
-      eq(attributions.rule, task.rule),
-      eq(attributions.modelId, task.modelId),
-    ));
-  return row?.id;
+const nameOf = ({ tokenPairId, rule, modelId }: Omit<AttributeTask, "jobId">) => `${tokenPairId}/${rule}/${modelId}`;
+
+/** Ids of the attributions that are there, by pair, rule and model. */
+async function storedAttributions(
+  db: Database | Transaction,
+  tasks: readonly AttributeTask[],
+): Promise<ReadonlyMap<string, number>> {
+  const { id, tokenPairId, rule, modelId } = attributions;
+  const rows = await db.select({ id, tokenPairId, rule, modelId }).from(attributions)
+    .where(inArray(tokenPairId, [...new Set(tasks.map((task) => task.tokenPairId))]));
+  return new Map(rows.map((row) => [nameOf(row), row.id]));
 }

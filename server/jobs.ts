@@ -1,6 +1,6 @@
 /** The life of a job, each step one transaction that raises `sequence` and tells the watchers. */
 import { isDeepStrictEqual } from "node:util";
-import { and, count, eq, isNull, not, type SQL, sql } from "drizzle-orm";
+import { and, count, eq, isNull, type SQL, sql } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import type { AttributeRequest, Database } from "../schema/context.ts";
 import { attributions, failureCases, jobs, jobTasks, tokenPairs } from "../schema/tables.ts";
@@ -153,6 +153,9 @@ async function selectPairs(
 
 /** Says that the job is being worked on. False when it has ended, so that there is nothing to do. */
 export async function startJob(db: Database, jobId: string): Promise<boolean> {
+  // Mostly it runs: others who finish its tasks need not wait for a lock.
+  const [job] = await db.select({ status: jobs.status }).from(jobs).where(eq(jobs.id, jobId));
+  if (job?.status === "running") return true;
   return await db.transaction(async (tx) => {
     const status = await lockJob(tx, jobId);
     if (status === "running") return true;
@@ -182,33 +185,66 @@ export async function lockJob(tx: Transaction, jobId: string): Promise<typeof jo
   return job?.status;
 }
 
-/**
- * Notes that a task is done, with the attribution that it made or used, and ends the job with its last task. The job must
- * be locked.
- */
+/** What a task made. */
+export interface FinishedTask extends Pick<PairTask, "tokenPairId" | "modelId"> {
+  /** The attribution that it made or used, if any. */
+  readonly attributionId: number | null;
+}
+
+/** Notes that tasks of a job are done, and ends the job with its last task. The job must be locked. */
+export async function finishTasks(tx: Transaction, jobId: string, finished: readonly FinishedTask[]): Promise<void> {
+  const values = finished.map(({ tokenPairId, modelId, attributionId }) =>
+    sql`(${tokenPairId}::int, ${modelId}::int, ${attributionId}::int)`
+  );
+  await settleTasks(
+    tx,
+    jobId,
+    sql`
+    with given (pair, model, attribution) as (values ${sql.join(values, sql`, `)}),
+    before as (select token_pair_id, model_id, not done and error is null as open, attribution
+      from job_tasks join given on token_pair_id = pair and model_id = model where job_id = ${jobId}),
+    changed as (update job_tasks t set attribution_id = b.attribution, done = true, error = null from before b
+      where t.job_id = ${jobId} and t.token_pair_id = b.token_pair_id and t.model_id = b.model_id returning 1)
+    select count(*) filter (where open)::int as settled, (select count(*) from changed) from before`,
+  );
+}
+
+/** One task. */
 export async function finishTask(tx: Transaction, task: PairTask, attributionId: number | null): Promise<void> {
-  await tx.update(jobTasks).set({ attributionId, done: true, error: null }).where(taskIs(task));
-  await settlePairJob(tx, task.jobId);
+  await finishTasks(tx, task.jobId, [{ ...task, attributionId }]);
 }
 
 /** Notes that a task failed for good, and ends the job with its last task. */
 export async function failTask(db: Database, task: PairTask, error: string): Promise<void> {
   await db.transaction(async (tx) => {
     if (await lockJob(tx, task.jobId) === undefined) return;
-    await tx.update(jobTasks).set({ error }).where(and(taskIs(task), not(jobTasks.done)));
-    await settlePairJob(tx, task.jobId);
+    await settleTasks(
+      tx,
+      task.jobId,
+      sql`
+      with before as (select error is null as open from job_tasks
+        where job_id = ${task.jobId} and token_pair_id = ${task.tokenPairId} and model_id = ${task.modelId} and not done),
+      changed as (update job_tasks set error = ${error}
+        where job_id = ${task.jobId} and token_pair_id = ${task.tokenPairId} and model_id = ${task.modelId} and not done
+        returning 1)
+      select count(*) filter (where open)::int as settled, (select count(*) from changed) from before`,
+    );
   });
 }
 
-function taskIs(task: PairTask): SQL | undefined {
-  return and(
-    eq(jobTasks.jobId, task.jobId),
-    eq(jobTasks.tokenPairId, task.tokenPairId),
-    eq(jobTasks.modelId, task.modelId),
-  );
+/**
+ * Changes tasks by a statement that gives how many of them were open before, and counts these: a job of a million tasks
+ * must not be counted anew with each. The job must be locked.
+ */
+async function settleTasks(tx: Transaction, jobId: string, statement: SQL): Promise<void> {
+  const [row] = await tx.execute<{ settled: number }>(statement);
+  const [job] = await tx.select({ done: jobs.done, total: jobs.total }).from(jobs).where(eq(jobs.id, jobId));
+  const done = (job?.done ?? 0) + (row?.settled ?? 0);
+  if (done >= (job?.total ?? 0)) await settlePairJob(tx, jobId);
+  else await change(tx, jobId, { done });
 }
 
-/** Counts what is done, and ends the job when nothing is left. */
+/** Counts all that is done, and ends the job when nothing is left. */
 export async function settlePairJob(tx: Transaction, jobId: string): Promise<void> {
   const [state] = await tx.select({
     total: count(),

@@ -1,5 +1,5 @@
 /** What tasks on one token pair share: the rows they read, and how they tell of their progress. */
-import { eq } from "drizzle-orm";
+import { eq, inArray } from "drizzle-orm";
 import type { Progress } from "../gpu/engine.ts";
 import { InputError } from "../gpu/errors.ts";
 import type { Database } from "../schema/context.ts";
@@ -8,9 +8,13 @@ import { reportProgress } from "./jobs.ts";
 import type { PairTask } from "./queue.ts";
 import { stepped } from "./telemetry.ts";
 
-/** A token pair with its case, and the model that the task names. Throws InputError when there is none. */
-export async function loadPair(db: Database, task: PairTask) {
-  const [row] = await db.select({
+/** A token pair with its case, and a model. */
+export type PairRows = Awaited<ReturnType<typeof loadPairs>>[number];
+
+/** Token pairs with their cases, each with the model that its task names. Throws InputError when one is not there. */
+export async function loadPairs(db: Database, tasks: readonly Pick<PairTask, "tokenPairId" | "modelId">[]) {
+  const rows = await db.select({
+    id: tokenPairs.id,
     model: {
       id: models.id,
       name: models.name,
@@ -36,12 +40,19 @@ export async function loadPair(db: Database, task: PairTask) {
     },
   }).from(tokenPairs)
     .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
-    .innerJoin(models, eq(models.id, task.modelId))
-    .where(eq(tokenPairs.id, task.tokenPairId));
-  if (!row) {
-    throw new InputError(`there is no token pair ${task.tokenPairId}`, "tokenPairIds", "ask for one that is there");
-  }
-  return row;
+    .innerJoin(models, inArray(models.id, [...new Set(tasks.map(({ modelId }) => modelId))]))
+    .where(inArray(tokenPairs.id, [...new Set(tasks.map(({ tokenPairId }) => tokenPairId))]));
+  const found = new Map(rows.map((row) => [`${row.id}/${row.model.id}`, row]));
+  return tasks.map(({ tokenPairId, modelId }) => {
+    const row = found.get(`${tokenPairId}/${modelId}`);
+    if (row) return row;
+    throw new InputError(`there is no token pair ${tokenPairId}`, "tokenPairIds", "ask for one that is there");
+  });
+}
+
+/** One token pair. */
+export async function loadPair(db: Database, task: PairTask): Promise<PairRows> {
+  return (await loadPairs(db, [task]))[0]!;
 }
 
 /** Least time between two progress reports, in milliseconds. */
