@@ -221,6 +221,38 @@ test("a task that fails is tried again, and given up after three tries", async (
   expect(await database.connection.db.$count(attributions)).toBe(0);
 });
 
+test("a full disk is said to be, costs no try, and work goes on when there is room", async () => {
+  const { sql } = database.connection;
+  // What PostgreSQL says when a disk is full, from inside a statement as it does.
+  await sql.unsafe(`create function pg_temp_full() returns trigger language plpgsql as $$
+    begin raise exception 'could not extend file: No space left on device' using errcode = 'disk_full'; end $$`);
+  const fill = (table: string) =>
+    sql.unsafe(`create trigger full_disk before insert on ${table} for each row execute function pg_temp_full()`);
+  const empty = (table: string) => sql.unsafe(`drop trigger full_disk on ${table}`);
+
+  await fill("jobs");
+  const refused = await ask(ATTRIBUTE, { input: { selection: "MISSING" } });
+  await empty("jobs");
+  expect(refused.errors).toMatchObject([{ extensions: { code: "DISK_FULL" } }]);
+  expect(refused.errors![0]!.message).toBe("The disk is full; nothing was changed. Make room and ask again");
+  expect(await database.connection.db.$count(jobs)).toBe(0);
+  expect(await findTasks(boss, "attribute")).toEqual([]);
+
+  await fill("attributions");
+  let calls = 0;
+  await work((request) => {
+    calls++;
+    return Promise.resolve(fakeResult(request));
+  });
+  const jobId = await attribute([pairIds[0]!]);
+  // One more than a task has tries.
+  await until(() => calls === 4);
+  expect(await jobRow(jobId)).toMatchObject({ status: "running", done: 0 });
+  await empty("attributions");
+  expect(await ended(jobId)).toMatchObject({ status: "completed", done: 1 });
+  expect(await findTasks(boss, "attribute", jobId)).toMatchObject([{ state: "completed", retryCount: 0 }]);
+});
+
 test("a worker that stops hands its task back without using up a try", async () => {
   let calls = 0;
   const first = await work((_request, { signal }) => {

@@ -23,8 +23,9 @@ import { parseGraphFile } from "../web/src/graph/graph_data.ts";
 import { testDatabase } from "./database.ts";
 import { cacheOf } from "./fake_engine.ts";
 
-const PAIRS = 16;
-const TOKENS = 192;
+/** More than a worker takes at once. */
+const PAIRS = 80;
+const TOKENS = 96;
 
 const database = testDatabase();
 let boss: PgBoss;
