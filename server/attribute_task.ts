@@ -20,7 +20,7 @@ export interface AttributeParts {
   readonly boss: PgBoss;
   readonly cache: ModelCache;
   /** Where models lie on this machine; where the database says when left out. */
-  readonly held?: Pick<HeldModels, "locate">;
+  readonly held?: Pick<HeldModels, "locate" | "locateFile">;
 }
 
 type Taken = Attempt<AttributeTask>;

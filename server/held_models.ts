@@ -1,10 +1,13 @@
 /** The models whose files are on this machine, by what is in them: a path on one machine says nothing about another. */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { InputError } from "../gpu/errors.ts";
 import { openModelDirectory } from "../gpu/model/directory.ts";
 import type { Database } from "../schema/context.ts";
 import { models } from "../schema/tables.ts";
+import { ROOT } from "./settings.ts";
 
 /** A model's files on this machine. */
 interface HeldModel {
@@ -23,8 +26,15 @@ export interface HeldModels {
    * weights. Throws InputError when there is none with its tokenizer.
    */
   locate<Model extends { name: string; directory: string; hash: string; tokenizerHash: string }>(model: Model): Model;
+  /**
+   * A benchmark with the path where its file is here: its own, or that of a file of its name and content in the folders
+   * or among those that come with the project. Throws InputError when there is none.
+   */
+  locateFile<File extends { name: string; path: string; hash: string }>(file: File): Promise<File>;
 }
 
+/** Benchmarks that come with the project. */
+const SHIPPED = join(ROOT, "models", "benchmarks");
 /** How deep below the folders models may lie. */
 const DEPTH = 3;
 /** Files that tell whether a directory is a model, and whether it changed. */
@@ -62,6 +72,16 @@ export function createHeldModels(db: Database, folders: readonly string[]): Held
       }
       found = all;
     },
+    locateFile: async (file) => {
+      const places = [file.path];
+      for (const folder of [SHIPPED, ...folders]) places.push(...await filesBelow(folder, basename(file.path), DEPTH));
+      for (const path of places) if (await hashOf(path) === file.hash) return { ...file, path };
+      throw new InputError(
+        `the file of the benchmark ${file.name} is not on the worker's machine, or has changed`,
+        file.path,
+        "put it into a folder of CULPRIT_MODELS there",
+      );
+    },
     hashes: () => [...new Set(found.map(({ hash }) => hash))].sort(),
     locate: (model) => {
       const same = found.filter(({ hash }) => hash === model.hash);
@@ -77,6 +97,29 @@ export function createHeldModels(db: Database, folders: readonly string[]): Held
       );
     },
   };
+}
+
+/** Files of a name, in the folder and below it. */
+async function filesBelow(folder: string, name: string, depth: number): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const own = entries.some((entry) => entry.name === name && !entry.isDirectory()) ? [join(folder, name)] : [];
+  if (depth === 0) return own;
+  const inside = entries.filter((entry) => entry.isDirectory() && entry.name[0] !== ".");
+  return [
+    ...own,
+    ...(await Promise.all(inside.map((entry) => filesBelow(join(folder, entry.name), name, depth - 1)))).flat(),
+  ];
+}
+
+/** SHA-256 of a file, hexadecimal; undefined where it cannot be read. */
+async function hashOf(path: string): Promise<string | undefined> {
+  const hash = createHash("sha256");
+  try {
+    for await (const part of createReadStream(path)) hash.update(part as Uint8Array);
+    return hash.digest("hex");
+  } catch {
+    return undefined;
+  }
 }
 
 /** Directories with a config.json, the folder's own and those below it. */

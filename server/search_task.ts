@@ -80,7 +80,8 @@ async function performCollect({ parts, signal, lease, save }: Work, input: Colle
   if (!benchmark) throw new InputError("it is not stored any more", "benchmark", "register it again");
   const checkers = openCheckers();
   try {
-    const totals = await collect(benchmark, input, {
+    const here = parts.held ? await parts.held.locateFile(benchmark) : benchmark;
+    const totals = await collect(here, input, {
       db,
       modelId: model.id,
       model: await lease.get(model, { signal }),

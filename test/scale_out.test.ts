@@ -1,5 +1,6 @@
 /** Many workers, many owners: tasks go to who can do them, are packed across jobs, and nobody waits for another's backlog. */
-import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eq } from "drizzle-orm";
@@ -221,6 +222,15 @@ test("models are found by their content, wherever they lie, and looked at again 
     expect(() => held.locate({ ...stored, tokenizerHash: "other" })).toThrow(
       /the weights of demo are there with another tokenizer/,
     );
+    // Benchmarks likewise.
+    const shipped = join(ROOT, "models", "benchmarks", "demo-ifeval.jsonl");
+    const file = { name: "demo-ifeval", path: "/elsewhere/demo-ifeval.jsonl", hash: "" };
+    await expect(held.locateFile(file)).rejects.toThrow(/the file of the benchmark demo-ifeval is not on the worker's/);
+    const own = { ...file, hash: createHash("sha256").update(await readFile(shipped)).digest("hex") };
+    expect((await held.locateFile(own)).path).toBe(shipped);
+    await writeFile(join(folder, "a", "demo-ifeval.jsonl"), "{}\n");
+    const other = { ...file, hash: createHash("sha256").update("{}\n").digest("hex") };
+    expect((await held.locateFile(other)).path).toBe(join(folder, "a", "demo-ifeval.jsonl"));
     await writeFile(join(directory, "config.json"), "{}");
     await held.scan();
     expect(held.hashes()).toEqual([]);

@@ -150,6 +150,10 @@ test("a worker killed in the middle loses nothing: its job is finished once, wit
   await ready();
   expect(await finished(await startJob())).toMatchObject({ status: "completed", done: PAIRS, total: PAIRS });
   const undisturbed = await results();
+  const provenance = () =>
+    db.selectDistinct({ adapter: attributions.adapter, engine: attributions.engine }).from(attributions);
+  const first = await provenance();
+  expect(first).toHaveLength(1);
   expect(undisturbed.size).toBe(PAIRS);
   await db.delete(jobTasks);
   await db.delete(attributions);
@@ -163,6 +167,8 @@ test("a worker killed in the middle loses nothing: its job is finished once, wit
   const job = await finished(jobId);
   expect(job).toMatchObject({ status: "completed", done: PAIRS, total: PAIRS });
   expect(await ready()).not.toBe(victim);
+  // The same provenance gives the same numbers, to the last bit.
+  expect(await provenance()).toEqual(first);
   expect(await results()).toEqual(undisturbed);
   const tasks = await findTasks(boss, "attribute", jobId);
   expect(tasks).toHaveLength(PAIRS);
