@@ -1,7 +1,8 @@
 /**
  * How long the queries that people write first take over many attributed cases, generated in a database of its own:
  *
- *   npm run bench:queries -- [--rows 100000] [--runs 60] [--only attributions|attributionCounts]
+ *   npm run bench:queries -- [--rows 100000] [--runs 60] \
+ *     [--only attributions|attributionCounts|filteredCounts]
  *
  * One JSON line for each query: the first page through the server's GraphQL handler, other values in each run.
  */
@@ -47,6 +48,17 @@ const FILTERS: Readonly<Record<string, () => string>> = {
 
 const GROUPS = ["PATTERN", "OUTCOME", "BENCHMARK", "MODEL", "RULE", "DELTA", "INSTRUCTION", "QUERY", "TOKEN"];
 
+/** Counts by token with a filter: the kept counts answer the first two, the others count the words of each match. */
+const FILTERED: readonly (readonly [by: string, filter: string])[] = [
+  ["TOKEN", "rule: ATTNLRP"],
+  ["TOKEN", "pattern: URT"],
+  ["TOKEN, PATTERN", 'benchmark: "math"'],
+  ["TOKEN, DELTA", 'model: "middle"'],
+  ["TOKEN, PATTERN", "delta: { min: 5 }"],
+  ["TOKEN", 'token: "word4"'],
+  ["TOKEN, MODEL", "outcome: M_IA"],
+];
+
 interface Query {
   readonly name: string;
   readonly promisedMs: number;
@@ -73,6 +85,11 @@ const QUERIES: readonly Query[] = [
       text: () => `{ attributionCounts(by: [${by.join(", ")}], first: 50) { nodes { keys count } } }`,
     }),
   ),
+  ...FILTERED.map(([by, filter]): Query => ({
+    name: `filteredCounts, ${by.replace(", ", " and ")} where ${filter}`,
+    promisedMs: COUNT_MS,
+    text: () => `{ attributionCounts(by: [${by}], first: 50, filter: { ${filter} }) { nodes { keys count } } }`,
+  })),
 ];
 
 async function main(): Promise<void> {
