@@ -14,10 +14,12 @@ import { auditEntries } from "../schema/audit_tables.ts";
 import type { Context } from "../schema/context.ts";
 import { jobs } from "../schema/tables.ts";
 import { createAllowance } from "../server/access/allowance.ts";
+import { BODY_LIMITS } from "../server/access/bounded_body.ts";
 import { unpacked } from "../server/access/bounded_gunzip.ts";
 import { readDocuments } from "../server/access/documents.ts";
 import { createGraphQL } from "../server/graphql.ts";
 import { createHandler, type Handler } from "../server/http.ts";
+import { readItems } from "../server/import/items.ts";
 import { startQueue } from "../server/queue.ts";
 import { createServices } from "../server/services.ts";
 import { readSettings, ROOT, type Settings } from "../server/settings.ts";
@@ -68,7 +70,7 @@ const server = (changes: Partial<Settings> = {}, patience = {}): Handler =>
     settings: { ...settings, ...changes },
     context,
     workerState: () => undefined,
-    limits: { bytes: 100_000, idleMs: 15_000, bytesPerSecond: 1, ...patience },
+    limits: { ...BODY_LIMITS, bytes: 100_000, ...patience },
   });
 
 const withToken = (token: string | undefined): Record<string, string> =>
@@ -91,6 +93,8 @@ const COUNT = "{ failureCases(first: 1) { nodes { key } } }";
 const ATTRIBUTE = `mutation ($input: AttributeInput!) { attribute(input: $input) { __typename ... on Job { id } } }`;
 const ADD = `mutation ($input: AddModelInput!) { addModel(input: $input) { __typename ... on InputError { where } } }`;
 const IMPORT = `mutation ($input: ImportFailureCasesInput!) { importFailureCases(input: $input) {
+  __typename ... on InputError { what where mend } } }`;
+const COLLECT = `mutation ($input: CollectFailuresInput!) { collectFailures(input: $input) {
   __typename ... on InputError { what where mend } } }`;
 const attributeInput = () => ({ input: { tokenPairIds: [globalId("TokenPair", pairId)], rule: "ATTNLRP" } });
 
@@ -340,6 +344,41 @@ test("clients that send slower than anybody needs to are cut off", async () => {
   expect(performance.now() - start).toBeLessThan(5000);
 });
 
+test("a client that sends a byte now and then, over a real connection, is told so and cut off", async () => {
+  const own = server({}, { bytesPerSecond: 1000, graceMs: 300 });
+  const http = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, (request) => own(request));
+  const drip = async (path: string, headers: string) => {
+    const socket = connect(http.addr.port, "127.0.0.1");
+    let heard = "";
+    socket.on("data", (chunk) => heard += chunk.toString());
+    socket.on("error", () => {});
+    const drops = setInterval(() => socket.write(" "), 20);
+    socket.write(
+      `POST ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${RUN}\r\nContent-Length: 90000\r\n`,
+    );
+    socket.write(`${headers}\r\n\r\n`);
+    for (const deadline = Date.now() + 10_000; heard === "" && Date.now() < deadline;) {
+      await new Promise((done) => setTimeout(done, 20));
+    }
+    clearInterval(drops);
+    socket.destroy();
+    return heard;
+  };
+  try {
+    const before = await uploads();
+    for (
+      const [path, headers] of [["/graphql", "Content-Type: application/json"], ["/imports", "X-Requested-With: x"]]
+    ) {
+      const heard = await drip(path!, headers!);
+      expect(heard, path).toMatch(/^HTTP\/1\.1 408 /);
+      expect(heard, path).toContain("TOO_SLOW");
+    }
+    expect(await uploads()).toEqual(before);
+  } finally {
+    await http.shutdown();
+  }
+});
+
 test("a connection that sends half a request does not keep others from theirs", async () => {
   const http = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, (request) => server()(request));
   try {
@@ -416,6 +455,20 @@ test("a decompression bomb is stopped before it unpacks to much", async () => {
   expect(bytes).toBeLessThan(10_000_000);
 });
 
+test("a packed benchmark file that unpacks to much is refused, and one that was cut", async () => {
+  const path = join(folder, "items.jsonl.gz");
+  for (
+    const [bytes, reason] of [
+      [gzipSync(Buffer.alloc(300 << 20), { level: 9 }), "it unpacks to more than 256 MiB"],
+      [gzipSync("{}\n".repeat(1000)).subarray(0, 30), "it is no whole gzip file"],
+    ] as const
+  ) {
+    expect(bytes.length).toBeLessThan(1 << 20);
+    await writeFile(path, bytes);
+    await expect(readItems(path, "items.jsonl.gz")).rejects.toThrow(reason);
+  }
+});
+
 test.each([
   "../../../etc/passwd",
   "/etc/passwd",
@@ -455,15 +508,23 @@ test.each([
 test("paths of models and imports stay inside their folders, through GraphQL too", async () => {
   await symlink("/etc", join(folder, "link"));
   await writeFile(join(settings.home, "secret.jsonl"), "secret\n");
+  await writeFile(join(folder, "good.jsonl"), "{}\n");
   const paths = ["../secret.jsonl", "/etc/passwd", "link/passwd", join(folder, "..", "secret.jsonl"), "a\0b", "~/x"];
   for (const path of paths) {
-    for (const [query, input] of [[ADD, { directory: path }], [IMPORT, { path }]] as const) {
+    const asked = [
+      [ADD, { directory: path }],
+      [IMPORT, { path }],
+      [COLLECT, { model: "demo-1m", benchmark: path }],
+      [IMPORT, { path: "good.jsonl", from: "EVALPLUS", items: path }],
+    ] as const;
+    for (const [query, input] of asked) {
       const answer = await ask(ADMIN, query, { input });
       expect(answer.status, path).toBe(200);
-      const { data, errors } = await answer.json();
-      expect(errors, path).toBeUndefined();
-      expect(Object.values(data)[0], path).toMatchObject({ __typename: "InputError" });
-      expect(JSON.stringify(data)).not.toContain("root:");
+      const said = await answer.json();
+      expect(JSON.stringify(said)).not.toMatch(/root:|secret\\n/);
+      // Names with a NUL are refused by the database where they are looked up first.
+      if (said.errors && path.includes("\0")) expect(said.errors[0].extensions.code).toBe("BAD_INPUT");
+      else expect(said, path).toMatchObject({ data: { [Object.keys(said.data)[0]!]: { __typename: "InputError" } } });
     }
   }
 });

@@ -5,14 +5,13 @@ export interface BodyLimits {
   readonly bytes: number;
   /** Longest wait for the next bytes, in milliseconds. */
   readonly idleMs: number;
-  /** Bytes a second that a body must reach after the first ten seconds. */
+  /** Bytes a second that a body must reach after `graceMs`. */
   readonly bytesPerSecond: number;
+  /** Nobody is too slow before this, in milliseconds. */
+  readonly graceMs: number;
 }
 
-export const BODY_LIMITS: BodyLimits = { bytes: 4_000_000, idleMs: 15_000, bytesPerSecond: 1000 };
-
-/** Nobody is too slow before this, in milliseconds. */
-const GRACE_MS = 10_000;
+export const BODY_LIMITS: BodyLimits = { bytes: 4_000_000, idleMs: 15_000, bytesPerSecond: 1000, graceMs: 10_000 };
 
 export interface BoundedRequest {
   /** The same request; its body fails as soon as it breaks a limit. */
@@ -68,7 +67,7 @@ function bound(
         bytes += next.value.byteLength;
         if (bytes > limits.bytes) tooLarge();
         const seconds = (performance.now() - start) / 1000;
-        if (seconds * 1000 > GRACE_MS && bytes < limits.bytesPerSecond * seconds) tooSlow();
+        if (seconds * 1000 > limits.graceMs && bytes < limits.bytesPerSecond * seconds) tooSlow();
         controller.enqueue(next.value);
       } catch (error) {
         await reader.cancel().catch(() => {});
