@@ -125,6 +125,17 @@ export interface ExportPreferencesRequest {
   readonly idempotencyKey: string | undefined;
 }
 
+/** A worker that runs. */
+export interface LiveWorker {
+  readonly host: string;
+  readonly pid: number;
+  readonly adapter: string;
+  readonly memoryBytes: number | null;
+  /** Names of the models that it holds. */
+  readonly models: readonly string[];
+  readonly startedAt: Date;
+}
+
 /** Work that could be asked for. */
 export interface PlanRequest {
   readonly kind: "attribute" | "build_graph" | "mask" | "study";
@@ -133,7 +144,7 @@ export interface PlanRequest {
   readonly rule: Rule;
   /** Of graphs: whether edges are split by head. */
   readonly heads: boolean;
-  readonly masking: Pick<MaskingOptions, "replacements" | "budget" | "seeds">;
+  readonly masking: Pick<MaskingOptions, "replacements" | "budget" | "seeds" | "rolloutTokens">;
   /** Of studies: the series' name, and the study's. */
   readonly series: string | undefined;
   readonly name: string | undefined;
@@ -213,6 +224,8 @@ export interface Services {
   findTokenPairs(request: FindTokenPairsRequest): Promise<string>;
   /** Returns the job's id. Does nothing to a job that has ended. */
   cancelJob(id: string): Promise<string>;
+  /** Oldest first. */
+  listWorkers(): Promise<LiveWorker[]>;
   /** What work would take; nothing is stored. */
   planWork(request: PlanRequest): Promise<WorkPlan>;
   /** Yields the job's id after each change past `after`, at once if there was one; ends with the job. */

@@ -51,8 +51,8 @@ const Plan = builder.objectRef<WorkPlan>("Plan").implement({
     runs: t.exposeInt("runs", { description: "Results that are missing; each is a run." }),
     longest: t.exposeInt("longest", { description: "Tokens of the longest run; 0 when nothing is missing." }),
     seconds: t.exposeFloat("seconds", {
-      description: "All runs one after another on one worker, without loading models, in seconds. Completions that " +
-        "masking checks come on top.",
+      description: "All runs one after another on one worker, without loading models, in seconds. Of MASK it is what " +
+        "they take at most: curves share inputs, and completions that are checked may be shorter.",
     }),
     gpuBytes: t.exposeFloat("gpuBytes", {
       description: "Largest device memory of the largest run alone, its model included, in bytes.",

@@ -25,6 +25,7 @@ import "./model_series.ts";
 import "./study.ts";
 import "./preference_export.ts";
 import "./plan.ts";
+import "./worker.ts";
 import { isObjectType } from "graphql";
 import { builder } from "./builder.ts";
 

@@ -9,7 +9,7 @@ import type { Rule } from "../schema/values.ts";
 import { among } from "./among.ts";
 import { hashOfOptions } from "./compute_graph.ts";
 import { CLEAN_DELTA } from "./jobs.ts";
-import { maskingPasses } from "./masking/passes.ts";
+import { decodingPasses, maskingPasses, ROLLOUTS } from "./masking/passes.ts";
 import type { Planner } from "./planner.ts";
 import { findSeries, membersOf } from "./studies/series.ts";
 
@@ -20,6 +20,8 @@ interface ModelRuns {
   readonly lengths: readonly { readonly tokens: number; readonly runs: number }[];
 }
 
+/** What a run takes besides, in the queue and the database, in seconds: seen on 2 cores, where it is the largest. */
+const STORE_SECONDS = 0.03;
 /** Lengths that a plan is made for: the others' times lie between. */
 const PLANNED_LENGTHS = 3;
 
@@ -56,7 +58,9 @@ async function planModel(
   lengths: ModelRuns["lengths"],
 ): Promise<WorkPlan> {
   const runs = lengths.reduce((sum, length) => sum + length.runs, 0);
-  const asked = plannedLengths(lengths.map(({ tokens }) => tokens));
+  const own = plannedLengths(lengths.map(({ tokens }) => tokens));
+  // Masking decodes completions besides: a step of all of them is about a pass over as many tokens.
+  const asked = kind === "mask" ? [...new Set([ROLLOUTS, ...own])].sort((a, b) => a - b) : own;
   const { adapter, plans, startSeconds } = await planner.ask({
     directory,
     kind: kind === "build_graph" ? "graph" : "attribute",
@@ -65,10 +69,14 @@ async function planModel(
     lengths: asked,
   });
   const times = asked.map((tokens, index) => ({ tokens, seconds: plans[index]!.seconds }));
-  const each = kind === "mask" ? maskingPasses(masking.replacements.length, masking.budget, masking.seeds.length) : 1;
+  const each = kind === "mask" ? maskingPasses(masking) : 1;
   const { gpuBytes, hostBytes, fits, why } = plans.at(-1)!;
-  const seconds = lengths.reduce((sum, { tokens, runs }) => sum + runs * each * secondsAt(times, tokens), startSeconds);
-  return { runs, longest: asked.at(-1)!, seconds, gpuBytes, hostBytes, fits, why, adapter };
+  const more = kind === "mask" ? decodingPasses(masking) * secondsAt(times, ROLLOUTS) : 0;
+  const seconds = lengths.reduce(
+    (sum, { tokens, runs }) => sum + runs * (each * secondsAt(times, tokens) + more + STORE_SECONDS),
+    startSeconds,
+  );
+  return { runs, longest: own.at(-1)!, seconds, gpuBytes, hostBytes, fits, why, adapter };
 }
 
 /** The shortest, the middle and the longest of ascending lengths, each once. */

@@ -30,6 +30,7 @@ import { homeId } from "./home.ts";
 import { cancelJob, createAttributeJob, createImportJob } from "./jobs.ts";
 import { createChosenJob, createMaskingJob, summariseMasking } from "./masking_job.ts";
 import { createPreferenceJob, describePreferences } from "./preference_job.ts";
+import { listWorkers } from "./list_workers.ts";
 import { planWork } from "./plan_work.ts";
 import type { Planner } from "./planner.ts";
 import { readingAgreement } from "./reading_agreement.ts";
@@ -93,6 +94,7 @@ export function createServices({ settings, connection, boss, watcher, planner }:
         await cancelJob(db, id);
         return id;
       }),
+    listWorkers: () => listWorkers(db),
     planWork: (request) =>
       shown(async () => {
         if (planner) return await planWork(db, planner, request);

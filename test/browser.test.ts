@@ -144,6 +144,15 @@ test("an empty server tells how to import, and imported cases appear by themselv
   await page.waitForSelector(".cases tbody tr");
 });
 
+test("a first visit is told what the page shows, and led to an example", async () => {
+  await page.click(".welcome >> text=Open an example");
+  await page.waitForSelector("[role=option]");
+  expect(await page.textContent("h1:not([hidden] *)")).toBe("demo-ifeval/0704");
+  await page.click(".steps >> text=Cases");
+  await page.waitForSelector(".cases tbody tr");
+  expect(await page.$(".welcome")).toBeNull();
+});
+
 test("the list is filtered and ordered by the server, and the address keeps it", async () => {
   await page.selectOption("label:has-text('Order') select", "delta-down");
   await page.fill("[aria-label='Smallest delta']", "1.5");
@@ -244,6 +253,10 @@ test("the layer slider shows each node layer as the API has it, and a sent link 
 test("the jobs panel tells what ran and how it ended", async () => {
   await page.click("button:has-text('Jobs')");
   await page.waitForSelector("#jobs:not([hidden])");
+  await page.waitForSelector("#jobs .workers >> text=1 worker");
+  const { worker } = await (await fetch(`${server.address}/ready`)).json() as { worker: { adapter: string } };
+  expect(await page.textContent("#jobs .workers")).toMatch(/ on .*, process \d+\. .*Holds demo-1m\./);
+  expect(await page.textContent("#jobs .workers")).toContain(worker.adapter);
   const jobs = await page.$$eval(
     ".job",
     (items) => items.map((item) => `${item.querySelector("strong")?.textContent} ${item.getAttribute("data-status")}`),
@@ -274,6 +287,36 @@ test("going back finds the list as it was left", async () => {
   await page.waitForSelector(".cases tbody tr");
   expect(await keys()).toEqual(before);
   expect(await page.evaluate(() => scrollY)).toBeGreaterThan(0);
+});
+
+test("cases lead to the next and the previous one of the list, by keys too", async () => {
+  const keys = await page.$$eval(".cases tbody .case", (cells) => cells.map((cell) => cell.textContent));
+  const total = /^[\d,]+/.exec(await page.textContent(".count-line") ?? "")?.[0];
+  const titled = (key: string | null | undefined) =>
+    page.waitForFunction((key) => document.querySelector("h1:not([hidden] *)")?.textContent === key, key);
+  await page.click(".cases tbody tr:nth-child(3) a");
+  await titled(keys[2]);
+  expect(await page.textContent(".steps .number")).toBe(`3 of ${total}`);
+  await page.keyboard.press("j");
+  await titled(keys[3]);
+  await page.keyboard.press("k");
+  await titled(keys[2]);
+  await page.click(".steps >> text=Previous");
+  await titled(keys[1]);
+  await page.click(".steps >> text=Cases");
+  await page.waitForSelector(".cases tbody tr");
+});
+
+test("GraphiQL answers an example query, with nothing from other servers", async () => {
+  const foreign: string[] = [];
+  const graphiql = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  graphiql.on("request", (request) => new URL(request.url()).origin !== server.address && foreign.push(request.url()));
+  await graphiql.goto(`${server.address}/graphql`);
+  await graphiql.waitForSelector(".graphiql-query-editor :text('query ByPattern')");
+  await graphiql.click("button.graphiql-execute-button");
+  await graphiql.click("[role=menuitem]:has-text('Failures')");
+  await graphiql.waitForSelector(".graphiql-response :text('failureCases')");
+  expect(foreign.filter((url) => !url.startsWith("data:") && !url.startsWith("blob:"))).toEqual([]);
 });
 
 test("the page never complained, and its script is at most 150 kB compressed", async () => {

@@ -76,6 +76,32 @@ test("a case is diagnosed on request, and shows what the API says, with its prob
   await page.reload();
   await page.waitForSelector(".diagnosis >> text=/Ada says/");
   expect(await page.textContent(".diagnosis")).toContain("Ada says M-IA, OIT: does Maria");
-  if (Deno.env.get("CULPRIT_SCREENSHOT")) await page.screenshot({ path: Deno.env.get("CULPRIT_SCREENSHOT")! });
+});
+
+test("diagnoses are counted by outcome and pattern; a count leads to its cases, and each condition can be left", async () => {
+  await page.click("text=/^Cases$/");
+  const cell = await page.waitForSelector(".counts tr:has-text('the heatmap explains it') td:nth-child(4) a");
+  expect(await cell.textContent()).toBe("1");
+  await cell.click();
+  await page.waitForURL(/outcome=M_IA/);
+  await page.waitForSelector("text=/^1 attribution found$/");
+  expect(await page.$$eval(".cases tbody .case", (all) => all.map((one) => one.textContent))).toEqual([KEY]);
+  expect(await page.$$eval(".conditions li", (all) => all.map((one) => one.firstChild?.textContent))).toEqual([
+    "the heatmap explains it",
+    "irrelevant tokens overweighted",
+  ]);
+  await page.click("[aria-label='Without the condition irrelevant tokens overweighted']");
+  await page.waitForFunction(() => document.querySelectorAll(".conditions li").length === 1);
+  expect(page.url()).not.toContain("pattern=");
+  await page.click(".counts tr:has-text('the heatmap explains it') td:nth-child(2) a");
+  await page.waitForSelector("text=/^1 attribution found$/");
+});
+
+test("outcomes stand as bars by benchmark, and a part of a bar leads to its cases", async () => {
+  await page.click("text=/^Studies$/");
+  const part = await page.waitForSelector(".outcomes .stack a");
+  expect(await part.getAttribute("aria-label")).toBe("demo-math: the heatmap explains it, 1 of 1");
+  await part.click();
+  await page.waitForSelector("text=/^1 attribution found$/");
   expect(complaints).toEqual([]);
 });

@@ -234,7 +234,8 @@ test("a job tells what it is about, and one that was cancelled is asked again", 
   await page.waitForSelector("#jobs .job[data-status=QUEUED]");
   expect(await page.textContent("#jobs .job")).toContain("AttnLRP, 1 token pair");
   expect(await page.textContent("#jobs")).toContain("1 active.");
-  await page.waitForSelector("#jobs :text('Workers run elsewhere, on the same database.')");
+  await page.waitForSelector("#jobs :text('No worker runs')");
+  expect(await page.textContent("#jobs .workers")).toContain("Workers run elsewhere, on the same database");
   await page.click("#jobs .job button:has-text('Cancel')");
   await page.click("#jobs .job[data-status=CANCELLED] button:has-text('Try again')");
   await page.waitForSelector("#jobs .job[data-status=QUEUED]");

@@ -260,6 +260,60 @@ test("two rules stand side by side, each with its own relevance", async () => {
   expect(sides[0]?.raw).not.toEqual(sides[1]?.raw);
 });
 
+interface Visited {
+  readonly node: {
+    readonly visitedPositionCount: number;
+    readonly visitedPositions: readonly {
+      readonly position: number;
+      readonly triedCount: number;
+      readonly target: { readonly text: string };
+      readonly tried: readonly { readonly text: string; readonly passed: boolean | null }[];
+    }[];
+  };
+}
+
+test("failures are collected, their token pairs searched, and a case shows where the search looked", async () => {
+  await page.goto(`${server.address}/#/run`);
+  const collecting = section("Collect failures");
+  await page.selectOption(`${collecting} label:has-text("Benchmark") select`, "demo-ifeval");
+  await page.fill(`${collecting} label:has-text("Items at most") input`, "5");
+  await page.click(`${collecting} button:has-text("Collect")`);
+  await page.waitForSelector(`${collecting} .job[data-status=COMPLETED]`, { timeout: 60_000 });
+  const { failureCases } = await server.query<{ failureCases: { nodes: { id: string }[] } }>(
+    "{ failureCases(filter: { source: COLLECTED }) { nodes { id } } }",
+  );
+  const [collected] = failureCases.nodes;
+  expect(await page.textContent(`${collecting} .job`)).toContain(`${failureCases.nodes.length} failed`);
+
+  const searching = section("Find token pairs");
+  await page.click(`${searching} button:has-text("Search")`);
+  await page.waitForSelector(`${searching} .job[data-status=COMPLETED]`, { timeout: 90_000 });
+  await page.goto(`${server.address}/#/case/${encodeURIComponent(collected?.id ?? "")}`);
+  const panel = await page.waitForSelector("details.visited summary");
+  const { node } = await server.query<Visited>(
+    `query ($id: ID!) { node(id: $id) { ... on FailureCase { visitedPositionCount
+      visitedPositions(count: 20) { position triedCount target { text } tried(first: 3) { text passed } } } } }`,
+    { id: collected?.id },
+  );
+  expect(node.visitedPositionCount).toBeGreaterThan(0);
+  expect(await panel.textContent()).toMatch(new RegExp(`^Where the search looked: ${node.visitedPositionCount} `));
+  if (!(await page.$("details.visited[open]"))) await panel.click();
+  await page.waitForSelector("details.visited tbody tr");
+  const rows = await page.$$eval("details.visited tbody tr", (all) =>
+    all.map((row) => ({
+      position: Number(row.children[0]?.textContent),
+      text: row.children[1]?.querySelector(".token-box")?.textContent,
+      tried: Number.parseInt(row.children[2]?.textContent ?? ""),
+      passed: row.querySelectorAll(".tried .blue").length > 0,
+    })));
+  expect(rows).toEqual(node.visitedPositions.map(({ position, triedCount, target, tried }) => ({
+    position,
+    text: target.text,
+    tried: triedCount,
+    passed: tried.some(({ passed }) => passed === true),
+  })));
+});
+
 interface Planned {
   readonly plan: { readonly runs: number; readonly fits: boolean; readonly gpuBytes: number };
 }

@@ -54,6 +54,7 @@ test("every document of the page is checked", () => {
     "LIST_JOBS",
     "LIST_MODELS",
     "LIST_STUDIES",
+    "LIST_WORKERS",
     "MASK",
     "MASK_ALL",
     "MASK_TOKENS",

@@ -1,3 +1,4 @@
+/// <reference lib="dom" />
 /**
  * Takes the pictures of the page in docs/ anew, from the demo model and its failure cases:
  *
@@ -11,6 +12,9 @@ import { type RunningServer, startServerProcess } from "../browser_server.ts";
 import buildPage from "../page_setup.ts";
 
 const CASES = "demo-1m/failure-cases.jsonl";
+/** A comma where the prompt forbids commas. */
+const SHOWN = "demo-ifeval/0704";
+const JOB = "{ ... on Job { id } ... on InputError { message } }";
 const SIZE = { width: 1080, height: 760 };
 const PHONE = { width: 390, height: 760 };
 
@@ -34,48 +38,90 @@ async function work(server: RunningServer, mutation: string): Promise<void> {
   await finished(server, job.id);
 }
 
-const JOB = "{ ... on Job { id } ... on InputError { message } }";
-
-/** The demo cases with attributions, and the graph and masking of the longest clean one. Returns its global id. */
+/**
+ * The demo cases, attributed and diagnosed; of the shown one a second rule, its graph and its masking. Returns its global
+ * id.
+ */
 async function prepare(server: RunningServer): Promise<string> {
   await server.query(`mutation { addModel(input: { directory: "demo-1m" }) { __typename } }`);
   await work(server, `importFailureCases(input: { path: "${CASES}" }) ${JOB}`);
   const { failureCases } = await server.query<{
     failureCases: { nodes: readonly { id: string; tokenPairs: readonly { id: string }[] }[] };
-  }>(
-    `{ failureCases(first: 1, filter: { status: CLEAN }, orderBy: { by: TOKENS }) { nodes { id tokenPairs { id } } } }`,
-  );
+  }>(`{ failureCases(filter: { key: "${SHOWN}" }) { nodes { id tokenPairs { id } } } }`);
   const [found] = failureCases.nodes;
   const pair = found?.tokenPairs[0]?.id;
-  if (found === undefined || pair === undefined) throw new Error("There is no clean demo case");
-  await work(server, `attribute(input: { selection: CLEAN, rule: ATTNLRP }) ${JOB}`);
-  await work(server, `buildGraph(input: { tokenPairIds: ["${pair}"], rule: ATTNLRP }) ${JOB}`);
+  if (found === undefined || pair === undefined) throw new Error(`There is no case ${SHOWN}`);
+  await work(server, `diagnose(input: { selection: CLEAN }) ${JOB}`);
+  await work(server, `attribute(input: { tokenPairIds: ["${pair}"], rule: CPLRP }) ${JOB}`);
+  await work(server, `buildGraph(input: { tokenPairIds: ["${pair}"], rule: ATTNLRP, heads: true }) ${JOB}`);
   await work(server, `runMaskingExperiment(input: { tokenPairIds: ["${pair}"], scope: PROMPT }) ${JOB}`);
   return found.id;
 }
 
+interface Picture {
+  readonly name: string;
+  /** What stands behind the address of the server. */
+  readonly at: string;
+  /** What has to be there before. */
+  readonly ready: string;
+  readonly how?: Readonly<Record<string, unknown>>;
+  readonly act?: (page: Page) => Promise<unknown>;
+}
+
 /** Takes one picture. Its page stays open: where the browser is a single process, the last one that closes ends it. */
-async function take(browser: Browser, address: string, name: string, ready: string, how: object): Promise<void> {
-  const page: Page = await browser.newPage(how);
-  await page.goto(address);
-  await page.waitForSelector(ready);
+async function take(browser: Browser, server: RunningServer, picture: Picture): Promise<void> {
+  const page: Page = await browser.newPage({ viewport: SIZE, colorScheme: "light", ...picture.how });
+  // A reader who has seen the welcome.
+  await page.addInitScript(() => localStorage.setItem("culprit welcome", "yes"));
+  await page.goto(`${server.address}/${picture.at}`);
+  await page.waitForSelector(picture.ready);
+  await picture.act?.(page);
   // Whatever is still on its way: numbers that are counted, pictures that are drawn.
   await page.waitForTimeout(800);
-  await page.screenshot({ path: join(ROOT, "docs", `page-${name}.png`), animations: "disabled" });
+  await page.screenshot({ path: join(ROOT, "docs", `page-${picture.name}.png`), animations: "disabled" });
+}
+
+function pictures(id: string): readonly Picture[] {
+  const at = (view: string) => `#/case/${encodeURIComponent(id)}?view=${view}`;
+  return [
+    { name: "cases", at: "#/cases?order=delta-down", ready: ".cases tbody tr" },
+    { name: "heatmap", at: at("heat"), ready: "[role=option].heated" },
+    { name: "compare", at: at("compare"), ready: ".compare-side .heated" },
+    { name: "graph", at: at("graph"), ready: ".graph-canvas", how: { colorScheme: "dark" } },
+    {
+      name: "masking",
+      at: at("masking"),
+      ready: ".chart",
+      act: async (page) => {
+        // What the prompt demands, and the sentence before.
+        for (const position of [22, 52]) {
+          await page.click(`[aria-label="Tokens before the prediction"] [title="Token ${position}"]`);
+        }
+        await page.waitForSelector(".mask-result");
+      },
+    },
+    { name: "outcomes", at: "#/studies", ready: ".outcomes .stack", how: { viewport: { ...SIZE, height: 560 } } },
+    {
+      name: "run",
+      at: "#/run",
+      ready: "section[aria-label=Analyse]",
+      act: async (page) => {
+        await page.selectOption("section[aria-label=Analyse] label:has-text('What') select", "graph");
+        await page.waitForSelector("section[aria-label=Analyse] .plan[data-fits]");
+        await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+        await page.click("button:has-text('Jobs')");
+      },
+    },
+    { name: "phone", at: at("heat"), ready: "[role=option].heated", how: { viewport: PHONE } },
+  ];
 }
 
 await buildPage();
 const server = await startServerProcess();
 try {
-  const id = encodeURIComponent(await prepare(server));
+  const id = await prepare(server);
   const browser = await launchChromium();
-  const light = { viewport: SIZE, colorScheme: "light" };
-  const at = (view: string) => `${server.address}/#/case/${id}?view=${view}`;
-  await take(browser, `${server.address}/#/cases?order=delta-down`, "cases", ".cases tbody tr", light);
-  await take(browser, at("heat"), "heatmap", "[role=option].heated", light);
-  await take(browser, at("graph"), "graph", ".graph-canvas", { ...light, colorScheme: "dark" });
-  await take(browser, at("masking"), "masking", ".chart", light);
-  await take(browser, at("heat"), "phone", "[role=option].heated", { viewport: PHONE, colorScheme: "light" });
+  for (const picture of pictures(id)) await take(browser, server, picture);
   await browser.close();
 } finally {
   await server.stop();

@@ -7,6 +7,9 @@ import { lastWords } from "./text_before.ts";
 import { formatRoute } from "./route.ts";
 import { TokenBox } from "./token_glyphs.tsx";
 
+/** Names of rules for a narrow column. */
+const SHORT_NAMES = { ...RULE_NAMES, GRADIENT: "Gradient" } as const;
+
 export function CaseRow({ line, row }: {
   readonly line: CaseLine;
   /** Row of the whole table, counted from 1; the head is the first. */
@@ -37,7 +40,7 @@ export function CaseRow({ line, row }: {
         <ul class="rules">
           {line.rules.length === 0
             ? <li class="missing">not yet</li>
-            : line.rules.map((rule) => <li key={rule}>{RULE_NAMES[rule]}</li>)}
+            : line.rules.map((rule) => <li key={rule} title={RULE_NAMES[rule]}>{SHORT_NAMES[rule]}</li>)}
         </ul>
       </td>
     </tr>

@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 import { cancel, isActive, retry } from "./job_store.ts";
 import type { Job } from "./operations/jobs.ts";
+import { describeSeconds } from "./plan_words.ts";
 
 const KIND = {
   ATTRIBUTE: "Attribution",
@@ -45,6 +46,16 @@ function ImportReport({ report }: { readonly report: NonNullable<Job["report"]> 
   );
 }
 
+/** How long it took, or will take if it goes on as it did; nothing where that cannot be told. */
+function timeOf({ status, done, total, startedAt, finishedAt }: Job): string {
+  if (startedAt === null) return "";
+  if (finishedAt !== null) return `, took ${describeSeconds(seconds(startedAt, finishedAt))}`;
+  if (status !== "RUNNING" || done < 1 || done >= total) return "";
+  return `, ${describeSeconds(seconds(startedAt, new Date().toISOString()) * (total - done) / done)} left`;
+}
+
+const seconds = (from: string, to: string) => Math.max(0, (Date.parse(to) - Date.parse(from)) / 1000);
+
 export function JobItem({ job }: { readonly job: Job }) {
   const [trouble, setTrouble] = useState<string>();
   const [asked, setAsked] = useState(false);
@@ -67,6 +78,7 @@ export function JobItem({ job }: { readonly job: Job }) {
           {STATUS[job.status]}
           {job.kind !== "IMPORT" && job.total > 1 ? ` ${job.done} of ${job.total}` : ""},{" "}
           <time dateTime={job.createdAt}>{new Date(job.createdAt).toLocaleTimeString()}</time>
+          {timeOf(job)}
         </span>
       </div>
       <p class="text">{job.about}</p>

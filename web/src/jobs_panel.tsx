@@ -3,14 +3,13 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { JobItem } from "./job_item.tsx";
 import { isActive, useJobs } from "./job_store.ts";
-import { useWorker, workerLine } from "./use_worker.ts";
+import { WorkerList } from "./worker_list.tsx";
 
 export function JobsPanel() {
   const jobs = useJobs();
   const [open, setOpen] = useState(false);
   const box = useRef<HTMLDivElement>(null);
   const active = jobs.filter(isActive).length;
-  const worker = useWorker(open);
 
   // Before the panel is painted: a key pressed as soon as it shows must close it.
   useLayoutEffect(() => {
@@ -44,8 +43,9 @@ export function JobsPanel() {
       <section id="jobs" class="jobs-panel" aria-label="Jobs" hidden={!open}>
         <h2>Jobs</h2>
         <p class="quiet small">
-          {active === 0 ? "None is active." : `${active} active.`} {worker === undefined ? "" : workerLine(worker)}
+          {active === 0 ? "None is active." : `${active} active.`}
         </p>
+        <WorkerList shown={open} />
         {jobs.length === 0
           ? <p class="quiet small">No jobs yet. Imports and attributions show here while they run.</p>
           : <ul>{jobs.map((job) => <JobItem key={job.id} job={job} />)}</ul>}

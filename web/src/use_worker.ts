@@ -46,6 +46,6 @@ export function workerLine(worker: WorkerState): string {
     case "restarting":
       return `The worker is being started again: ${worker.reason}`;
     default:
-      return "Workers run elsewhere, on the same database.";
+      return "Workers run elsewhere, on the same database: start one with npx culprit worker.";
   }
 }

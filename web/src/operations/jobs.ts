@@ -23,6 +23,8 @@ export interface Job {
   readonly error: { readonly code: string; readonly message: string } | null;
   readonly sequence: number;
   readonly createdAt: string;
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
   /** What an import did with the lines of its file. */
   readonly report: {
     readonly inserted: number;
@@ -51,6 +53,8 @@ export const JOB = `
     error { code message }
     sequence
     createdAt
+    startedAt
+    finishedAt
     report { inserted unchanged failedCount failed { message } }
   }
 `;
@@ -64,6 +68,23 @@ export const LIST_JOBS: Operation<
       jobs(first: $first) { nodes { ...JobState } }
     }
     ${JOB}
+  `,
+};
+
+/** A worker that runs now. */
+export interface Worker {
+  readonly host: string;
+  readonly pid: number;
+  readonly adapter: string;
+  readonly memoryBytes: number | null;
+  readonly models: readonly string[];
+}
+
+export const LIST_WORKERS: Operation<{ readonly workers: readonly Worker[] }, Record<never, never>> = {
+  document: `
+    query ListWorkers {
+      workers { host pid adapter memoryBytes models }
+    }
   `,
 };
 
