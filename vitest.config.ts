@@ -8,7 +8,7 @@ export default defineConfig({
   test: {
     pool: "forks",
     globalSetup: ["test/database_setup.ts", "test/page_setup.ts"],
-    setupFiles: ["test/robust_setup.ts"],
+    setupFiles: ["test/engine_setup.ts"],
     include: ["{gpu,server,schema,web,test}/**/*.test.ts"],
     exclude: ["node_modules/**", "test/soak/**"],
     // A software adapter and a database start slowly on two busy cores.

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "vitest";
-import { openDevice } from "./dawn.ts";
+import { allocationBytes, openDevice } from "./dawn.ts";
 
 const device = await openDevice();
 afterAll(() => device.close());
@@ -44,17 +44,31 @@ test("memory in use counts what is allocated, not what is kept", () => {
   expect(device.allocatedBytes()).toBe(before);
 });
 
-test("what is kept makes room when something larger is asked for than was ever in use together", async () => {
-  const small = device.allocate(4096, "small");
+test("what is kept makes room when more is asked for than was ever in use together", async () => {
+  const small = device.allocate(10 * 2 ** 20, "small");
   device.free(small);
-  const large = device.allocate(2 ** 20, "large");
-  const again = device.allocate(4096, "small again");
+  const large = device.allocate(12 * 2 ** 20, "large");
+  const again = device.allocate(10 * 2 ** 20, "small again");
   // The kept one was destroyed to make room: a destroyed buffer would fail here.
   expect(again).not.toBe(small);
   device.write(again, 0, Uint32Array.of(3));
   expect(new Uint32Array(await device.read(again, 0, 4))[0]).toBe(3);
   device.free(large);
   device.free(again);
+});
+
+test("sizes that differ little share a buffer, none takes an eighth more than was asked for, large ones nothing", () => {
+  const bytesOf = (asked: number, lasting?: boolean) => allocationBytes(device.info, asked, lasting);
+  expect(bytesOf(3)).toBe(16);
+  expect(bytesOf(100)).toBe(112);
+  expect(bytesOf(1000)).toBe(bytesOf(1024));
+  for (const asked of [17, 129, 1000, 5000, 123_456, 10_000_001]) {
+    expect(bytesOf(asked)).toBeGreaterThanOrEqual(asked);
+    expect(bytesOf(asked)).toBeLessThan(asked * 1.125 + 16);
+    expect(bytesOf(asked) % 16).toBe(0);
+  }
+  expect(bytesOf(100_000_001)).toBe(100_000_016);
+  expect(bytesOf(1_000_001, true)).toBe(1_000_016);
 });
 
 test("advance waits for the submission before, and flush for all", async () => {

@@ -35,7 +35,7 @@ export interface Dispatch {
   readonly constants?: Constants;
   /** Bound at 1, 2, ... in order. */
   readonly bindings: readonly GPUBuffer[];
-  /** 32-bit words of the kernel's `Params` uniform, bound at 0; floats through `floatBits`. */
+  /** 32-bit words of the kernel's `Params` uniform, bound at 0, at most 64; floats through `floatBits`. */
   readonly params: readonly number[];
   /** Number of workgroups in x, y, z. */
   readonly workgroups: readonly [number, number, number];
@@ -79,8 +79,11 @@ export interface Device {
   readonly matrixUnit?: MatrixUnit;
   /** Bytes of live buffers made by `allocate`. */
   allocatedBytes(): number;
-  /** A zeroed storage buffer. Throws when the adapter has no room for it. */
-  allocate(bytes: number, label: string): GPUBuffer;
+  /**
+   * A zeroed storage buffer of at least `bytes`; of no more than that, to 16, where it is to stay. Throws when the
+   * adapter has no room for it.
+   */
+  allocate(bytes: number, label: string, lasting?: boolean): GPUBuffer;
   /** Ends a buffer's use. Small ones may be kept for an `allocate` of the same size to come. */
   free(buffer: GPUBuffer): void;
   /** Frees a buffer and gives its memory back at once. Work recorded so far, which may use it, is submitted before. */
@@ -105,11 +108,36 @@ export interface Device {
   close(): void;
 }
 
-/** Buffers up to this size are kept for reuse when they are freed, this many bytes in all. */
+/**
+ * On hardware, freed buffers and bind groups are kept for reuse: making them costs a short pass more than its work. On a
+ * software adapter it gains nothing, and memory stays smaller without. CULPRIT_KEEP=on or off says otherwise.
+ */
+const keepsBuffers = ({ kind }: AdapterInfo) => {
+  const setting = Deno.env.get("CULPRIT_KEEP");
+  return setting === "on" || setting !== "off" && kind === "hardware";
+};
+/** Buffers up to this size are kept, this many bytes in all. */
 const KEPT_BUFFER_BYTES = 16 * 2 ** 20;
 const KEPT_BYTES = 256 * 2 ** 20;
+/** Bytes that may be kept even where they add to the most that was ever in use. */
+const KEPT_ANYWAY_BYTES = 16 * 2 ** 20;
+
+/**
+ * Bytes that a buffer takes: those that are kept come in eight sizes an octave, so that prompts of about the same
+ * length use the same ones.
+ */
+export function allocationBytes(info: AdapterInfo, asked: number, lasting = false): number {
+  const step = lasting || !keepsBuffers(info) || asked > KEPT_BUFFER_BYTES
+    ? 16
+    : Math.max(16, 2 ** (Math.floor(Math.log2(asked)) - 3));
+  return Math.max(16, Math.ceil(asked / step) * step);
+}
+
 /** Bind groups kept: a pass of 36 blocks has about 1,500. */
-const KEPT_BIND_GROUPS = 8192;
+const KEPT_BIND_GROUPS = 2048;
+/** Bytes of a dispatch's `Params`, which is what WebGPU aligns offsets of uniforms to, and dispatches of a submission. */
+const PARAMS_BYTES = 256;
+const PARAMS_SLOTS = 4096;
 
 /** WebGPU's limit on workgroups in one dimension of a dispatch. */
 export const MAX_WORKGROUPS = 65_535;
@@ -353,6 +381,18 @@ export async function openDevice(wanted: string | undefined = Deno.env.get("CULP
   return { ...wrapped, matrixUnit: { M, N, K, largest: wrapped.allocate(16, "largest element"), state: "unchecked" } };
 }
 
+/** The bind group layout that a kernel's source declares; its params, the uniform, are placed by a dynamic offset. */
+function bindingsOf(code: string): GPUBindGroupLayoutEntry[] {
+  const declared = code.matchAll(/@group\(0\) @binding\((\d+)\) var<(uniform|storage, read|storage, read_write)>/g);
+  return Array.from(declared, ([, binding, kind]): GPUBindGroupLayoutEntry => ({
+    binding: Number(binding),
+    visibility: GPUShaderStage.COMPUTE,
+    buffer: kind === "uniform"
+      ? { type: "uniform", hasDynamicOffset: true }
+      : { type: kind === "storage, read" ? "read-only-storage" : "storage" },
+  }));
+}
+
 /** Freed buffers by size, to be used again. */
 class KeptBuffers {
   readonly #bySize = new Map<number, { readonly buffer: GPUBuffer; readonly id: number }[]>();
@@ -384,11 +424,19 @@ class KeptBuffers {
 function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
   const { STORAGE, COPY_SRC, COPY_DST, MAP_READ, UNIFORM } = GPUBufferUsage;
   const pipelines = new Map<string, Pipeline>();
-  const uniforms = new Map<string, GPUBuffer>();
+  // One buffer holds the params of all dispatches of a submission, so that bind groups do not depend on them.
+  const params = {
+    buffer: device.createBuffer({ label: "params", size: PARAMS_SLOTS * PARAMS_BYTES, usage: UNIFORM | COPY_DST }),
+    words: new Uint32Array(PARAMS_SLOTS * PARAMS_BYTES / 4),
+    used: 0,
+  };
   const live = new Map<GPUBuffer, number>();
   let liveBytes = 0;
   let mostLiveBytes = 0;
+  const keeps = keepsBuffers(info);
   const kept = new KeptBuffers();
+  /** Kept buffers that are in use again and hold what was in them before. */
+  const toClear = new Set<GPUBuffer>();
   const bindGroups = new Map<string, GPUBindGroup>();
   const ids = new WeakMap<GPUBuffer, number>();
   let lastId = 0;
@@ -414,7 +462,13 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
     if (found !== undefined) throw new Error(`GPU (${info.name}): ${found}`);
   }
   function commands(): GPUCommandEncoder {
-    return encoder ??= device.createCommandEncoder();
+    encoder ??= device.createCommandEncoder();
+    if (toClear.size > 0) {
+      endPass();
+      for (const buffer of toClear) encoder.clearBuffer(buffer);
+      toClear.clear();
+    }
+    return encoder;
   }
   function endPass(): void {
     pass?.end();
@@ -422,7 +476,10 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
   }
   function submit(): void {
     endPass();
-    if (encoder) device.queue.submit([encoder.finish()]);
+    if (!encoder) return;
+    if (params.used > 0) device.queue.writeBuffer(params.buffer, 0, params.words, 0, params.used * PARAMS_BYTES / 4);
+    params.used = 0;
+    device.queue.submit([encoder.finish()]);
     encoder = undefined;
   }
 
@@ -430,13 +487,14 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
     const key = `${kernel} ${JSON.stringify(constants)}`;
     let found = pipelines.get(key);
     if (!found) {
-      const module = device.createShaderModule({ label: kernel, code: expandSource(kernel, constants) });
+      const code = expandSource(kernel, constants);
+      const layout = device.createBindGroupLayout({ label: kernel, entries: bindingsOf(code) });
       const pipeline = device.createComputePipeline({
         label: key,
-        layout: "auto",
-        compute: { module, entryPoint: "main" },
+        layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+        compute: { module: device.createShaderModule({ label: kernel, code }), entryPoint: "main" },
       });
-      found = { id: pipelines.size, pipeline, layout: pipeline.getBindGroupLayout(0) };
+      found = { id: pipelines.size, pipeline, layout };
       pipelines.set(key, found);
     }
     return found;
@@ -456,16 +514,20 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
       if (bindGroups.size >= KEPT_BIND_GROUPS) bindGroups.clear();
       group = device.createBindGroup({
         layout,
-        entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
+        entries: [
+          { binding: 0, resource: { buffer: params.buffer, size: PARAMS_BYTES } },
+          ...buffers.map((buffer, index) => ({ binding: index + 1, resource: { buffer } })),
+        ],
       });
-      bindGroups.set(key, group);
+      if (keeps) bindGroups.set(key, group);
     }
     return group;
   }
 
   /** Frees kept buffers until `bytes` more stay within what was once in use together, so that keeping costs no peak. */
   function makeRoom(bytes: number): void {
-    while (kept.bytes > 0 && liveBytes + kept.bytes + bytes > mostLiveBytes) drop(kept.takeLargest());
+    const most = Math.max(mostLiveBytes, KEPT_ANYWAY_BYTES);
+    while (kept.bytes > 0 && liveBytes + kept.bytes + bytes > most) drop(kept.takeLargest());
   }
 
   /** Destroys a buffer. A bind group would keep it alive. */
@@ -475,19 +537,15 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
     buffer.destroy();
   }
 
-  function uniformFor(params: readonly number[]): GPUBuffer {
-    const key = params.join(",");
-    let buffer = uniforms.get(key);
-    if (!buffer) {
-      // Params repeat from block to block and case to case; forget all when a long-lived worker has seen many.
-      if (uniforms.size >= 8192) uniforms.clear();
-      const words = new Uint32Array(Math.ceil(params.length / 4) * 4);
-      words.set(params);
-      buffer = device.createBuffer({ size: words.byteLength, usage: UNIFORM | COPY_DST });
-      device.queue.writeBuffer(buffer, 0, words);
-      uniforms.set(key, buffer);
+  /** Where a dispatch's params lie in the buffer of the submission to come. */
+  function placeParams(kernel: string, words: readonly number[]): number {
+    if (words.length * 4 > PARAMS_BYTES) {
+      throw new Error(`${kernel}: ${words.length} params, at most ${PARAMS_BYTES / 4}`);
     }
-    return buffer;
+    if (params.used === PARAMS_SLOTS) submit();
+    const offset = params.used++ * PARAMS_BYTES;
+    params.words.set(words, offset / 4);
+    return offset;
   }
 
   return {
@@ -496,9 +554,9 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
     tiles: new Map(),
     workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
     allocatedBytes: () => liveBytes,
-    allocate(bytes, label) {
+    allocate(bytes, label, lasting) {
       check();
-      const size = Math.max(16, Math.ceil(bytes / 16) * 16);
+      const size = allocationBytes(info, bytes, lasting);
       if (size > device.limits.maxBufferSize) {
         throw new InputError(
           `${label} needs ${size} bytes in one buffer and ${info.name} allows ${device.limits.maxBufferSize}`,
@@ -507,10 +565,8 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
         );
       }
       const again = kept.take(size);
-      if (again) {
-        endPass();
-        commands().clearBuffer(again);
-      } else makeRoom(size);
+      if (again) toClear.add(again);
+      else makeRoom(size);
       const buffer = again ?? device.createBuffer({ label, size, usage: STORAGE | COPY_SRC | COPY_DST });
       idOf(buffer);
       live.set(buffer, size);
@@ -523,7 +579,8 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
       if (size === undefined) return;
       live.delete(buffer);
       liveBytes -= size;
-      if (size <= KEPT_BUFFER_BYTES && kept.bytes + size <= KEPT_BYTES) kept.put(buffer, size, idOf(buffer));
+      toClear.delete(buffer);
+      if (keeps && size <= KEPT_BUFFER_BYTES && kept.bytes + size <= KEPT_BYTES) kept.put(buffer, size, idOf(buffer));
       else drop(buffer);
     },
     destroy(buffer) {
@@ -531,24 +588,29 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
       if (size === undefined) return;
       live.delete(buffer);
       liveBytes -= size;
+      toClear.delete(buffer);
       // What comes next is another model: nothing is kept for it, and its peak is its own.
       while (kept.bytes > 0) drop(kept.takeLargest());
       mostLiveBytes = liveBytes;
       drop(buffer);
     },
     write(buffer, offset, data) {
+      if (offset === 0 && data.byteLength === live.get(buffer)) toClear.delete(buffer);
+      if (toClear.has(buffer)) commands();
       submit();
       device.queue.writeBuffer(buffer, offset, data as BufferSource);
     },
-    run({ kernel, constants = {}, bindings, params, workgroups }) {
+    run({ kernel, constants = {}, bindings, params: words, workgroups }) {
       if (workgroups.some((count) => count > MAX_WORKGROUPS)) {
         throw new Error(`${kernel}: ${workgroups.join(" x ")} workgroups, at most ${MAX_WORKGROUPS} a dimension`);
       }
       if (workgroups.includes(0)) return;
       const compiled = pipelineFor(kernel, constants);
-      pass ??= commands().beginComputePass();
+      const offset = placeParams(kernel, words);
+      const recording = commands();
+      pass ??= recording.beginComputePass();
       pass.setPipeline(compiled.pipeline);
-      pass.setBindGroup(0, bindGroupFor(compiled, [uniformFor(params), ...bindings]));
+      pass.setBindGroup(0, bindGroupFor(compiled, bindings), [offset]);
       pass.dispatchWorkgroups(...workgroups);
     },
     copy(from, fromOffset, to, toOffset, bytes) {

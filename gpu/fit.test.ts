@@ -29,8 +29,8 @@ function countPeak(): { readonly counting: Device; readonly peak: () => number }
   let peak = 0;
   const counting: Device = {
     ...device,
-    allocate(bytes, label) {
-      const buffer = device.allocate(bytes, label);
+    allocate(bytes, label, lasting) {
+      const buffer = device.allocate(bytes, label, lasting);
       peak = Math.max(peak, device.allocatedBytes());
       return buffer;
     },

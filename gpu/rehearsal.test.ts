@@ -73,8 +73,8 @@ describe.each(["qwen3", "olmo3"])("%s: what is counted is what a device allocate
     let peak = 0;
     const counting: Device = {
       ...device,
-      allocate(bytes, label) {
-        const buffer = device.allocate(bytes, label);
+      allocate(bytes, label, lasting) {
+        const buffer = device.allocate(bytes, label, lasting);
         peak = Math.max(peak, device.allocatedBytes());
         return buffer;
       },

@@ -4,7 +4,7 @@
  */
 import { attributeAll } from "./attribution.ts";
 import { TILE_LIMITS } from "./closed_form.ts";
-import type { Device } from "./dawn.ts";
+import { allocationBytes, type Device } from "./dawn.ts";
 import type { AttributionRequest, GraphRequest, PlannedRun } from "./engine.ts";
 import { buildGraph } from "./graph.ts";
 import type { ModelDirectory } from "./model/directory.ts";
@@ -39,8 +39,8 @@ export function countingDevice(device: Device, bytesBefore = 0): CountingDevice 
   return {
     ...device,
     allocatedBytes: () => bytes,
-    allocate(asked, label) {
-      const size = Math.max(16, Math.ceil(asked / 16) * 16);
+    allocate(asked, label, lasting) {
+      const size = allocationBytes(device.info, asked, lasting);
       const buffer = { size } as GPUBuffer;
       live.set(buffer, size);
       bytes += size;

@@ -93,7 +93,7 @@ async function makeWeights(
 ): Promise<Weights> {
   const owned: GPUBuffer[] = [];
   const allocate = (bytes: number, label: string) => {
-    const buffer = device.allocate(bytes, label);
+    const buffer = device.allocate(bytes, label, true);
     owned.push(buffer);
     return buffer;
   };

@@ -9,8 +9,9 @@
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
+import { WORKER_ENVIRONMENT, WORKER_FLAGS } from "../../server/deno_binary.mjs";
 
-const PARTS = ["engine", "import", "fuzz", "faults", "load"] as const;
+const PARTS = ["engine", "import", "fuzz", "faults", "away", "load"] as const;
 
 const [first, ...rest] = Deno.args;
 const named = PARTS.find((part) => part === first);
@@ -24,7 +25,13 @@ const options = named !== undefined ? rest : Deno.args;
 let failed = false;
 for (const part of chosen) {
   const program = join(import.meta.dirname as string, `${part}.ts`);
-  const { status } = spawnSync(Deno.execPath(), ["run", "-A", program, ...options], { stdio: "inherit" });
+  // The engine's part stands for a worker.
+  const flags = part === "engine" ? WORKER_FLAGS : [];
+  const env = part === "engine" ? { ...Deno.env.toObject(), ...WORKER_ENVIRONMENT } : Deno.env.toObject();
+  const { status } = spawnSync(Deno.execPath(), ["run", "-A", ...flags, program, ...options], {
+    stdio: "inherit",
+    env,
+  });
   failed ||= status !== 0;
 }
 Deno.exit(failed ? 1 : 0);
