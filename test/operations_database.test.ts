@@ -1,14 +1,13 @@
 /** A database that dies or is away: said clearly, mended by itself, nothing lost. Real processes. */
 import { spawnSync } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer, type Server as NetServer, type Socket } from "node:net";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Server, startServer } from "../server/serve.ts";
 import { readSettings, type Settings } from "../server/settings.ts";
+import { startLine } from "./database_line.ts";
 
 let home = "";
 let settings: Settings;
@@ -78,36 +77,6 @@ test("an embedded PostgreSQL that is killed is started again, and work goes on",
   // Nothing of it is left behind.
   expect(spawnSync("pgrep", ["-f", home]).stdout.toString()).toBe("");
 });
-
-/** A line to the database that can be cut. */
-async function startLine(
-  port: number,
-): Promise<{ readonly port: number; cut(): void; mend(): Promise<void>; close(): void }> {
-  const open = new Set<Socket>();
-  let server: NetServer;
-  const listen = (at: number) =>
-    new Promise<number>((done) => {
-      server = createServer((near) => {
-        const far = connect(port, "127.0.0.1");
-        for (const socket of [near, far]) {
-          open.add(socket);
-          socket.on("error", () => {});
-          socket.on("close", () => {
-            open.delete(socket);
-            near.destroy();
-            far.destroy();
-          });
-        }
-        near.pipe(far).pipe(near);
-      }).listen(at, "127.0.0.1", () => done((server.address() as { port: number }).port));
-    });
-  const own = await listen(0);
-  const cut = () => {
-    server.close();
-    for (const socket of open) socket.destroy();
-  };
-  return { port: own, cut, mend: async () => void await listen(own), close: cut };
-}
 
 test("a database that is away for a while is said to be, and everything goes on when it is back", async () => {
   const keeper = await startServer({ ...settings, port: 0 }, { worker: false });

@@ -35,8 +35,11 @@ const RESTART_MS = 300;
 const READY_MS = 90_000;
 const LOG_CHARACTERS = 100_000;
 
-/** `home` is an empty folder; `files` a folder that may be imported from. */
-export async function startFleet(home: string, files: string): Promise<Fleet> {
+/**
+ * `home` is an empty folder; `files` a folder that may be imported from. `databaseUrl` is another way to the embedded
+ * database of this home, which somebody else started.
+ */
+export async function startFleet(home: string, files: string, databaseUrl = ""): Promise<Fleet> {
   const port = await freePort();
   const address = `http://127.0.0.1:${port}`;
   const environment = {
@@ -44,7 +47,7 @@ export async function startFleet(home: string, files: string): Promise<Fleet> {
     CULPRIT_HOME: home,
     CULPRIT_MODELS: `${join(ROOT, "models")}:${files}`,
     CULPRIT_RATE: "10000",
-    DATABASE_URL: "",
+    DATABASE_URL: databaseUrl,
   };
   let log = "";
   const noted = (text: string): void => void (log = (log + text).slice(-LOG_CHARACTERS));
