@@ -1,15 +1,15 @@
 /** Computes attributions as tasks of the queue: those of one model that were taken together, of whatever jobs, in one pass. */
-import { inArray } from "drizzle-orm";
+import { eq, inArray } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import type { AttributionResult } from "../gpu/engine.ts";
 import { InputError, MemoryError } from "../gpu/errors.ts";
 import type { Database } from "../schema/context.ts";
-import { attributions } from "../schema/tables.ts";
+import { attributions, jobs } from "../schema/tables.ts";
 import { attributionRow } from "./attribution_row.ts";
 import type { Attempt } from "./consumer.ts";
 import type { Connection, Transaction } from "./database.ts";
 import type { HeldModels } from "./held_models.ts";
-import { failTask, finishTasks, lockJob, startJob } from "./jobs.ts";
+import { failTask, type FinishedTask, finishTasks, lockJob, startJob } from "./jobs.ts";
 import type { ModelCache, StoredModel } from "./model_cache.ts";
 import { moveTask } from "./move_task.ts";
 import { loadPairs, type PairRows, progressReporter } from "./pair_task.ts";
@@ -42,9 +42,9 @@ interface Finished {
 /**
  * Computes what the tasks ask for and stores each result together with its task's completion. A task whose job has
  * ended, or whose attribution somebody else stored, is completed without computing. Bad input of one task fails that task
- * only. Throws what is worth another attempt.
+ * only. Gives how long loading and computing took, in milliseconds. Throws what is worth another attempt.
  */
-export async function performAttributes(parts: AttributeParts, attempts: readonly Taken[]): Promise<void> {
+export async function performAttributes(parts: AttributeParts, attempts: readonly Taken[]): Promise<number> {
   const { connection: { db }, boss } = parts;
   const running = new Map<string, boolean>();
   for (const { task: { jobId } } of attempts) {
@@ -53,7 +53,7 @@ export async function performAttributes(parts: AttributeParts, attempts: readonl
   const over = attempts.filter(({ task }) => !running.get(task.jobId));
   if (over.length > 0) await boss.complete(over[0]!.queue, over);
   const open = attempts.filter((attempt) => !over.includes(attempt));
-  if (open.length === 0) return;
+  if (open.length === 0) return 0;
   const stored = await storedAttributions(db, open.map(({ task }) => task));
   const there = open.flatMap((attempt) => {
     const id = stored.get(nameOf(attempt.task));
@@ -61,20 +61,23 @@ export async function performAttributes(parts: AttributeParts, attempts: readonl
   });
   await finish(parts, there);
   const left = open.filter((attempt) => !stored.has(nameOf(attempt.task)));
-  if (left.length === 0) return;
+  if (left.length === 0) return 0;
   const rows = await loadPairs(db, left.map(({ task }) => task));
   const works = left.map((attempt, index): Work => ({ attempt, rows: rows[index]!, ended: new AbortController() }));
   // Two names may have one model's weights.
   const byModel = Map.groupBy(works, ({ rows }) => rows.model.hash);
-  for (const pack of byModel.values()) await compute(parts, pack);
+  let milliseconds = 0;
+  for (const pack of byModel.values()) milliseconds += await compute(parts, pack);
+  return milliseconds;
 }
 
 /** One task alone. */
-export const performAttribute = (parts: AttributeParts, attempt: Taken): Promise<void> =>
-  performAttributes(parts, [attempt]);
+export async function performAttribute(parts: AttributeParts, attempt: Taken): Promise<void> {
+  await performAttributes(parts, [attempt]);
+}
 
-/** Attributes a pack in one pass; where that is refused, each alone. */
-async function compute(parts: AttributeParts, pack: readonly Work[]): Promise<void> {
+/** Attributes a pack in one pass; where that is refused, each alone. Gives milliseconds. */
+async function compute(parts: AttributeParts, pack: readonly Work[]): Promise<number> {
   const { connection: { db }, cache } = parts;
   const [{ rows: { model } }] = pack as [Work];
   const signal = whenAll(pack.map(({ attempt, ended }) => AbortSignal.any([attempt.signal, ended.signal])));
@@ -84,6 +87,7 @@ async function compute(parts: AttributeParts, pack: readonly Work[]): Promise<vo
     onProgress: (progress: Parameters<typeof reporters[0]>[0]) => reporters.forEach((tell) => tell(progress)),
   };
   const lease = cache.lease();
+  const start = performance.now();
   let results: readonly AttributionResult[];
   try {
     const loaded = await lease.get(located(parts, model), options);
@@ -95,16 +99,19 @@ async function compute(parts: AttributeParts, pack: readonly Work[]): Promise<vo
     }));
     results = await withRoom(cache, () => loaded.attributeMany(requests, options));
   } catch (error) {
-    return await refused(parts, pack, error);
+    await refused(parts, pack, error);
+    return performance.now() - start;
   } finally {
     lease.release();
   }
+  const milliseconds = performance.now() - start;
   const finished = pack.map(({ attempt, rows: { model, failureCase, pair } }, index): Finished => {
     const { tokenPairId } = attempt.task;
     const row = attributionRow({ ...pair, ...failureCase, tokenPairId, modelId: model.id }, results[index]!);
     return { attempt, result: row };
   });
   await finish(parts, finished);
+  return milliseconds;
 }
 
 /** What becomes of a pack that could not be computed. Throws what is worth another attempt. */
@@ -192,26 +199,32 @@ function whenAll(signals: readonly AbortSignal[]): AbortSignal {
 async function finish({ connection: { db }, boss }: AttributeParts, finished: readonly Finished[]): Promise<void> {
   for (const [jobId, own] of Map.groupBy(finished, ({ attempt }) => attempt.task.jobId)) {
     await db.transaction(async (tx) => {
-      if (await lockJob(tx, jobId) === "running") {
-        const rows = own.flatMap(({ result }) => typeof result === "number" ? [] : [result]);
-        if (rows.length > 0) {
-          await tx.insert(attributions).values(rows)
-            .onConflictDoNothing({ target: [attributions.tokenPairId, attributions.rule, attributions.modelId] });
-        }
-        const stored = await storedAttributions(tx, own.map(({ attempt }) => attempt.task));
-        await finishTasks(
-          tx,
-          jobId,
-          own.map(({ attempt: { task } }) => {
-            const attributionId = stored.get(nameOf(task));
-            if (attributionId === undefined) throw new Error("An attribution that was in the way cannot be read");
-            return { ...task, attributionId };
-          }),
-        );
+      const [job] = await tx.select({ status: jobs.status }).from(jobs).where(eq(jobs.id, jobId));
+      if (job?.status === "running") {
+        const done = await store(tx, own);
+        // Late, since all workers of the job wait for each other here.
+        if (await lockJob(tx, jobId) === "running") await finishTasks(tx, jobId, done);
       }
       await boss.complete(own[0]!.attempt.queue, own.map(({ attempt }) => attempt), null, inside(tx));
     });
   }
+}
+
+/** Writes what is new, and gives the attribution of each task. */
+async function store(tx: Transaction, finished: readonly Finished[]): Promise<FinishedTask[]> {
+  const rows = finished.flatMap(({ result }) => typeof result === "number" ? [] : [result]);
+  if (rows.length > 0) {
+    // In one order everywhere, so that workers with the same pairs do not wait for each other in a circle.
+    const ordered = rows.toSorted((a, b) => a.tokenPairId - b.tokenPairId || a.modelId - b.modelId);
+    await tx.insert(attributions).values(ordered)
+      .onConflictDoNothing({ target: [attributions.tokenPairId, attributions.rule, attributions.modelId] });
+  }
+  const stored = await storedAttributions(tx, finished.map(({ attempt }) => attempt.task));
+  return finished.map(({ attempt: { task } }) => {
+    const attributionId = stored.get(nameOf(task));
+    if (attributionId === undefined) throw new Error("An attribution that was in the way cannot be read");
+    return { ...task, attributionId };
+  });
 }
 
 const nameOf = ({ tokenPairId, rule, modelId }: Omit<AttributeTask, "jobId">) => `${tokenPairId}/${rule}/${modelId}`;

@@ -59,6 +59,11 @@ export async function startConsumer<Kind extends QueueKind>(
   return await startLoop(connection, boss, kind, one, { ...options, most: 1 });
 }
 
+/** Works on tasks, and gives how long the device was at it, in milliseconds: waiting for a busy database is no reason for smaller packs. */
+export type PackHandler<Kind extends QueueKind> = (
+  attempts: readonly Attempt<QueueTasks[Kind]>[],
+) => Promise<number | void>;
+
 /** Tasks of the first pack, and of any. */
 const FIRST_PACK = 8;
 const LARGEST_PACK = 64;
@@ -73,7 +78,7 @@ export async function startPackConsumer<Kind extends QueueKind>(
   connection: Connection,
   boss: PgBoss,
   kind: Kind,
-  handle: (attempts: readonly Attempt<QueueTasks[Kind]>[]) => Promise<void>,
+  handle: PackHandler<Kind>,
   options: ConsumerOptions = {},
 ): Promise<Consumer> {
   return await startLoop(connection, boss, kind, handle, { ...options, most: LARGEST_PACK });
@@ -83,7 +88,7 @@ async function startLoop<Kind extends QueueKind>(
   connection: Connection,
   boss: PgBoss,
   kind: Kind,
-  handle: (attempts: readonly Attempt<QueueTasks[Kind]>[]) => Promise<void>,
+  handle: PackHandler<Kind>,
   { serves = () => true, stayMs = () => STAY_MS, most }: ConsumerOptions & { readonly most: number },
 ): Promise<Consumer> {
   const log = getLogger(["culprit", "queue", kind]);
@@ -118,7 +123,7 @@ async function startLoop<Kind extends QueueKind>(
     const left = fetched.filter((job) => !jobs.includes(job));
     if (left.length > 0) await handBack(connection, kind, queue, left);
     if (jobs.length === 0) return true;
-    const start = performance.now();
+    let milliseconds = 0;
     const alive = keepAlive(boss, queue, jobs, (error) => log.warn("Heartbeat: {message}", { message: error }));
     const attempts = jobs.map(({ id, retryCount, data }) => ({
       id,
@@ -128,7 +133,7 @@ async function startLoop<Kind extends QueueKind>(
       signal: AbortSignal.any([alive.signals.get(id)!, stopping.signal]),
     }));
     try {
-      await worked(connection.db, kind, attempts.map(({ task }) => task), () => handle(attempts));
+      milliseconds = await worked(connection.db, kind, attempts.map(({ task }) => task), () => handle(attempts)) ?? 0;
     } catch (error) {
       // A database that is away or full is no fault of the task, and costs it none of its few tries. A broken pipe may be
       // that of a checker's process.
@@ -151,8 +156,7 @@ async function startLoop<Kind extends QueueKind>(
     } finally {
       alive.stop();
     }
-    const each = (performance.now() - start) / attempts.length;
-    size = Math.max(1, Math.min(most, 2 * attempts.length, Math.floor(PACK_MS / each)));
+    size = Math.max(1, Math.min(most, 2 * attempts.length, Math.floor(PACK_MS * attempts.length / milliseconds)));
     return true;
   };
 

@@ -24,13 +24,20 @@ export type Transaction = Parameters<Parameters<Database["transaction"]>[0]>[0];
 /** The oldest PostgreSQL that is tested. */
 const OLDEST_VERSION = 15;
 
+/** Connections of a server at once; a worker does with fewer, and leaves those that it does not use. */
+const MOST_CONNECTIONS = 10;
+export const WORKER_CONNECTIONS = 6;
+const IDLE_SECONDS = 20;
+
 /** Connects. `onStatement` sees each statement with its parameters, for tests that count and explain them. */
 export function openDatabase(
   url: string,
   onStatement?: (statement: string, parameters: readonly unknown[]) => void,
+  most = MOST_CONNECTIONS,
 ): Connection {
   const sql = postgres(url, {
-    max: 10,
+    max: most,
+    ...(most < MOST_CONNECTIONS ? { idle_timeout: IDLE_SECONDS } : {}),
     onnotice: () => {},
     connection: { application_name: "culprit" },
     ...(onStatement ? { debug: (_connection, statement, parameters) => onStatement(statement, parameters) } : {}),

@@ -130,16 +130,19 @@ export function serves({ models, memoryBytes }: Holdings, queue: string): boolea
 /** Any number, the same in every process: one at a time makes the index. */
 const INDEX_LOCK = 1_131_754_097;
 
-/** Starts the queue, making its tables and queues where they are missing. */
-export async function startQueue(url: string): Promise<PgBoss> {
+/**
+ * Starts the queue, making its tables and queues where they are missing. Workers look after dead ones now and then,
+ * servers all the time.
+ */
+export async function startQueue(url: string, { worker = false } = {}): Promise<PgBoss> {
   const boss = new PgBoss({
     connectionString: url,
     application_name: "culprit-queue",
-    max: 4,
+    max: worker ? 2 : 4,
     schedule: false,
     // How fast a dead worker is noticed, after its heartbeat stopped.
-    superviseIntervalSeconds: 2,
-    monitorIntervalSeconds: 2,
+    superviseIntervalSeconds: worker ? 30 : 2,
+    monitorIntervalSeconds: worker ? 30 : 2,
   });
   const log = getLogger(["culprit", "queue"]);
   boss.on("error", (error) => log.error("Queue: {message}", { message: error.message }));

@@ -19,7 +19,7 @@ import type { AttributionRequest, LoadedModel } from "../../gpu/engine.ts";
 import { tokenPairs } from "../../schema/tables.ts";
 import { performAttributes } from "../../server/attribute_task.ts";
 import { type Consumer, startConsumer, startPackConsumer } from "../../server/consumer.ts";
-import { type Connection, migrateDatabase, openDatabase } from "../../server/database.ts";
+import { type Connection, migrateDatabase, openDatabase, WORKER_CONNECTIONS } from "../../server/database.ts";
 import { startEmbeddedPostgres } from "../../server/embedded_postgres.ts";
 import { createHeldModels } from "../../server/held_models.ts";
 import { createAttributeJob } from "../../server/jobs.ts";
@@ -55,8 +55,8 @@ let fetches: number[] = [];
 
 /** What server/worker.ts starts, with a model whose results are there at once. */
 async function startFakeWorker(url: string): Promise<FakeWorker> {
-  const connection = openDatabase(url);
-  const boss = await startQueue(url);
+  const connection = openDatabase(url, undefined, WORKER_CONNECTIONS);
+  const boss = await startQueue(url, { worker: true });
   const fetch = boss.fetch.bind(boss);
   boss.fetch = (async (name: string, options: object) => {
     const start = performance.now();
@@ -89,6 +89,9 @@ async function stopFakeWorker({ registration, connection, boss, consumers }: Fak
   await boss.stop({ graceful: false });
   await connection.close();
 }
+
+/** Until connections that starting took are left again, in milliseconds. */
+const SETTLE_MS = 25_000;
 
 const TICKS = 100;
 
@@ -130,18 +133,24 @@ async function during<Result>(postmaster: number, work: () => Promise<Result>) {
   };
 }
 
+async function connectionsOf({ sql }: Connection): Promise<number> {
+  const [row] = await sql<{ connections: number }[]>`
+    select count(*)::int as connections from pg_stat_activity
+    where datname = current_database() and backend_type = 'client backend'`;
+  return row?.connections ?? 0;
+}
+
 async function measure(connection: Connection, boss: PgBoss, postmaster: number, count: number): Promise<void> {
   const { db, sql } = connection;
   const url = connection.url;
   await sql`truncate attributions, job_tasks cascade`;
   await sql`delete from pgboss.job`;
+  const before = await connectionsOf(connection);
   const workers: FakeWorker[] = [];
   for (let index = 0; index < count; index++) workers.push(await startFakeWorker(url));
-  await sleep(12_000);
+  await sleep(SETTLE_MS);
   const idle = await during(postmaster, () => sleep(1000 * seconds));
-  const [{ connections } = { connections: 0 }] = await sql<{ connections: number }[]>`
-    select count(*)::int as connections from pg_stat_activity
-    where datname = current_database() and backend_type = 'client backend'`;
+  const connections = await connectionsOf(connection) - before;
 
   fetches = [];
   const asked = await during(postmaster, async () => {
@@ -159,7 +168,7 @@ async function measure(connection: Connection, boss: PgBoss, postmaster: number,
   await Promise.all(workers.map(stopFakeWorker));
   console.log(JSON.stringify({
     workers: count,
-    connections: connections - 5,
+    connections,
     idle: { databaseCores: rounded(idle.database / idle.wall), ownCores: rounded(idle.own / idle.wall) },
     asking: { tasks: Number(values.pairs), seconds: rounded(asked.wall) },
     busy: {
