@@ -245,6 +245,26 @@ test("a job tells what it is about, and one that was cancelled is asked again", 
   ]);
 });
 
+test("graphs, masking and diagnoses that were cancelled are asked again too", async () => {
+  const asked = [
+    ["graph", "AttnLRP graph", "Graph"],
+    ["masking", "the masking curve", "Masking"],
+    ["heatmap", "the diagnosis", "Diagnosis"],
+  ] as const;
+  await page.keyboard.press("Escape");
+  for (const [view, what, kind] of asked) {
+    await page.click(`.tabs label:has-text("${view}")`);
+    await page.click(`button:has-text("Compute ${what}")`);
+    await page.click(".wait button:has-text('Cancel')");
+    await page.click("button:has-text('Jobs')");
+    const job = `#jobs .job:has(strong:text-is("${kind}"))`;
+    await page.click(`${job}[data-status=CANCELLED] button:has-text('Try again')`);
+    await page.waitForSelector(`${job}[data-status=QUEUED]`);
+    expect(await page.$$eval(job, (all) => all.length)).toBe(2);
+    await page.keyboard.press("Escape");
+  }
+});
+
 test("nothing went wrong in the page meanwhile", () => {
   expect(complaints).toEqual([]);
 });

@@ -2,7 +2,7 @@
 /** Where a failure shows and how it came about: the classifier's word, with its probes, and people's beside it. */
 import { useEffect } from "preact/hooks";
 import { request, RequestError } from "./client.ts";
-import { useEndedJobs } from "./job_store.ts";
+import { follow, useEndedJobs } from "./job_store.ts";
 import { Trouble } from "./notice.tsx";
 import type { Pair } from "./operations/case.ts";
 import {
@@ -35,9 +35,7 @@ async function readDiagnosis(id: string, signal: AbortSignal): Promise<Diagnosed
 }
 
 async function startDiagnosis(id: string): Promise<string> {
-  const { diagnose } = await request(DIAGNOSE, { id });
-  if (diagnose.__typename === "Job") return diagnose.id;
-  throw new RequestError(diagnose.problem, "refused");
+  return follow((await request(DIAGNOSE, { id })).diagnose);
 }
 
 export function DiagnosisBox({ pair }: { readonly pair: Pair }) {

@@ -1,6 +1,7 @@
 /** What the page asks about outcome and pattern. */
 import type { Operation } from "../client.ts";
 import type { Rule } from "../route.ts";
+import { JOB, type JobResult } from "./jobs.ts";
 
 export type Outcome = "M_IA" | "NC_IA_M_AG" | "NC_IA_AG";
 export type Pattern = "URT" | "OIT" | "URT_OIT";
@@ -64,20 +65,17 @@ export const READ_DIAGNOSIS: Operation<
 };
 
 export const DIAGNOSE: Operation<
-  {
-    readonly diagnose:
-      | { readonly __typename: "Job"; readonly id: string }
-      | { readonly __typename: "InputError"; readonly problem: string };
-  },
+  { readonly diagnose: JobResult },
   { readonly id: string }
 > = {
   document: `
     mutation Diagnose($id: ID!) {
       diagnose(input: { tokenPairIds: [$id] }) {
         __typename
-        ... on Job { id }
+        ... on Job { ...JobState }
         ... on InputError { problem: message }
       }
     }
+    ${JOB}
   `,
 };
