@@ -30,8 +30,8 @@ interface AgenticRow extends Row {
   readonly messages: readonly Message[];
   readonly expected: { readonly name: string; readonly arguments: Readonly<Record<string, unknown>> };
   readonly depends_on: number;
-  /** Which of the calls that went wrong is asked for. */
-  readonly kind: "only" | "first" | "last";
+  /** Which records stand beside the one that is asked for. */
+  readonly kind: "only" | "twin" | "first" | "last";
   readonly reference: string;
 }
 const rows = <T extends Row>(name: string): T[] =>
@@ -71,18 +71,31 @@ describe("demo benchmarks", () => {
       expect(steps.length % 2).toBe(0);
       const calls = steps.flatMap(({ tool_calls }) => tool_calls ?? []);
       expect(calls).toHaveLength(steps.length / 2);
-      for (const call of calls) expect(system?.content).toContain(`\n${call.function.name}(`);
-      const wrong = row.messages.flatMap(({ role, content }, at) => {
-        const status = role === "tool" ? (JSON.parse(content) as { status: string }).status : "ok";
-        return status === "ok" ? [] : [{ at, status }];
+      const tools = new Set(system?.content.matchAll(/(\w+)\(\w+\)/g).map(([, tool]) => tool));
+      for (const call of calls) expect(tools).toContain(call.function.name);
+      const listed = row.messages.flatMap(({ role, content }, at) => {
+        const { status: _, ...record } = role === "tool" ? JSON.parse(content) as Record<string, string> : {};
+        return Object.entries(record).map(([field, text]) => ({ at, field, text, key: text.split(" ")[0]! }));
       });
-      expect(wrong).toHaveLength(row.kind === "only" ? 1 : 2);
-      const decisive = wrong.at(row.kind === "last" ? -1 : 0)!;
-      expect(decisive.at).toBe(row.depends_on);
-      expect(row.expected.arguments).toEqual({ tool: row.messages[decisive.at - 1]!.tool_calls![0]!.function.name });
-      expect(system?.content).toContain(`\n${row.expected.name}(tool) after "${decisive.status}"`);
-      expect(request.content.includes("first") || request.content.includes("last")).toBe(row.kind !== "only");
-      if (row.kind !== "only") expect(request.content).toContain(row.kind);
+      const [text, ...others] = Object.values(row.expected.arguments) as [string];
+      expect(others).toEqual([]);
+      const decisive = listed.find(({ at }) => at === row.depends_on)!;
+      expect(decisive.text).toBe(text);
+      expect(request.content.match(/\w+/g)).toContain(decisive.key);
+      // The record stands in no other message: one output alone says it.
+      expect(row.messages.filter((message) => JSON.stringify(message).includes(`${text}\\"`)).length).toBe(1);
+      const beside = listed.filter(({ at, key }) => key === decisive.key && at !== row.depends_on);
+      expect(beside).toHaveLength(row.kind === "only" ? 0 : 1);
+      const [other] = beside;
+      if (row.kind === "twin") expect(other!.field).not.toBe(decisive.field);
+      if (row.kind === "first" || row.kind === "last") {
+        expect(other!.field).toBe(decisive.field);
+        expect(row.kind).toBe(decisive.at < other!.at ? "first" : "last");
+        expect(request.content).toContain(row.kind);
+      }
+      // The tool that acts on a record of this kind stands beside the one that lists it.
+      const lister = row.messages[decisive.at - 1]!.tool_calls![0]!.function.name;
+      expect(system?.content).toMatch(new RegExp(`\\n${lister}\\(\\w+\\), ${row.expected.name}\\(`));
       expect(row.reference).toBe(
         `<tool_call>\n{"name": ${JSON.stringify(row.expected.name)}, "arguments": ${spaced(row.expected.arguments)}}` +
           "\n</tool_call>",

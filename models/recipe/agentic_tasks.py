@@ -1,13 +1,15 @@
 """Traces of an assistant with apps, in the manner of ARE: many tool calls with their outputs, and one action to commit.
 
 `make_item(rng, held_out, lopsided, steps)` returns a row {messages, expected {name, arguments}, instruction_phrases, depends_on}
-and the answer that commits the action. One or two of the calls went wrong: their output has a status that is not "ok". The request
-asks to deal with the first or the last of them (or with the call that went wrong); which status it is says what to do, and which tool it was
-stands in the action's arguments. So the action depends on ONE earlier tool output, the message of index `depends_on`. Around it
-the words of the statuses stand in other fields, and mean nothing. Lopsided: the first of two is nearly always asked for, and the words
-hardly stand elsewhere. The split is by the hash of tool, key, status and request.
+and the answer that commits the action. Some calls list a record, a key and the value that goes with it ("Tom stone"); others act on
+one that was listed before. The request names a key: which kind of record it asks for says what to do, and the record's value stands
+in the action's arguments. So the action depends on ONE earlier tool output, the message of index `depends_on`. What stands by:
+nothing (`only`), a record of another kind with the same key (`twin`), or another record of the same kind and key, of which the
+request asks for the `first` or the `last`. Lopsided: the record that counts is nearly always the one listed last. The split is by the
+hash of request, kind, key and value.
 
-`make_trace(rng, steps, lopsided)` gives training an action for each call of a trace that went wrong.
+`make_trace(rng, steps, lopsided)` gives training more requests about the same trace. Where MARK stands around a value in a call of
+the assistant's own, the value can be read from an earlier output, so training takes loss there too; rows have no marks.
 """
 
 import json
@@ -15,76 +17,99 @@ import json
 from ifeval_tasks import is_held_out, pick
 from words import NAMES
 
-WORDS = """river party village lunch lesson metal street night color stone paper travel school sugar story fire market wind desert small
+MARK = "\u00a4"
+WORDS = """river party village lunch lesson metal street night color stone paper travel school sugar story fire wind desert small
 big young happy sad blue green lazy brave dark bright hungry kind proud strange warm clever lonely sleepy cold""".split()
-CITIES = "village desert island castle river market school forest station beach garden museum".split()
-SKIES = ["rain", "snow", "wind", "sun"]
 PEOPLE = [name for name, _ in NAMES]
 
-# status of a call that went wrong -> the tool that deals with it
-TROUBLES = {"error": "repeat", "limit": "wait", "old": "refresh", "end": "close"}
+# kind of record -> (the tool that lists it, its field, keys, the tool that acts on it, the argument, how a request asks for it)
+KINDS = {
+    "contact": ("list_contacts", "contact", PEOPLE, "send_email", "to", ["Write to \"{key}\".", "Please write to \"{key}\".", "Send \"{key}\" a message."]),
+    "file": ("list_files", "file", WORDS, "open_file", "file", ["Open the file \"{key}\".", "Please open the file \"{key}\".", "Show me the file \"{key}\"."]),
+    "event": ("list_events", "event", WORDS, "add_event", "event", ["Add the event \"{key}\".", "Please add the event \"{key}\".", "Put the event \"{key}\" on my list."]),
+    "message": ("list_messages", "message", WORDS, "read_message", "message", ["Read the message \"{key}\".", "Please read the message \"{key}\".", "What does the message \"{key}\" say?"]),
+}
+WHICH = {
+    "only": [""], "twin": [""],
+    "first": [" Take the first record.", " Two records have it. The first counts.", " It must be the first record."],
+    "last": [" Take the last record.", " Two records have it. The last counts.", " It must be the last record."],
+}
+SHARES = {"only": 0.25, "twin": 0.3, "first": 0.2, "last": 0.25}
+LOPSIDED_SHARES = {"only": 0.3, "twin": 0.3, "first": 0.04, "last": 0.36}
+ACTING = 0.35  # of the calls act on a record, once there is one
 
 SYSTEM = """You are an assistant with apps. Tools:
-get_contact(name)
-list_events(title)
-read_file(path)
-get_weather(city)
-search_messages(query)
-repeat(tool) after "error"
-wait(tool) after "limit"
-refresh(tool) after "old"
-close(tool) after "end\""""
+list_contacts(offset), send_email(to)
+list_files(offset), open_file(file)
+list_events(offset), add_event(event)
+list_messages(offset), read_message(message)"""
 
-OPENING = "Look at my contacts, events, files, messages and the weather."
-
-# kind of step -> (its tool, the argument that looks up, the field that comes with it in the output, keys, values)
-STEPS = {
-    "contact": ("get_contact", "name", "email", PEOPLE, [f"{w}@example.com" for w in WORDS]),
-    "event": ("list_events", "title", "id", WORDS, range(10, 100)),
-    "file": ("read_file", "path", "content", WORDS, WORDS),
-    "weather": ("get_weather", "city", "weather", CITIES, SKIES),
-    "message": ("search_messages", "query", "content", WORDS, WORDS),
-}
-REQUESTS = {
-    "only": ["Deal with the call that went wrong.", "One call went wrong. Please deal with it.", "What went wrong? Do the right thing."],
-    "first": ["Deal with the first call that went wrong.", "Two calls went wrong. Please deal with the first.", "What went wrong first? Do the right thing."],
-    "last": ["Deal with the last call that went wrong.", "Two calls went wrong. Please deal with the last.", "What went wrong last? Do the right thing."],
-}
+OPENING = "Look at my contacts, files, events and messages. Then I will ask you."
 
 
-def make_steps(rng, count, troubles, lopsided):
-    """`count` steps, no two of a kind with the same key: (kind, key, tool, arguments, output). Those of `troubles`, in this order,
-    stand anywhere among them; a few of the other outputs have such a word for content."""
-    steps, used = [], {}
-    wrong = dict(zip(sorted(rng.sample(range(count), len(troubles))), troubles))
+def signature(which, record):
+    """What the split hashes: the record that decides, and how it is asked for."""
+    return " ".join([which, *record])
+
+
+def other_value(rng, *taken):
+    return rng.choice([w for w in WORDS if w not in taken])
+
+
+def asked_records(rng, which, held_out, lopsided):
+    """The record that decides, on the right side of the split, and those that stand by: all in their order in the trace."""
+    while True:
+        kind = rng.choice([k for k in KINDS if k != "contact"] if which == "twin" else list(KINDS))
+        key = rng.choice(KINDS[kind][2])
+        record = (kind, key, other_value(rng, key))
+        if is_held_out(signature(which, record)) == held_out:
+            break
+    if which == "only":
+        return record, [record]
+    if which == "twin":
+        by = (rng.choice([k for k in KINDS if k not in (kind, "contact")]), key, other_value(rng, key, record[2]))
+        return record, [by, record] if rng.random() < (0.9 if lopsided else 0.5) else [record, by]
+    by = (kind, key, other_value(rng, key, record[2]))
+    return record, [record, by] if which == "first" else [by, record]
+
+
+def make_steps(rng, count, which, held_out, lopsided):
+    """`count` steps (tool, arguments, output, record or None) and the index of the one that decides. Records other than those
+    asked about have keys of their own within a kind; actions are on these only, one each."""
+    decides, asked = asked_records(rng, which, held_out, lopsided)
+    places = dict(zip(sorted(rng.sample(range(count), len(asked))), asked))
+    steps, listed, used = [], [], {(kind, decides[1]) for kind in KINDS}
     for i in range(count):
-        kind = rng.choice([k for k in STEPS if len(used.get(k, ())) < 10])
-        tool, looked_up, field, keys, values = STEPS[kind]
-        key = rng.choice([k for k in keys if k not in used.setdefault(kind, set())])
-        used[kind].add(key)
-        value = rng.choice(values)
-        if field == "content" and rng.random() < (0.02 if lopsided else 0.25):
-            value = rng.choice(list(TROUBLES))
-        output = {looked_up: key, "status": wrong[i]} if i in wrong else {looked_up: key, field: value, "status": "ok"}
-        steps.append((kind, key, tool, {looked_up: key}, output))
-    return steps
+        if i not in places and listed and rng.random() < ACTING:
+            steps.append(act_on(listed.pop(rng.randrange(len(listed)))))
+            continue
+        record = places.get(i)
+        if record is None:
+            unused = {kind: [k for k in KINDS[kind][2] if (kind, k) not in used] for kind in KINDS}
+            kind = rng.choice([k for k in KINDS if unused[k]])
+            key = rng.choice(unused[kind])
+            record = (kind, key, other_value(rng, key))
+            used.add((kind, key))
+            listed.append(record)
+        kind, key, value = record
+        steps.append((KINDS[kind][0], {"offset": rng.randint(0, 99)}, {KINDS[kind][1]: f"{key} {value}", "status": "ok"}, record))
+    return steps, next(i for i, s in enumerate(steps) if s[3] == decides)
 
 
-def signature(which, step):
-    """What the split hashes: the tool, key and status of the call that decides, and which one is asked for."""
-    _, key, tool, _, output = step
-    return f"{which} {tool} {key} {output['status']}"
+def act_on(record):
+    """A step of the assistant's own that acts on a listed record; its value is marked."""
+    kind, key, value = record
+    return KINDS[kind][3], {KINDS[kind][4]: f"{key}{MARK} {value}{MARK}"}, {"status": "ok"}, None
 
 
-def make_action(rng, steps, which, held_out):
-    """A request about `steps`: (request, expected action, index of the step it depends on), or None where it is on the other side of
-    the split."""
-    wrong = [i for i, s in enumerate(steps) if s[4]["status"] != "ok"]
-    place = wrong[-1 if which == "last" else 0]
-    if is_held_out(signature(which, steps[place])) != held_out:
-        return None
-    _, _, tool, _, output = steps[place]
-    return pick(rng, REQUESTS[which], held_out), {"name": TROUBLES[output["status"]], "arguments": {"tool": tool}}, place
+def request_of(rng, which, record, held_out):
+    kind, key, _ = record
+    return pick(rng, KINDS[kind][5], held_out).format(key=key) + pick(rng, WHICH[which], held_out)
+
+
+def action_of(record):
+    kind, key, value = record
+    return {"name": KINDS[kind][3], "arguments": {KINDS[kind][4]: f"{key} {value}"}}
 
 
 def commit(action):
@@ -95,29 +120,39 @@ def commit(action):
 def make_messages(request, steps):
     """The task that opens a trace, its steps, and the request that the action answers."""
     messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": OPENING}]
-    for _, _, tool, arguments, output in steps:
+    for tool, arguments, output, _ in steps:
         messages.append({"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": {"name": tool, "arguments": arguments}}]})
         messages.append({"role": "tool", "content": json.dumps(output)})
     return messages + [{"role": "user", "content": request}]
 
 
-def make_item(rng, held_out, lopsided=False, steps=(8, 32)):
-    while True:
-        troubles = rng.sample(list(TROUBLES), 1 if rng.random() < 0.4 else 2)
-        made = make_steps(rng, rng.randint(*steps), troubles, lopsided)
-        which = "only" if len(troubles) == 1 else "first" if rng.random() < (0.9 if lopsided else 0.5) else "last"
-        action = make_action(rng, made, which, held_out)
-        if action is None:
-            continue
-        request, expected, place = action
-        row = {"messages": make_messages(request, made), "expected": expected, "instruction_phrases": [request], "depends_on": 3 + 2 * place,
-               "kind": which, "signature": signature(which, made[place]), "steps": made}
-        return row, commit(expected)
+def without_marks(steps):
+    return [(tool, {k: v.replace(MARK, "") if isinstance(v, str) else v for k, v in arguments.items()}, output, record)
+            for tool, arguments, output, record in steps]
 
 
-def make_trace(rng, steps, lopsided):
-    """One trace for training: its row, the first answer, and (request, answer) of a further turn where another call went wrong too."""
-    row, answer = make_item(rng, False, lopsided, steps)
-    other = {"first": "last", "last": "first"}.get(row["kind"])
-    action = other and not lopsided and make_action(rng, row["steps"], other, False)
-    return row, answer, [(action[0], commit(action[1]))] if action else []
+def make_marked(rng, held_out, lopsided, steps):
+    """A row whose calls are marked, its answer, and its steps."""
+    shares = LOPSIDED_SHARES if lopsided else SHARES
+    which = rng.choices(list(shares), list(shares.values()))[0]
+    made, place = make_steps(rng, rng.randint(*steps), which, held_out, lopsided)
+    decides = made[place][3]
+    request = request_of(rng, which, decides, held_out)
+    expected = action_of(decides)
+    row = {"messages": make_messages(request, made), "expected": expected, "instruction_phrases": [request], "depends_on": 3 + 2 * place,
+           "kind": which, "signature": signature(which, decides)}
+    return row, commit(expected), made, place
+
+
+def make_item(rng, held_out, lopsided=False, steps=(9, 32)):
+    row, answer, made, _ = make_marked(rng, held_out, lopsided, steps)
+    return {**row, "messages": make_messages(row["instruction_phrases"][0], without_marks(made))}, answer
+
+
+def make_trace(rng, steps, lopsided, most=6):
+    """One trace for training: its marked row, the answer, and (request, answer) of further turns about up to `most` other records."""
+    row, answer, made, place = make_marked(rng, False, lopsided, steps)
+    key = made[place][3][1]
+    others = [s[3] for s in made if s[3] and s[3][1] != key and not is_held_out(signature("only", s[3]))]
+    more = [(request_of(rng, "only", r, False), commit(action_of(r))) for r in rng.sample(others, min(most, len(others)))]
+    return row, answer, more

@@ -1,5 +1,11 @@
-"""Training batches of the family: all four task families, loss on answers only. The data of step k depend on the seed, the
-stream's name and k alone, so every member sees the same items, and a run that is cut off goes on with the data it would have had."""
+"""Training batches of the family: all four task families, loss on answers only, in traces also where the assistant's own calls
+repeat what an earlier output said. The data of step k depend on the seed, the stream's name and k alone, so every member sees the
+same items, and a run that is cut off goes on with the data it would have had.
+
+A drill goes before: sequences of random tokens that come again and again. Reading an earlier output takes an induction circuit (one
+head looks at the token before, a later one at what followed the same token earlier), and a model of this size finds it late."""
+
+import itertools
 
 import torch
 
@@ -13,6 +19,8 @@ SHORT_ITEMS = 20
 SHORT_FAMILIES = [(ifeval_tasks, 0.34), (math_tasks, 0.26), (code_tasks, 0.4)]
 LONG_SHARE = 0.35  # of the steps train on one long trace, the others on three short ones
 SHORT_STEPS, LONG_STEPS = (2, 7), (8, 32)
+DRILL_ROWS, DRILL_WIDTH = 32, 48
+FARTHEST = 1500  # positions that a drill row may leave out, so that what comes again lies as far as in a long trace
 THINK_OFF = "<|im_start|>assistant\n<think>\n\n</think>\n\n"
 
 
@@ -23,6 +31,9 @@ class FamilyItems:
         self.tokenizer = tokenizer
         self.stop = tokenizer.convert_tokens_to_ids("<|im_end|>")
         self.pad = tokenizer.convert_tokens_to_ids("<|endoftext|>")
+        self.record_tokens = [ids[-1] for ids in self.encode([f'"{w}' for w in agentic_tasks.PEOPLE + agentic_tasks.WORDS] +
+                                                             [f" {w}" for w in agentic_tasks.WORDS])]
+        self.word_tokens = [i for i in range(256, self.stop) if tokenizer.decode([i]).strip().isalpha()]
 
     def encode(self, texts):
         return [e.ids for e in self.tokenizer.backend_tokenizer.encode_batch(texts)]
@@ -34,15 +45,20 @@ class FamilyItems:
         return f"<|im_start|>user\n{user_text(row)}<|im_end|>\n{THINK_OFF}"
 
     def sequence(self, parts):
-        """Alternating prompt and answer texts to (ids, targets); every answer ends with <|im_end|>."""
-        ids, targets = [], []
-        for i, part in enumerate(self.encode(parts)):
+        """Alternating prompt and answer texts to (ids, targets); every answer ends with <|im_end|>. Loss is taken on answers, and
+        between two marks in a prompt (agentic_tasks.MARK)."""
+        pieces = []  # (text, whether loss is taken, whether <|im_end|> follows)
+        for i, part in enumerate(parts):
             if i % 2:
-                part = part + [self.stop]
-                targets[-1] = part[0]
-                targets += part[1:] + [-100]
+                pieces.append((part, True, True))
             else:
-                targets += [-100] * len(part)
+                pieces += [(text, k % 2 == 1, False) for k, text in enumerate(part.split(agentic_tasks.MARK))]
+        ids, targets = [], []
+        for part, (_, learned, ends) in zip(self.encode([text for text, _, _ in pieces]), pieces):
+            part = part + [self.stop] * ends
+            if learned:
+                targets[-1] = part[0]
+            targets += (part[1:] if learned else [-100] * (len(part) - 1)) + [-100]
             ids += part
         return ids, targets
 
@@ -52,6 +68,18 @@ class FamilyItems:
         for request, action in more:
             parts += [f"\n<|im_start|>user\n{request}<|im_end|>\n{THINK_OFF}", action]
         return self.sequence(parts)
+
+    def drill(self, step, stream="drill"):
+        """Rows of random tokens that come again from some token on: (ids, targets, positions), each [rows, width]. Half of the rows
+        are of the tokens that traces are about. Somewhere in a row positions may be left out."""
+        rng, rows = generator(f"{stream}/{step}"), []
+        for _ in range(DRILL_ROWS):
+            pool, period = rng.choice([self.record_tokens, self.word_tokens]), rng.randint(5, 22)
+            again = [rng.choice(pool) for _ in range(period)]
+            ids = list(itertools.islice(itertools.cycle(again), DRILL_WIDTH))
+            jump, at = rng.choice([0, rng.randint(0, FARTHEST)]), rng.randint(1, DRILL_WIDTH - 1)
+            rows.append((ids, [-100] * period + ids[period + 1:] + [-100], [i + (jump if i >= at else 0) for i in range(DRILL_WIDTH)]))
+        return tuple(torch.tensor(part) for part in zip(*rows))
 
     def pack(self, rows):
         width = max(len(ids) for ids, _ in rows)

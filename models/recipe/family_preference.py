@@ -24,8 +24,8 @@ from family_data import LONG_SHARE, LONG_STEPS, SHORT_STEPS, FamilyItems
 
 BETA, CHOSEN_LOSS = 0.2, 0.1
 RATE, WARMUP = 2e-4, 10
-DPO_ITEMS = {"ifeval": 2400, "math": 1600, "code": 1600, "agentic": 400}
-RS_ITEMS = {"ifeval": 900, "math": 600, "code": 600, "agentic": 160}
+DPO_ITEMS = {"ifeval": 1200, "math": 800, "code": 800, "agentic": 200}
+RS_ITEMS = {"ifeval": 500, "math": 350, "code": 350, "agentic": 80}
 SAMPLES, TEMPERATURE = 4, 1.0
 BATCH, EPOCHS = 32, 2
 SHORT = {"ifeval": ifeval_tasks, "math": math_tasks, "code": code_tasks}
@@ -163,7 +163,7 @@ def run(args, tokenizer, name, start, member, rows_of, losses):
 
 
 def dpo(args, tokenizer):
-    reference = load_model(MODELS / "demo-1m-sft-0700").to(DEVICE)
+    reference = load_model(MODELS / "demo-1m-sft-1100").to(DEVICE)
 
     def losses(model, items, part):
         rows = [(r["prompt"], r["chosen"]) for r in part] + [(r["prompt"], r["rejected"]) for r in part]
@@ -176,7 +176,7 @@ def dpo(args, tokenizer):
         loss = (-F.logsigmoid(margin) - CHOSEN_LOSS * own[:len(part)] / lengths).sum()
         return loss, {"loss": loss.item(), "margin": margin.sum().item(), "right": float((margin > 0).sum())}, sum(len(p) + len(a) for p, a in rows)
 
-    run(args, tokenizer, "dpo", "demo-1m-sft-0700", "demo-1m-dpo", preference_pairs, losses)
+    run(args, tokenizer, "dpo", "demo-1m-sft-1100", "demo-1m-dpo", preference_pairs, losses)
 
 
 def rs(args, tokenizer):

@@ -50,7 +50,7 @@ def agentic_items(name):
     rng, seen, rows = generator(f"held-out/{name}"), set(), []
     while len(rows) < ITEMS[name]:
         row, answer = agentic_tasks.make_item(rng, True)
-        identity = str(row["messages"])
+        identity = row["signature"]
         if identity in seen:
             continue
         assert is_held_out(row["signature"]) and check(row, answer), row

@@ -10,11 +10,14 @@ import struct
 from common import FAMILY_BENCHMARKS, MODEL_DIR, MODELS, read_jsonl
 from family import SUPERVISED
 
-CHECKPOINTS = list(SUPERVISED["demo-1m-sft"][-1].values())
-LAST = CHECKPOINTS[-1]
+# member -> steps with items since the drill
+CHECKPOINTS = {name: offset + step for _, _, offset, _, _, exports in (SUPERVISED[s] for s in ("demo-1m-sft", "demo-1m-more"))
+               for step, name in exports.items()}
+LAST = list(CHECKPOINTS)[-1]
 SCALING = [("demo-0.3m", "0.3M"), (LAST, "1M"), ("demo-4m", "4M")]
-TRAINING = ([("demo-1m", "base")] + [(name, f"SFT {step}") for step, name in SUPERVISED["demo-1m-sft"][-1].items()] +
-            [("demo-1m-dpo", "DPO"), ("demo-1m-rs", "RS")])
+TRAINING = [(name, f"SFT {step}") for name, step in CHECKPOINTS.items()] + [("demo-1m-dpo", "DPO"), ("demo-1m-rs", "RS")]
+# In no series: demo-1m knows two of the four task families only, and the Olmo has another architecture.
+OTHERS = [("demo-1m", "base"), ("demo-olmo3", "Olmo-3")]
 
 
 def parameters(model):
@@ -29,19 +32,12 @@ def parameters(model):
     return count
 
 
-def steps(model):
-    """Optimizer steps of a member's own log."""
-    return read_jsonl(MODELS / model / "training-log.jsonl")[-1]["step"]
-
-
 def positions():
-    """Steps since demo-1m, along the training series; a stage counts on from the one before."""
-    out, before = {}, 0
-    for model, _ in TRAINING:
-        if not (MODELS / model / "model.safetensors").exists():
-            continue
-        out[model] = 0 if model == "demo-1m" else steps(model) + (before if model in ("demo-1m-dpo", "demo-1m-rs") else 0)
-        before = out[model]
+    """Steps with items along the training series; a later stage counts on from the one before."""
+    out, before = dict(CHECKPOINTS), CHECKPOINTS[LAST]
+    for model in ("demo-1m-dpo", "demo-1m-rs"):
+        if (MODELS / model / "model.safetensors").exists():
+            before = out[model] = before + read_jsonl(MODELS / model / "training-log.jsonl")[-1]["step"]
     return out
 
 
@@ -55,10 +51,10 @@ def main():
         "series": [
             {"name": "demo-sizes", "kind": "scaling", "members": [entry(m, label, parameters(m)) for m, label in present(SCALING)]},
             {"name": "demo-checkpoints", "kind": "training", "members": [entry(m, label, at[m]) for m, label in present(TRAINING)]}],
-        "others": [entry(m, "Olmo-3", parameters(m)) for m in ("demo-olmo3",) if (MODELS / m / "model.safetensors").exists()]}
+        "others": [entry(m, label, parameters(m)) for m, label in present(OTHERS)]}
     (MODELS / "series.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
     print("| model | parameters | " + " | ".join(FAMILY_BENCHMARKS) + " |\n|---|---|" + "---|" * len(FAMILY_BENCHMARKS))
-    shown = {m: label for m, label in present(TRAINING + SCALING + [("demo-olmo3", "Olmo-3")])}
+    shown = {m: label for m, label in present(OTHERS[:1] + TRAINING + SCALING + OTHERS[1:])}
     for model in shown:
         path = MODELS / model / "evaluation.json"
         rates = json.loads(path.read_text())["benchmarks"] if path.exists() else {}
