@@ -80,6 +80,12 @@ function findVerb(args: readonly string[]): string {
     const name = args.slice(0, words).join(" ");
     if (Object.hasOwn(VERBS, name)) return name;
   }
+  // "export" alone: the second word is missing or wrong.
+  const family = Object.keys(VERBS).filter((name) => name.startsWith(`${args[0]} `));
+  if (family.length > 0) {
+    const words = args.slice(0, args[1]?.startsWith("-") ? 1 : 2).join(" ");
+    throw new InputError(`there is no verb ${JSON.stringify(words)}`, "culprit", `give one of: ${family.join(", ")}`);
+  }
   throw new InputError(
     args.length === 0 ? "no verb is given" : `there is no verb ${JSON.stringify(args[0])}`,
     "culprit",

@@ -151,6 +151,27 @@ describe("refuses with one line", () => {
     ["a selection that is none", ["run", "--selection", "some"], /^--selection: "some" is no selection/],
     ["a rule that is none", ["study", "--series", "x", "--rule", "lrp"], /^--rule: "lrp" is no rule/],
     ["no series", ["study"], /^--series: is missing/],
+    [
+      "a file of series that is not there",
+      ["study", "--series", "no.json"],
+      /^--series: no\.json cannot be read; give/,
+    ],
+    [
+      "preferences that cannot be written, before any work",
+      ["export", "preferences", "--out", "/no/such/x"],
+      /^--out: \/no\/such\/x cannot be written \(ENOENT\); name a file in a folder that is there/,
+    ],
+    ["a report that cannot be written", ["export", "report", "--out", "/no/such/x"], /^--out: .* cannot be written/],
+    [
+      "nothing to export",
+      ["export"],
+      /^culprit: there is no verb "export"; give one of: export cases, export graphs, /,
+    ],
+    [
+      "something else to export",
+      ["export", "all"],
+      /^culprit: there is no verb "export all"; give one of: export cases/,
+    ],
   ])("%s", async (_, args, line) => {
     await refused(args, line);
   });
@@ -163,6 +184,9 @@ describe("refuses with one line", () => {
       note: expect.stringMatching(/^--model: there is no model "nobody"/),
     });
     const nothing = await culprit("export", "cases", "--out", join(folder, "x"), "--key", "no such key");
-    expect(nothing).toMatchObject({ code: 2, note: expect.stringMatching(/^--selection: no token pair fits/) });
+    expect(nothing).toMatchObject({
+      code: 2,
+      note: expect.stringMatching(/^--key: no token pair fits; ask for fewer/),
+    });
   });
 });

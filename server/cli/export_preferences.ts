@@ -1,4 +1,5 @@
 /** `culprit export preferences`: failures as preference pairs with a weight for each completion token. */
+import { open, rm, stat } from "node:fs/promises";
 import { InputError } from "../../gpu/errors.ts";
 import { WEIGHT_FORMULAS } from "../../schema/analysis_values.ts";
 import { PREFERENCE_FORMATS } from "../preferences/rows.ts";
@@ -34,6 +35,7 @@ async function run(context: VerbContext): Promise<void> {
     await Promise.all([import("./search_session.ts"), import("./with_worker.ts"), import("./selection.ts")]);
   refusePositionals(context, exportPreferences.name);
   const file = requiredText(context, exportPreferences, "out");
+  await checkWritable(file);
   const formula = oneOf(context, "formula", WEIGHT_FORMULAS);
   const options = {
     format: oneOf(context, "format", PREFERENCE_FORMATS),
@@ -73,12 +75,30 @@ function oneOf<Name extends string>(context: VerbContext, name: string, known: r
   throw new InputError(`${JSON.stringify(given)} is not known`, `--${name}`, `give one of: ${known.join(", ")}`);
 }
 
+const unwritable = (path: string, error: unknown) =>
+  new InputError(
+    `${path} cannot be written (${(error as { readonly code?: string }).code ?? (error as Error).message})`,
+    "--out",
+    "name a file in a folder that is there, with room",
+  );
+
+/** Tries before long work whether a file can be written, and leaves what it holds. Throws InputError naming `--out`. */
+export async function checkWritable(path: string): Promise<void> {
+  try {
+    const there = await stat(path).then(() => true, () => false);
+    await (await open(path, "a")).close();
+    if (!there) await rm(path);
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
 /** Writes a file. Throws InputError naming `--out`. */
 export async function writeFile(path: string, content: Uint8Array | string): Promise<void> {
   try {
     await (typeof content === "string" ? Deno.writeTextFile(path, content) : Deno.writeFile(path, content));
   } catch (error) {
-    throw new InputError(`it cannot be written: ${(error as Error).message}`, "--out", "give another path");
+    throw unwritable(path, error);
   }
 }
 

@@ -1,7 +1,7 @@
 /** `culprit export report`: the tables and figures of a selection as one HTML page. */
 import { InputError } from "../../gpu/errors.ts";
 import { RULES } from "../../gpu/engine.ts";
-import { writeFile } from "./export_preferences.ts";
+import { checkWritable, writeFile } from "./export_preferences.ts";
 import { readSelection, SELECTION_OPTIONS, SELECTION_USAGE } from "./selection.ts";
 import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts";
 
@@ -27,6 +27,7 @@ async function run(context: VerbContext): Promise<void> {
   ]);
   refusePositionals(context, exportReport.name);
   const file = requiredText(context, exportReport, "out");
+  await checkWritable(file);
   const given = optionText(context, "rule");
   const rule = RULES.find((one) => one === given);
   if (!rule) throw new InputError(`${JSON.stringify(given)} is no rule`, "--rule", `give one of: ${RULES.join(", ")}`);

@@ -38,5 +38,13 @@ export async function selectedPairs(db: Database, selection: PairSelection): Pro
   await checkModel(db, selection.model, "--model");
   const ids = await pairsOf(db, selection);
   if (ids.length > 0) return ids;
-  throw new InputError("no token pair fits", "--selection", "import failure cases, or ask for fewer conditions");
+  const conditions = (["model", "benchmarks", "key"] as const).filter((name) => selection[name] !== null)
+    .map((name) => `--${name.replace("benchmarks", "benchmark")}`);
+  throw conditions.length === 0
+    ? new InputError(
+      `no token pair is stored${selection.selection === "clean" ? " that is clean" : ""}`,
+      "--selection",
+      "import failure cases (npx culprit import) or search their pairs (npx culprit pairs) first",
+    )
+    : new InputError("no token pair fits", conditions.join(", "), "ask for fewer conditions, or import failure cases");
 }

@@ -78,6 +78,13 @@ function ruleOf(context: VerbContext): Rule {
 async function seriesName(db: Parameters<typeof import("../studies/series_file.ts").readSeriesFile>[0], given: string) {
   const [path = "", name] = given.split("#");
   const isFile = await stat(path).then((info) => info.isFile(), () => false);
+  if (!isFile && path.endsWith(".json")) {
+    throw new InputError(
+      `${path} cannot be read`,
+      "--series",
+      "give a JSON file of series, or the name of a stored one",
+    );
+  }
   if (!isFile) return given;
   const { readSeriesFile } = await import("../studies/series_file.ts");
   const stored = await readSeriesFile(db, path);
