@@ -54,11 +54,11 @@ export async function startServer(settings: Settings, options: { readonly worker
       { serves: (queue) => queue === "import" || queue === ownImports },
     );
     closing.push(() => imports.stop());
-    const waiting = watchWaitingJobs(connection);
-    closing.push(() => waiting.stop());
     const { promise: refused, resolve: onRefusal } = Promise.withResolvers<void>();
     const supervisor = options.worker ? startSupervisor(database.url, onRefusal) : undefined;
     if (supervisor) closing.push(() => supervisor.stop());
+    const waiting = watchWaitingJobs(connection, supervisor !== undefined);
+    closing.push(() => waiting.stop());
     const planner = options.worker ? createPlanner() : undefined;
     if (planner) closing.push(() => planner.stop());
 

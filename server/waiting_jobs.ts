@@ -21,8 +21,8 @@ export interface WaitingJobs {
   stop(): Promise<void>;
 }
 
-/** Looks after the messages of jobs that wait. Any number of servers may do it. */
-export function watchWaitingJobs(connection: Connection): WaitingJobs {
+/** Looks after the messages of jobs that wait. Any number of servers may do it; `own`: this one keeps a worker itself. */
+export function watchWaitingJobs(connection: Connection, own: boolean): WaitingJobs {
   const log = getLogger(["culprit", "queue"]);
   let progress: Progress = new Map();
   let stopped = false;
@@ -30,7 +30,7 @@ export function watchWaitingJobs(connection: Connection): WaitingJobs {
   const loop = (async () => {
     while (!stopped) {
       try {
-        progress = await tellWaitingJobs(connection, progress);
+        progress = await tellWaitingJobs(connection, progress, own);
         await forgetWorkers(connection.db);
       } catch (error) {
         // A database that is away is told by everything else.
@@ -59,14 +59,14 @@ export function watchWaitingJobs(connection: Connection): WaitingJobs {
 type Progress = ReadonlyMap<string, number>;
 
 /** Looks once. */
-export async function tellWaitingJobs(connection: Connection, before: Progress): Promise<Progress> {
+export async function tellWaitingJobs(connection: Connection, before: Progress, own = false): Promise<Progress> {
   const { db } = connection;
   const live = await liveWorkers(db);
   const reasons = new Map<string, string>();
   for (const kind of ["attribute", "analyse", "search"] as const) {
     for (const queue of await waitingQueues(connection, kind)) {
       if (live.some((worker) => serves(worker, queue))) continue;
-      const reason = `${WAITS}${await reasonOf(db, queue, live.length)}`;
+      const reason = `${WAITS}${await reasonOf(db, queue, live.length, own)}`;
       for (const jobId of await jobsOf(db, queue)) if (!reasons.has(jobId)) reasons.set(jobId, reason);
     }
   }
@@ -87,7 +87,8 @@ export async function tellWaitingJobs(connection: Connection, before: Progress):
 }
 
 /** What nobody has whom a queue's tasks need. */
-async function reasonOf(db: Database, queue: string, living: number): Promise<string> {
+async function reasonOf(db: Database, queue: string, living: number, own: boolean): Promise<string> {
+  if (living === 0 && own) return "the worker is starting";
   if (living === 0) return "no worker runs; start one with npx culprit worker";
   const { models: hashes, bytes } = routeOf(queue);
   const rows = await db.select({ name: models.name, hash: models.hash }).from(models);
