@@ -59,6 +59,7 @@ test("every document of the page is checked", () => {
     "MASK_ALL",
     "MASK_TOKENS",
     "PLAN",
+    "READER_AGREEMENT",
     "READ_ANNOTATION_PROMPT",
     "READ_CANDIDATES",
     "READ_CASE",

@@ -13,6 +13,7 @@ import {
   type Pattern,
   READ_DIAGNOSIS,
 } from "./operations/diagnosis.ts";
+import { ReaderAgreement } from "./reader_agreement.tsx";
 import { signed } from "./relevance.ts";
 import { useLoad } from "./use_load.ts";
 import { WorkBox } from "./work_box.tsx";
@@ -59,6 +60,7 @@ export function DiagnosisBox({ pair }: { readonly pair: Pair }) {
           {note === null || note === "" ? null : `: ${note}`}
         </p>
       ))}
+      {data.labels.length === 0 ? null : <ReaderAgreement />}
     </section>
   );
 }

@@ -64,6 +64,32 @@ export const READ_DIAGNOSIS: Operation<
   `,
 };
 
+/** Cohen's kappa, null where both always say one and the same; and the share on which both say the same. */
+export interface Agreement {
+  readonly observed: number;
+  readonly kappa: number | null;
+}
+
+export const READER_AGREEMENT: Operation<
+  {
+    readonly labelAgreement: readonly {
+      /** null: the classifier. */
+      readonly one: string | null;
+      readonly other: string;
+      readonly pairs: number;
+      readonly outcome: Agreement;
+      readonly pattern: Agreement;
+    }[];
+  },
+  Readonly<Record<never, never>>
+> = {
+  document: `
+    query ReaderAgreement {
+      labelAgreement { one other pairs outcome { observed kappa } pattern { observed kappa } }
+    }
+  `,
+};
+
 export const DIAGNOSE: Operation<
   { readonly diagnose: JobResult },
   { readonly id: string }
