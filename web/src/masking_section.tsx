@@ -177,7 +177,9 @@ export function MaskingSection({ pair, tokens }: { readonly pair: Pair; readonly
         : null}
       {curves.length === 0 ? null : (
         <>
-          <Chart curves={curves} />
+          <div class="scroll">
+            <Chart curves={curves} />
+          </div>
           <div class="scroll">
             <table class="table flips">
               <caption class="unseen">Tokens masked until something flips, by ranking</caption>

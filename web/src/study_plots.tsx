@@ -30,9 +30,11 @@ const yOf = (scale: Scale, value: number) => along(scale, value, SIZE.height - S
 
 function Frame(props: { readonly label: string; readonly children: ComponentChildren }) {
   return (
-    <svg class="chart" viewBox={`0 0 ${SIZE.width} ${SIZE.height}`} role="img" aria-label={props.label}>
-      {props.children}
-    </svg>
+    <div class="scroll">
+      <svg class="chart" viewBox={`0 0 ${SIZE.width} ${SIZE.height}`} role="img" aria-label={props.label}>
+        {props.children}
+      </svg>
+    </div>
   );
 }
 
