@@ -25,7 +25,7 @@ import { cacheOf } from "./fake_engine.ts";
 
 /** More than a worker takes at once. */
 const PAIRS = 80;
-const TOKENS = 96;
+const TOKENS = 48;
 
 const database = testDatabase();
 let boss: PgBoss;
