@@ -81,23 +81,29 @@ async function take(browser: Browser, server: RunningServer, picture: Picture): 
   await page.screenshot({ path: join(ROOT, "docs", `page-${picture.name}.png`), animations: "disabled" });
 }
 
+/** Scrolls to what the tabs of a case switch between. */
+async function toTabs(page: Page): Promise<void> {
+  await page.evaluate(() => scrollBy(0, (document.querySelector(".tabs")?.getBoundingClientRect().top ?? 0) - 16));
+}
+
 function pictures(id: string): readonly Picture[] {
   const at = (view: string) => `#/case/${encodeURIComponent(id)}?view=${view}`;
   return [
     { name: "cases", at: "#/cases?order=delta-down", ready: ".cases tbody tr" },
     { name: "heatmap", at: at("heat"), ready: "[role=option].heated" },
-    { name: "compare", at: at("compare"), ready: ".compare-side .heated" },
-    { name: "graph", at: at("graph"), ready: ".graph-canvas", how: { colorScheme: "dark" } },
+    { name: "compare", at: at("compare"), ready: ".compare-side .heated", act: toTabs },
+    { name: "graph", at: at("graph"), ready: ".graph-canvas", how: { colorScheme: "dark" }, act: toTabs },
     {
       name: "masking",
       at: at("masking"),
       ready: ".chart",
       act: async (page) => {
-        // What the prompt demands, and the sentence before.
-        for (const position of [22, 52]) {
+        // The sentence before, and what the prompt demands.
+        for (const position of [52, 22]) {
           await page.click(`[aria-label="Tokens before the prediction"] [title="Token ${position}"]`);
         }
         await page.waitForSelector(".mask-result");
+        await toTabs(page);
       },
     },
     { name: "outcomes", at: "#/studies", ready: ".outcomes .stack", how: { viewport: { ...SIZE, height: 560 } } },
@@ -109,7 +115,15 @@ function pictures(id: string): readonly Picture[] {
         await page.selectOption("section[aria-label=Analyse] label:has-text('What') select", "graph");
         await page.waitForSelector("section[aria-label=Analyse] .plan[data-fits]");
         await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+      },
+    },
+    {
+      name: "jobs",
+      at: "#/cases",
+      ready: ".cases tbody tr",
+      act: async (page) => {
         await page.click("button:has-text('Jobs')");
+        await page.waitForSelector("#jobs .workers li");
       },
     },
     { name: "phone", at: at("heat"), ready: "[role=option].heated", how: { viewport: PHONE } },
