@@ -8,6 +8,7 @@ import { InputError } from "../gpu/errors.ts";
 import type { Database } from "../schema/context.ts";
 import { relations } from "../schema/relations.ts";
 import { startEmbeddedPostgres } from "./embedded_postgres.ts";
+import { guardTransactions } from "./guard_transactions.ts";
 import { ROOT, type Settings } from "./settings.ts";
 
 export interface Connection {
@@ -35,13 +36,13 @@ export function openDatabase(
   onStatement?: (statement: string, parameters: readonly unknown[]) => void,
   most = MOST_CONNECTIONS,
 ): Connection {
-  const sql = postgres(url, {
+  const sql = guardTransactions(postgres(url, {
     max: most,
     ...(most < MOST_CONNECTIONS ? { idle_timeout: IDLE_SECONDS } : {}),
     onnotice: () => {},
     connection: { application_name: "culprit" },
     ...(onStatement ? { debug: (_connection, statement, parameters) => onStatement(statement, parameters) } : {}),
-  });
+  }));
   return { url, sql, db: drizzle({ client: sql, relations }), close: () => sql.end({ timeout: 5 }) };
 }
 

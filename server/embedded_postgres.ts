@@ -4,7 +4,7 @@
  * The package's own class is not used: it stops the database on the first signal, before anyone could finish.
  */
 import { randomBytes } from "node:crypto";
-import { access, chown, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { access, chown, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { getLogger } from "@logtape/logtape";
@@ -86,11 +86,13 @@ function keepRunning(data: string, launchAgain: () => Promise<void>): { stop(): 
     if (stopped || (pid !== undefined && await isPostgres(pid))) return;
     log.error("The database is gone; starting it again");
     if (pid !== undefined) await rm(join(data, "postmaster.pid"), { force: true });
-    await launchAgain().then(
-      () => log.info("The database is back"),
-      // What its processes held is free in a moment, or another process was faster.
-      (error) => log.warn("The database did not start: {message}", { message: String(error) }),
-    );
+    try {
+      await launchAgain();
+      log.info("The database is back");
+    } catch (error) {
+      // What its processes held is free in a moment, another process was faster, or the disk is full.
+      log.warn("The database did not start: {message}", { message: await lastWords(data) ?? String(error) });
+    }
   };
   const timer = setInterval(() => {
     busy ??= look().catch(() => {}).finally(() => busy = undefined);
@@ -103,6 +105,22 @@ function keepRunning(data: string, launchAgain: () => Promise<void>): { stop(): 
       await busy;
     },
   };
+}
+
+/** How much of the database's log is looked at, in bytes. */
+const LAST_BYTES = 10_000;
+
+/** Why the database ended, by its log. */
+async function lastWords(data: string): Promise<string | undefined> {
+  const file = await open(join(data, LOG)).catch(() => undefined);
+  if (file === undefined) return undefined;
+  try {
+    const buffer = new Uint8Array(LAST_BYTES);
+    const { bytesRead } = await file.read(buffer, 0, LAST_BYTES, Math.max(0, (await file.stat()).size - LAST_BYTES));
+    return new TextDecoder().decode(buffer.subarray(0, bytesRead)).match(/(?:PANIC|FATAL): .*/g)?.at(-1);
+  } finally {
+    await file.close();
+  }
 }
 
 /** The process that the data belong to, or did. */
