@@ -76,6 +76,9 @@ test("a case is diagnosed on request, and shows what the API says, with its prob
   await page.reload();
   await page.waitForSelector(".diagnosis >> text=/Ada says/");
   expect(await page.textContent(".diagnosis")).toContain("Ada says M-IA, OIT: does Maria");
+  await page.click("summary:has-text('Agreement of readers and classifier')");
+  // One pair on which both say the same: nothing to agree beyond chance.
+  await page.waitForSelector(".diagnosis tr:has-text('Classifier and Ada') >> text=/– \\(100 %\\)/");
 });
 
 test("diagnoses are counted by outcome and pattern; a count leads to its cases, and each condition can be left", async () => {
