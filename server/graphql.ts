@@ -28,7 +28,12 @@ export interface GraphQLParts {
   /** No other documents are answered. */
   readonly persistedOnly?: boolean;
   readonly metrics?: Metrics;
+  /** Operations that run at a time; tests bear fewer. */
+  readonly mostRunning?: number;
 }
+
+/** Operations that run at a time. More would only wait, for the database mostly, and fill the memory with their waiting. */
+const MOST_RUNNING = 500;
 
 /** The handler of `/graphql`. */
 export function createGraphQL(
@@ -88,25 +93,34 @@ function persisted({ documents, persistedOnly = false }: GraphQLParts): Plugin {
 }
 
 /** Counts what operations cost against the client's allowance, and how long they take. */
-function measured({ costs, metrics }: GraphQLParts): Plugin {
+function measured({ costs, metrics, mostRunning = MOST_RUNNING }: GraphQLParts): Plugin {
+  let running = 0;
+  const tooMany = (message: string, seconds: number) =>
+    new GraphQLError(message, {
+      extensions: { code: "TOO_MANY", http: { status: 429, headers: { "retry-after": String(seconds) } } },
+    });
   const charge = (document: DocumentNode, variables: Record<string, unknown>, context: unknown) => {
     const { client = LOCAL } = context as Partial<AskedContext>;
     if (!costs) return undefined;
     const { complexity } = complexityFromQuery(document, { schema, variables, ctx: {} });
     const wait = costs.spend(client.key, complexity);
     if (wait === 0) return undefined;
-    return new GraphQLError(`Too much was asked for; wait ${Math.ceil(wait)} s`, {
-      extensions: { code: "TOO_MANY", http: { status: 429, headers: { "retry-after": String(Math.ceil(wait)) } } },
-    });
+    return tooMany(`Too much was asked for; wait ${Math.ceil(wait)} s`, Math.ceil(wait));
   };
   return {
     onExecute: ({ args, setResultAndStopExecution }) => {
       const refused = charge(args.document, args.variableValues ?? {}, args.contextValue);
       if (refused) return void setResultAndStopExecution({ errors: [refused] });
+      if (running >= mostRunning) {
+        const busy = tooMany(`${running} operations are running; wait a second`, 1);
+        return void setResultAndStopExecution({ errors: [busy] });
+      }
+      running++;
       const start = performance.now();
       const kind = getOperationAST(args.document, args.operationName)?.operation ?? "query";
       return {
         onExecuteDone: ({ result }) => {
+          running--;
           const failed = "errors" in result && (result.errors?.length ?? 0) > 0;
           metrics?.operation(kind, failed, (performance.now() - start) / 1000);
         },

@@ -230,6 +230,32 @@ test("operations are paid for by what they cost", async () => {
   expect(await codeOf(await once())).toEqual([429, "TOO_MANY"]);
 });
 
+test("what comes while enough operations are running is refused at once, and answered again when they are done", async () => {
+  const graphql = createGraphQL(context, { mostRunning: 5 });
+  const once = () =>
+    graphql(
+      new Request("http://localhost/graphql", {
+        method: "POST",
+        headers: { "content-type": "application/json", "accept": "application/json" },
+        body: JSON.stringify({ query: COUNT }),
+      }),
+    );
+  const [free, locked] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const lock = database.connection.sql.begin(async (tx) => {
+    await tx`lock table failure_cases in access exclusive mode`;
+    locked.resolve();
+    await free.promise;
+  });
+  await locked.promise;
+  const waiting = Array.from({ length: 5 }, once);
+  await new Promise((done) => setTimeout(done, 100));
+  expect(await codeOf(await once())).toEqual([429, "TOO_MANY"]);
+  free.resolve();
+  await lock;
+  expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual(Array(5).fill(200));
+  expect((await once()).status).toBe(200);
+});
+
 test("deep, wide and costly operations are refused before anything is read", async () => {
   const deep = `{ failureCases { nodes ${"{ tokenPairs { failureCase ".repeat(8)}{ key }${" } }".repeat(8)} } }`;
   const wide = `{ ${

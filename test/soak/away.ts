@@ -14,6 +14,7 @@ import { parseArgs } from "node:util";
 import { startEmbeddedPostgres } from "../../server/embedded_postgres.ts";
 import { type Line, startLine } from "../database_line.ts";
 import { endFaults, fillFleet, forgetJobs, jobsEnded, makeJobs, resultsOf, startJob, watchEnds } from "./fault_jobs.ts";
+import { crashFaults } from "./fault_rounds.ts";
 import { type Fleet, startFleet } from "./fleet.ts";
 
 const { values } = parseArgs({
@@ -64,7 +65,7 @@ async function run(fleet: Fleet, line: Line, files: string) {
   await jobsEnded(fleet, count);
   const endedSeconds = Number(((performance.now() - mended) / 1000).toFixed(1));
   const found = await resultsOf(fleet);
-  faults.push(...await endFaults(fleet, count));
+  faults.push(...await endFaults(fleet, count), ...crashFaults(fleet));
   for (const [name, hash] of expected) {
     if (found.get(name) !== hash) faults.push(`${name} is not as it was with the database`);
   }

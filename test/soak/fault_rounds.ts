@@ -81,6 +81,7 @@ export async function runRounds(options: RoundOptions): Promise<RoundsOutcome> {
       retried: retried!.tasks,
       faults: [
         ...await endFaults(fleet, count),
+        ...crashFaults(fleet),
         ...different.map((name) => `${name} is not as it was without kills`),
         ...VICTIMS.filter((victim) => rounds >= 2 * VICTIMS.length && !kills[victim]).map((one) => `no ${one} died`),
       ],
@@ -89,6 +90,12 @@ export async function runRounds(options: RoundOptions): Promise<RoundsOutcome> {
     await fleet.stop();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** A process that nobody killed must not end. */
+export function crashFaults(fleet: Fleet): readonly string[] {
+  const crashes = fleet.crashes();
+  return crashes === 0 ? [] : [`${crashes} processes ended that nobody killed: ${fleet.log().slice(-3000)}`];
 }
 
 /** Kills in each round, while the jobs that belong to it are asked for and worked on. */

@@ -25,6 +25,8 @@ export interface Fleet {
   kill(victim: Victim): Promise<boolean>;
   /** Resolves when server, database and both workers are ready. Rejects after a minute and a half. */
   ready(): Promise<void>;
+  /** Processes that ended without having been killed or asked to. */
+  crashes(): number;
   /** What the processes wrote on standard error, the last of it. */
   log(): string;
   stop(): Promise<void>;
@@ -85,6 +87,7 @@ export async function startFleet(home: string, files: string, databaseUrl = ""):
       }
       throw new Error(`It was not ready again in time:\n${log.slice(-3000)}`);
     },
+    crashes: () => server.crashes() + second.crashes(),
     log: () => log,
     stop: async () => {
       await second.stop();
@@ -98,6 +101,8 @@ interface Kept {
   readonly started: Promise<void>;
   /** Its process while it is ready. */
   pid(): number | undefined;
+  /** How often it ended by itself: not at the start, where the database may be away, and not by SIGKILL. */
+  crashes(): number;
   stop(): Promise<void>;
 }
 
@@ -105,6 +110,7 @@ interface Kept {
 function keep(start: () => Promise<Running>, noted: (text: string) => void): Kept {
   let running: Running | undefined;
   let stopped = false;
+  let crashed = 0;
   const first = Promise.withResolvers<void>();
   const loop = (async () => {
     while (!stopped) {
@@ -113,7 +119,9 @@ function keep(start: () => Promise<Running>, noted: (text: string) => void): Kep
         first.resolve();
         if (stopped) await running.stop();
         await running.ended;
-        noted(`(ended with ${running.child.exitCode ?? running.child.signalCode})\n`);
+        const { exitCode, signalCode } = running.child;
+        if (!stopped && signalCode !== "SIGKILL") crashed++;
+        noted(`(ended with ${exitCode ?? signalCode})\n`);
       } catch (error) {
         noted(`(${error})\n`);
       }
@@ -124,6 +132,7 @@ function keep(start: () => Promise<Running>, noted: (text: string) => void): Kep
   return {
     started: first.promise,
     pid: () => running?.pid,
+    crashes: () => crashed,
     stop: async () => {
       stopped = true;
       await running?.stop();
