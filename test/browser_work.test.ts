@@ -322,7 +322,8 @@ test("what runs will take is said before they start", async () => {
   await page.goto(`${server.address}/#/run`);
   const form = section("Analyse");
   await page.selectOption(`${form} label:has-text("Rule") select`, "GRADIENT");
-  await page.waitForSelector(`${form} .plan[data-fits=true]`);
+  // The first plans measure the adapter.
+  await page.waitForSelector(`${form} .plan[data-fits=true]`, { timeout: 90_000 });
   const { plan } = await server.query<Planned>(
     `{ plan(input: { work: ATTRIBUTE, selection: CLEAN, rule: GRADIENT }) { ... on Plan { runs fits gpuBytes } } }`,
   );
@@ -345,7 +346,7 @@ test("a study is run over a series that was made here; its plots tell the API's 
   await page.click(`${series} button:has-text("Add the series")`);
   const study = section("Run a study");
   await page.waitForSelector(`${study} option:has-text("halves, 2 members")`, { state: "attached" });
-  await page.waitForSelector(`${study} .plan[data-fits=true]`);
+  await page.waitForSelector(`${study} .plan[data-fits=true]`, { timeout: 90_000 });
   await page.click(`${study} button:has-text("Run the study")`);
   await page.waitForSelector(`${study} .job[data-status=COMPLETED]`, { timeout: 60_000 });
 
