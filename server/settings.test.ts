@@ -87,8 +87,8 @@ test("files for deployment set variables that there are, and start what there is
     files.slice(1, 3).map((file) => readFile(join(folder, file), "utf8")),
   );
   const starts = [
-    ...compose!.matchAll(/command: (\[.*\])/g),
-    ...kubernetes!.matchAll(/args: (\[.*\])/g),
+    ...compose!.matchAll(/command: (\["(?:serve|worker).*\])/g),
+    ...kubernetes!.matchAll(/args: (\[(?:serve|worker).*\])/g),
   ].map(([, list]) => list!.replace(/[[\]",]/g, " ").trim().split(/\s+/));
   expect(starts.length).toBe(4);
   const verbs = { serve, worker };
