@@ -25,8 +25,8 @@ export interface Fleet {
   kill(victim: Victim): Promise<boolean>;
   /** Resolves when server, database and both workers are ready. Rejects after a minute and a half. */
   ready(): Promise<void>;
-  /** Processes that ended without having been killed or asked to. */
-  crashes(): number;
+  /** What processes said before they ended without having been killed or asked to. */
+  crashes(): readonly string[];
   /** What the processes wrote on standard error, the last of it. */
   log(): string;
   stop(): Promise<void>;
@@ -36,6 +36,8 @@ export interface Fleet {
 const RESTART_MS = 300;
 const READY_MS = 90_000;
 const LOG_CHARACTERS = 100_000;
+/** What is kept of a process that ended by itself. */
+const LAST_CHARACTERS = 2000;
 
 /**
  * `home` is an empty folder; `files` a folder that may be imported from. `databaseUrl` is another way to the embedded
@@ -53,10 +55,10 @@ export async function startFleet(home: string, files: string, databaseUrl = ""):
   };
   let log = "";
   const noted = (text: string): void => void (log = (log + text).slice(-LOG_CHARACTERS));
-  const server = keep(() => startProcess(["serve"], environment, noted), noted);
+  const server = keep((log) => startProcess(["serve"], environment, log), noted);
   // The first to come makes the database.
   await server.started;
-  const second = keep(() => startProcess(["worker"], environment, noted), noted);
+  const second = keep((log) => startProcess(["worker"], environment, log), noted);
 
   const pids: Readonly<Record<Victim, () => Promise<number | undefined>>> = {
     "server": () => Promise.resolve(server.pid()),
@@ -87,7 +89,7 @@ export async function startFleet(home: string, files: string, databaseUrl = ""):
       }
       throw new Error(`It was not ready again in time:\n${log.slice(-3000)}`);
     },
-    crashes: () => server.crashes() + second.crashes(),
+    crashes: () => [...server.crashes(), ...second.crashes()],
     log: () => log,
     stop: async () => {
       await second.stop();
@@ -101,26 +103,31 @@ interface Kept {
   readonly started: Promise<void>;
   /** Its process while it is ready. */
   pid(): number | undefined;
-  /** How often it ended by itself: not at the start, where the database may be away, and not by SIGKILL. */
-  crashes(): number;
+  /** Its last words where it ended by itself: not at the start, where the database may be away, and not by SIGKILL. */
+  crashes(): readonly string[];
   stop(): Promise<void>;
 }
 
 /** Starts a process again whenever it ends. */
-function keep(start: () => Promise<Running>, noted: (text: string) => void): Kept {
+function keep(start: (log: (text: string) => void) => Promise<Running>, noted: (text: string) => void): Kept {
   let running: Running | undefined;
   let stopped = false;
-  let crashed = 0;
+  const crashed: string[] = [];
+  let said = "";
   const first = Promise.withResolvers<void>();
   const loop = (async () => {
     while (!stopped) {
       try {
-        running = await start();
+        said = "";
+        running = await start((text) => {
+          said = (said + text).slice(-LAST_CHARACTERS);
+          noted(text);
+        });
         first.resolve();
         if (stopped) await running.stop();
         await running.ended;
         const { exitCode, signalCode } = running.child;
-        if (!stopped && signalCode !== "SIGKILL") crashed++;
+        if (!stopped && signalCode !== "SIGKILL") crashed.push(said);
         noted(`(ended with ${exitCode ?? signalCode})\n`);
       } catch (error) {
         noted(`(${error})\n`);
