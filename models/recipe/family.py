@@ -2,14 +2,15 @@
 
     python family.py [STAGE ...] [--state FOLDER] [--pause-file PATH] [--no-compile]
 
-Stages, in this order when none is named: demo-1m-sft, demo-1m-more, demo-0.3m, dpo, rs, demo-4m, demo-olmo3. Each keeps its state (weights,
-optimizers, step, log) in FOLDER about every two minutes and goes on from it, so the same command continues a run that was cut
+Stages, in this order when none is named: demo-1m-sft, demo-1m-more, demo-0.3m, dpo, rs, demo-4m, demo-olmo3. Each keeps its state
+(weights, optimizers, step, log) in FOLDER about every two minutes and goes on from it, so the same command continues a run that was cut
 off; a stage that is done is passed over. Members are written to models/NAME when they are final. While PATH exists and is
 younger than ten minutes the training waits, so that others can measure on the machine.
 
 Before the items some members get a drill (family_data.py), and a loss guides heads of it: two of the first block to the token
-before, two of the third and of the fourth to what followed the same token earlier. Without guidance one million parameters had not
-found this circuit after 850 steps of the drill; with it they find it within 300. In the first steps with items the drill goes on beside them.
+before, two of the third and of the fourth to what followed the same token earlier. Without guidance one million parameters had
+46 % of the repeated tokens right after 850 steps of a drill like it; with it they had 86 % after 600. In the first steps with items
+the drill goes on beside them.
 
 The middle size goes on from demo-1m, which knows the first two task families. The large one is its checkpoint of step 850 grown
 (grow.py), the Olmo the same checkpoint moved into the other block; both are trained on from there. The small one begins at random.
