@@ -96,7 +96,9 @@ export async function runWorker(
     worker = await startWorker(readSettings());
   } catch (error) {
     log.error("{message}", { message: messageOf(error) });
-    return error instanceof InputError ? 2 : 1;
+    // Who supervises us has the same database: it is away for a moment, not wrong.
+    const away = error instanceof InputError && error.where === "DATABASE_URL" && isSupervised();
+    return error instanceof InputError && !away ? 2 : 1;
   }
   log.info("Ready on {adapter}", { adapter: worker.adapter });
   options.onReady?.(worker);
@@ -114,11 +116,13 @@ export async function runWorker(
   return 1;
 }
 
+const isSupervised = (): boolean => process.env["CULPRIT_SUPERVISED"] === "1";
+
 if (import.meta.main) {
   await startLogging();
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop.abort());
-  if (process.env["CULPRIT_SUPERVISED"] === "1") {
+  if (isSupervised()) {
     // The supervisor holds the other end of standard input: when it is gone, so are we.
     process.stdin.on("end", () => stop.abort());
     process.stdin.on("error", () => stop.abort());

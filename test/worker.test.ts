@@ -13,6 +13,7 @@ import { attributions, failureCases, jobs, jobTasks, models, tokenPairs } from "
 import { performAttributes } from "../server/attribute_task.ts";
 import { downloadGraph } from "../server/compute_graph.ts";
 import { startPackConsumer } from "../server/consumer.ts";
+import { freePort } from "../server/free_port.ts";
 import { createGraphJob } from "../server/graph_job.ts";
 import { cancelJob, createAttributeJob } from "../server/jobs.ts";
 import { askedBy } from "../server/owner.ts";
@@ -286,5 +287,15 @@ test("a worker that refuses its settings is not started again", async () => {
   const own = startSupervisor(database.url, refused.resolve, { ...process.env, CULPRIT_ADAPTER: "no such adapter" });
   await refused.promise;
   expect(own.state()).toEqual({ kind: "restarting", reason: "it refused its settings" });
+  await own.stop();
+});
+
+test("a worker whose database is away when it starts is started again: the settings are not to blame", async () => {
+  const away = Object.assign(new URL(database.url), { port: String(await freePort()) }).href;
+  let refused = false;
+  const own = startSupervisor(away, () => refused = true);
+  const state = await until(() => own.state().restarts ? own.state() : undefined);
+  expect(state).toMatchObject({ kind: "restarting", reason: "it ended with exit code 1" });
+  expect(refused).toBe(false);
   await own.stop();
 });
