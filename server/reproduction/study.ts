@@ -30,13 +30,13 @@ export interface ReproductionStudy {
 
 export const REPRODUCTION: ReproductionStudy = {
   model: "demo-1m-sft-0600",
-  items: { "demo-ifeval": 200, "demo-math": 120, "demo-code": 60, "demo-agentic": 60 },
+  items: { "demo-ifeval": 80, "demo-math": 40, "demo-code": 8, "demo-agentic": 30 },
   series: [
     { series: "demo-sizes", cases: "demo-0.3m" },
-    { series: "demo-checkpoints", cases: "demo-1m-sft-0200" },
+    { series: "demo-checkpoints", cases: "demo-1m-sft-0600" },
   ],
-  seriesItems: { "demo-ifeval": 60, "demo-math": 40, "demo-code": 16, "demo-agentic": 16 },
-  pairsEach: 25,
+  seriesItems: { "demo-ifeval": 24, "demo-math": 16, "demo-code": 4, "demo-agentic": 8 },
+  pairsEach: 15,
   maxTokens: 96,
   budget: 10,
   replacements: ["attention", "remove"],
