@@ -530,6 +530,16 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
     while (kept.bytes > 0 && liveBytes + kept.bytes + bytes > most) drop(kept.takeLargest());
   }
 
+  /** The buffer is live no more; its bytes, undefined where it was not. */
+  function endUse(buffer: GPUBuffer): number | undefined {
+    const size = live.get(buffer);
+    if (size === undefined) return undefined;
+    live.delete(buffer);
+    liveBytes -= size;
+    toClear.delete(buffer);
+    return size;
+  }
+
   /** Destroys a buffer. A bind group would keep it alive. */
   function drop(buffer: GPUBuffer): void {
     submit();
@@ -575,20 +585,13 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
       return buffer;
     },
     free(buffer) {
-      const size = live.get(buffer);
+      const size = endUse(buffer);
       if (size === undefined) return;
-      live.delete(buffer);
-      liveBytes -= size;
-      toClear.delete(buffer);
       if (keeps && size <= KEPT_BUFFER_BYTES && kept.bytes + size <= KEPT_BYTES) kept.put(buffer, size, idOf(buffer));
       else drop(buffer);
     },
     destroy(buffer) {
-      const size = live.get(buffer);
-      if (size === undefined) return;
-      live.delete(buffer);
-      liveBytes -= size;
-      toClear.delete(buffer);
+      if (endUse(buffer) === undefined) return;
       // What comes next is another model: nothing is kept for it, and its peak is its own.
       while (kept.bytes > 0) drop(kept.takeLargest());
       mostLiveBytes = liveBytes;

@@ -84,6 +84,5 @@ export async function fitRunner(
   if (fitting.wrong === null) return { ...runner, keepBytes: fitting.keepBytes, passBytes: free };
   const mend = "shorten it, use a smaller model or an adapter with more memory";
   if (fitting.use.largest.bytes > device.info.bindingBytes) throw new InputError(fitting.wrong, "input", mend);
-  const weightBytes = [...model.tensors.values()].reduce((sum, { info }) => sum + info.bytes, 0);
-  throw new MemoryError(fitting.wrong, "input", mend, fitting.use.stagedBytes - bytes + weightBytes);
+  throw new MemoryError(fitting.wrong, "input", mend, fitting.use.stagedBytes - bytes + model.weightBytes);
 }

@@ -32,7 +32,7 @@ export async function planRun(device: Device, directory: string, run: PlannedRun
     if (run.kind === "graph") checkGraphRequest(model.config, run.request);
     const free = freeBytesFor(device);
     // What is free now, less the weights, which are not loaded yet.
-    const weightBytes = [...model.tensors.values()].reduce((sum, { info }) => sum + info.bytes, 0);
+    const { weightBytes } = model;
     const passBytes = free === undefined ? undefined : Math.max(0, free - weightBytes);
     const { info } = device;
     const { use, keepBytes } = await fitStates({ on: device, model, passBytes }, run, {

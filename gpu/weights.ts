@@ -113,7 +113,7 @@ async function readWeights(
   filled: boolean,
 ): Promise<Weights> {
   const { config } = model;
-  const total = [...model.tensors.values()].reduce((sum, { info }) => sum + info.bytes, 0);
+  const total = model.weightBytes;
   let done = 0;
   let sinceFlush = 0;
 

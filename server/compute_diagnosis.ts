@@ -10,7 +10,7 @@ import type { Transaction } from "./database.ts";
 import { readMarks } from "./diagnosis/case_marks.ts";
 import { diagnose } from "./diagnosis/diagnose.ts";
 import type { Diagnosis } from "./diagnosis/classify.ts";
-import { readGraphFile } from "./diagnosis/stored_graph.ts";
+import { readGraphFile } from "./graph_metrics/stored_graph.ts";
 import { versionOf } from "./diagnosis/thresholds.ts";
 import type { MeasuredGraph } from "./graph_metrics/graph.ts";
 import { engineName } from "./provenance.ts";

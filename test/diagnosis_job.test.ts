@@ -16,7 +16,7 @@ import { setSegments } from "../server/edit_segments.ts";
 import { measureGraph } from "../server/graph_metrics/graph_metrics.ts";
 import { startQueue } from "../server/queue.ts";
 import { readingAgreement } from "../server/reading_agreement.ts";
-import { readGraph } from "../server/report/read_graph.ts";
+import { readGraphFile } from "../server/graph_metrics/stored_graph.ts";
 import { segmentsOf } from "../server/segments.ts";
 import { ROOT } from "../server/settings.ts";
 import { startSupervisor, type Supervisor } from "../server/supervisor.ts";
@@ -276,7 +276,7 @@ test("a graph's metrics are kept with it; one of before tells none", async () =>
   expect(rows).toHaveLength(KEYS.length);
   for (const { graph, ids } of rows) {
     const { transitions, layers, hubs, centre, transfer, reduced } = measureGraph(
-      readGraph(gunzipSync(graph.file), ids),
+      readGraphFile(gunzipSync(graph.file), ids),
     );
     expect(shown.get(graph.id)).toEqual({
       centreLayer: centre!.layer,

@@ -23,7 +23,7 @@ import { roundTicks } from "../server/report/chart.ts";
 import { downloadReport } from "../server/report/download.ts";
 import { escape } from "../server/report/html.ts";
 import { reportPage } from "../server/report/page.ts";
-import { readGraph } from "../server/report/read_graph.ts";
+import { readGraphFile } from "../server/graph_metrics/stored_graph.ts";
 import { readReport, type ReportRequest } from "../server/report/read_report.ts";
 import { launchChromium } from "./browser_chromium.ts";
 import { storeModel, storePair, testDatabase } from "./database.ts";
@@ -301,7 +301,7 @@ describe("a filled database", () => {
 });
 
 test("a graph file is read as it was written", () => {
-  const graph = readGraph(graphFile(GRAPH), GRAPH.inputIds);
+  const graph = readGraphFile(graphFile(GRAPH), GRAPH.inputIds);
   expect(graph.nodeRelevance).toEqual(GRAPH.nodeRelevance);
   expect(graph.transitions.map(({ edges }) => edges)).toEqual(GRAPH.transitions.map(({ edges }) => edges));
 });

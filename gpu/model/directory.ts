@@ -32,6 +32,8 @@ export interface ModelDirectory {
   readonly tensors: ReadonlyMap<string, ModelTensor>;
   /** Elements of all tensors. */
   readonly parameters: number;
+  /** Bytes of all tensors. */
+  readonly weightBytes: number;
   /**
    * SHA-256, hexadecimal, over config.json, the tensors' names, types, shapes and sizes, and samples of each tensor's
    * data: tells checkpoints of one training run apart without reading the weights whole.
@@ -92,6 +94,7 @@ export async function openModelDirectory(dir: string): Promise<ModelDirectory> {
       files,
       tensors,
       parameters: [...tensors.values()].reduce((sum, { info }) => sum + elements(info), 0),
+      weightBytes: [...tensors.values()].reduce((sum, { info }) => sum + info.bytes, 0),
       hash: hashModel(configText, tensors),
       tokenizerHash: await hashFile(join(directory, TOKENIZER)),
       tensor,

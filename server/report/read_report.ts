@@ -14,7 +14,7 @@ import { caseCondition, type PairSelection, pairsOf } from "../pair_selection.ts
 import { readingAgreement } from "../reading_agreement.ts";
 import { readNumbers, readStudy, readStudySummary, type StudyRow } from "../studies/numbers.ts";
 import type { StudySummary } from "../studies/summary.ts";
-import { readGraph } from "./read_graph.ts";
+import { readGraphFile } from "../graph_metrics/stored_graph.ts";
 import { readShapes, readSinks, type ShapePart, type SinkPart } from "./read_layers.ts";
 import { type CostRow, readCosts, readSegments, readVersions, type SegmentRow } from "./read_sums.ts";
 
@@ -255,7 +255,7 @@ async function readGraphExample(db: Database, own: SQL | undefined): Promise<Gra
     .where(own).orderBy(desc(attributions.logitDifference), attributionGraphs.id).limit(1);
   if (row === undefined) return null;
   const { graph, pair, row: failure, model } = row;
-  const measured = readGraph(gunzipSync(graph.file), failure.inputIds);
+  const measured = readGraphFile(gunzipSync(graph.file), failure.inputIds);
   return {
     key: failure.key,
     model,
@@ -269,7 +269,7 @@ async function readGraphExample(db: Database, own: SQL | undefined): Promise<Gra
   };
 }
 
-function shownOf(measured: ReturnType<typeof readGraph>): Pick<GraphExample, "reduced" | "transfer"> {
+function shownOf(measured: ReturnType<typeof readGraphFile>): Pick<GraphExample, "reduced" | "transfer"> {
   const { reduced, transfer } = shownMetrics(measureGraph(measured));
   return { reduced, transfer };
 }

@@ -5,7 +5,7 @@ import { attributionGraphs } from "../../schema/analysis_tables.ts";
 import type { Database } from "../../schema/context.ts";
 import { attributions, failureCases, models, tokenPairs } from "../../schema/tables.ts";
 import { measureLayers } from "../graph_metrics/layer_metrics.ts";
-import { readGraph } from "../report/read_graph.ts";
+import { readGraphFile } from "../graph_metrics/stored_graph.ts";
 import type { DiagnosisRow, FailureRow, MaskingPart, Report } from "../report/read_report.ts";
 import type { StudySummary } from "../studies/summary.ts";
 import { type Interval, mean } from "../statistics/bootstrap.ts";
@@ -100,7 +100,7 @@ async function sinkShares(db: Database, model: string): Promise<ReproductionNumb
       and(eq(models.name, model), eq(attributions.rule, "attnlrp"), eq(failureCases.modelId, attributions.modelId)),
     )
     .orderBy(attributionGraphs.id);
-  const layers = rows.flatMap(({ file, inputIds }) => measureLayers(readGraph(gunzipSync(file), inputIds)));
+  const layers = rows.flatMap(({ file, inputIds }) => measureLayers(readGraphFile(gunzipSync(file), inputIds)));
   return [...Map.groupBy(layers, ({ layer }) => layer)].sort(([a], [b]) => a - b).flatMap(([layer, own]) => {
     const shares = own.flatMap(({ sinkShare }) => sinkShare === null ? [] : [sinkShare]);
     return shares.length === 0 ? [] : [{ layer, share: mean(shares), graphs: shares.length }];

@@ -1,5 +1,5 @@
 /** A stored graph as the metrics and the classifier read it. */
-import type { MeasuredGraph } from "../graph_metrics/graph.ts";
+import type { MeasuredGraph } from "./graph.ts";
 
 interface Head {
   readonly tokens: number;
@@ -28,7 +28,7 @@ export function readGraphFile(bytes: Uint8Array, inputIds: readonly number[]): M
       targets: next(Uint32Array, count),
       weights: next(Float32Array, count),
     };
-    at += 4 * count * head.heads * 2;
+    next(Float32Array, count * head.heads * 2);
     return { source, target, edges };
   });
   return { inputIds, nodeRelevance, nodeLayers: head.nodeLayers, transitions };
