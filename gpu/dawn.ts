@@ -5,9 +5,9 @@
  * device, compiles pipelines, records dispatches, and moves bytes. Everything else in `gpu/` speaks of matrices and
  * kernels and never touches a GPU object's methods.
  */
-import { createReadStream, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { pipeline as streamPipeline } from "node:stream/promises";
 import { createBrotliDecompress } from "node:zlib";
 import { extract } from "tar-fs";
@@ -225,8 +225,40 @@ async function requestBundled(): Promise<GPUAdapter | null> {
   }
 }
 
+/** The Vulkan version (1.4.x) that the manifest of Mesa 26.2 names, the first whose compiler is quick; 25.0 names 305. */
+const QUICK_LAVAPIPE = 354;
+
+/**
+ * lavapipe takes subgroups of 8 lanes even where the processor computes with 16; with 16 its products are a quarter
+ * faster, but before Mesa 26.2 their kernels take seconds to compile (test/bench/README.md). It reads the variable when
+ * Dawn first looks for adapters; whoever has set it decides.
+ */
+function useWideVectors(): void {
+  const variable = "LP_NATIVE_VECTOR_WIDTH";
+  if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64" || Deno.env.get(variable) !== undefined) return;
+  try {
+    const flags = /^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1]?.split(" ") ?? [];
+    const isWide = ["avx512f", "avx512bw", "avx512dq", "avx512vl"].every((flag) => flags.includes(flag));
+    if (isWide && lavapipeVersion() >= QUICK_LAVAPIPE) Deno.env.set(variable, "512");
+  } catch {
+    // No /proc or no manifest: lavapipe's own choice works everywhere.
+  }
+}
+
+/** The last part of the Vulkan version in lavapipe's manifest; 0 where there is none. */
+function lavapipeVersion(): number {
+  const named = Deno.env.get("VK_DRIVER_FILES") ?? Deno.env.get("VK_ICD_FILENAMES");
+  const folders = ["/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/usr/share/vulkan/icd.d"].filter(existsSync);
+  const files = named?.split(":") ?? folders.flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
+  const manifest = files.find((file) => basename(file).startsWith("lvp_icd"));
+  if (manifest === undefined) return 0;
+  const { ICD } = JSON.parse(readFileSync(manifest, "utf8")) as { ICD: { api_version: string } };
+  return Number(ICD.api_version.split(".")[2]);
+}
+
 /** The adapter of this name, or the one that Dawn takes to be the fastest. */
 async function requestFrom(name?: string): Promise<GPUAdapter | null> {
+  useWideVectors();
   let found: Promise<GPUAdapter | null>;
   const restore = silenceStandardError();
   const toggles = dawnToggles();

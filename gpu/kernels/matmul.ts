@@ -78,8 +78,16 @@ export interface Tile {
  */
 const sharesByBroadcast = ({ info: { lanes } }: Device) => lanes >= 4 && lanes <= 16;
 
-/** On SwiftShader (4 lanes) 8 rows were fastest, on lavapipe 16: `npm run bench`. */
-const SOFTWARE_ROWS = { four: [8, 16], more: [16, 8] } as const;
+/**
+ * On SwiftShader (4 lanes) 8 rows were fastest, on lavapipe 16 and since Mesa 26.2 32, whose kernels older ones compile
+ * for seconds: `npm run bench`.
+ */
+function softwareRows({ info: { lanes, name } }: Device): readonly number[] {
+  if (lanes === 4) return [8, 16];
+  const [, major = 0, minor = 0] = /Mesa (\d+)\.(\d+)/.exec(name)?.map(Number) ?? [];
+  return major > 26 || (major === 26 && minor >= 2) ? [32, 16, 8] : [16, 8];
+}
+
 const HARDWARE_TILES: readonly Tile[] = [
   { ROWS: 8, COLS: 2 },
   { ROWS: 8, COLS: 1 },
@@ -95,7 +103,7 @@ const sharedBytes = ({ ROWS, COLS }: Tile) => 16 * (64 * ROWS + 320 * COLS);
 /** The tiles that autotune.ts tries, the one that most likely wins first. */
 export function candidateTiles(device: Device): readonly Tile[] {
   return sharesByBroadcast(device)
-    ? SOFTWARE_ROWS[device.info.lanes === 4 ? "four" : "more"].map((ROWS) => ({ ROWS, COLS: 1 }))
+    ? softwareRows(device).map((ROWS) => ({ ROWS, COLS: 1 }))
     : HARDWARE_TILES.filter((tile) => sharedBytes(tile) <= device.workgroupBytes);
 }
 
@@ -144,16 +152,26 @@ export function matmul(device: Device, product: Matmul): void {
   else matmulTiled(device, tile, product);
 }
 
+/** Equal tiles of an even number of rows, at most `most`: they leave out rows of padding, and end within the last panel. */
+function equalTiles(m: number, most: number): { readonly rows: number; readonly rowTiles: number } {
+  const padded = panelsOf(m) * PANEL;
+  for (let rowTiles = Math.ceil(m / most);; rowTiles++) {
+    const rows = 2 * Math.ceil(m / rowTiles / 2);
+    if (rows * rowTiles <= padded) return { rows, rowTiles };
+  }
+}
+
 function matmulBroadcast(
   device: Device,
   tile: Tile,
   { mode, m, n, k, batch = 1, outer = 1, group = 1, a, b, c, scale = 1, accumulate }: Matmul,
 ): void {
   const { lanes } = device.info;
-  const most = tile.ROWS;
-  const rowTiles = panelsOf(m) * (PANEL / most);
-  // Tiles of fewer rows leave out rows of padding; they never cross the end of the last panel.
-  const rows = batch * outer === 1 ? Math.ceil(Math.ceil(m / rowTiles) / 2) * 2 : most;
+  // Of several matrices C's padding rows become zero, so tiles cover whole panels.
+  const most = batch * outer === 1 ? tile.ROWS : Math.min(tile.ROWS, PANEL);
+  const { rows, rowTiles } = batch * outer === 1
+    ? equalTiles(m, most)
+    : { rows: most, rowTiles: panelsOf(m) * PANEL / most };
   const rowGroup = Math.min(rowTiles, Math.max(1, Math.floor(ROW_GROUP_BYTES / (4 * k * rows))));
   device.run({
     kernel: "matmul",

@@ -11,7 +11,7 @@
 // at cell `base + outer * outer_step + inner * step + panel * stride`; a cell is 16 rows x 4 columns.
 // B's inner index is divided by `group` (query heads that share a key/value head).
 //
-// A workgroup is one subgroup of LANES and makes ROWS rows (up to 16) x (4 * LANES) columns; a lane holds ROWS x 4 sums.
+// A workgroup is one subgroup of LANES and makes ROWS rows x (4 * LANES) columns; a lane holds ROWS x 4 sums.
 // Each lane loads its own B and a share of A, which the others get by subgroupBroadcast. Such an adapter runs each lane's
 // load as scalar code, a check of bounds for each 32 bits included: so loads are few and wide, and two rows of 16-bit
 // elements come with one.
@@ -97,7 +97,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     #for R 0 ROWS
     {
       let x = subgroupBroadcast(a_$(R / LANES), $(R % LANES)u);
-      sum_$R = sum_$R + x.x * v_0 + x.y * v_1 + x.z * v_2 + x.w * v_3;
+      sum_$R = fma(vec4f(x.w), v_3, fma(vec4f(x.z), v_2, fma(vec4f(x.y), v_1, fma(vec4f(x.x), v_0, sum_$R))));
     }
     #end
   }
