@@ -51,7 +51,7 @@ const MIGRATION_LOCK = 1_131_754_096;
 
 /** Brings the tables up to date. Safe to call from several processes at once. */
 export async function migrateDatabase(url: string, folder = join(ROOT, "migrations")): Promise<void> {
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  const sql = guardTransactions(postgres(url, { max: 1, onnotice: () => {} }));
   try {
     const [row] = await sql<{ version: number }[]>`select current_setting('server_version_num')::int as version`;
     const version = Math.floor((row?.version ?? 0) / 10_000);

@@ -89,12 +89,16 @@ class FamilyItems:
             targets[i, :len(row)] = torch.tensor(target)
         return ids, targets
 
-    def batch(self, step, lopsided, stream="family"):
-        rng = generator(f"{stream}/{step}")
+    def batch(self, step, lopsided, stream="family", more_math=0):
+        """Micro-batches of a step: short items, then traces. `more_math` items come on top; the others stay the same."""
+        rng, more = generator(f"{stream}/{step}"), generator(f"{stream}/more-math/{step}")
         rows = []
         for _ in range(SHORT_ITEMS):
             family = rng.choices([f for f, _ in SHORT_FAMILIES], [s for _, s in SHORT_FAMILIES])[0]
             row, answer = family.make_item(rng, False, lopsided)
+            rows.append(self.sequence([self.prompt(row), answer]))
+        for _ in range(more_math):
+            row, answer = math_tasks.make_item(more, False, lopsided)
             rows.append(self.sequence([self.prompt(row), answer]))
         yield self.pack(rows)
         long = rng.random() < LONG_SHARE

@@ -1,6 +1,9 @@
 /** Runs the study through the command line's own verbs, into a database of its own. */
 import { join } from "node:path";
+import { and, eq } from "drizzle-orm";
+import { failureCases, models } from "../../schema/tables.ts";
 import { type CommandLine, main } from "../cli.ts";
+import { withDatabase } from "../cli/with_database.ts";
 import { ROOT } from "../settings.ts";
 import type { Items, ReproductionStudy } from "./study.ts";
 
@@ -21,9 +24,9 @@ export async function computeStudy(study: ReproductionStudy, note: (text: string
     note(`${part}: ${seconds.toFixed(0)} s\n`);
   };
   const { model, maxTokens } = study;
-  const benchmarks = Object.keys(study.items);
   await step(`answers of ${model}`, ...collecting(model, study.items, maxTokens));
   await step(`token pairs of ${model}`, searching(model));
+  const benchmarks = await withCleanPairs(model, Object.keys(study.items));
   for (const [stage, more] of STAGES) {
     const settings = more(study);
     await step(
@@ -53,6 +56,16 @@ const STAGES: readonly (readonly [string, (study: ReproductionStudy) => readonly
     ...["--budget", String(budget), "--max-tokens", String(maxTokens), "--replacements", replacements.join(",")],
   ]],
 ];
+
+/** Of these benchmarks those whose failures have a clean token pair: a verb has nothing to do with the others. */
+async function withCleanPairs(model: string, benchmarks: readonly string[]): Promise<string[]> {
+  return await withDatabase(async ({ db }) => {
+    const rows = await db.selectDistinct({ name: failureCases.benchmark }).from(failureCases)
+      .innerJoin(models, eq(models.id, failureCases.modelId))
+      .where(and(eq(models.name, model), eq(failureCases.status, "clean")));
+    return benchmarks.filter((name) => rows.some((row) => row.name === name));
+  });
+}
 
 const folder = (model: string) => join(ROOT, "models", model);
 

@@ -30,7 +30,7 @@ export interface ReproductionStudy {
 
 export const REPRODUCTION: ReproductionStudy = {
   model: "demo-1m-sft-0600",
-  items: { "demo-ifeval": 80, "demo-math": 40, "demo-code": 8, "demo-agentic": 30 },
+  items: { "demo-ifeval": 80, "demo-math": 40, "demo-code": 24, "demo-agentic": 30 },
   series: [
     { series: "demo-sizes", cases: "demo-0.3m" },
     { series: "demo-checkpoints", cases: "demo-1m-sft-0600" },
