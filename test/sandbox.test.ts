@@ -203,7 +203,7 @@ test("its processes have the system's limits, no secrets of ours, and may read o
   const own = openSandbox({ processes: 1, memoryMebibytes: 256 });
   try {
     expect(await own.check(ANY, "pass", { timeoutSeconds: 60 })).toEqual({ passed: true });
-    const waiting = interpreters().find((id) => commandOf(id).includes(`\0${256 * 2 ** 20}\0`))!;
+    const waiting = interpreters().find((id) => commandOf(id).includes(`\0program\0${256 * 2 ** 20}\0`))!;
     expect(waiting).toBeGreaterThan(0);
     const limits = readFileSync(`/proc/${waiting}/limits`, "utf8");
     expect(limits).toMatch(new RegExp(`Max data size +${1280 * 2 ** 20} +${1280 * 2 ** 20} `));
@@ -229,13 +229,36 @@ test("a waiting process that the system ends is replaced", async () => {
   const own = openSandbox({ processes: 1, memoryMebibytes: 300 });
   try {
     expect(await own.check(ANY, "pass", { timeoutSeconds: 60 })).toEqual({ passed: true });
-    const waiting = interpreters().filter((id) => commandOf(id).includes(`\0${300 * 2 ** 20}\0`));
+    const waiting = interpreters().filter((id) => commandOf(id).includes(`\0program\0${300 * 2 ** 20}\0`));
     expect(waiting).toHaveLength(1);
     process.kill(waiting[0]!, "SIGKILL");
     await expect.poll(() => existsSync(`/proc/${waiting[0]}`), { timeout: 60_000 }).toBe(false);
     // The system has taken it away; our own event of that follows.
     await new Promise((go) => setTimeout(go, 500));
     expect(await own.check(ANY, "pass", { timeoutSeconds: 60 })).toEqual({ passed: true });
+  } finally {
+    await own.close();
+  }
+});
+
+test("what is no Python is refused by one process that compiles, which is replaced when it ends", async () => {
+  const own = openSandbox({ processes: 1, memoryMebibytes: 301 });
+  const compilers = () => interpreters().filter((id) => commandOf(id).includes(`\0compile\0${301 * 2 ** 20}\0`));
+  const refused = { passed: false, reason: "failed: SyntaxError: '(' was never closed (<program>, line 1)" };
+  try {
+    for (let turn = 0; turn < 3; turn++) {
+      expect(await own.check(ANY, "x = (1,", { timeoutSeconds: 60 })).toEqual(refused);
+    }
+    const [first, another] = compilers();
+    expect(another).toBeUndefined();
+    process.kill(first!, "SIGKILL");
+    await expect.poll(() => existsSync(`/proc/${first}`), { timeout: 60_000 }).toBe(false);
+    expect(await own.check(ANY, "x = (1,", { timeoutSeconds: 60 })).toEqual(refused);
+    // The compiler gives up on it, a process of its own says why.
+    const deep = await own.check(ANY, `x = ${"-".repeat(100_000)}1`, { timeoutSeconds: 60 });
+    expect(deep.passed).toBe(false);
+    expect(await own.check(ANY, "x = 1", { timeoutSeconds: 60 })).toEqual({ passed: true });
+    expect(compilers()).not.toContain(first);
   } finally {
     await own.close();
   }

@@ -152,11 +152,15 @@ export function matmul(device: Device, product: Matmul): void {
   else matmulTiled(device, tile, product);
 }
 
-/** Equal tiles of an even number of rows, at most `most`: they leave out rows of padding, and end within the last panel. */
+/**
+ * Equal tiles of at most `most` rows: they leave out rows of padding, and end within the last panel. Each number of rows is
+ * a kernel of its own, so not every number is used.
+ */
 function equalTiles(m: number, most: number): { readonly rows: number; readonly rowTiles: number } {
   const padded = panelsOf(m) * PANEL;
   for (let rowTiles = Math.ceil(m / most);; rowTiles++) {
-    const rows = 2 * Math.ceil(m / rowTiles / 2);
+    const step = m > PANEL * rowTiles ? 4 : 2;
+    const rows = step * Math.ceil(m / rowTiles / step);
     if (rows * rowTiles <= padded) return { rows, rowTiles };
   }
 }

@@ -6,6 +6,8 @@
  * `snapshot` starts Python, writes the memory of the started interpreter to standard output, and ends.
  * `program` reads such a memory as its first frame, says "ready", reads a secret and a program as the next two frames,
  * runs the program and writes one line: the secret, a space, and an Outcome as JSON.
+ * `compile` reads such a memory too and says "ready"; for each frame with a program, which it never runs, it writes a line:
+ * the SyntaxError that running it would raise, as a JSON string, or null.
  *
  * The program cannot say that line itself: the secret stays in a closure that no Python object leads to, evaluation of
  * JavaScript text is off (a flag of the process), JavaScript's own prototypes are frozen, and the modules that lead to
@@ -13,8 +15,10 @@
  */
 import type { Outcome } from "./interpreter_process.ts";
 
-const [pyodideFolder, task, memoryLimit] = Deno.args as [string, "snapshot" | "program", string];
+const [pyodideFolder, task, memoryLimit] = Deno.args as [string, "snapshot" | "program" | "compile", string];
 const WASM_PAGE_BYTES = 65536;
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
 
 /** What this file uses of Pyodide. */
 interface Python {
@@ -48,16 +52,38 @@ def open_runner():
         try:
             exec(compile(program, "<program>", "exec"), {})
         except BaseException as error:
-            kind = type(error).__name__
-            try:
-                text = str(error)
-            except BaseException:
-                text = ""
-            return (f"{kind}: {text}" if text else kind)[:500]
+            return describe(error)
         return True
 
     return run
 open_runner()
+`;
+
+/** What an exception is called in an outcome. */
+const DESCRIBE = `
+def describe(error):
+    kind = type(error).__name__
+    try:
+        text = str(error)
+    except BaseException:
+        text = ""
+    return (f"{kind}: {text}" if text else kind)[:500]
+`;
+
+/** Other errors than SyntaxError hang on memory and stack: they are left to a process of the program's own. */
+const OPEN_COMPILER = `
+import warnings
+warnings.simplefilter("ignore")
+
+def refusal(program):
+    try:
+        compile(program, "<program>", "exec")
+    except SyntaxError as error:
+        return describe(error)
+    except BaseException:
+        pass
+    return None
+refusal
 `;
 
 /** Blocks: this process has nothing else to do. */
@@ -119,6 +145,13 @@ function shutJavaScript(): void {
   for (const whole of [Reflect, JSON, Math, WebAssembly]) Object.freeze(whole);
 }
 
+/** Until the host is gone. */
+function compilePrograms(python: Python): never {
+  const refusal = python.runPython(DESCRIBE + OPEN_COMPILER) as (program: string) => string | undefined;
+  write(encoder.encode("ready\n"));
+  for (;;) write(encoder.encode(`${JSON.stringify(refusal(decoder.decode(readFrame())) ?? null)}\n`));
+}
+
 async function main(): Promise<void> {
   if (task === "snapshot") {
     const python = await startPython(undefined);
@@ -130,9 +163,8 @@ async function main(): Promise<void> {
   python.setStdin({ error: true });
   python.setStdout({ write: (bytes) => bytes.length });
   python.setStderr({ write: (bytes) => bytes.length });
-  const run = python.runPython(OPEN) as (program: string) => unknown;
-  const decoder = new TextDecoder();
-  const encoder = new TextEncoder();
+  if (task === "compile") return compilePrograms(python);
+  const run = python.runPython(DESCRIBE + OPEN) as (program: string) => unknown;
   write(encoder.encode("ready\n"));
   const secret = decoder.decode(readFrame());
   const program = decoder.decode(readFrame());

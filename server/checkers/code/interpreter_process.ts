@@ -1,4 +1,4 @@
-/** One process for one untrusted Python program: started ahead, used once, killed. */
+/** Processes for untrusted Python: one for each program that runs, started ahead, used once, killed; one that compiles. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -28,10 +28,21 @@ export interface InterpreterProcess {
   readonly kill: () => Promise<void>;
 }
 
+/** Compiles programs, which it never runs, one after the other. */
+export interface CompilerProcess {
+  /**
+   * The SyntaxError that running the program would raise, in the words of an Outcome; undefined where it compiles, where
+   * this cannot be said in time, and once the process is gone.
+   */
+  readonly refusal: (program: string, timeoutMilliseconds: number) => Promise<string | undefined>;
+  readonly ended: () => boolean;
+  readonly kill: () => Promise<void>;
+}
+
 /** Longest time that a start may take; it is half a second on a machine that is not busy. */
 const START_MILLISECONDS = 120_000;
-/** A process says two short lines. One that says more has lost its senses. */
-const OUTPUT_BYTES = 65536;
+/** A process that runs a program says two short lines. One that says more has lost its senses. */
+const OUTPUT_BYTES = { program: 65536, compile: Infinity };
 /** What V8 and Deno need besides the memory of Python, measured: below 0.8 GB they do not start. */
 const RUNTIME_BYTES = 2 ** 30;
 /** Ends a process whose host was killed while its program ran on. Longer than any time limit. */
@@ -46,7 +57,7 @@ const LIMITED = 'ulimit -d "$1" && ulimit -t "$2" && ulimit -c 0 && ulimit -f 0 
 const INTERPRETER = fileURLToPath(new URL("./interpreter.ts", import.meta.url));
 const PYODIDE = realpathSync(dirname(createRequire(import.meta.url).resolve("pyodide/package.json")));
 
-function start(task: "snapshot" | "program", memoryBytes: number): ChildProcess {
+function start(task: "snapshot" | "program" | "compile", memoryBytes: number): ChildProcess {
   const child = spawn("/bin/sh", [
     "-c",
     LIMITED,
@@ -108,9 +119,20 @@ export async function makeSnapshot(): Promise<Uint8Array> {
   return bytes;
 }
 
-/** Starts a process from a snapshot; it waits for its program. */
-export function startInterpreter(snapshot: Uint8Array, memoryBytes: number): InterpreterProcess {
-  const child = start("program", memoryBytes);
+/** A process that was started from a snapshot. */
+interface StartedProcess {
+  readonly child: ChildProcess;
+  readonly ready: Promise<void>;
+  /** How it ended, once it has. */
+  readonly gone: Promise<string>;
+  /** Gives each later line of its output to this function. */
+  readonly listen: (onLine: (line: string) => void) => void;
+  readonly ended: () => boolean;
+  readonly kill: () => Promise<void>;
+}
+
+function startFromSnapshot(task: "program" | "compile", snapshot: Uint8Array, memoryBytes: number): StartedProcess {
+  const child = start(task, memoryBytes);
   const complaint = collect(child);
   const gone = new Promise<string>((done) => {
     child.on("error", (error) => done(error.message));
@@ -121,7 +143,7 @@ export function startInterpreter(snapshot: Uint8Array, memoryBytes: number): Int
     await gone;
   };
   let onLine: (line: string) => void = () => {};
-  readLines(child, (line) => onLine(line));
+  readLines(child, OUTPUT_BYTES[task], (line) => onLine(line));
   writeFrame(child, snapshot);
   const ready = new Promise<void>((done, fail) => {
     const timer = setTimeout(() => child.kill("SIGKILL"), START_MILLISECONDS);
@@ -136,14 +158,21 @@ export function startInterpreter(snapshot: Uint8Array, memoryBytes: number): Int
   });
   // Whoever takes the process hears of it; one that nobody takes may fail unheard.
   ready.catch(() => {});
+  const ended = () => child.exitCode !== null || child.signalCode !== null;
+  return { child, ready, gone, listen: (next) => onLine = next, ended, kill };
+}
+
+/** Starts a process from a snapshot; it waits for its program. */
+export function startInterpreter(snapshot: Uint8Array, memoryBytes: number): InterpreterProcess {
+  const { child, ready, gone, listen, ended, kill } = startFromSnapshot("program", snapshot, memoryBytes);
   const run = async (program: string, milliseconds: number): Promise<RunResult> => {
     const secret = randomUUID();
     const result = await new Promise<RunResult>((done) => {
       const timer = setTimeout(() => done({ kind: "timed out" }), milliseconds);
-      onLine = (line) => {
+      listen((line) => {
         // A line without the secret is not from our side of the process.
         if (line.startsWith(`${secret} `)) done(JSON.parse(line.slice(secret.length + 1)) as Outcome);
-      };
+      });
       gone.then((how) => {
         clearTimeout(timer);
         done({ kind: "died", how });
@@ -154,7 +183,37 @@ export function startInterpreter(snapshot: Uint8Array, memoryBytes: number): Int
     await kill();
     return result;
   };
-  return { ready, run, kill, ended: () => child.exitCode !== null || child.signalCode !== null };
+  return { ready, run, kill, ended };
+}
+
+/** Starts a process that compiles, from a snapshot. */
+export function startCompiler(snapshot: Uint8Array, memoryBytes: number): CompilerProcess {
+  const { child, ready, gone, listen, ended, kill } = startFromSnapshot("compile", snapshot, memoryBytes);
+  let last: Promise<unknown> = ready;
+  const ask = async (program: string, milliseconds: number): Promise<string | undefined> => {
+    const answer = await new Promise<string>((done) => {
+      const timer = setTimeout(() => child.kill("SIGKILL"), milliseconds);
+      listen((line) => {
+        clearTimeout(timer);
+        done(line);
+      });
+      gone.then(() => {
+        clearTimeout(timer);
+        done("null");
+      });
+      writeFrame(child, program);
+    });
+    return (JSON.parse(answer) as string | null) ?? undefined;
+  };
+  return {
+    refusal: (program, milliseconds) => {
+      const asked = last.then(() => ask(program, milliseconds)).catch(() => undefined);
+      last = asked;
+      return asked;
+    },
+    ended,
+    kill,
+  };
 }
 
 function writeFrame(child: ChildProcess, content: Uint8Array | string): void {
@@ -166,13 +225,13 @@ function writeFrame(child: ChildProcess, content: Uint8Array | string): void {
 }
 
 /** Calls back with each line of standard output; kills the process when it says more than it can have to say. */
-function readLines(child: ChildProcess, onLine: (line: string) => void): void {
+function readLines(child: ChildProcess, most: number, onLine: (line: string) => void): void {
   let rest = "";
   let count = 0;
   const decoder = new TextDecoder();
   child.stdout!.on("data", (part: Uint8Array) => {
     count += part.length;
-    if (count > OUTPUT_BYTES) return void child.kill("SIGKILL");
+    if (count > most) return void child.kill("SIGKILL");
     const lines = (rest + decoder.decode(part, { stream: true })).split("\n");
     rest = lines.pop()!;
     lines.forEach(onLine);

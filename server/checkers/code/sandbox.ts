@@ -4,7 +4,14 @@
  */
 import { availableParallelism } from "node:os";
 import type { Verdict } from "../checker.ts";
-import { type InterpreterProcess, makeSnapshot, type RunResult, startInterpreter } from "./interpreter_process.ts";
+import {
+  type CompilerProcess,
+  type InterpreterProcess,
+  makeSnapshot,
+  type RunResult,
+  startCompiler,
+  startInterpreter,
+} from "./interpreter_process.ts";
 import { type CodeItem, completionOf, testProgram } from "./program.ts";
 
 export interface SandboxOptions {
@@ -35,6 +42,8 @@ export interface Sandbox {
 /** Longest time limit: a process gets not much more processor time than this in its life. */
 export const MAX_TIMEOUT_SECONDS = 300;
 const MEBIBYTE = 2 ** 20;
+/** Programs that one process compiles: what they leave behind in it stays small. */
+const PROGRAMS_OF_COMPILER = 1000;
 /** Waiting processes hold 200 MB each: they go when no program came for so long. */
 const IDLE_MILLISECONDS = 60_000;
 
@@ -45,6 +54,7 @@ export function openSandbox(options: SandboxOptions = {}): Sandbox {
   const slots = openSlots(processes);
   const all = new Set<InterpreterProcess>();
   let waiting: InterpreterProcess[] = [];
+  let compiler: { readonly process: CompilerProcess; programs: number } | undefined;
   let idle: ReturnType<typeof setTimeout> | undefined;
   let filling = false;
   let closed = false;
@@ -57,8 +67,6 @@ export function openSandbox(options: SandboxOptions = {}): Sandbox {
     return started;
   };
   const refill = async (): Promise<void> => {
-    clearTimeout(idle);
-    idle = setTimeout(release, IDLE_MILLISECONDS);
     // One at a time: each start is awaited, and another caller would count the same gap.
     if (filling) return;
     filling = true;
@@ -71,6 +79,21 @@ export function openSandbox(options: SandboxOptions = {}): Sandbox {
   const release = (): void => {
     for (const process of waiting) void end(process);
     waiting = [];
+    void endCompiler();
+  };
+  const endCompiler = async (): Promise<void> => {
+    const ending = compiler;
+    compiler = undefined;
+    await ending?.process.kill();
+  };
+  /** What of many answers to one item is no Python at all needs no process of its own. */
+  const refusal = async (program: string, milliseconds: number): Promise<string | undefined> => {
+    const bytes = await sharedSnapshot();
+    if (closed) throw closing();
+    if (compiler && (compiler.programs >= PROGRAMS_OF_COMPILER || compiler.process.ended())) await endCompiler();
+    compiler ??= { process: startCompiler(bytes, memoryBytes), programs: 0 };
+    compiler.programs++;
+    return await compiler.process.refusal(program, milliseconds);
   };
   const end = async (process: InterpreterProcess): Promise<void> => {
     await process.kill();
@@ -86,6 +109,12 @@ export function openSandbox(options: SandboxOptions = {}): Sandbox {
   };
   const runOne = async (program: string, milliseconds: number): Promise<RunResult> => {
     if (closed) throw closing();
+    clearTimeout(idle);
+    idle = setTimeout(release, IDLE_MILLISECONDS);
+    void refill().catch(() => {});
+    const error = await refusal(program, milliseconds);
+    if (closed) throw closing();
+    if (error !== undefined) return { kind: "raised", error };
     const process = await take();
     void refill().catch(() => {});
     try {
@@ -112,6 +141,7 @@ export function openSandbox(options: SandboxOptions = {}): Sandbox {
       closed = true;
       clearTimeout(idle);
       waiting = [];
+      await endCompiler();
       // The process that makes it is not ours alone, and ends by itself.
       await snapshot?.catch(() => {});
       await Promise.all([...all].map(end));
