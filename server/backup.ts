@@ -59,6 +59,9 @@ export async function* writeBackup(
         for (let at = part.indexOf(10); at >= 0; at = part.indexOf(10, at + 1)) own++;
         yield part;
       }
+      // The driver (postgres 3.4.9) pauses its socket when this stream is full, and where that was the table's last part
+      // it is never asked to go on.
+      stream._read(0);
       yield Buffer.from("\\.\n");
       rows += own;
       onTable(table.table, own);

@@ -55,6 +55,18 @@ afterAll(async () => {
   for (const name of copies) await database.connection.sql.unsafe(`drop database if exists ${name} with (force)`);
 });
 
+test("a table that comes at once and fills the reader's buffer does not stop the backup", async () => {
+  const { db, sql } = database.connection;
+  const [row] = await db.select().from(failureCases).where(eq(failureCases.key, "case"));
+  for (const length of [20_000, 40_000, 60_000, 200_000]) {
+    await db.update(failureCases).set({ prompt: "p".repeat(length) }).where(eq(failureCases.key, "case"));
+    let bytes = 0;
+    for await (const part of writeBackup(sql, () => {})) bytes += part.length;
+    expect(bytes).toBeGreaterThan(length);
+  }
+  await db.update(failureCases).set({ prompt: row!.prompt }).where(eq(failureCases.key, "case"));
+}, 60_000);
+
 /** An empty database beside the test's own. */
 async function emptyDatabase(): Promise<string> {
   const name = `test_copy_${crypto.randomUUID().replaceAll("-", "")}`;
