@@ -30,13 +30,13 @@ export interface ReproductionStudy {
 
 export const REPRODUCTION: ReproductionStudy = {
   model: "demo-1m-sft-0600",
-  items: { "demo-ifeval": 80, "demo-math": 40, "demo-code": 24, "demo-agentic": 30 },
+  items: { "demo-ifeval": 100, "demo-math": 60, "demo-code": 64, "demo-agentic": 36 },
   series: [
     { series: "demo-sizes", cases: "demo-0.3m" },
     { series: "demo-checkpoints", cases: "demo-1m-sft-0600" },
   ],
-  seriesItems: { "demo-ifeval": 24, "demo-math": 16, "demo-code": 4, "demo-agentic": 8 },
-  pairsEach: 15,
+  seriesItems: { "demo-ifeval": 40, "demo-math": 24, "demo-code": 16, "demo-agentic": 8 },
+  pairsEach: 20,
   maxTokens: 96,
   budget: 10,
   replacements: ["attention", "remove"],
