@@ -1,5 +1,5 @@
 /** Computes attributions as tasks of the queue: those of one model that were taken together, of whatever jobs, in one pass. */
-import { eq, inArray } from "drizzle-orm";
+import { and, eq, inArray, type SQL } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import type { AttributionResult } from "../gpu/engine.ts";
 import { InputError, MemoryError } from "../gpu/errors.ts";
@@ -13,6 +13,7 @@ import { failTask, type FinishedTask, finishTasks, lockJob, startJob } from "./j
 import type { ModelCache, StoredModel } from "./model_cache.ts";
 import { moveTask } from "./move_task.ts";
 import { loadPairs, type PairRows, progressReporter } from "./pair_task.ts";
+import { computedHere, inPlaceOfPrecomputed } from "./precomputed.ts";
 import { type AttributeTask, inside } from "./queue.ts";
 
 export interface AttributeParts {
@@ -54,7 +55,7 @@ export async function performAttributes(parts: AttributeParts, attempts: readonl
   if (over.length > 0) await boss.complete(over[0]!.queue, over);
   const open = attempts.filter((attempt) => !over.includes(attempt));
   if (open.length === 0) return 0;
-  const stored = await storedAttributions(db, open.map(({ task }) => task));
+  const stored = await storedAttributions(db, open.map(({ task }) => task), computedHere(attributions.adapter));
   const there = open.flatMap((attempt) => {
     const id = stored.get(nameOf(attempt.task));
     return id === undefined ? [] : [{ attempt, result: id }];
@@ -216,8 +217,10 @@ async function store(tx: Transaction, finished: readonly Finished[]): Promise<Fi
   if (rows.length > 0) {
     // In one order everywhere, so that workers with the same pairs do not wait for each other in a circle.
     const ordered = rows.toSorted((a, b) => a.tokenPairId - b.tokenPairId || a.modelId - b.modelId);
-    await tx.insert(attributions).values(ordered)
-      .onConflictDoNothing({ target: [attributions.tokenPairId, attributions.rule, attributions.modelId] });
+    await tx.insert(attributions).values(ordered).onConflictDoUpdate({
+      target: [attributions.tokenPairId, attributions.rule, attributions.modelId],
+      ...inPlaceOfPrecomputed(attributions, ordered),
+    });
   }
   const stored = await storedAttributions(tx, finished.map(({ attempt }) => attempt.task));
   return finished.map(({ attempt: { task } }) => {
@@ -229,13 +232,14 @@ async function store(tx: Transaction, finished: readonly Finished[]): Promise<Fi
 
 const nameOf = ({ tokenPairId, rule, modelId }: Omit<AttributeTask, "jobId">) => `${tokenPairId}/${rule}/${modelId}`;
 
-/** Ids of the attributions that are there, by pair, rule and model. */
+/** Ids of the attributions that are there, by pair, rule and model; only those that meet a condition, where one is given. */
 async function storedAttributions(
   db: Database | Transaction,
   tasks: readonly AttributeTask[],
+  condition?: SQL,
 ): Promise<ReadonlyMap<string, number>> {
   const { id, tokenPairId, rule, modelId } = attributions;
   const rows = await db.select({ id, tokenPairId, rule, modelId }).from(attributions)
-    .where(inArray(tokenPairId, [...new Set(tasks.map((task) => task.tokenPairId))]));
+    .where(and(inArray(tokenPairId, [...new Set(tasks.map((task) => task.tokenPairId))]), condition));
   return new Map(rows.map((row) => [nameOf(row), row.id]));
 }

@@ -13,6 +13,7 @@ import { attributionRow } from "./attribution_row.ts";
 import type { Transaction } from "./database.ts";
 import { graphFile, transitionSummary } from "./graph_file.ts";
 import { measureGraph, shownMetrics } from "./graph_metrics/graph_metrics.ts";
+import { computedHere, inPlaceOfPrecomputed } from "./precomputed.ts";
 import { engineName } from "./provenance.ts";
 import type { PairTask } from "./queue.ts";
 
@@ -62,11 +63,13 @@ export async function newGraph(
   }, options);
   const attribution = attributionRow({ ...pair, ...failureCase, ...task }, graph);
   const store = async (tx: Transaction) => {
-    await tx.insert(attributions).values(attribution)
-      .onConflictDoNothing({ target: [attributions.tokenPairId, attributions.rule, attributions.modelId] });
+    await tx.insert(attributions).values(attribution).onConflictDoUpdate({
+      target: [attributions.tokenPairId, attributions.rule, attributions.modelId],
+      ...inPlaceOfPrecomputed(attributions, [attribution]),
+    });
     const [row] = await tx.select({ id: attributions.id }).from(attributions).where(ofPair);
     if (row === undefined) throw new Error("An attribution that was just written cannot be read");
-    await tx.insert(attributionGraphs).values({
+    const stored = {
       attributionId: row.id,
       options: input.options,
       optionsHash,
@@ -76,7 +79,11 @@ export async function newGraph(
       adapter: graph.adapter,
       engine: engineName(),
       seconds: graph.seconds,
-    }).onConflictDoNothing({ target: [attributionGraphs.attributionId, attributionGraphs.optionsHash] });
+    };
+    await tx.insert(attributionGraphs).values(stored).onConflictDoUpdate({
+      target: [attributionGraphs.attributionId, attributionGraphs.optionsHash],
+      ...inPlaceOfPrecomputed(attributionGraphs, [stored]),
+    });
     return row.id;
   };
   return { graph, store };
@@ -89,7 +96,7 @@ async function storedGraph(
 ): Promise<number | undefined> {
   const [row] = await db.select({ id: attributions.id }).from(attributions)
     .innerJoin(attributionGraphs, eq(attributionGraphs.attributionId, attributions.id))
-    .where(and(ofPair, eq(attributionGraphs.optionsHash, optionsHash)));
+    .where(and(ofPair, eq(attributionGraphs.optionsHash, optionsHash), computedHere(attributionGraphs.adapter)));
   return row?.id;
 }
 

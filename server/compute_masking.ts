@@ -7,6 +7,7 @@ import type { Analysis, StoreResult } from "./analyse_task.ts";
 import { type CheckAnswer, type MaskingCase, type MaskingCurve, runMasking } from "./masking/experiment.ts";
 import { maskedInput } from "./masking/replacement.ts";
 import { tokensUntil } from "./masking/summary.ts";
+import { computedHere, inPlaceOfPrecomputed } from "./precomputed.ts";
 import { engineName } from "./provenance.ts";
 
 /** What stands for a masked token under the replacement `neutral`: a blank, one token in byte-level vocabularies. */
@@ -31,6 +32,7 @@ async function computeRankings(
       eq(maskingExperiments.answerToo, settings.scope === "all"),
       eq(maskingExperiments.budget, settings.budget),
       inArray(maskingExperiments.seed, [0, ...settings.seeds]),
+      computedHere(maskingExperiments.adapter),
     ));
   const has = (replacement: string, ranking: string) =>
     stored.filter((row) => row.replacement === replacement && row.ranking === ranking).length >=
@@ -64,14 +66,24 @@ async function computeRankings(
     );
   }
   return async (tx) => {
-    await tx.insert(maskingExperiments).values(
-      curves.map((curve) => ({
-        ...rowOf(curve),
-        ...settingsOf(curve, task, settings),
-        adapter: loaded.adapter.name,
-        engine: engineName(),
-      })),
-    ).onConflictDoNothing();
+    const experiments = curves.map((curve) => ({
+      ...rowOf(curve),
+      ...settingsOf(curve, task, settings),
+      adapter: loaded.adapter.name,
+      engine: engineName(),
+    }));
+    await tx.insert(maskingExperiments).values(experiments).onConflictDoUpdate({
+      target: [
+        maskingExperiments.tokenPairId,
+        maskingExperiments.modelId,
+        maskingExperiments.replacement,
+        maskingExperiments.ranking,
+        maskingExperiments.answerToo,
+        maskingExperiments.seed,
+        maskingExperiments.budget,
+      ],
+      ...inPlaceOfPrecomputed(maskingExperiments, experiments),
+    });
     return null;
   };
 }

@@ -10,6 +10,7 @@ import { among } from "./among.ts";
 import type { Transaction } from "./database.ts";
 import { enqueue, enqueueOn } from "./enqueue.ts";
 import { currentOwner } from "./owner.ts";
+import { computedHere } from "./precomputed.ts";
 import type { PairTask } from "./queue.ts";
 import { notifyJob } from "./signals.ts";
 import { currentTrace } from "./telemetry.ts";
@@ -130,6 +131,8 @@ async function selectPairs(
     eq(attributions.tokenPairId, tokenPairs.id),
     eq(attributions.rule, rule),
     eq(attributions.modelId, failureCases.modelId),
+    // Who names a pair wants its numbers computed here.
+    typeof wanted === "string" ? undefined : computedHere(attributions.adapter),
   );
   const pairs = await tx
     .select({ id: tokenPairs.id, modelId: failureCases.modelId, attributionId: attributions.id })

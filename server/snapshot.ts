@@ -13,13 +13,11 @@ import { addModel } from "./add_model.ts";
 import { type BackupEnd, type BackupHeader, type BackupTable, writeBackup } from "./backup.ts";
 import type { Connection } from "./database.ts";
 import { models } from "../schema/tables.ts";
+import { PRECOMPUTED } from "./precomputed.ts";
 import { readBackupInto } from "./restore.ts";
 import { ROOT } from "./settings.ts";
 
 export const SNAPSHOT: string = join(ROOT, "models", "results.backup");
-
-/** What the snapshot's results say of their adapter, before its name. */
-export const PRECOMPUTED = "precomputed on ";
 
 /** Tables of results; jobs, workers, benchmarks and audits belong to the server that holds them. */
 const TABLES: ReadonlySet<string> = new Set([

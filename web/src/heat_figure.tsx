@@ -1,6 +1,7 @@
 /** @jsxImportSource preact */
 /** The heatmap of one token pair with its switches, legend, caption and the strongest tokens. */
 import { useMemo, useRef, useState } from "preact/hooks";
+import { ComputedOn } from "./computed_on.tsx";
 import { DownloadLink } from "./download_link.tsx";
 import { HeatCaption } from "./heat_caption.tsx";
 import { HeatControls } from "./heat_controls.tsx";
@@ -89,10 +90,16 @@ export function HeatFigure(props: {
         ? null
         : <StrongestTokens tokens={tokens} heat={heat} view={view} onPick={(position) => setAsked({ position })} />}
       {attribution === undefined ? null : (
-        <p class="quiet small">
-          Computed on {attribution.adapter} in {attribution.seconds.toFixed(2)} s.{" "}
+        <ComputedOn
+          key={`${pair.id} ${route.rule}`}
+          what={RULE_NAMES[route.rule]}
+          adapter={attribution.adapter}
+          seconds={attribution.seconds}
+          plan={{ work: "ATTRIBUTE", tokenPairIds: [pair.id], rule: route.rule }}
+          start={() => attribute(pair.id, route.rule)}
+        >
           <DownloadLink path={attribution.download}>All node layers as a NumPy file</DownloadLink>
-        </p>
+        </ComputedOn>
       )}
     </>
   );

@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { Choice } from "./choice.tsx";
 import { request } from "./client.ts";
+import { ComputedOn } from "./computed_on.tsx";
 import { mask, useEndedJobs } from "./job_store.ts";
 import { MaskByHand } from "./mask_by_hand.tsx";
 import { Trouble, Waiting } from "./notice.tsx";
@@ -218,6 +219,15 @@ export function MaskingSection({ pair, tokens }: { readonly pair: Pair; readonly
             Delta falls when what is masked held the wrong token up. A point marks where the model would no longer write
             the wrong token. Random orders and the lowest-ranked tokens are the controls. No special token is masked.
           </p>
+          {stored[0] === undefined ? null : (
+            <ComputedOn
+              key={`${replacement} ${scope} again`}
+              what="the masking curve"
+              adapter={stored[0].adapter}
+              plan={{ work: "MASK", tokenPairIds: [pair.id], replacements: [replacement] }}
+              start={() => mask(pair.id, replacement, scope)}
+            />
+          )}
         </>
       )}
     </section>

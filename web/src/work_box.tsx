@@ -13,6 +13,10 @@ export function WorkBox(props: {
   readonly what: string;
   /** What it is besides what the page is about: less is made of it. */
   readonly aside?: boolean;
+  /** What is said of it, as the rest of a sentence, in place of that it is not computed yet. */
+  readonly standing?: string;
+  /** It is there and is computed anew. */
+  readonly again?: boolean;
   /** The same as work that can be planned. */
   readonly plan?: PlanInput;
   /** Asks for it; gives the job's id. */
@@ -55,13 +59,14 @@ export function WorkBox(props: {
     <div class={box}>
       <div class="grow">
         <p>
-          {capital(what)} {job?.status === "CANCELLED" ? "was cancelled." : "is not computed for this case yet."}
+          {capital(what)}{" "}
+          {job?.status === "CANCELLED" ? "was cancelled." : props.standing ?? "is not computed for this case yet."}
         </p>
         {problem === undefined ? null : <p role="alert">{problem}</p>}
         {props.plan === undefined ? null : <PlanLine input={props.plan} />}
       </div>
       <button type="button" class={props.aside === true ? "" : "strong"} disabled={asking} onClick={start}>
-        {problem === undefined ? `Compute ${what}` : "Try again"}
+        {problem === undefined ? `Compute ${what}${props.again === true ? " here" : ""}` : "Try again"}
       </button>
     </div>
   );

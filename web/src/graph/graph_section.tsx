@@ -5,6 +5,7 @@ import { useMemo, useState } from "preact/hooks";
 import { authorization } from "../access_token.ts";
 import { Choice } from "../choice.tsx";
 import { RequestError } from "../client.ts";
+import { ComputedOn } from "../computed_on.tsx";
 import { DownloadLink } from "../download_link.tsx";
 import { buildGraph } from "../job_store.ts";
 import { RULE_NAMES } from "../names.ts";
@@ -84,10 +85,18 @@ export function GraphSection(props: {
           <GraphFigure key={graph.id} name={name} data={reading.data} texts={texts} />
           <p class="quiet small">
             Each point is a token at a node layer, embeddings at the bottom; columns are the tokens with an edge in
-            sight. Red edges carry support for the wrong token, blue ones for the right token. Computed on{" "}
-            {graph.adapter} in {graph.seconds.toFixed(2)} s.{" "}
-            <DownloadLink path={graph.download}>The whole graph as a file</DownloadLink>
+            sight. Red edges carry support for the wrong token, blue ones for the right token.
           </p>
+          <ComputedOn
+            key={`${pair.id} ${route.rule} ${graph.heads}`}
+            what={`${RULE_NAMES[route.rule]} graph${graph.heads ? " by head" : ""}`}
+            adapter={graph.adapter}
+            seconds={graph.seconds}
+            plan={{ work: "BUILD_GRAPH", tokenPairIds: [pair.id], rule: route.rule, heads: graph.heads }}
+            start={() => buildGraph(pair.id, route.rule, graph.heads)}
+          >
+            <DownloadLink path={graph.download}>The whole graph as a file</DownloadLink>
+          </ComputedOn>
         </>
       )}
     </section>

@@ -25,6 +25,7 @@ export interface Experiment {
     readonly argmax: number;
     readonly argmaxText: string;
   }[];
+  readonly adapter: string;
 }
 
 export const READ_MASKING: Operation<
@@ -51,6 +52,7 @@ export const READ_MASKING: Operation<
             flipToContrast
             flipToPass
             steps { masked position delta argmax argmaxText }
+            adapter
           }
         }
       }
