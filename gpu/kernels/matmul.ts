@@ -79,14 +79,17 @@ export interface Tile {
 const sharesByBroadcast = ({ info: { lanes } }: Device) => lanes >= 4 && lanes <= 16;
 
 /**
- * On SwiftShader (4 lanes) 8 rows were fastest, on lavapipe 16 and since Mesa 26.2 32, whose kernels older ones compile
- * for seconds: `npm run bench`.
+ * lavapipe since Mesa 26.2 fuses multiplications and additions, and compiles large kernels quickly; older ones take
+ * seconds for them, and more memory.
  */
-function softwareRows({ info: { lanes, name } }: Device): readonly number[] {
-  if (lanes === 4) return [8, 16];
+function isQuickLavapipe({ info: { name } }: Device): boolean {
   const [, major = 0, minor = 0] = /Mesa (\d+)\.(\d+)/.exec(name)?.map(Number) ?? [];
-  return major > 26 || (major === 26 && minor >= 2) ? [32, 16, 8] : [16, 8];
+  return major > 26 || (major === 26 && minor >= 2);
 }
+
+/** The fastest rows by adapter: `npm run bench`. */
+const softwareRows = (device: Device): readonly number[] =>
+  device.info.lanes === 4 ? [8, 16] : isQuickLavapipe(device) ? [32, 16, 8] : [16, 8];
 
 const HARDWARE_TILES: readonly Tile[] = [
   { ROWS: 8, COLS: 2 },
@@ -179,7 +182,14 @@ function matmulBroadcast(
   const rowGroup = Math.min(rowTiles, Math.max(1, Math.floor(ROW_GROUP_BYTES / (4 * k * rows))));
   device.run({
     kernel: "matmul",
-    constants: { LANES: lanes, ROWS: rows, SLOTS: Math.ceil(rows / lanes), MODE: mode, TYPE: b.type ?? "f32" },
+    constants: {
+      LANES: lanes,
+      ROWS: rows,
+      SLOTS: Math.ceil(rows / lanes),
+      MODE: mode,
+      TYPE: b.type ?? "f32",
+      FUSED: isQuickLavapipe(device) ? "yes" : "no",
+    },
     bindings: [a.buffer, b.buffer, c.buffer],
     params: [
       columns4(n),

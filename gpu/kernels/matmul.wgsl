@@ -97,7 +97,11 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     #for R 0 ROWS
     {
       let x = subgroupBroadcast(a_$(R / LANES), $(R % LANES)u);
+      #if FUSED == yes
       sum_$R = fma(vec4f(x.w), v_3, fma(vec4f(x.z), v_2, fma(vec4f(x.y), v_1, fma(vec4f(x.x), v_0, sum_$R))));
+      #else
+      sum_$R = sum_$R + x.x * v_0 + x.y * v_1 + x.z * v_2 + x.w * v_3;
+      #end
     }
     #end
   }
