@@ -13,7 +13,7 @@ import { failTask, type FinishedTask, finishTasks, lockJob, startJob } from "./j
 import type { ModelCache, StoredModel } from "./model_cache.ts";
 import { moveTask } from "./move_task.ts";
 import { loadPairs, type PairRows, progressReporter } from "./pair_task.ts";
-import { computedHere, inPlaceOfPrecomputed } from "./precomputed.ts";
+import { computedHere, insertAttributions } from "./precomputed.ts";
 import { type AttributeTask, inside } from "./queue.ts";
 
 export interface AttributeParts {
@@ -217,10 +217,7 @@ async function store(tx: Transaction, finished: readonly Finished[]): Promise<Fi
   if (rows.length > 0) {
     // In one order everywhere, so that workers with the same pairs do not wait for each other in a circle.
     const ordered = rows.toSorted((a, b) => a.tokenPairId - b.tokenPairId || a.modelId - b.modelId);
-    await tx.insert(attributions).values(ordered).onConflictDoUpdate({
-      target: [attributions.tokenPairId, attributions.rule, attributions.modelId],
-      ...inPlaceOfPrecomputed(attributions, ordered),
-    });
+    await insertAttributions(tx, ordered);
   }
   const stored = await storedAttributions(tx, finished.map(({ attempt }) => attempt.task));
   return finished.map(({ attempt: { task } }) => {

@@ -13,7 +13,7 @@ import { attributionRow } from "./attribution_row.ts";
 import type { Transaction } from "./database.ts";
 import { graphFile, transitionSummary } from "./graph_file.ts";
 import { measureGraph, shownMetrics } from "./graph_metrics/graph_metrics.ts";
-import { computedHere, inPlaceOfPrecomputed } from "./precomputed.ts";
+import { computedHere, inPlaceOfPrecomputed, insertAttributions } from "./precomputed.ts";
 import { engineName } from "./provenance.ts";
 import type { PairTask } from "./queue.ts";
 
@@ -63,10 +63,7 @@ export async function newGraph(
   }, options);
   const attribution = attributionRow({ ...pair, ...failureCase, ...task }, graph);
   const store = async (tx: Transaction) => {
-    await tx.insert(attributions).values(attribution).onConflictDoUpdate({
-      target: [attributions.tokenPairId, attributions.rule, attributions.modelId],
-      ...inPlaceOfPrecomputed(attributions, [attribution]),
-    });
+    await insertAttributions(tx, [attribution]);
     const [row] = await tx.select({ id: attributions.id }).from(attributions).where(ofPair);
     if (row === undefined) throw new Error("An attribution that was just written cannot be read");
     const stored = {

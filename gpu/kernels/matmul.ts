@@ -168,17 +168,19 @@ function equalTiles(m: number, most: number): { readonly rows: number; readonly 
   }
 }
 
+/** Tiles that cover whole panels: of several matrices C's padding rows become zero. */
+function panelTiles(m: number, most: number): { readonly rows: number; readonly rowTiles: number } {
+  const rows = Math.min(most, PANEL);
+  return { rows, rowTiles: panelsOf(m) * PANEL / rows };
+}
+
 function matmulBroadcast(
   device: Device,
   tile: Tile,
   { mode, m, n, k, batch = 1, outer = 1, group = 1, a, b, c, scale = 1, accumulate }: Matmul,
 ): void {
   const { lanes } = device.info;
-  // Of several matrices C's padding rows become zero, so tiles cover whole panels.
-  const most = batch * outer === 1 ? tile.ROWS : Math.min(tile.ROWS, PANEL);
-  const { rows, rowTiles } = batch * outer === 1
-    ? equalTiles(m, most)
-    : { rows: most, rowTiles: panelsOf(m) * PANEL / most };
+  const { rows, rowTiles } = batch * outer === 1 ? equalTiles(m, tile.ROWS) : panelTiles(m, tile.ROWS);
   const rowGroup = Math.min(rowTiles, Math.max(1, Math.floor(ROW_GROUP_BYTES / (4 * k * rows))));
   device.run({
     kernel: "matmul",

@@ -26,18 +26,7 @@ export function ComputedOn(props: {
         {isBefore ? "Precomputed" : "Computed"} on {name}
         {seconds === undefined ? "" : ` in ${seconds.toFixed(2)} s`}. {children}
       </p>
-      {isBefore
-        ? (
-          <WorkBox
-            what={what}
-            aside
-            plan={plan}
-            start={start}
-            standing="came with the project, computed before."
-            again
-          />
-        )
-        : null}
+      {isBefore ? <WorkBox what={what} aside again plan={plan} start={start} /> : null}
     </>
   );
 }

@@ -13,9 +13,7 @@ export function WorkBox(props: {
   readonly what: string;
   /** What it is besides what the page is about: less is made of it. */
   readonly aside?: boolean;
-  /** What is said of it, as the rest of a sentence, in place of that it is not computed yet. */
-  readonly standing?: string;
-  /** It is there and is computed anew. */
+  /** It came with the project, and is computed anew. */
   readonly again?: boolean;
   /** The same as work that can be planned. */
   readonly plan?: PlanInput;
@@ -23,6 +21,9 @@ export function WorkBox(props: {
   readonly start: () => Promise<string>;
 }) {
   const { what } = props;
+  const standing = props.again === true
+    ? "came with the project, computed before."
+    : "is not computed for this case yet.";
   const [jobId, setJobId] = useState<string>();
   const [asking, setAsking] = useState(false);
   const [trouble, setTrouble] = useState<string>();
@@ -59,8 +60,7 @@ export function WorkBox(props: {
     <div class={box}>
       <div class="grow">
         <p>
-          {capital(what)}{" "}
-          {job?.status === "CANCELLED" ? "was cancelled." : props.standing ?? "is not computed for this case yet."}
+          {capital(what)} {job?.status === "CANCELLED" ? "was cancelled." : standing}
         </p>
         {problem === undefined ? null : <p role="alert">{problem}</p>}
         {props.plan === undefined ? null : <PlanLine input={props.plan} />}
