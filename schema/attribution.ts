@@ -3,7 +3,7 @@ import { and, arrayContains, eq, type SQL, sql } from "drizzle-orm";
 import { builder, MAX_WINDOW, pageCost } from "./builder.ts";
 import { BadInput } from "./bad_input.ts";
 import { Segment } from "./failure_case.ts";
-import { Direction, direction, Range, withinRange } from "./lists.ts";
+import { Direction, direction, pickedBy, Range, withinRange } from "./lists.ts";
 import { Model } from "./model.ts";
 import { Outcome, Pattern } from "./outcome.ts";
 import { Rule } from "./rule.ts";
@@ -253,13 +253,16 @@ builder.queryField("attributions", (t) =>
       },
       totalCount: (_parent, { filter }, context) =>
         context.db.$count(attributions, matchingAttributions(filter, attributions)),
-      resolve: (query, _parent, { filter, orderBy }, context) =>
-        context.db.query.attributions.findMany(
-          query({
-            where: { RAW: (table) => matchingAttributions(filter, table) },
-            orderBy: { [orderBy?.by ?? "createdAt"]: direction(orderBy?.direction) },
-          }),
-        ),
+      resolve: (query, _parent, { filter, orderBy }, context) => {
+        const rows = context.db.query.attributions;
+        const page = query({
+          where: { RAW: (table) => matchingAttributions(filter, table) },
+          orderBy: { [orderBy?.by ?? "createdAt"]: direction(orderBy?.direction) },
+        });
+        if (filter == null) return rows.findMany(page);
+        const ids = rows.findMany({ ...page, columns: { id: true }, with: {}, extras: {} });
+        return rows.findMany({ ...page, where: pickedBy(ids) });
+      },
     },
     { name: "AttributionConnection", description: "A page of attributions." },
     {

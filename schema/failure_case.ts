@@ -2,7 +2,7 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
 import { builder, MAX_WINDOW, pageCost } from "./builder.ts";
-import { Direction, direction, Range, withinRange } from "./lists.ts";
+import { Direction, direction, pickedBy, Range, withinRange } from "./lists.ts";
 import { Annotation } from "./annotation.ts";
 import { AnswerSource, CaseStatus, ExclusionType, VerdictType } from "./case_status.ts";
 import { Model } from "./model.ts";
@@ -302,13 +302,16 @@ builder.queryField("failureCases", (t) =>
         orderBy: t.arg({ type: FailureCaseOrder, description: "How to order them." }),
       },
       totalCount: (_parent, { filter }, context) => context.db.$count(failureCases, matching(filter, failureCases)),
-      resolve: (query, _parent, { filter, orderBy }, context) =>
-        context.db.query.failureCases.findMany(
-          query({
-            where: { RAW: (table) => matching(filter, table) },
-            orderBy: { [orderBy?.by ?? "createdAt"]: direction(orderBy?.direction) },
-          }),
-        ),
+      resolve: (query, _parent, { filter, orderBy }, context) => {
+        const rows = context.db.query.failureCases;
+        const page = query({
+          where: { RAW: (table) => matching(filter, table) },
+          orderBy: { [orderBy?.by ?? "createdAt"]: direction(orderBy?.direction) },
+        });
+        if (filter == null) return rows.findMany(page);
+        const ids = rows.findMany({ ...page, columns: { id: true }, with: {}, extras: {} });
+        return rows.findMany({ ...page, where: pickedBy(ids) });
+      },
     },
     { name: "FailureCaseConnection", description: "A page of failure cases." },
     {

@@ -1,5 +1,5 @@
 /** What lists share: directions and ranges. */
-import { type Column, gte, lte, type SQL } from "drizzle-orm";
+import { type Column, gte, lte, type SQL, sql } from "drizzle-orm";
 import { builder } from "./builder.ts";
 
 export const Direction = builder.enumType("Direction", {
@@ -29,4 +29,12 @@ export function withinRange(column: Column, range: typeof Range.$inferInput | nu
     range?.min != null ? gte(column, range.min) : undefined,
     range?.max != null ? lte(column, range.max) : undefined,
   ];
+}
+
+/**
+ * The rows that another query picks by their ids. For pages of filtered lists: PostgreSQL joins the relations of every
+ * row that matches before it sorts them, unless the page is cut first.
+ */
+export function pickedBy(ids: { getSQL(): SQL }): { RAW(table: { readonly id: Column }): SQL } {
+  return { RAW: (table) => sql`${table.id} in (${ids.getSQL()})` };
 }

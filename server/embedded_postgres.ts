@@ -5,6 +5,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { access, chown, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { totalmem } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { getLogger } from "@logtape/logtape";
@@ -213,6 +214,14 @@ async function start(
 
 const LOG = "server.log";
 
+/**
+ * What the database may keep in memory of its pages: PostgreSQL's own default in a small machine, more in a larger one.
+ * Only pages that were read take memory, so a small database takes little.
+ */
+function bufferBytes(memoryBytes: number): number {
+  return Math.min(1e9, Math.max(128e6, memoryBytes / 16));
+}
+
 /** Starts the database at a port and waits until it answers. */
 async function launch(
   binaries: Binaries,
@@ -227,6 +236,7 @@ async function launch(
     "-c unix_socket_directories=",
     "-c max_connections=100",
     "-c jit=off",
+    `-c shared_buffers=${Math.round(bufferBytes(totalmem()) / 1e6)}MB`,
     ...flags,
   ].join(" ");
   const seconds = String(START_MS / 1000);

@@ -62,6 +62,28 @@ test.each(["CREATED", "KEY", "DELTA", "TOKENS"])("pages of %s neither repeat nor
   expect(new Set(seen).size).toBe(7);
 });
 
+test("pages of a filtered list go on where they ended, with what belongs to each row", async () => {
+  const seen: unknown[] = [];
+  let after: string | null = null;
+  do {
+    const { data, errors } = await ask(
+      `query ($after: String) {
+        failureCases(first: 2, after: $after, filter: { model: "demo-1m" }, orderBy: { by: DELTA, direction: ASC }) {
+          nodes { key tokenPairs { delta } }
+          pageInfo { endCursor hasNextPage }
+        }
+      }`,
+      { after },
+    );
+    expect(errors).toBeUndefined();
+    seen.push(...data.failureCases.nodes);
+    after = data.failureCases.pageInfo.hasNextPage ? data.failureCases.pageInfo.endCursor : null;
+  } while (after !== null);
+  expect(seen).toEqual(
+    [0, 1, 2, 3, 4, 5].map((index) => ({ key: `case/${index}`, tokenPairs: [{ delta: index / 2 }] })),
+  );
+});
+
 const DEEP = `
   query Deep($token: String) {
     attributions(first: 5, filter: { rule: ATTNLRP, model: "demo-1m", delta: { min: 1 }, token: $token }) {

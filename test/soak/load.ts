@@ -3,10 +3,11 @@
  * moment that each question was due (an open loop: a slow answer does not hold the next question back), and how much
  * memory server and PostgreSQL take.
  *
- *   npm run soak -- load --rows 1000000 --rate 200 --seconds 600
+ *   npm run soak -- load --rows 1000000 --rate 200 --seconds 600 --warm 60
  *
- * The rows are made once and kept under $CULPRIT_HOME/soak (about 8 GB). Prints a JSON line and exits with 1 when
- * something does not hold.
+ * The same questions are asked before, for `--warm` seconds, and told apart: a database that was just started reads
+ * from the disk what it holds in memory later. The rows are made once and kept under $CULPRIT_HOME/soak (about 9 GB).
+ * Prints a JSON line and exits with 1 when something does not hold.
  */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -33,9 +34,15 @@ const { values } = parseArgs({
     rows: { type: "string", default: "1000000" },
     rate: { type: "string", default: "200" },
     seconds: { type: "string", default: "600" },
+    warm: { type: "string", default: "60" },
   },
 });
-const [rows, rate, seconds] = [Number(values.rows), Number(values.rate), Number(values.seconds)];
+const [rows, rate, seconds, warm] = [values.rows, values.rate, values.seconds, values.warm].map(Number) as [
+  number,
+  number,
+  number,
+  number,
+];
 
 interface Answered {
   readonly kind: Kind;
@@ -43,9 +50,13 @@ interface Answered {
   readonly query: string;
 }
 
-/** Asks `rate` times a second, whatever the answers do. */
-async function ask(address: string): Promise<{ readonly answered: Answered[]; readonly faults: string[] }> {
-  const random = seededRandom(SEED);
+/** Asks `rate` times a second for `seconds`, whatever the answers do. */
+async function ask(
+  address: string,
+  seconds: number,
+  seed: number,
+): Promise<{ readonly answered: Answered[]; readonly faults: string[] }> {
+  const random = seededRandom(seed);
   const cursors = new Map<string, string>();
   const answered: Answered[] = [];
   const faults: string[] = [];
@@ -168,10 +179,12 @@ async function run(server: Running, data: string): Promise<boolean> {
     postgres: await processorSeconds(await familyOf(await postmasterOf(data))),
     questions: await processorSeconds([Deno.pid]),
   });
+  const warming = await ask(server.address, warm, SEED + 1);
   const ended = new AbortController();
   const [before, started] = [await processes(), performance.now()];
   const watching = watch(server, data, ended.signal);
-  const { answered, faults } = await ask(server.address);
+  const { answered, faults } = await ask(server.address, seconds, SEED);
+  faults.push(...warming.faults);
   const [after, took] = [await processes(), (performance.now() - started) / 1000];
   ended.abort();
   const samples = await watching;
@@ -194,6 +207,7 @@ async function run(server: Running, data: string): Promise<boolean> {
     rate,
     seconds,
     ...all,
+    warming: { seconds: warm, ...percentiles(warming.answered.map(({ ms }) => ms)) },
     kinds: Object.fromEntries(
       KINDS.map((kind) => [kind, percentiles(answered.filter((one) => one.kind === kind).map(({ ms }) => ms))]),
     ),
