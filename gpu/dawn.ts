@@ -79,6 +79,8 @@ export interface Device {
   readonly matrixUnit?: MatrixUnit;
   /** Bytes of live buffers made by `allocate`. */
   allocatedBytes(): number;
+  /** Bytes of the process that Deno did not and will not give back, counted from what was made and polled. */
+  wasteBytes(): number;
   /**
    * A zeroed storage buffer of at least `bytes`; of no more than that, to 16, where it is to stay. Throws when the
    * adapter has no room for it.
@@ -109,13 +111,10 @@ export interface Device {
 }
 
 /**
- * On hardware, freed buffers and bind groups are kept for reuse: making them costs a short pass more than its work. On a
- * software adapter it gains nothing, and memory stays smaller without. CULPRIT_KEEP=on or off says otherwise.
+ * Freed buffers and bind groups are kept for reuse: making them costs a short pass more than its work, and Deno never
+ * gives back all that an object takes. CULPRIT_KEEP=off goes without.
  */
-const keepsBuffers = ({ kind }: AdapterInfo) => {
-  const setting = Deno.env.get("CULPRIT_KEEP");
-  return setting === "on" || setting !== "off" && kind === "hardware";
-};
+const keepsBuffers = () => Deno.env.get("CULPRIT_KEEP") !== "off";
 /** Buffers up to this size are kept, this many bytes in all. */
 const KEPT_BUFFER_BYTES = 16 * 2 ** 20;
 const KEPT_BYTES = 256 * 2 ** 20;
@@ -123,18 +122,18 @@ const KEPT_BYTES = 256 * 2 ** 20;
 const KEPT_ANYWAY_BYTES = 16 * 2 ** 20;
 
 /**
- * Bytes that a buffer takes: those that are kept come in eight sizes an octave, so that prompts of about the same
- * length use the same ones.
+ * Bytes that a buffer takes: those that are kept come in two sizes an octave, so that prompts of about the same length
+ * use the same ones.
  */
-export function allocationBytes(info: AdapterInfo, asked: number, lasting = false): number {
-  const step = lasting || !keepsBuffers(info) || asked > KEPT_BUFFER_BYTES
+export function allocationBytes(asked: number, lasting = false): number {
+  const step = lasting || !keepsBuffers() || asked > KEPT_BUFFER_BYTES
     ? 16
-    : Math.max(16, 2 ** (Math.floor(Math.log2(asked)) - 3));
+    : Math.max(16, 2 ** (Math.floor(Math.log2(asked)) - 1));
   return Math.max(16, Math.ceil(asked / step) * step);
 }
 
-/** Bind groups kept: a pass of 36 blocks has about 1,500. */
-const KEPT_BIND_GROUPS = 2048;
+/** Bind groups kept: a pass of 36 blocks has about 1,500, and one over a longer prompt others. */
+const KEPT_BIND_GROUPS = 8192;
 /** Bytes of a dispatch's `Params`, which is what WebGPU aligns offsets of uniforms to, and dispatches of a submission. */
 const PARAMS_BYTES = 256;
 const PARAMS_SLOTS = 4096;
@@ -146,19 +145,33 @@ const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;
 
 /**
  * Under Deno, waiting for the GPU spins the main thread and starves a software adapter of a core. While GPU work is
- * pending, this loop puts the thread to sleep for a millisecond a turn; timers and sockets go on in between.
+ * pending, this loop puts the thread to sleep between its turns, longer the longer the wait has been: each turn is a poll
+ * of Dawn's, whose function Deno never gives back. Timers and sockets go on in between.
  */
 let pendingWaits = 0;
+let polls = 0;
 let throttling = false;
+let waitingSince = 0;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 function throttle(): void {
   throttling = pendingWaits > 0;
   if (!throttling) return;
-  Atomics.wait(sleeper, 0, 0, 1);
+  polls++;
+  const waited = performance.now() - waitingSince;
+  Atomics.wait(sleeper, 0, 0, Math.min(LONGEST_SLEEP_MS, Math.max(1, waited * SLEEP_SHARE)));
   setImmediate(throttle);
 }
+/** What a wait may be longer for sleeping, of what it has taken so far. */
+const SLEEP_SHARE = 1 / 16;
+const LONGEST_SLEEP_MS = 25;
+/**
+ * What Deno 2.9 keeps of each object that Dawn makes, and of each poll, in bytes: measured with heaptrack, what malloc
+ * adds included. `napi_create_external` and `napi_create_function` never free what they allocate.
+ */
+const OBJECT_WASTE = 48;
+const POLL_WASTE = 140;
 async function wait<T>(work: Promise<T>): Promise<T> {
-  pendingWaits++;
+  if (pendingWaits++ === 0) waitingSince = performance.now();
   if (!throttling) {
     throttling = true;
     setImmediate(throttle);
@@ -465,13 +478,15 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
   const live = new Map<GPUBuffer, number>();
   let liveBytes = 0;
   let mostLiveBytes = 0;
-  const keeps = keepsBuffers(info);
+  const keeps = keepsBuffers();
   const kept = new KeptBuffers();
   /** Kept buffers that are in use again and hold what was in them before. */
   const toClear = new Set<GPUBuffer>();
   const bindGroups = new Map<string, GPUBindGroup>();
   const ids = new WeakMap<GPUBuffer, number>();
   let lastId = 0;
+  /** Objects made so far, each of which leaves something behind. */
+  let made = 0;
   let encoder: GPUCommandEncoder | undefined;
   let pass: GPUComputePassEncoder | undefined;
   let submitted: Promise<undefined> | undefined;
@@ -494,7 +509,11 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
     if (found !== undefined) throw new Error(`GPU (${info.name}): ${found}`);
   }
   function commands(): GPUCommandEncoder {
-    encoder ??= device.createCommandEncoder();
+    if (!encoder) {
+      // And the command buffer that it ends as.
+      made += 2;
+      encoder = device.createCommandEncoder();
+    }
     if (toClear.size > 0) {
       endPass();
       for (const buffer of toClear) encoder.clearBuffer(buffer);
@@ -544,6 +563,7 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
     let group = bindGroups.get(key);
     if (!group) {
       if (bindGroups.size >= KEPT_BIND_GROUPS) bindGroups.clear();
+      made++;
       group = device.createBindGroup({
         layout,
         entries: [
@@ -596,9 +616,10 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
     tiles: new Map(),
     workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
     allocatedBytes: () => liveBytes,
+    wasteBytes: () => made * OBJECT_WASTE + polls * POLL_WASTE,
     allocate(bytes, label, lasting) {
       check();
-      const size = allocationBytes(info, bytes, lasting);
+      const size = allocationBytes(bytes, lasting);
       if (size > device.limits.maxBufferSize) {
         throw new InputError(
           `${label} needs ${size} bytes in one buffer and ${info.name} allows ${device.limits.maxBufferSize}`,
@@ -608,7 +629,10 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
       }
       const again = kept.take(size);
       if (again) toClear.add(again);
-      else makeRoom(size);
+      else {
+        makeRoom(size);
+        made++;
+      }
       const buffer = again ?? device.createBuffer({ label, size, usage: STORAGE | COPY_SRC | COPY_DST });
       idOf(buffer);
       live.set(buffer, size);
@@ -643,7 +667,10 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
       const compiled = pipelineFor(kernel, constants);
       const offset = placeParams(kernel, words);
       const recording = commands();
-      pass ??= recording.beginComputePass();
+      if (!pass) {
+        made++;
+        pass = recording.beginComputePass();
+      }
       pass.setPipeline(compiled.pipeline);
       pass.setBindGroup(0, bindGroupFor(compiled, bindings), [offset]);
       pass.dispatchWorkgroups(...workgroups);
@@ -677,6 +704,7 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
     async read(buffer, offset, bytes) {
       check();
       const size = Math.ceil(bytes / 4) * 4;
+      made++;
       const staging = device.createBuffer({ size, usage: MAP_READ | COPY_DST });
       endPass();
       commands().copyBufferToBuffer(buffer, offset, staging, 0, size);

@@ -358,6 +358,11 @@ export interface Engine {
   readonly lost: Promise<string>;
   /** Device memory of the buffers that are allocated now, in bytes. */
   gpuBytes(): number;
+  /**
+   * Memory of the process that the JavaScript runtime keeps of work long done and never gives back, in bytes, counted from
+   * what the work made: a process that computes for days should be replaced now and then.
+   */
+  wasteBytes(): number;
   /** Device memory that its buffers may take in all, in bytes; null where nobody tells. */
   memoryBytes(): number | null;
   /** Loads a Hugging Face style model directory. Throws InputError when a file is missing, broken or not supported. */

@@ -19,6 +19,7 @@ export async function openEngine(options: { readonly adapter?: string } = {}): P
     adapter: device.info,
     lost: device.lost,
     gpuBytes: () => device.allocatedBytes(),
+    wasteBytes: () => device.wasteBytes(),
     memoryBytes: () => {
       const free = freeBytesFor(device);
       return free === undefined ? null : free + device.allocatedBytes();

@@ -40,7 +40,7 @@ export function countingDevice(device: Device, bytesBefore = 0): CountingDevice 
     ...device,
     allocatedBytes: () => bytes,
     allocate(asked, label, lasting) {
-      const size = allocationBytes(device.info, asked, lasting);
+      const size = allocationBytes(asked, lasting);
       const buffer = { size } as GPUBuffer;
       live.set(buffer, size);
       bytes += size;

@@ -25,6 +25,8 @@ export interface Attempt<Task> {
 }
 
 export interface Consumer {
+  /** Takes no more tasks, and resolves when those in work have ended. */
+  finish(): Promise<void>;
   /** Takes no more tasks, hands those in work back to the queue as if they had never been taken, and resolves. */
   stop(): Promise<void>;
 }
@@ -93,6 +95,8 @@ async function startLoop<Kind extends QueueKind>(
 ): Promise<Consumer> {
   const log = getLogger(["culprit", "queue", kind]);
   const stopping = new AbortController();
+  let finishing = false;
+  const isEnding = () => finishing || stopping.signal.aborted;
   let wake = (): void => {};
   const listener = await connection.sql.listen(WORK_WAITS, (payload) => {
     if (payload === kind) wake();
@@ -161,13 +165,13 @@ async function startLoop<Kind extends QueueKind>(
   };
 
   const loop = async (): Promise<void> => {
-    while (!stopping.signal.aborted) {
+    while (!isEnding()) {
       try {
         if (await takeSome()) continue;
       } catch (error) {
         if (!stopping.signal.aborted) log.error("Queue {kind}: {message}", { kind, message: messageOf(error) });
       }
-      if (stopping.signal.aborted) return;
+      if (isEnding()) return;
       await new Promise<void>((done) => {
         const timer = setTimeout(done, POLL_MS);
         wake = () => {
@@ -179,6 +183,11 @@ async function startLoop<Kind extends QueueKind>(
   };
   const running = loop();
   return {
+    finish: async () => {
+      finishing = true;
+      wake();
+      await running;
+    },
     stop: async () => {
       stopping.abort(new HandedBack("The worker is stopping"));
       wake();

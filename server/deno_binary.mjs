@@ -18,6 +18,8 @@ export const SERVER_FLAGS = [
 export const WORKER_FLAGS = ["--v8-flags=--max-semi-space-size=2,--min-semi-space-size=1"];
 /** One arena of glibc's malloc: threads of a software adapter would keep one each. */
 export const WORKER_ENVIRONMENT = { MALLOC_ARENA_MAX: "1" };
+/** The exit code of a worker that wants to go on in a fresh process. */
+export const REPLACE_CODE = 75;
 
 /** npm packages that hold the Deno binary, by `process.platform`-`process.arch`. */
 const BINARY_PACKAGES = {

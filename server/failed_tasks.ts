@@ -9,7 +9,7 @@ interface Failure {
   readonly message?: string;
 }
 
-export async function startFailedTasks(connection: Connection, boss: PgBoss): Promise<Consumer> {
+export async function startFailedTasks(connection: Connection, boss: PgBoss): Promise<Pick<Consumer, "stop">> {
   const { db } = connection;
   const reasonOf = async (
     queue: "attribute-failed" | "analyse-failed" | "import-failed" | "search-failed",

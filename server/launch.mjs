@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { constants as system } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { findDeno, SERVER_FLAGS, WORKER_ENVIRONMENT, WORKER_FLAGS } from "./deno_binary.mjs";
+import { findDeno, REPLACE_CODE, SERVER_FLAGS, WORKER_ENVIRONMENT, WORKER_FLAGS } from "./deno_binary.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -23,33 +23,44 @@ function deno() {
 }
 
 const isWorker = process.argv[2] === "worker";
-const child = spawn(
-  deno(),
-  [
-    "run",
-    "-A",
-    "--quiet",
-    ...(["serve", "import"].includes(process.argv[2]) ? SERVER_FLAGS : []),
-    ...(isWorker ? WORKER_FLAGS : []),
-    "--config",
-    join(root, "deno.json"),
-    join(root, "server", "cli.ts"),
-    ...process.argv.slice(2),
-  ],
-  {
-    stdio: "inherit",
-    env: { ...(isWorker ? WORKER_ENVIRONMENT : {}), ...process.env, DENO_NO_UPDATE_CHECK: "1" },
-  },
-);
+let child;
+let asked = false;
+
+function start() {
+  child = spawn(
+    deno(),
+    [
+      "run",
+      "-A",
+      "--quiet",
+      ...(["serve", "import"].includes(process.argv[2]) ? SERVER_FLAGS : []),
+      ...(isWorker ? WORKER_FLAGS : []),
+      "--config",
+      join(root, "deno.json"),
+      join(root, "server", "cli.ts"),
+      ...process.argv.slice(2),
+    ],
+    {
+      stdio: "inherit",
+      env: { ...(isWorker ? WORKER_ENVIRONMENT : {}), ...process.env, DENO_NO_UPDATE_CHECK: "1" },
+    },
+  );
+  child.on("error", (error) => fail(`Deno did not start (${error.message}); run npm ci in ${root}`));
+  child.on("exit", (code, signal) => {
+    if (code === REPLACE_CODE && isWorker && !asked) return start();
+    if (signal && !SIGNALS.includes(signal)) {
+      fail(`the process was ended by ${signal}; where it was a graphics driver, try CULPRIT_ADAPTER=bundled`);
+    }
+    process.exit(code ?? 128 + system.signals[signal]);
+  });
+}
 
 // Ctrl-C reaches the child by itself too; it takes signals that come close together as one.
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
-for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
-
-child.on("error", (error) => fail(`Deno did not start (${error.message}); run npm ci in ${root}`));
-child.on("exit", (code, signal) => {
-  if (signal && !SIGNALS.includes(signal)) {
-    fail(`the process was ended by ${signal}; where it was a graphics driver, try CULPRIT_ADAPTER=bundled`);
-  }
-  process.exit(code ?? 128 + system.signals[signal]);
-});
+for (const signal of SIGNALS) {
+  process.on(signal, () => {
+    asked = true;
+    child.kill(signal);
+  });
+}
+start();

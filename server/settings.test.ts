@@ -18,6 +18,7 @@ test("without any setting the server listens on this machine only, with its own 
     rate: 300,
     persistedOnly: false,
     log: "text",
+    workerWasteBytes: 500e6,
   });
 });
 
@@ -30,6 +31,7 @@ test.each([
   [{ CULPRIT_TOKENS: "write:0123456789abcdef" }, /^CULPRIT_TOKENS: token 1 has no scope that there is; begin it with/],
   [{ CULPRIT_TOKENS: "0123456789abcdef,read:0123456789abcdef" }, /^CULPRIT_TOKENS: token 2 is token 1 again/],
   [{ CULPRIT_RATE: "fast" }, /^CULPRIT_RATE: "fast" is no rate/],
+  [{ CULPRIT_WORKER_WASTE: "0" }, /^CULPRIT_WORKER_WASTE: "0" is no amount of memory; give a number of megabytes/],
   [{ CULPRIT_LOG: "xml" }, /^CULPRIT_LOG: "xml" is none of its values; give text or json/],
   [{ HOST: "0.0.0.0" }, /^HOST: 0\.0\.0\.0 can be reached from other machines.*; set CULPRIT_TOKENS/],
 ])("a wrong value is one clear line: %j", (environment, line) => {

@@ -27,6 +27,8 @@ export interface Settings {
   readonly persistedOnly: boolean;
   /** How log lines look. */
   readonly log: LogFormat;
+  /** Bytes of waste above which a worker goes on in a fresh process. */
+  readonly workerWasteBytes: number;
 }
 
 export type LogFormat = "text" | "json";
@@ -56,6 +58,7 @@ export function readSettings(environment: Environment = process.env): Settings {
     rate: readRate(get("CULPRIT_RATE") ?? "300"),
     persistedOnly: readChoice("CULPRIT_PERSISTED_ONLY", get("CULPRIT_PERSISTED_ONLY") ?? "0", ["0", "1"]) === "1",
     log: readLogFormat(environment),
+    workerWasteBytes: readMegabytes("CULPRIT_WORKER_WASTE", get("CULPRIT_WORKER_WASTE") ?? "500"),
   };
 }
 
@@ -68,6 +71,12 @@ function readRate(value: string): number {
   const rate = Number(value);
   if (Number.isFinite(rate) && rate > 0) return rate;
   throw new InputError(`"${value}" is no rate`, "CULPRIT_RATE", "give the requests a second that a client may send");
+}
+
+function readMegabytes(name: string, value: string): number {
+  const megabytes = Number(value);
+  if (Number.isFinite(megabytes) && megabytes > 0) return megabytes * 1e6;
+  throw new InputError(`"${value}" is no amount of memory`, name, "give a number of megabytes above 0");
 }
 
 function readChoice<Choice extends string>(name: string, value: string, choices: readonly Choice[]): Choice {

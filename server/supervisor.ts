@@ -4,7 +4,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { getLogger } from "@logtape/logtape";
-import { WORKER_ENVIRONMENT, WORKER_FLAGS } from "./deno_binary.mjs";
+import { REPLACE_CODE, WORKER_ENVIRONMENT, WORKER_FLAGS } from "./deno_binary.mjs";
 import { ROOT } from "./settings.ts";
 import type { WorkerMessage } from "./worker.ts";
 
@@ -91,6 +91,10 @@ export function startSupervisor(
       if (code === BAD_INPUT_CODE) {
         state = { kind: "restarting", reason: "it refused its settings" };
         return onRefusal();
+      }
+      if (code === REPLACE_CODE) {
+        state = { kind: "starting", restarts };
+        return start();
       }
       if (Date.now() - started > HEALTHY_MS) delay = FIRST_DELAY_MS;
       const reason = signal ? `it was ended by ${signal}` : `it ended with exit code ${code}`;

@@ -13,6 +13,7 @@ import { performAttributes } from "./attribute_task.ts";
 import { openCheckers } from "./checkers/check.ts";
 import { messageOf, startConsumer, startPackConsumer } from "./consumer.ts";
 import { openDatabase, startDatabase, WORKER_CONNECTIONS } from "./database.ts";
+import { REPLACE_CODE } from "./deno_binary.mjs";
 import { createHeldModels } from "./held_models.ts";
 import { startLogging } from "./logging.ts";
 import { createModelCache } from "./model_cache.ts";
@@ -26,8 +27,14 @@ export interface Worker {
   readonly adapter: string;
   /** Resolves with the reason when the device is lost: the process should then be replaced. */
   readonly lost: Promise<string>;
+  /** Resolves when it has gathered so much waste that a fresh process should take over. */
+  readonly worn: Promise<void>;
   /** Device memory of its buffers now, in bytes. */
   gpuBytes(): number;
+  /** Memory that the runtime keeps of work long done, in bytes. */
+  wasteBytes(): number;
+  /** Takes no more tasks, and resolves when those in work have ended. */
+  finish(): Promise<void>;
   /** Hands the task in work back to the queue and leaves. */
   stop(): Promise<void>;
 }
@@ -62,6 +69,16 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   return {
     adapter: engine.adapter.name,
     gpuBytes: () => engine.gpuBytes(),
+    wasteBytes: () => engine.wasteBytes(),
+    worn: new Promise((done) => {
+      const timer = setInterval(() => {
+        if (engine.wasteBytes() <= settings.workerWasteBytes) return;
+        clearInterval(timer);
+        done();
+      }, WASTE_MS);
+      timer.unref();
+    }),
+    finish: async () => void await Promise.all(consumers.map((consumer) => consumer.finish())),
     lost: engine.lost.then((reason) => stopping ? new Promise<string>(() => {}) : reason),
     stop: async () => {
       stopping = true;
@@ -83,8 +100,9 @@ export type WorkerMessage =
   /** Device memory of its buffers, told when it changed. */
   | { readonly event: "memory"; readonly gpuBytes: number };
 
-/** How often the worker looks at its memory, in milliseconds. */
+/** How often the worker looks at its device memory, and at its waste, in milliseconds. */
 const MEMORY_MS = 2000;
+const WASTE_MS = 1000;
 
 /** The process: works until it is asked to stop, its supervisor is gone, or its device is lost. Returns the exit code. */
 export async function runWorker(
@@ -106,10 +124,17 @@ export async function runWorker(
     if (options.signal.aborted) done(undefined);
     options.signal.addEventListener("abort", () => done(undefined));
   });
-  const lost = await Promise.race([worker.lost, asked]);
-  if (lost === undefined) {
+  const worn = worker.worn.then(async () => {
+    log.info("Gathered {waste} MB that the runtime keeps; a fresh process takes over", {
+      waste: Math.round(worker.wasteBytes() / 1e6),
+    });
+    await worker.finish();
+    return REPLACE_CODE;
+  });
+  const lost = await Promise.race([worker.lost, asked, worn]);
+  if (typeof lost !== "string") {
     await worker.stop();
-    return 0;
+    return lost ?? 0;
   }
   // The task in work fails by itself and is tried again, by the process that replaces this one.
   log.error("The device was lost: {reason}", { reason: lost });

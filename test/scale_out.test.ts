@@ -29,7 +29,7 @@ const database = testDatabase();
 let boss: PgBoss;
 let modelId = 0;
 let pairIds: number[] = [];
-const consumers: Consumer[] = [];
+const consumers: Pick<Consumer, "stop">[] = [];
 
 beforeAll(async () => {
   boss = await startQueue(database.url);

@@ -22,7 +22,7 @@ let watcher: JobWatcher;
 let services: Services;
 let ask: ReturnType<typeof graphqlClient>;
 let pairIds: number[] = [];
-const consumers: Consumer[] = [];
+const consumers: Pick<Consumer, "stop">[] = [];
 
 beforeAll(async () => {
   boss = await startQueue(database.url);

@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
 import { eq } from "drizzle-orm";
@@ -193,6 +194,45 @@ test("a worker whose supervisor stops hands its task back and leaves", async () 
   expect(tasks.every(({ retryCount }) => retryCount === 0)).toBe(true);
   supervisor = startSupervisor(database.url, () => {});
   expect(await finished(jobId)).toMatchObject({ status: "completed", done: PAIRS });
+});
+
+/** A worker's first moments leave more behind than this, in megabytes. */
+const LITTLE_WASTE = "0.001";
+
+test("a worker that gathered waste finishes its task and goes on in a fresh process", async () => {
+  const { db } = database.connection;
+  await db.delete(jobTasks);
+  await db.delete(attributions);
+  supervisor = startSupervisor(database.url, () => {}, { ...process.env, CULPRIT_WORKER_WASTE: LITTLE_WASTE });
+  const first = await ready();
+  const jobId = await startJob();
+  await until(async () => await ready() !== first || undefined);
+  expect(await finished(jobId)).toMatchObject({ status: "completed", done: PAIRS });
+  expect((await findTasks(boss, "attribute", jobId)).every(({ retryCount }) => retryCount === 0)).toBe(true);
+  expect(supervisor.state().restarts).toBe(0);
+});
+
+test("so does one that was started by the command", async () => {
+  const { db } = database.connection;
+  await db.delete(jobTasks);
+  await db.delete(attributions);
+  const child = spawn("node", [join(ROOT, "server", "launch.mjs"), "worker", "--json"], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, DATABASE_URL: database.url, CULPRIT_WORKER_WASTE: LITTLE_WASTE },
+  });
+  const ended = new Promise<void>((done) => child.on("exit", () => done()));
+  let out = "";
+  child.stdout.on("data", (text: Uint8Array) => out += new TextDecoder().decode(text));
+  const readyOnes = () => out.split("\n").filter((line) => line.includes('"ready"')).length;
+  try {
+    await until(() => readyOnes() === 1 || undefined);
+    const jobId = await startJob();
+    await until(() => readyOnes() >= 2 || undefined);
+    expect(await finished(jobId)).toMatchObject({ status: "completed", done: PAIRS });
+  } finally {
+    child.kill("SIGTERM");
+    await ended;
+  }
 });
 
 test("queued jobs of one model run in one pass, and each result is that of the pair alone", async () => {

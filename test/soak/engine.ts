@@ -81,6 +81,7 @@ for (let index = 0; index < KINDS; index++) first.push(await work(models, index)
 const deviceBytes = device.allocatedBytes();
 const resident: number[] = [];
 let different = 0;
+const wasteBefore = device.wasteBytes();
 const start = performance.now();
 for (let done = 0; done < requests; done++) {
   const index = done % KINDS;
@@ -94,7 +95,14 @@ report(
   device.allocatedBytes() === deviceBytes,
 );
 report(
-  { name: "resident memory", before, after, ratio: after / before, seconds: (performance.now() - start) / 1000 },
+  {
+    name: "resident memory",
+    before,
+    after,
+    ratio: after / before,
+    wasteOfEach: Math.round((device.wasteBytes() - wasteBefore) / requests),
+    seconds: (performance.now() - start) / 1000,
+  },
   after / before <= LARGEST_GROWTH,
 );
 
