@@ -142,15 +142,8 @@ export async function settleRefused<Kind extends "attribute" | "analyse">(
   hash: string,
   error: InputError,
 ): Promise<void> {
-  let reason = error;
-  if (error instanceof MemoryError) {
-    try {
-      return await moveTask({ db, boss }, kind, attempt as never, [hash], error);
-    } catch (refusal) {
-      if (!(refusal instanceof InputError)) throw refusal;
-      reason = refusal;
-    }
-  }
+  const reason = await moveTask({ db, boss }, kind, attempt as never, [hash], error);
+  if (reason === undefined) return;
   await failTask(db, attempt.task, reason.message);
   await boss.complete(attempt.queue, attempt);
 }

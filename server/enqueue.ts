@@ -55,9 +55,13 @@ export async function enqueueOn<Kind extends TaskKind>(
 
 const turnOf = (owner: string, small: boolean): string => small ? `${owner} (small)` : owner;
 
-async function hashesOf(tx: Transaction, ids: readonly number[]): Promise<ReadonlyMap<number, string>> {
+/** Hashes of the models' files by id. */
+export async function hashesOf(
+  db: Pick<Transaction, "select">,
+  ids: readonly number[],
+): Promise<ReadonlyMap<number, string>> {
   if (ids.length === 0) return new Map();
-  const rows = await tx.select({ id: models.id, hash: models.hash }).from(models).where(inArray(models.id, [...ids]));
+  const rows = await db.select({ id: models.id, hash: models.hash }).from(models).where(inArray(models.id, [...ids]));
   return new Map(rows.map(({ id, hash }) => [id, hash]));
 }
 

@@ -1,7 +1,7 @@
 /** A task that this worker's memory cannot take goes to a worker with more, or fails with the numbers. */
 import { sql } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
-import { InputError, type MemoryError } from "../gpu/errors.ts";
+import { InputError, MemoryError } from "../gpu/errors.ts";
 import { describeBytes } from "../gpu/memory.ts";
 import type { Database } from "../schema/context.ts";
 import type { Attempt } from "./consumer.ts";
@@ -10,16 +10,17 @@ import { inside, queueName, type QueueTasks, type Route, serves, type TaskKind }
 import { liveWorkers } from "./worker_registry.ts";
 
 /**
- * Moves a task to the queue of workers with the memory that it needs. Throws InputError when no worker that lives has
- * it and the task's models.
+ * Moves a task that was refused for want of memory to the queue of workers that have it. Gives the reason why the task
+ * fails where it was refused for something else, or no worker that lives has the memory and the task's models.
  */
 export async function moveTask<Kind extends TaskKind>(
   { db, boss }: { readonly db: Database; readonly boss: PgBoss },
   kind: Kind,
   attempt: Attempt<QueueTasks[Kind]>,
   models: readonly string[],
-  error: MemoryError,
-): Promise<void> {
+  error: InputError,
+): Promise<InputError | undefined> {
+  if (!(error instanceof MemoryError)) return error;
   const route: Route = { models, bytes: error.bytes };
   const queue = queueName(kind, route);
   const holding = (await liveWorkers(db)).filter((worker) => serves({ ...worker, memoryBytes: null }, queue));
@@ -29,7 +30,7 @@ export async function moveTask<Kind extends TaskKind>(
     const others = holding.length < 2
       ? ""
       : `; of ${holding.length} workers that hold the model the largest has ${describeBytes(most)}`;
-    throw new InputError(`${error.what}${others}`, error.where, error.mend);
+    return new InputError(`${error.what}${others}`, error.where, error.mend);
   }
   await db.transaction(async (tx) => {
     const [row] = await tx.execute<{ owner: string }>(
@@ -38,4 +39,5 @@ export async function moveTask<Kind extends TaskKind>(
     await enqueueOn(tx, boss, kind, route, attempt.task, row?.owner);
     await boss.complete(attempt.queue, attempt, null, inside(tx));
   });
+  return undefined;
 }

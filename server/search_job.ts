@@ -92,7 +92,11 @@ async function insertSearchJob(
 ): Promise<CreatedJob> {
   const job = await insertJob(tx, input, idempotencyKey);
   if (!job.created) return job;
-  const sibling = input.kind === "find_pairs" && input.siblingId !== null ? [input.siblingId] : [];
-  await enqueue(tx, boss, "search", [{ data: { jobId: job.id }, modelIds: [input.modelId, ...sibling] }], size);
+  await enqueue(tx, boss, "search", [{ data: { jobId: job.id }, modelIds: modelsOf(input) }], size);
   return job;
+}
+
+/** Ids of the models that a search needs. */
+export function modelsOf(input: CollectInput | FindPairsInput): number[] {
+  return [input.modelId, ...input.kind === "find_pairs" && input.siblingId !== null ? [input.siblingId] : []];
 }

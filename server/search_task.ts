@@ -8,11 +8,14 @@ import { openCheckers } from "./checkers/check.ts";
 import { collect } from "./collect.ts";
 import type { Attempt } from "./consumer.ts";
 import type { Transaction } from "./database.ts";
+import { hashesOf } from "./enqueue.ts";
 import { type DecidedCase, findPairs } from "./find_pairs.ts";
 import { failJob, finishJob, type JobState, lockJob, saveState, startJob } from "./jobs.ts";
-import { type AttributeParts, located } from "./attribute_task.ts";
+import { type AttributeParts, located, withRoom } from "./attribute_task.ts";
 import type { ModelLease } from "./model_cache.ts";
+import { moveTask } from "./move_task.ts";
 import { inside, type SearchTask } from "./queue.ts";
+import { modelsOf } from "./search_job.ts";
 
 export type SearchParts = AttributeParts;
 
@@ -57,15 +60,20 @@ export async function performSearch(parts: SearchParts, attempt: Attempt<SearchT
     },
   };
   try {
-    const state = await (input.kind === "collect" ? performCollect(work, input) : performFindPairs(work, input));
+    const perform = () => input.kind === "collect" ? performCollect(work, input) : performFindPairs(work, input);
+    const state = await withRoom(cache, perform);
     await db.transaction(async (tx) => {
       if (await lockJob(tx, jobId) === "running") await finishJob(tx, jobId, state);
       await boss.complete(attempt.queue, attempt, null, inside(tx));
     });
   } catch (error) {
     if (attempt.signal.aborted) throw error;
-    if (error instanceof InputError) await failJob(db, jobId, "BAD_INPUT", error.message);
-    else if (!(error instanceof Dropped) && !ended.signal.aborted) throw error;
+    if (error instanceof InputError) {
+      const hashes = await hashesOf(db, modelsOf(input));
+      const reason = await moveTask({ db, boss }, "search", attempt, [...hashes.values()], error);
+      if (reason === undefined) return;
+      await failJob(db, jobId, "BAD_INPUT", reason.message);
+    } else if (!(error instanceof Dropped) && !ended.signal.aborted) throw error;
     await boss.complete(attempt.queue, attempt);
   } finally {
     clearInterval(looking);

@@ -12,12 +12,14 @@ import { openModelDirectory } from "../gpu/model/directory.ts";
 import { attributions, failureCases, jobs, jobTasks, models, tokenPairs } from "../schema/tables.ts";
 import { workers } from "../schema/worker_tables.ts";
 import { performAttributes } from "../server/attribute_task.ts";
-import { type Consumer, startPackConsumer } from "../server/consumer.ts";
+import { type Consumer, startConsumer, startPackConsumer } from "../server/consumer.ts";
 import { startFailedTasks } from "../server/failed_tasks.ts";
 import { createHeldModels } from "../server/held_models.ts";
 import { cancelJob, createAttributeJob } from "../server/jobs.ts";
 import { askedBy } from "../server/owner.ts";
 import { findTasks, queueName, serves, startQueue } from "../server/queue.ts";
+import { createAnnotatedJob } from "../server/search_job.ts";
+import { performSearch } from "../server/search_task.ts";
 import { ROOT } from "../server/settings.ts";
 import { createTurns } from "../server/turns.ts";
 import { tellWaitingJobs } from "../server/waiting_jobs.ts";
@@ -282,6 +284,42 @@ test("what does not fit one worker's memory goes to one where it does, and fails
   expect((await jobRow(left)).message).toMatch(
     /^Waits: no worker that holds demo-1m has 3\.\d\d GiB of device memory; start one$/,
   );
+});
+
+test("so does a search whose model does not fit", async () => {
+  const { connection } = database;
+  const { db, sql } = connection;
+  const bytes = 3 * 2 ** 30;
+  const lease = {
+    get: () =>
+      Promise.reject(new MemoryError("the model needs 3.00 GiB, and 1.00 GiB are free", "model", "wait", bytes)),
+    release: () => {},
+  };
+  const cache = { lease: () => lease, dropUnused: () => false, longestLoadMs: () => 0, dispose: () => {} };
+  const small = (queue: string) => serves({ models: ["aaaa"], memoryBytes: 2 ** 30 }, queue);
+  const perform = (attempt: Parameters<typeof performSearch>[1]) => performSearch({ connection, boss, cache }, attempt);
+  consumers.push(await startConsumer(connection, boss, "search", perform, { serves: small }));
+  const search = async () => {
+    const [failureCase] = await db.select({ id: failureCases.id }).from(failureCases).limit(1);
+    return (await db.transaction((tx) => createAnnotatedJob(tx, boss, modelId, failureCase!.id))).id;
+  };
+  expect(await ended(await search())).toMatchObject({
+    status: "failed",
+    errorMessage: "model: the model needs 3.00 GiB, and 1.00 GiB are free; wait",
+  });
+
+  await sql`insert into workers (id, host, pid, adapter, memory_bytes, models, seen_at)
+    values (${crypto.randomUUID()}, 'here', 1, 'fake', ${4 * 2 ** 30}, '{aaaa}', now())`;
+  const moved = await search();
+  const waiting = queueName("search", { models: ["aaaa"], bytes });
+  for (let tries = 0; tries < 500 && (await findTasks(boss, "search", moved)).length < 2; tries++) {
+    await new Promise((done) => setTimeout(done, 10));
+  }
+  expect((await findTasks(boss, "search", moved)).map(({ name, state }) => [name === waiting, state]).sort()).toEqual([
+    [false, "completed"],
+    [true, "created"],
+  ]);
+  expect((await jobRow(moved)).status).toBe("running");
 });
 
 test("a queue keeps its turn for a while, then the one that waited longest is next", () => {
