@@ -181,7 +181,9 @@ function matmulBroadcast(
 ): void {
   const { lanes } = device.info;
   const { rows, rowTiles } = batch * outer === 1 ? equalTiles(m, tile.ROWS) : panelTiles(m, tile.ROWS);
-  const rowGroup = Math.min(rowTiles, Math.max(1, Math.floor(ROW_GROUP_BYTES / (4 * k * rows))));
+  const most = Math.max(1, Math.floor(ROW_GROUP_BYTES / (4 * k * rows)));
+  // Of equal size: B would pass by for a rest of one tile as for a whole group.
+  const rowGroup = Math.ceil(rowTiles / Math.ceil(rowTiles / most));
   device.run({
     kernel: "matmul",
     constants: {
