@@ -143,25 +143,34 @@ async function readTable(
   if (![table, ...columns].every((word) => /^\w+$/.test(word))) throw broken(name);
   const list = columns.map((column) => `"${column}"`).join(", ");
   let failure: Error | undefined;
+  const refused = new AbortController();
+  const fail = (error: Error): void => {
+    failure ??= error;
+    refused.abort(failure);
+  };
   const asked = sql.unsafe(`copy "${table}" (${list}) from stdin`);
   // The driver answers the statement with the stream: what the database says of its rows later reaches nobody else.
   const query = asked as unknown as { reject: (error: Error) => void };
   const { reject } = query;
   query.reject = (error) => {
-    failure ??= error;
+    fail(error);
     reject(error);
   };
   const copy = await asked.writable();
-  copy.on("error", (error) => failure ??= error);
+  copy.on("error", fail);
   let rows = 0;
   let held: Buffer[] = [];
   let bytes = 0;
   const write = async (): Promise<void> => {
     if (failure) throw failure;
     if (held.length > 0 && !copy.write(Buffer.concat(held))) {
+      // The driver never asks for more of rows that were refused.
       const listening = new AbortController();
-      const options = { signal: listening.signal };
+      const options = { signal: AbortSignal.any([listening.signal, refused.signal]) };
       await Promise.race([once(copy, "drain", options), once(copy, "close", options)])
+        .catch((error) => {
+          throw failure ?? error;
+        })
         .finally(() => listening.abort());
     }
     held = [];
