@@ -152,6 +152,9 @@ let pendingWaits = 0;
 let polls = 0;
 let throttling = false;
 let waitingSince = 0;
+/** What a wait may be longer for sleeping, of what it has taken so far. */
+const SLEEP_SHARE = 1 / 16;
+const LONGEST_SLEEP_MS = 25;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 function throttle(): void {
   throttling = pendingWaits > 0;
@@ -161,15 +164,6 @@ function throttle(): void {
   Atomics.wait(sleeper, 0, 0, Math.min(LONGEST_SLEEP_MS, Math.max(1, waited * SLEEP_SHARE)));
   setImmediate(throttle);
 }
-/** What a wait may be longer for sleeping, of what it has taken so far. */
-const SLEEP_SHARE = 1 / 16;
-const LONGEST_SLEEP_MS = 25;
-/**
- * What Deno 2.9 keeps of each object that Dawn makes, and of each poll, in bytes: measured with heaptrack, what malloc
- * adds included. `napi_create_external` and `napi_create_function` never free what they allocate.
- */
-const OBJECT_WASTE = 48;
-const POLL_WASTE = 140;
 async function wait<T>(work: Promise<T>): Promise<T> {
   if (pendingWaits++ === 0) waitingSince = performance.now();
   if (!throttling) {
@@ -182,6 +176,13 @@ async function wait<T>(work: Promise<T>): Promise<T> {
     pendingWaits--;
   }
 }
+
+/**
+ * What Deno 2.9 keeps of each object that Dawn makes, and of each poll, in bytes: measured with heaptrack, what malloc
+ * adds included. `napi_create_external` and `napi_create_function` never free what they allocate.
+ */
+const OBJECT_WASTE = 48;
+const POLL_WASTE = 140;
 
 /** Folder of what this machine keeps: `CULPRIT_HOME` or `.culprit/` in the project's root. */
 export function cacheFolder(): string {
@@ -487,6 +488,10 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
   let lastId = 0;
   /** Objects made so far, each of which leaves something behind. */
   let made = 0;
+  function counted<Made>(object: Made): Made {
+    made++;
+    return object;
+  }
   let encoder: GPUCommandEncoder | undefined;
   let pass: GPUComputePassEncoder | undefined;
   let submitted: Promise<undefined> | undefined;
@@ -509,11 +514,7 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
     if (found !== undefined) throw new Error(`GPU (${info.name}): ${found}`);
   }
   function commands(): GPUCommandEncoder {
-    if (!encoder) {
-      // And the command buffer that it ends as.
-      made += 2;
-      encoder = device.createCommandEncoder();
-    }
+    encoder ??= counted(device.createCommandEncoder());
     if (toClear.size > 0) {
       endPass();
       for (const buffer of toClear) encoder.clearBuffer(buffer);
@@ -530,7 +531,7 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
     if (!encoder) return;
     if (params.used > 0) device.queue.writeBuffer(params.buffer, 0, params.words, 0, params.used * PARAMS_BYTES / 4);
     params.used = 0;
-    device.queue.submit([encoder.finish()]);
+    device.queue.submit([counted(encoder.finish())]);
     encoder = undefined;
   }
 
@@ -563,14 +564,13 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
     let group = bindGroups.get(key);
     if (!group) {
       if (bindGroups.size >= KEPT_BIND_GROUPS) bindGroups.clear();
-      made++;
-      group = device.createBindGroup({
+      group = counted(device.createBindGroup({
         layout,
         entries: [
           { binding: 0, resource: { buffer: params.buffer, size: PARAMS_BYTES } },
           ...buffers.map((buffer, index) => ({ binding: index + 1, resource: { buffer } })),
         ],
-      });
+      }));
       if (keeps) bindGroups.set(key, group);
     }
     return group;
@@ -629,11 +629,8 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
       }
       const again = kept.take(size);
       if (again) toClear.add(again);
-      else {
-        makeRoom(size);
-        made++;
-      }
-      const buffer = again ?? device.createBuffer({ label, size, usage: STORAGE | COPY_SRC | COPY_DST });
+      else makeRoom(size);
+      const buffer = again ?? counted(device.createBuffer({ label, size, usage: STORAGE | COPY_SRC | COPY_DST }));
       idOf(buffer);
       live.set(buffer, size);
       liveBytes += size;
@@ -667,10 +664,7 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
       const compiled = pipelineFor(kernel, constants);
       const offset = placeParams(kernel, words);
       const recording = commands();
-      if (!pass) {
-        made++;
-        pass = recording.beginComputePass();
-      }
+      pass ??= counted(recording.beginComputePass());
       pass.setPipeline(compiled.pipeline);
       pass.setBindGroup(0, bindGroupFor(compiled, bindings), [offset]);
       pass.dispatchWorkgroups(...workgroups);
@@ -704,8 +698,7 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
     async read(buffer, offset, bytes) {
       check();
       const size = Math.ceil(bytes / 4) * 4;
-      made++;
-      const staging = device.createBuffer({ size, usage: MAP_READ | COPY_DST });
+      const staging = counted(device.createBuffer({ size, usage: MAP_READ | COPY_DST }));
       endPass();
       commands().copyBufferToBuffer(buffer, offset, staging, 0, size);
       submit();

@@ -3,7 +3,7 @@ import { and, arrayContains, eq, type SQL, sql } from "drizzle-orm";
 import { builder, MAX_WINDOW, pageCost } from "./builder.ts";
 import { BadInput } from "./bad_input.ts";
 import { Segment } from "./failure_case.ts";
-import { Direction, direction, pickedBy, Range, withinRange } from "./lists.ts";
+import { cutFirst, Direction, direction, Range, withinRange } from "./lists.ts";
 import { Model } from "./model.ts";
 import { Outcome, Pattern } from "./outcome.ts";
 import { Rule } from "./rule.ts";
@@ -259,9 +259,7 @@ builder.queryField("attributions", (t) =>
           where: { RAW: (table) => matchingAttributions(filter, table) },
           orderBy: { [orderBy?.by ?? "createdAt"]: direction(orderBy?.direction) },
         });
-        if (filter == null) return rows.findMany(page);
-        const ids = rows.findMany({ ...page, columns: { id: true }, with: {}, extras: {} });
-        return rows.findMany({ ...page, where: pickedBy(ids) });
+        return rows.findMany(filter == null ? page : cutFirst(page, (ids) => rows.findMany(ids)));
       },
     },
     { name: "AttributionConnection", description: "A page of attributions." },

@@ -2,7 +2,7 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
 import { builder, MAX_WINDOW, pageCost } from "./builder.ts";
-import { Direction, direction, pickedBy, Range, withinRange } from "./lists.ts";
+import { cutFirst, Direction, direction, Range, withinRange } from "./lists.ts";
 import { Annotation } from "./annotation.ts";
 import { AnswerSource, CaseStatus, ExclusionType, VerdictType } from "./case_status.ts";
 import { Model } from "./model.ts";
@@ -308,9 +308,7 @@ builder.queryField("failureCases", (t) =>
           where: { RAW: (table) => matching(filter, table) },
           orderBy: { [orderBy?.by ?? "createdAt"]: direction(orderBy?.direction) },
         });
-        if (filter == null) return rows.findMany(page);
-        const ids = rows.findMany({ ...page, columns: { id: true }, with: {}, extras: {} });
-        return rows.findMany({ ...page, where: pickedBy(ids) });
+        return rows.findMany(filter == null ? page : cutFirst(page, (ids) => rows.findMany(ids)));
       },
     },
     { name: "FailureCaseConnection", description: "A page of failure cases." },

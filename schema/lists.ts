@@ -31,10 +31,13 @@ export function withinRange(column: Column, range: typeof Range.$inferInput | nu
   ];
 }
 
+const IDS_ALONE = { columns: { id: true }, with: {}, extras: {} } as const;
+
 /**
- * The rows that another query picks by their ids. For pages of filtered lists: PostgreSQL joins the relations of every
- * row that matches before it sorts them, unless the page is cut first.
+ * The page with its rows picked by a query of their ids alone, which `find` makes. For filtered lists: PostgreSQL joins
+ * the relations of every row that matches before it sorts them, unless the page is cut first.
  */
-export function pickedBy(ids: { getSQL(): SQL }): { RAW(table: { readonly id: Column }): SQL } {
-  return { RAW: (table) => sql`${table.id} in (${ids.getSQL()})` };
+export function cutFirst<Page extends object>(page: Page, find: (page: Page & typeof IDS_ALONE) => { getSQL(): SQL }) {
+  const ids = find({ ...page, ...IDS_ALONE });
+  return { ...page, where: { RAW: (table: { readonly id: Column }) => sql`${table.id} in (${ids.getSQL()})` } };
 }

@@ -142,12 +142,9 @@ async function readTable(
 ): Promise<number> {
   if (![table, ...columns].every((word) => /^\w+$/.test(word))) throw broken(name);
   const list = columns.map((column) => `"${column}"`).join(", ");
-  let failure: Error | undefined;
+  // Its reason is what failed first.
   const refused = new AbortController();
-  const fail = (error: Error): void => {
-    failure ??= error;
-    refused.abort(failure);
-  };
+  const fail = (error: Error): void => refused.abort(error);
   const asked = sql.unsafe(`copy "${table}" (${list}) from stdin`);
   // The driver answers the statement with the stream: what the database says of its rows later reaches nobody else.
   const query = asked as unknown as { reject: (error: Error) => void };
@@ -162,15 +159,12 @@ async function readTable(
   let held: Buffer[] = [];
   let bytes = 0;
   const write = async (): Promise<void> => {
-    if (failure) throw failure;
+    refused.signal.throwIfAborted();
     if (held.length > 0 && !copy.write(Buffer.concat(held))) {
       // The driver never asks for more of rows that were refused.
       const listening = new AbortController();
       const options = { signal: AbortSignal.any([listening.signal, refused.signal]) };
       await Promise.race([once(copy, "drain", options), once(copy, "close", options)])
-        .catch((error) => {
-          throw failure ?? error;
-        })
         .finally(() => listening.abort());
     }
     held = [];
@@ -189,13 +183,13 @@ async function readTable(
   } catch (error) {
     // The transaction cannot end while the copy goes on.
     copy.destroy(error as Error);
-    throw refusalOf(failure, table, name) ?? error;
+    throw refusalOf(refused.signal.reason, table, name) ?? error;
   }
   copy.end();
   // A refusal of the last rows does not end the stream, but the statement that follows meets it.
   await setImmediate();
   await Promise.race([finished(copy), sql`select 1`]).catch((error) => {
-    throw refusalOf(failure, table, name) ?? error;
+    throw refusalOf(refused.signal.reason, table, name) ?? error;
   });
   const [identity] = await sql`select pg_get_serial_sequence(${table}, 'id') as sequence
     from information_schema.columns where table_schema = 'public' and table_name = ${table} and column_name = 'id'`;

@@ -27,8 +27,6 @@ export interface Worker {
   readonly adapter: string;
   /** Resolves with the reason when the device is lost: the process should then be replaced. */
   readonly lost: Promise<string>;
-  /** Resolves when it has gathered so much waste that a fresh process should take over. */
-  readonly worn: Promise<void>;
   /** Device memory of its buffers now, in bytes. */
   gpuBytes(): number;
   /** Memory that the runtime keeps of work long done, in bytes. */
@@ -70,14 +68,6 @@ export async function startWorker(settings: Settings): Promise<Worker> {
     adapter: engine.adapter.name,
     gpuBytes: () => engine.gpuBytes(),
     wasteBytes: () => engine.wasteBytes(),
-    worn: new Promise((done) => {
-      const timer = setInterval(() => {
-        if (engine.wasteBytes() <= settings.workerWasteBytes) return;
-        clearInterval(timer);
-        done();
-      }, WASTE_MS);
-      timer.unref();
-    }),
     finish: async () => void await Promise.all(consumers.map((consumer) => consumer.finish())),
     lost: engine.lost.then((reason) => stopping ? new Promise<string>(() => {}) : reason),
     stop: async () => {
@@ -109,9 +99,11 @@ export async function runWorker(
   options: { readonly signal: AbortSignal; readonly onReady?: (worker: Worker) => void },
 ): Promise<number> {
   const log = getLogger(["culprit", "worker"]);
+  let settings: Settings;
   let worker: Worker;
   try {
-    worker = await startWorker(readSettings());
+    settings = readSettings();
+    worker = await startWorker(settings);
   } catch (error) {
     log.error("{message}", { message: messageOf(error) });
     // Who supervises us has the same database: it is away for a moment, not wrong.
@@ -120,25 +112,37 @@ export async function runWorker(
   }
   log.info("Ready on {adapter}", { adapter: worker.adapter });
   options.onReady?.(worker);
-  const asked = new Promise<undefined>((done) => {
-    if (options.signal.aborted) done(undefined);
-    options.signal.addEventListener("abort", () => done(undefined));
+  const asked = new Promise<0>((done) => {
+    if (options.signal.aborted) done(0);
+    options.signal.addEventListener("abort", () => done(0));
   });
-  const worn = worker.worn.then(async () => {
+  const worn = gathered(worker, settings.workerWasteBytes).then(async () => {
     log.info("Gathered {waste} MB that the runtime keeps; a fresh process takes over", {
       waste: Math.round(worker.wasteBytes() / 1e6),
     });
     await worker.finish();
     return REPLACE_CODE;
   });
-  const lost = await Promise.race([worker.lost, asked, worn]);
-  if (typeof lost !== "string") {
+  const end = await Promise.race([worker.lost, asked, worn]);
+  if (typeof end === "number") {
     await worker.stop();
-    return lost ?? 0;
+    return end;
   }
   // The task in work fails by itself and is tried again, by the process that replaces this one.
-  log.error("The device was lost: {reason}", { reason: lost });
+  log.error("The device was lost: {reason}", { reason: end });
   return 1;
+}
+
+/** Resolves when the worker holds more waste than `most`, in bytes. */
+function gathered(worker: Worker, most: number): Promise<void> {
+  return new Promise((done) => {
+    const timer = setInterval(() => {
+      if (worker.wasteBytes() <= most) return;
+      clearInterval(timer);
+      done();
+    }, WASTE_MS);
+    timer.unref();
+  });
 }
 
 const isSupervised = (): boolean => process.env["CULPRIT_SUPERVISED"] === "1";

@@ -241,16 +241,25 @@ test("models are found by their content, wherever they lie, and looked at again 
   }
 });
 
+/** Another worker that lives and holds the model, with this much memory. */
+const worker = (memoryBytes: number) =>
+  database.connection.sql`insert into workers (id, host, pid, adapter, memory_bytes, models, seen_at)
+    values (${crypto.randomUUID()}, 'here', 1, 'fake', ${memoryBytes}, '{aaaa}', now())`;
+
+/** Waits until the job's task was queued a second time. */
+async function movedOn(kind: "attribute" | "search", jobId: string): Promise<void> {
+  for (let tries = 0; tries < 500 && (await findTasks(boss, kind, jobId)).length < 2; tries++) {
+    await new Promise((done) => setTimeout(done, 10));
+  }
+}
+
 test("what does not fit one worker's memory goes to one where it does, and fails with the numbers where none is", async () => {
-  const { db, sql } = database.connection;
+  const { db } = database.connection;
   const bytes = 3 * 2 ** 30;
   const refuse: AttributeMany = () =>
     Promise.reject(
       new MemoryError("the run needs 3.00 GiB of memory, and 1.00 GiB are free", "input", "shorten it", bytes),
     );
-  const worker = (memoryBytes: number) =>
-    sql`insert into workers (id, host, pid, adapter, memory_bytes, models, seen_at)
-      values (${crypto.randomUUID()}, 'here', 1, 'fake', ${memoryBytes}, '{aaaa}', now())`;
   const small = (queue: string) => serves({ models: ["aaaa"], memoryBytes: 2 ** 30 }, queue);
   await worker(2 ** 30);
   await work(refuse, small);
@@ -263,9 +272,7 @@ test("what does not fit one worker's memory goes to one where it does, and fails
   await worker(4 * 2 ** 30);
   const moved = await ask("run:a", pairIds.slice(1, 2));
   const waiting = queueName("attribute", { models: ["aaaa"], bytes });
-  for (let tries = 0; tries < 500 && (await findTasks(boss, "attribute", moved)).length < 2; tries++) {
-    await new Promise((done) => setTimeout(done, 10));
-  }
+  await movedOn("attribute", moved);
   const tasks = await findTasks(boss, "attribute", moved);
   expect(tasks.find(({ state }) => state === "created")).toMatchObject({ name: waiting, groupId: "run:a (small)" });
   await work(undefined, (queue) => serves({ models: ["aaaa"], memoryBytes: 4 * 2 ** 30 }, queue) && !small(queue));
@@ -275,9 +282,7 @@ test("what does not fit one worker's memory goes to one where it does, and fails
   for (const consumer of consumers.splice(0)) await consumer.stop();
   await work(refuse, small);
   const left = await ask("run:a", pairIds.slice(2, 3));
-  for (let tries = 0; tries < 500 && (await findTasks(boss, "attribute", left)).length < 2; tries++) {
-    await new Promise((done) => setTimeout(done, 10));
-  }
+  await movedOn("attribute", left);
   await db.delete(workers).where(eq(workers.memoryBytes, 4 * 2 ** 30));
   const before = await tellWaitingJobs(database.connection, new Map());
   await tellWaitingJobs(database.connection, before);
@@ -288,14 +293,14 @@ test("what does not fit one worker's memory goes to one where it does, and fails
 
 test("so does a search whose model does not fit", async () => {
   const { connection } = database;
-  const { db, sql } = connection;
+  const { db } = connection;
   const bytes = 3 * 2 ** 30;
   const lease = {
     get: () =>
       Promise.reject(new MemoryError("the model needs 3.00 GiB, and 1.00 GiB are free", "model", "wait", bytes)),
     release: () => {},
   };
-  const cache = { lease: () => lease, dropUnused: () => false, longestLoadMs: () => 0, dispose: () => {} };
+  const cache = { ...cacheOf({} as LoadedModel), lease: () => lease };
   const small = (queue: string) => serves({ models: ["aaaa"], memoryBytes: 2 ** 30 }, queue);
   const perform = (attempt: Parameters<typeof performSearch>[1]) => performSearch({ connection, boss, cache }, attempt);
   consumers.push(await startConsumer(connection, boss, "search", perform, { serves: small }));
@@ -308,13 +313,10 @@ test("so does a search whose model does not fit", async () => {
     errorMessage: "model: the model needs 3.00 GiB, and 1.00 GiB are free; wait",
   });
 
-  await sql`insert into workers (id, host, pid, adapter, memory_bytes, models, seen_at)
-    values (${crypto.randomUUID()}, 'here', 1, 'fake', ${4 * 2 ** 30}, '{aaaa}', now())`;
+  await worker(4 * 2 ** 30);
   const moved = await search();
   const waiting = queueName("search", { models: ["aaaa"], bytes });
-  for (let tries = 0; tries < 500 && (await findTasks(boss, "search", moved)).length < 2; tries++) {
-    await new Promise((done) => setTimeout(done, 10));
-  }
+  await movedOn("search", moved);
   expect((await findTasks(boss, "search", moved)).map(({ name, state }) => [name === waiting, state]).sort()).toEqual([
     [false, "completed"],
     [true, "created"],

@@ -41,44 +41,35 @@ beforeAll(async () => {
   }
 });
 
-const PAGE = `
-  query Page($first: Int, $after: String, $orderBy: FailureCaseOrder) {
-    failureCases(first: $first, after: $after, orderBy: $orderBy) {
-      nodes { key }
-      pageInfo { endCursor hasNextPage }
-    }
-  }`;
-
-test.each(["CREATED", "KEY", "DELTA", "TOKENS"])("pages of %s neither repeat nor skip rows that tie", async (by) => {
-  const seen: string[] = [];
-  let after: string | null = null;
-  do {
-    const { data, errors } = await ask(PAGE, { first: 2, after, orderBy: { by, direction: "ASC" } });
-    expect(errors).toBeUndefined();
-    seen.push(...data.failureCases.nodes.map(({ key }: { key: string }) => key));
-    after = data.failureCases.pageInfo.hasNextPage ? data.failureCases.pageInfo.endCursor : null;
-  } while (after !== null);
-  expect(seen.length).toBe(7);
-  expect(new Set(seen).size).toBe(7);
-});
-
-test("pages of a filtered list go on where they ended, with what belongs to each row", async () => {
-  const seen: unknown[] = [];
+/** The cases of all pages of a list, two at a time. */
+async function allPages(variables: Readonly<Record<string, unknown>>): Promise<readonly { readonly key: string }[]> {
+  const seen: { readonly key: string }[] = [];
   let after: string | null = null;
   do {
     const { data, errors } = await ask(
-      `query ($after: String) {
-        failureCases(first: 2, after: $after, filter: { model: "demo-1m" }, orderBy: { by: DELTA, direction: ASC }) {
+      `query Page($after: String, $filter: FailureCaseFilter, $orderBy: FailureCaseOrder) {
+        failureCases(first: 2, after: $after, filter: $filter, orderBy: $orderBy) {
           nodes { key tokenPairs { delta } }
           pageInfo { endCursor hasNextPage }
         }
       }`,
-      { after },
+      { ...variables, after },
     );
     expect(errors).toBeUndefined();
     seen.push(...data.failureCases.nodes);
     after = data.failureCases.pageInfo.hasNextPage ? data.failureCases.pageInfo.endCursor : null;
   } while (after !== null);
+  return seen;
+}
+
+test.each(["CREATED", "KEY", "DELTA", "TOKENS"])("pages of %s neither repeat nor skip rows that tie", async (by) => {
+  const seen = (await allPages({ orderBy: { by, direction: "ASC" } })).map(({ key }) => key);
+  expect(seen.length).toBe(7);
+  expect(new Set(seen).size).toBe(7);
+});
+
+test("pages of a filtered list go on where they ended, with what belongs to each row", async () => {
+  const seen = await allPages({ filter: { model: "demo-1m" }, orderBy: { by: "DELTA", direction: "ASC" } });
   expect(seen).toEqual(
     [0, 1, 2, 3, 4, 5].map((index) => ({ key: `case/${index}`, tokenPairs: [{ delta: index / 2 }] })),
   );

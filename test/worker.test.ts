@@ -118,6 +118,12 @@ async function until<Value>(look: () => Promise<Value | undefined> | Value | und
   throw new Error("It did not happen in time");
 }
 
+/** Leaves the pairs without attributions, to be computed again. */
+async function clear(): Promise<void> {
+  await database.connection.db.delete(jobTasks);
+  await database.connection.db.delete(attributions);
+}
+
 async function jobRow(jobId: string): Promise<typeof jobs.$inferSelect> {
   const [row] = await database.connection.db.select().from(jobs).where(eq(jobs.id, jobId));
   return row!;
@@ -157,8 +163,7 @@ test("a worker killed in the middle loses nothing: its job is finished once, wit
   const first = await provenance();
   expect(first).toHaveLength(1);
   expect(undisturbed.size).toBe(PAIRS);
-  await db.delete(jobTasks);
-  await db.delete(attributions);
+  await clear();
 
   const victim = await ready();
   const jobId = await startJob();
@@ -180,9 +185,7 @@ test("a worker killed in the middle loses nothing: its job is finished once, wit
 });
 
 test("a worker whose supervisor stops hands its task back and leaves", async () => {
-  const { db } = database.connection;
-  await db.delete(jobTasks);
-  await db.delete(attributions);
+  await clear();
   supervisor = startSupervisor(database.url, () => {});
   const pid = await ready();
   const jobId = await startJob();
@@ -200,9 +203,7 @@ test("a worker whose supervisor stops hands its task back and leaves", async () 
 const LITTLE_WASTE = "0.001";
 
 test("a worker that gathered waste finishes its task and goes on in a fresh process", async () => {
-  const { db } = database.connection;
-  await db.delete(jobTasks);
-  await db.delete(attributions);
+  await clear();
   supervisor = startSupervisor(database.url, () => {}, { ...process.env, CULPRIT_WORKER_WASTE: LITTLE_WASTE });
   const first = await ready();
   const jobId = await startJob();
@@ -213,9 +214,7 @@ test("a worker that gathered waste finishes its task and goes on in a fresh proc
 });
 
 test("so does one that was started by the command", async () => {
-  const { db } = database.connection;
-  await db.delete(jobTasks);
-  await db.delete(attributions);
+  await clear();
   const child = spawn("node", [join(ROOT, "server", "launch.mjs"), "worker", "--json"], {
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, DATABASE_URL: database.url, CULPRIT_WORKER_WASTE: LITTLE_WASTE },
@@ -237,8 +236,7 @@ test("so does one that was started by the command", async () => {
 
 test("queued jobs of one model run in one pass, and each result is that of the pair alone", async () => {
   const { connection } = database;
-  await connection.db.delete(jobTasks);
-  await connection.db.delete(attributions);
+  await clear();
   const engine = await openEngine();
   const loaded = await engine.loadModel(join(ROOT, "test", "data", "golden", "qwen3-a"));
   const passes: number[] = [];
@@ -287,8 +285,7 @@ test("queued jobs of one model run in one pass, and each result is that of the p
 
 test("graphs are built once, stored with their attributions, and conserve relevance by column", async () => {
   const { db } = database.connection;
-  await db.delete(jobTasks);
-  await db.delete(attributions);
+  await clear();
   supervisor = startSupervisor(database.url, () => {});
   const request: BuildGraphRequest = {
     tokenPairIds: pairIds.slice(0, 2),

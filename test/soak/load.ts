@@ -37,12 +37,8 @@ const { values } = parseArgs({
     warm: { type: "string", default: "60" },
   },
 });
-const [rows, rate, seconds, warm] = [values.rows, values.rate, values.seconds, values.warm].map(Number) as [
-  number,
-  number,
-  number,
-  number,
-];
+const [rows, rate] = [Number(values.rows), Number(values.rate)];
+const [seconds, warm] = [Number(values.seconds), Number(values.warm)];
 
 interface Answered {
   readonly kind: Kind;
