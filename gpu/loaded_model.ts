@@ -1,24 +1,24 @@
 /** A model on a device, as `gpu/engine.ts` promises it: requests checked, run one after another. */
-import { attributeAll } from "./attribution.ts";
-import { TILE_LIMITS, type TileLimits } from "./closed_form.ts";
-import { tune } from "./autotune.ts";
-import type { Device } from "./dawn.ts";
+import { attributeAll } from "./explanation/attribution.ts";
+import { TILE_LIMITS, type TileLimits } from "./explanation/closed_form.ts";
+import { tune } from "./kernels/autotune.ts";
+import type { Device } from "./device/dawn.ts";
 import type { AttributionRequest, AttributionResult, LoadedModel, RunOptions, ScoreRequest } from "./engine.ts";
-import { buildComponentEdges, checkComponentEdges } from "./component_edges.ts";
-import { attributeComponents, checkNodes } from "./components.ts";
-import { fitRunner, keepBytesFor } from "./fit.ts";
+import { buildComponentEdges, checkComponentEdges } from "./explanation/component_edges.ts";
+import { attributeComponents, checkNodes } from "./explanation/components.ts";
+import { fitRunner, keepBytesFor } from "./planning/fit.ts";
 import { InputError } from "./errors.ts";
-import { checkGenerateRequest, generateBatch } from "./generate.ts";
-import { buildGraph, checkGraphRequest } from "./graph.ts";
-import { checkIntervention } from "./intervention.ts";
+import { checkGenerateRequest, generateBatch } from "./generation/generate.ts";
+import { buildGraph, checkGraphRequest } from "./explanation/graph.ts";
+import { checkIntervention } from "./pass/intervention.ts";
 import { MAX_HEAD_DIMENSION } from "./kernels/decode.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { openModelDirectory } from "./model/directory.ts";
-import { checkNextTokens, nextTokensOf } from "./next_tokens.ts";
-import { forward, lastLogits, type Runner } from "./pass.ts";
-import type { RehearsedRun } from "./rehearsal.ts";
-import { scoreAll } from "./score.ts";
-import { freeWeights, loadWeights, type Weights } from "./weights.ts";
+import { checkNextTokens, nextTokensOf } from "./generation/next_tokens.ts";
+import { forward, lastLogits, type Runner } from "./pass/pass.ts";
+import type { RehearsedRun } from "./planning/rehearsal.ts";
+import { scoreAll } from "./generation/score.ts";
+import { freeWeights, loadWeights, type Weights } from "./pass/weights.ts";
 
 export interface LoadOptions extends RunOptions {
   /** Largest sum of block states kept instead of computed again, bytes. */

@@ -1,9 +1,9 @@
 /** The engine's front door. */
-import { openDevice } from "./dawn.ts";
+import { openDevice } from "./device/dawn.ts";
 import type { Engine } from "./engine.ts";
-import { freeBytesFor } from "./fit.ts";
+import { freeBytesFor } from "./planning/fit.ts";
 import { loadModel } from "./loaded_model.ts";
-import { planRun } from "./plan.ts";
+import { planRun } from "./planning/plan.ts";
 
 export type * from "./engine.ts";
 export { RULES } from "./engine.ts";

@@ -3,12 +3,12 @@ import { existsSync } from "node:fs";
 import { join, sep } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { eq } from "drizzle-orm";
-import { jobs, models } from "../schema/tables.ts";
-import { addModel } from "./add_model.ts";
-import { messageOf } from "./consumer.ts";
+import { jobs, models } from "../schema/tables/tables.ts";
+import { addModel } from "./models/add_model.ts";
+import { messageOf } from "./jobs/consumer.ts";
 import type { Server } from "./serve.ts";
-import { ROOT } from "./settings.ts";
-import { loadSnapshot } from "./snapshot.ts";
+import { ROOT } from "./base/settings.ts";
+import { loadSnapshot } from "./backup/snapshot.ts";
 
 /** Where the models lie that come with the project; a server that has others is not new. */
 const SHIPPED = join(ROOT, "models") + sep;

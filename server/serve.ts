@@ -1,20 +1,20 @@
 /** The server process: database, queue, worker, HTTP, all started and stopped together. */
 import { getLogger } from "@logtape/logtape";
 import { InputError } from "../gpu/errors.ts";
-import type { Context, Services } from "../schema/context.ts";
-import { type Connection, openDatabase, startDatabase } from "./database.ts";
-import { startConsumer } from "./consumer.ts";
-import { startFailedTasks } from "./failed_tasks.ts";
-import { homeId } from "./home.ts";
-import { createHandler, type Handler } from "./http.ts";
-import { performImport } from "./import_task.ts";
-import { createPlanner } from "./planner.ts";
-import { queueName, startQueue } from "./queue.ts";
-import { createServices } from "./services.ts";
-import { isLoopback, type Settings } from "./settings.ts";
-import { startSupervisor } from "./supervisor.ts";
-import { watchWaitingJobs } from "./waiting_jobs.ts";
-import { startJobWatcher } from "./watch_job.ts";
+import type { Context, Services } from "../schema/types/context.ts";
+import { type Connection, openDatabase, startDatabase } from "./database/database.ts";
+import { startConsumer } from "./jobs/consumer.ts";
+import { startFailedTasks } from "./jobs/failed_tasks.ts";
+import { homeId } from "./base/home.ts";
+import { createHandler, type Handler } from "./http/http.ts";
+import { performImport } from "./import/import_task.ts";
+import { createPlanner } from "./planning/planner.ts";
+import { queueName, startQueue } from "./jobs/queue.ts";
+import { createServices } from "./http/services.ts";
+import { isLoopback, type Settings } from "./base/settings.ts";
+import { startSupervisor } from "./worker/supervisor.ts";
+import { watchWaitingJobs } from "./jobs/waiting_jobs.ts";
+import { startJobWatcher } from "./jobs/watch_job.ts";
 
 export interface Server {
   /** Address to open in a browser. */

@@ -8,19 +8,19 @@ import process from "node:process";
 import { getLogger } from "@logtape/logtape";
 import { InputError } from "../gpu/errors.ts";
 import { openEngine } from "../gpu/mod.ts";
-import { performAnalyse } from "./analyse_task.ts";
-import { performAttributes } from "./attribute_task.ts";
+import { performAnalyse } from "./worker/analyse_task.ts";
+import { performAttributes } from "./attributions/attribute_task.ts";
 import { openCheckers } from "./checkers/check.ts";
-import { messageOf, startConsumer, startPackConsumer } from "./consumer.ts";
-import { openDatabase, startDatabase, WORKER_CONNECTIONS } from "./database.ts";
+import { messageOf, startConsumer, startPackConsumer } from "./jobs/consumer.ts";
+import { openDatabase, startDatabase, WORKER_CONNECTIONS } from "./database/database.ts";
 import { REPLACE_CODE } from "./deno_binary.mjs";
-import { createHeldModels } from "./held_models.ts";
-import { startLogging } from "./logging.ts";
-import { createModelCache } from "./model_cache.ts";
-import { startQueue } from "./queue.ts";
-import { performSearch } from "./search_task.ts";
-import { readSettings, type Settings } from "./settings.ts";
-import { register } from "./worker_registry.ts";
+import { createHeldModels } from "./models/held_models.ts";
+import { startLogging } from "./base/logging.ts";
+import { createModelCache } from "./models/model_cache.ts";
+import { startQueue } from "./jobs/queue.ts";
+import { performSearch } from "./search/search_task.ts";
+import { readSettings, type Settings } from "./base/settings.ts";
+import { register } from "./jobs/worker_registry.ts";
 
 export interface Worker {
   /** The adapter it works on, in its driver's words. */

@@ -1,5 +1,5 @@
 /** Many attributed cases, generated in the database: for plans and for the time that lists take. */
-import type { Connection } from "../server/database.ts";
+import type { Connection } from "../server/database/database.ts";
 
 /** Tokens and node layers of each generated attribution: those of a demo case, whose relevance is stored in its row. */
 const TOKENS = 54;

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import { brotliDecompressSync } from "node:zlib";
 import { type Browser, chromium } from "playwright-core";
-import { readSettings } from "../server/settings.ts";
+import { readSettings } from "../server/base/settings.ts";
 
 export async function launchChromium(): Promise<Browser> {
   const cache = join(readSettings().home, "chromium");

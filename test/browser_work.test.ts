@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ROOT } from "../server/settings.ts";
+import { ROOT } from "../server/base/settings.ts";
 import { launchChromium } from "./browser_chromium.ts";
 import { type RunningServer, startServerProcess } from "./browser_server.ts";
 import { writeHalvedModel } from "./halved_model.ts";

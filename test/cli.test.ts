@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { TINY_CONFIG, tinyTensors, writeTinyModel, writeTinyTokenizer } from "../gpu/model/testing.ts";
+import { TINY_CONFIG, tinyTensors, writeTinyModel, writeTinyTokenizer } from "./model_folder.ts";
 import { culprit, refused } from "./command_line.ts";
 
 const TEMPLATE = "{% for message in messages %}{% if message.role == 'tool' %}{{ raise_exception('no tools here') }}" +

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { writeTinyModel, writeTinyTokenizer } from "../gpu/model/testing.ts";
+import { writeTinyModel, writeTinyTokenizer } from "./model_folder.ts";
 import { culprit, golden } from "./command_line.ts";
 import { relativeError } from "./compare.ts";
 

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { GRAPH_DEFAULTS } from "../gpu/graph.ts";
-import type { StoredGraphMetrics } from "../schema/analysis_values.ts";
-import { writeTinyModel, writeTinyTokenizer } from "../gpu/model/testing.ts";
+import { GRAPH_DEFAULTS } from "../gpu/explanation/graph.ts";
+import type { StoredGraphMetrics } from "../schema/tables/analysis_values.ts";
+import { writeTinyModel, writeTinyTokenizer } from "./model_folder.ts";
 import { culprit, golden, refused } from "./command_line.ts";
 import { relativeError } from "./compare.ts";
 

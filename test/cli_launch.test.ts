@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { writeTinyModel, writeTinyTokenizer } from "../gpu/model/testing.ts";
+import { writeTinyModel, writeTinyTokenizer } from "./model_folder.ts";
 import type { CommandResult } from "./command_line.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;

@@ -2,8 +2,8 @@
 import postgres from "postgres";
 import { afterAll, beforeAll, inject } from "vitest";
 import type {} from "./database_setup.ts";
-import { type Connection, migrateDatabase, openDatabase } from "../server/database.ts";
-import { failureCases, models, tokenPairs } from "../schema/tables.ts";
+import { type Connection, migrateDatabase, openDatabase } from "../server/database/database.ts";
+import { failureCases, models, tokenPairs } from "../schema/tables/tables.ts";
 
 export interface TestDatabase {
   readonly url: string;

@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import postgres from "postgres";
 import type { TestProject } from "vitest/node";
-import { startEmbeddedPostgres } from "../server/embedded_postgres.ts";
-import { ROOT } from "../server/settings.ts";
+import { startEmbeddedPostgres } from "../server/database/embedded_postgres.ts";
+import { ROOT } from "../server/base/settings.ts";
 
 declare module "vitest" {
   interface ProvidedContext {

@@ -1,7 +1,7 @@
 import { parse, validate } from "graphql";
 import { expect, test } from "vitest";
 import { schema } from "../schema/schema.ts";
-import { EXAMPLE_QUERIES } from "../server/example_queries.ts";
+import { EXAMPLE_QUERIES } from "../server/http/example_queries.ts";
 
 test("the example queries are valid against the schema", () => {
   const document = parse(EXAMPLE_QUERIES);

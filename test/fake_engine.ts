@@ -1,6 +1,6 @@
 /** A model cache whose models compute nothing, so that tests of queue and jobs need no device. */
 import type { AttributionRequest, AttributionResult, LoadedModel, RunOptions } from "../gpu/engine.ts";
-import type { ModelCache } from "../server/model_cache.ts";
+import type { ModelCache } from "../server/models/model_cache.ts";
 
 /** A result of the request with two layers; relevance counts up from 0. */
 export function fakeResult({ inputIds, target, contrast, rule }: AttributionRequest): AttributionResult {

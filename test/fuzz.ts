@@ -1,10 +1,18 @@
 /** Malformed inputs, the same for the same seed: for GraphQL and for every importer. A crash or a 5xx is a fault. */
 import { setTimeout as wait } from "node:timers/promises";
 import { eq, sql } from "drizzle-orm";
-import { attributionGraphs } from "../schema/analysis_tables.ts";
-import type { Database } from "../schema/context.ts";
-import { attributions, benchmarks, failureCases, jobs, models, responses, tokenPairs } from "../schema/tables.ts";
-import type { Handler } from "../server/http.ts";
+import { attributionGraphs } from "../schema/tables/analysis_tables.ts";
+import type { Database } from "../schema/types/context.ts";
+import {
+  attributions,
+  benchmarks,
+  failureCases,
+  jobs,
+  models,
+  responses,
+  tokenPairs,
+} from "../schema/tables/tables.ts";
+import type { Handler } from "../server/http/http.ts";
 import { importQuery, malformedFile, type Records } from "./fuzz_files.ts";
 import { malformedOperation } from "./fuzz_operations.ts";
 import { seededRandom } from "./random.ts";

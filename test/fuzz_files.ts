@@ -2,8 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { ROOT } from "../server/settings.ts";
-import { IMPORT_FORMATS, type ImportFormat } from "../schema/values.ts";
+import { ROOT } from "../server/base/settings.ts";
+import { IMPORT_FORMATS, type ImportFormat } from "../schema/tables/values.ts";
 import { type Json, oddValue, pick, spoiltJson, spoiltText } from "./fuzz_text.ts";
 import { type Random, seededRandom } from "./random.ts";
 

@@ -16,7 +16,7 @@ import {
   isUnionType,
 } from "graphql";
 import { schema } from "../schema/schema.ts";
-import { EXAMPLE_QUERIES } from "../server/example_queries.ts";
+import { EXAMPLE_QUERIES } from "../server/http/example_queries.ts";
 import { type Json, oddValue, pick, spoiltText } from "./fuzz_text.ts";
 import { type Random, seededRandom } from "./random.ts";
 

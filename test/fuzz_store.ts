@@ -1,12 +1,12 @@
 /** What lies in a database while malformed inputs come: some of it may be changed by them, all else must stay. */
 import { join } from "node:path";
 import { eq } from "drizzle-orm";
-import type { Database } from "../schema/context.ts";
-import { failureCases, jobs, tokenPairs } from "../schema/tables.ts";
-import { addModel } from "../server/add_model.ts";
-import { addShippedBenchmarks } from "../server/benchmarks.ts";
+import type { Database } from "../schema/types/context.ts";
+import { failureCases, jobs, tokenPairs } from "../schema/tables/tables.ts";
+import { addModel } from "../server/models/add_model.ts";
+import { addShippedBenchmarks } from "../server/benchmarks/benchmarks.ts";
 import { importFile } from "../server/import/import_file.ts";
-import { ROOT } from "../server/settings.ts";
+import { ROOT } from "../server/base/settings.ts";
 import { globalId } from "./graphql_client.ts";
 
 /** Stores the demo model, its failure cases and benchmarks. Returns the global ids that operations may name. */

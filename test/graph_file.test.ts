@@ -1,7 +1,7 @@
 /** The graph file that the server writes is the one that the page reads. */
 import { expect, test } from "vitest";
 import type { GraphResult } from "../gpu/engine.ts";
-import { graphFile } from "../server/graph_file.ts";
+import { graphFile } from "../server/graphs/graph_file.ts";
 import { parseGraphFile } from "../web/src/graph/graph_data.ts";
 
 const numbers = {

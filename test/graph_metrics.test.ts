@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Engine, LoadedModel } from "../gpu/engine.ts";
 import { openEngine } from "../gpu/mod.ts";
-import { measureGraph } from "../server/graph_metrics/graph_metrics.ts";
+import { measureGraph } from "../server/graphs/graph_metrics.ts";
 import { relativeError } from "./compare.ts";
 
 const FOLDER = join(import.meta.dirname as string, "..", "models", "demo-1m");

@@ -1,8 +1,8 @@
 /** The audits of another project, graphql-http, of the specification "GraphQL over HTTP". Warnings count as failures. */
 import { serverAudits } from "graphql-http";
 import { expect, test } from "vitest";
-import { createHandler } from "../server/http.ts";
-import { readSettings } from "../server/settings.ts";
+import { createHandler } from "../server/http/http.ts";
+import { readSettings } from "../server/base/settings.ts";
 import { testDatabase } from "./database.ts";
 
 const database = testDatabase();

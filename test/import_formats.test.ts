@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { loadTokenizer, type Tokenizer } from "../gpu/model/tokenizer.ts";
-import { failureCases, responses, tokenPairs } from "../schema/tables.ts";
-import type { ImportChoices } from "../schema/values.ts";
+import { failureCases, responses, tokenPairs } from "../schema/tables/tables.ts";
+import type { ImportChoices } from "../schema/tables/values.ts";
 import { importFile } from "../server/import/import_file.ts";
 import { readElements } from "../server/import/json_elements.ts";
-import { ROOT } from "../server/settings.ts";
+import { ROOT } from "../server/base/settings.ts";
 import { storeModel, testDatabase } from "./database.ts";
 
 const database = testDatabase();

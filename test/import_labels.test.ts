@@ -4,13 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { labels } from "../schema/analysis_tables.ts";
-import { failureCases, tokenPairs } from "../schema/tables.ts";
-import type { ImportFormat, ImportReport } from "../schema/values.ts";
+import { labels } from "../schema/tables/analysis_tables.ts";
+import { failureCases, tokenPairs } from "../schema/tables/tables.ts";
+import type { ImportFormat, ImportReport } from "../schema/tables/values.ts";
 import { importFile } from "../server/import/import_file.ts";
 import { parseLabels } from "../server/diagnosis/labels.ts";
-import { readingAgreement } from "../server/reading_agreement.ts";
-import { ROOT } from "../server/settings.ts";
+import { readingAgreement } from "../server/diagnosis/reading_agreement.ts";
+import { ROOT } from "../server/base/settings.ts";
 import { storeModel, storePair, testDatabase } from "./database.ts";
 import { graphqlClient } from "./graphql_client.ts";
 

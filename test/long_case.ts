@@ -1,13 +1,13 @@
 /** A case as long as the longest prompts of agents, with relevance and a graph, all random: what the page must bear. */
 import { gzipSync } from "node:zlib";
 import type { GraphResult } from "../gpu/engine.ts";
-import { attributionGraphs } from "../schema/analysis_tables.ts";
-import { GRAPH_OPTIONS } from "../schema/analysis_values.ts";
-import type { Database } from "../schema/context.ts";
-import { attributions, failureCases, models, tokenPairs } from "../schema/tables.ts";
-import { attributionRow } from "../server/attribution_row.ts";
-import { hashOfOptions } from "../server/compute_graph.ts";
-import { graphFile, transitionSummary } from "../server/graph_file.ts";
+import { attributionGraphs } from "../schema/tables/analysis_tables.ts";
+import { GRAPH_OPTIONS } from "../schema/tables/analysis_values.ts";
+import type { Database } from "../schema/types/context.ts";
+import { attributions, failureCases, models, tokenPairs } from "../schema/tables/tables.ts";
+import { attributionRow } from "../server/attributions/attribution_row.ts";
+import { hashOfOptions } from "../server/graphs/compute_graph.ts";
+import { graphFile, transitionSummary } from "../server/graphs/graph_file.ts";
 import { type Random, seededRandom } from "./random.ts";
 
 export interface LongCase {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Server, startServer } from "../server/serve.ts";
-import { readSettings, type Settings } from "../server/settings.ts";
+import { readSettings, type Settings } from "../server/base/settings.ts";
 import { startLine } from "./database_line.ts";
 
 let home = "";

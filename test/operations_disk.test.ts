@@ -9,9 +9,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, expect, test } from "vitest";
-import { failureCases, jobs } from "../schema/tables.ts";
+import { failureCases, jobs } from "../schema/tables/tables.ts";
 import { startServer } from "../server/serve.ts";
-import { readSettings, ROOT } from "../server/settings.ts";
+import { readSettings, ROOT } from "../server/base/settings.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "culprit-disk-"));
 const home = join(folder, "home");

@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../server/free_port.ts";
+import { freePort } from "../server/base/free_port.ts";
 import { startServer } from "../server/serve.ts";
-import { readSettings } from "../server/settings.ts";
+import { readSettings } from "../server/base/settings.ts";
 
 export interface PageServer {
   readonly address: string;

@@ -9,14 +9,14 @@ import { join } from "node:path";
 import process from "node:process";
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Device, openDevice } from "../gpu/dawn.ts";
+import { type Device, openDevice } from "../gpu/device/dawn.ts";
 import type { LoadedModel } from "../gpu/engine.ts";
 import { loadModel } from "../gpu/loaded_model.ts";
 import { loadTokenizer, type Tokenizer } from "../gpu/model/tokenizer.ts";
-import { pairSearches } from "../schema/search_tables.ts";
-import { failureCases, responses, tokenPairs } from "../schema/tables.ts";
+import { pairSearches } from "../schema/tables/search_tables.ts";
+import { failureCases, responses, tokenPairs } from "../schema/tables/tables.ts";
 import { type Checkers, openCheckers } from "../server/checkers/check.ts";
-import { ROOT } from "../server/settings.ts";
+import { ROOT } from "../server/base/settings.ts";
 import { testDatabase } from "./database.ts";
 
 const DEMO = join(ROOT, "models", "demo-1m");

@@ -2,14 +2,14 @@
 import { eq } from "drizzle-orm";
 import { beforeAll, expect, test } from "vitest";
 import { InputError } from "../gpu/errors.ts";
-import { MASKING_OPTIONS } from "../schema/analysis_values.ts";
-import type { PlanRequest } from "../schema/context.ts";
-import { attributions, failureCases } from "../schema/tables.ts";
-import { attributionRow } from "../server/attribution_row.ts";
-import { findModel } from "../server/find_model.ts";
-import { plannedLengths, planWork, secondsAt } from "../server/plan_work.ts";
-import type { Planner } from "../server/planner.ts";
-import type { PlanQuestion } from "../server/planner_process.ts";
+import { MASKING_OPTIONS } from "../schema/tables/analysis_values.ts";
+import type { PlanRequest } from "../schema/types/context.ts";
+import { attributions, failureCases } from "../schema/tables/tables.ts";
+import { attributionRow } from "../server/attributions/attribution_row.ts";
+import { findModel } from "../server/models/find_model.ts";
+import { plannedLengths, planWork, secondsAt } from "../server/planning/plan_work.ts";
+import type { Planner } from "../server/planning/planner.ts";
+import type { PlanQuestion } from "../server/planning/planner_process.ts";
 import { storeSeries } from "../server/studies/series.ts";
 import { storeModel, storePair, testDatabase } from "./database.ts";
 

@@ -13,17 +13,17 @@ import {
   modelSeries,
   studies,
   studyPairs,
-} from "../schema/analysis_tables.ts";
-import { GRAPH_OPTIONS } from "../schema/analysis_values.ts";
-import { attributions, failureCases, models, tokenPairs } from "../schema/tables.ts";
-import { among } from "../server/among.ts";
-import { graphFile } from "../server/graph_file.ts";
-import { measureGraph, shownMetrics } from "../server/graph_metrics/graph_metrics.ts";
+} from "../schema/tables/analysis_tables.ts";
+import { GRAPH_OPTIONS } from "../schema/tables/analysis_values.ts";
+import { attributions, failureCases, models, tokenPairs } from "../schema/tables/tables.ts";
+import { among } from "../server/base/among.ts";
+import { graphFile } from "../server/graphs/graph_file.ts";
+import { measureGraph, shownMetrics } from "../server/graphs/graph_metrics.ts";
 import { roundTicks } from "../server/report/chart.ts";
 import { downloadReport } from "../server/report/download.ts";
 import { escape } from "../server/report/html.ts";
 import { reportPage } from "../server/report/page.ts";
-import { readGraphFile } from "../server/graph_metrics/stored_graph.ts";
+import { readGraphFile } from "../server/graphs/stored_graph.ts";
 import { readReport, type ReportRequest } from "../server/report/read_report.ts";
 import { launchChromium } from "./browser_chromium.ts";
 import { storeModel, storePair, testDatabase } from "./database.ts";

@@ -11,8 +11,8 @@ import { createInterface } from "node:readline";
 import postgres from "postgres";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import type {} from "./database_setup.ts";
-import { engineName } from "../server/provenance.ts";
-import { ROOT } from "../server/settings.ts";
+import { engineName } from "../server/base/provenance.ts";
+import { ROOT } from "../server/base/settings.ts";
 
 interface Span {
   readonly traceId: string;

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ROOT } from "../server/settings.ts";
-import { failureCases, models } from "../schema/tables.ts";
+import { ROOT } from "../server/base/settings.ts";
+import { failureCases, models } from "../schema/tables/tables.ts";
 import { testDatabase } from "./database.ts";
 
 const database = testDatabase();

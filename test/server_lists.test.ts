@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { beforeAll, expect, test } from "vitest";
-import { attributionRow } from "../server/attribution_row.ts";
-import { attributions, failureCases, jobs } from "../schema/tables.ts";
+import { attributionRow } from "../server/attributions/attribution_row.ts";
+import { attributions, failureCases, jobs } from "../schema/tables/tables.ts";
 import { storeModel, storePair, testDatabase } from "./database.ts";
 import { globalId, graphqlClient } from "./graphql_client.ts";
 

@@ -3,9 +3,9 @@ import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { ROOT } from "../server/settings.ts";
+import { ROOT } from "../server/base/settings.ts";
 
-test("the migrations lead to the tables of schema/*tables.ts", async () => {
+test("the migrations lead to the tables of schema/tables/*tables.ts", async () => {
   const folder = await mkdtemp(join(tmpdir(), "culprit-migrations-"));
   try {
     await cp(join(ROOT, "migrations"), folder, { recursive: true });
@@ -13,7 +13,7 @@ test("the migrations lead to the tables of schema/*tables.ts", async () => {
       join("node_modules", "drizzle-kit", "bin.cjs"),
       "generate",
       "--dialect=postgresql",
-      "--schema=schema/*tables.ts",
+      "--schema=schema/tables/*tables.ts",
       `--out=${folder}`,
     ], { cwd: ROOT, encoding: "utf8" });
     expect(status, `${stdout}${stderr}`).toBe(0);

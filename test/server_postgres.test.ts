@@ -6,9 +6,9 @@ import { join } from "node:path";
 import process from "node:process";
 import postgres from "postgres";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { migrateDatabase } from "../server/database.ts";
-import { type EmbeddedPostgres, startEmbeddedPostgres } from "../server/embedded_postgres.ts";
-import { ROOT } from "../server/settings.ts";
+import { migrateDatabase } from "../server/database/database.ts";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "../server/database/embedded_postgres.ts";
+import { ROOT } from "../server/base/settings.ts";
 
 let home = "";
 const running: EmbeddedPostgres[] = [];
@@ -64,7 +64,7 @@ test("what was stored is there after a restart, at the same address", async () =
 test("a database whose starter was killed is taken over", async () => {
   const starter = spawn(process.execPath, [
     "eval",
-    `import { startEmbeddedPostgres } from "${join(ROOT, "server", "embedded_postgres.ts")}";
+    `import { startEmbeddedPostgres } from "${join(ROOT, "server", "database", "embedded_postgres.ts")}";
      await startEmbeddedPostgres(${JSON.stringify(home)}); console.log("started"); setInterval(() => {}, 1000);`,
   ], { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
   await new Promise((done, fail) => {

@@ -2,8 +2,8 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { sql as raw } from "drizzle-orm";
-import { type Connection, openDatabase, type Transaction } from "../server/database.ts";
-import { unavailable } from "../server/database_errors.ts";
+import { type Connection, openDatabase, type Transaction } from "../server/database/database.ts";
+import { unavailable } from "../server/database/database_errors.ts";
 import { testDatabase } from "./database.ts";
 import { type Line, startLine } from "./database_line.ts";
 

@@ -1,7 +1,7 @@
 /** Attention with a cache of keys and values, one new row a sequence, and the largest logit. Sources: cache-store.wgsl,
  * decode-attention.wgsl, embed-tokens.wgsl, argmax.wgsl. */
-import { type Device, floatBits } from "../dawn.ts";
-import { columns4, type ElementType, panelsOf } from "../panels.ts";
+import { type Device, floatBits } from "../device/dawn.ts";
+import { columns4, type ElementType, panelsOf } from "./panels.ts";
 import { softmaxReference } from "./softmax.ts";
 
 /** Widest head that decode-attention.wgsl has room for. */

@@ -1,6 +1,6 @@
 /** Workgroups of 64 invocations over all vec4 of a matrix, folded over x and y where one dimension is too short. */
-import { MAX_WORKGROUPS } from "../dawn.ts";
-import { columns4, PANEL, panelsOf } from "../panels.ts";
+import { MAX_WORKGROUPS } from "../device/dawn.ts";
+import { columns4, PANEL, panelsOf } from "./panels.ts";
 
 export interface Elementwise {
   /** Cells of 16 rows x 4 columns. */

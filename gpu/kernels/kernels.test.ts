@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { relativeError } from "../../test/compare.ts";
 import { seededRandom } from "../../test/random.ts";
-import { type Device, openDevice } from "../dawn.ts";
+import { type Device, openDevice } from "../device/dawn.ts";
 import { RULES } from "../engine.ts";
 import {
   columns4,
@@ -13,8 +13,8 @@ import {
   panelBytes,
   panelsOf,
   unpackPanels,
-} from "../panels.ts";
-import { halfToNumber } from "../weights.ts";
+} from "./panels.ts";
+import { halfToNumber } from "../pass/weights.ts";
 import {
   argmaxReference,
   argmaxRows,

@@ -1,4 +1,4 @@
-// Matrix product over panels (gpu/panels.ts), for `batch` matrices at once; for hardware adapters. What it computes, its
+// Matrix product over panels (gpu/kernels/panels.ts), for `batch` matrices at once; for hardware adapters. What it computes, its
 // params and its batch are those of matmul.wgsl, and so is the order of summation: over k, ascending, whatever the tile.
 //
 //   MODE nt:  C[m, n] (+)= scale * sum_k A[m, k] * B[n, k]

@@ -1,4 +1,4 @@
-// Matrix product with the left side transposed, over panels (gpu/panels.ts), for `batch` matrices at once:
+// Matrix product with the left side transposed, over panels (gpu/kernels/panels.ts), for `batch` matrices at once:
 //
 //   C[i, j] (+)= scale * sum_heads sum_q X[q, i] * Y[q, j]
 //

@@ -2,8 +2,8 @@
  * Matrix products: `matmul` (both sides as they lie, or B transposed) and `matmulTransposed` (A transposed), batched
  * over heads. See matmul.wgsl, matmul-tile.wgsl and matmul-tn.wgsl for layout and order of summation.
  */
-import { type Device, floatBits, type MatrixUnit } from "../dawn.ts";
-import { columns4, type ElementType, PANEL, panelsOf } from "../panels.ts";
+import { type Device, floatBits, type MatrixUnit } from "../device/dawn.ts";
+import { columns4, type ElementType, PANEL, panelsOf } from "./panels.ts";
 
 /** A matrix, or a batch of them, inside a buffer in panel layout; base, step, outer and stride in cells of 16 x 4. */
 export interface Operand {

@@ -1,4 +1,4 @@
-// Matrix product over panels (gpu/panels.ts), for `batch` matrices at once; for software adapters (hardware:
+// Matrix product over panels (gpu/kernels/panels.ts), for `batch` matrices at once; for software adapters (hardware:
 // matmul-tile.wgsl):
 //
 //   MODE nt:  C[m, n] (+)= scale * sum_k A[m, k] * B[n, k]

@@ -1,6 +1,6 @@
 /** RMS norm and its backward rules. Sources: rmsnorm.wgsl, rmsnorm-backward.wgsl; method.md section 2. */
-import { type Device, floatBits } from "../dawn.ts";
-import { columns4, panelsOf } from "../panels.ts";
+import { type Device, floatBits } from "../device/dawn.ts";
+import { columns4, panelsOf } from "./panels.ts";
 
 /** `constant`: r counts as a constant (AttnLRP, CP-LRP); `exact`: the true gradient. */
 export type NormRule = "constant" | "exact";

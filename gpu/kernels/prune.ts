@@ -1,7 +1,7 @@
 /** The mass rule of a graph's transitions on the device, in two passes over tiles of edges. Source: prune.wgsl. */
-import type { Device } from "../dawn.ts";
-import { columns4 } from "../panels.ts";
-import { binOf, BINS, type Edges, type MassHistogram } from "../prune.ts";
+import type { Device } from "../device/dawn.ts";
+import { columns4 } from "./panels.ts";
+import { binOf, BINS, type Edges, type MassHistogram } from "../explanation/prune.ts";
 import { elementwise } from "./elementwise.ts";
 import type { ScoreBlock } from "./softmax.ts";
 

@@ -1,5 +1,5 @@
 // The mass rule over the edges of one transition, tile by tile (docs/method.md section 3). Bins are the upper 15 bits of
-// |A|, which order as |A| does (gpu/prune.ts).
+// |A|, which order as |A| does (gpu/explanation/prune.ts).
 //
 //   PASS histogram:  counts |A| by bin, and sums the lower 16 bits of each bin's values in 64 bits: bins' sums are exact
 //   PASS emit:       appends the edges above the bin `bin` that lead on to a reached target and exceed `floor`, and all

@@ -2,9 +2,9 @@
  * Norms of q and k, over each head or over the whole projection, followed by rotary position embedding; and the way back.
  * Sources: segment-scale.wgsl, rotate.wgsl, rotate-backward.wgsl, segment-pull.wgsl.
  */
-import { type Device, floatBits } from "../dawn.ts";
+import { type Device, floatBits } from "../device/dawn.ts";
 import type { ModelConfig, Rotation } from "../model/config.ts";
-import { columns4, PANEL, panelsOf } from "../panels.ts";
+import { columns4, PANEL, panelsOf } from "./panels.ts";
 import { type NormRule, rmsNormBackwardReference, rmsNormReference } from "./norm.ts";
 
 interface Heads {

@@ -1,6 +1,6 @@
 /** Row-wise helpers: inner products of rows (relevance), gathering and scattering rows. Sources: row-dot.wgsl, move-rows.wgsl. */
-import type { Device } from "../dawn.ts";
-import { columns4, panelsOf } from "../panels.ts";
+import type { Device } from "../device/dawn.ts";
+import { columns4, panelsOf } from "./panels.ts";
 
 /**
  * Records out[start + target * rows + row] = <a[row], b[target, row]> for all rows, padding included. Rows are a multiple

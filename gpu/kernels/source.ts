@@ -8,7 +8,7 @@
  * A source starts with a comment that describes its operation and bindings; shared functions live in
  * `panels.inc.wgsl` and are added in front where a source says `#include panels`.
  */
-import type { Constants } from "../dawn.ts";
+import type { Constants } from "../device/dawn.ts";
 
 const texts = new Map<string, string>();
 

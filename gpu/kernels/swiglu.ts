@@ -1,7 +1,7 @@
 /** The gated linear unit of the MLP, and its backward rules. Sources: swiglu.wgsl, swiglu-backward.wgsl. */
-import type { Device } from "../dawn.ts";
+import type { Device } from "../device/dawn.ts";
 import type { Rule } from "../engine.ts";
-import { columns4, PANEL, panelsOf } from "../panels.ts";
+import { columns4, PANEL, panelsOf } from "./panels.ts";
 import { elementwise } from "./elementwise.ts";
 
 /** Records w [rows, columns] = silu(gate) * up; x holds gate and up, [rows, 2 columns]; columns a multiple of 4. */

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { InputError } from "../errors.ts";
 import { parseConfig } from "./config.ts";
-import { TINY_CONFIG } from "./testing.ts";
+import { TINY_CONFIG } from "../../test/model_folder.ts";
 
 const configs = JSON.parse(
   readFileSync(new URL("../../test/data/configs.json", import.meta.url).pathname, "utf8"),

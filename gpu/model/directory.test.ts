@@ -4,7 +4,13 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { InputError } from "../errors.ts";
 import { openModelDirectory } from "./directory.ts";
-import { TINY_CONFIG, tinyTensors, writeSafetensors, writeTinyModel, writeTinyTokenizer } from "./testing.ts";
+import {
+  TINY_CONFIG,
+  tinyTensors,
+  writeSafetensors,
+  writeTinyModel,
+  writeTinyTokenizer,
+} from "../../test/model_folder.ts";
 
 let folder: string;
 let count = 0;

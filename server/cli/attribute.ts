@@ -67,7 +67,7 @@ async function checkPlaces(
   request: AttributionRequest,
   nodes: readonly NodePlace[],
 ): Promise<void> {
-  const { checkNodes } = await import("../../gpu/components.ts");
+  const { checkNodes } = await import("../../gpu/explanation/components.ts");
   try {
     checkNodes(config, { ...request, nodes });
   } catch (error) {

@@ -1,7 +1,7 @@
 /** An attribution as people read it on a terminal. */
 import type { AttributionResult } from "../../gpu/engine.ts";
 import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
-import { isControl } from "../segments.ts";
+import { isControl } from "../cases/segments.ts";
 
 /** Columns of a terminal that texts are made for. */
 const COLUMNS = 80;

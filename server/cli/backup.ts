@@ -4,7 +4,7 @@ import { rename, rm } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { InputError } from "../../gpu/errors.ts";
-import { writeBackup } from "../backup.ts";
+import { writeBackup } from "../backup/backup.ts";
 import type { Verb, VerbContext } from "./verb.ts";
 import { withDatabase } from "./with_database.ts";
 

@@ -1,7 +1,7 @@
 /** `culprit collect`: runs a model over a benchmark, checks its answers and stores them. */
 import { requiredText, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
 import { progressBar } from "./progress.ts";
-import type { CollectedItem, CollectTotals } from "../collect.ts";
+import type { CollectedItem, CollectTotals } from "../benchmarks/collect.ts";
 import type { SearchSession } from "./search_session.ts";
 
 /** How answers are generated; `pairs --collect` has them too. */
@@ -58,8 +58,8 @@ export async function collectAll(
   where: string,
 ): Promise<NamedTotals[]> {
   const [{ collect }, { findBenchmark }, { optionCount }] = await Promise.all([
-    import("../collect.ts"),
-    import("../benchmarks.ts"),
+    import("../benchmarks/collect.ts"),
+    import("../benchmarks/benchmarks.ts"),
     import("./search_session.ts"),
   ]);
   const settings = {

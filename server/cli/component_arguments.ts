@@ -47,7 +47,7 @@ export async function readComponents(
   const targets = into === undefined ? [] : into.split(",").map(parseTarget);
   const sources = from === undefined ? [0] : from.split(",").map((text) => wholeNumber(text.trim(), "--from"));
   if (targets.length > 0) {
-    const { checkComponentEdges } = await import("../../gpu/component_edges.ts");
+    const { checkComponentEdges } = await import("../../gpu/explanation/component_edges.ts");
     try {
       checkComponentEdges(config, { ...request, targets, sources });
     } catch (error) {

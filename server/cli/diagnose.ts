@@ -101,7 +101,7 @@ async function textOf(path: string): Promise<string> {
 async function readAll(context: VerbContext, directory: string): Promise<DiagnosisFileCase[]> {
   const paths = files(context, "cases");
   if (paths.length === 0) throw new InputError("is missing", "--cases", "give --cases FILE");
-  const { readItems } = await import("../import/items.ts");
+  const { readItems } = await import("../benchmarks/items.ts");
   const { readDiagnosisCases } = await import("../diagnosis/case_file.ts");
   const { openCheckers } = await import("../checkers/check.ts");
   const opened = await openModelDirectory(directory);

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { and, eq } from "drizzle-orm";
 import { InputError } from "../../gpu/errors.ts";
-import { attributionGraphs } from "../../schema/analysis_tables.ts";
-import { attributions, failureCases, models, tokenPairs } from "../../schema/tables.ts";
-import { among } from "../among.ts";
+import { attributionGraphs } from "../../schema/tables/analysis_tables.ts";
+import { attributions, failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
+import { among } from "../base/among.ts";
 import { writeFile } from "./export_preferences.ts";
 import { readSelection, selectedPairs, SELECTION_OPTIONS, SELECTION_USAGE } from "./selection.ts";
 import { requiredText, type Verb, type VerbContext } from "./verb.ts";
@@ -43,7 +43,7 @@ async function begin(context: VerbContext, verb: Verb) {
 
 async function runCases(context: VerbContext): Promise<void> {
   const { out, selection, withDatabase } = await begin(context, exportCases);
-  const { pairLines } = await import("../export_pairs.ts");
+  const { pairLines } = await import("../cases/export_pairs.ts");
   const written = await withDatabase(async ({ db }) => {
     const lines: string[] = [];
     for await (const { tokenPairId, key, line } of pairLines(db, await selectedPairs(db, selection))) {

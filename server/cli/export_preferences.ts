@@ -1,7 +1,7 @@
 /** `culprit export preferences`: failures as preference pairs with a weight for each completion token. */
 import { open, rm, stat } from "node:fs/promises";
 import { InputError } from "../../gpu/errors.ts";
-import { WEIGHT_FORMULAS } from "../../schema/analysis_values.ts";
+import { WEIGHT_FORMULAS } from "../../schema/tables/analysis_values.ts";
 import { PREFERENCE_FORMATS } from "../preferences/rows.ts";
 import { WEIGHT_CHOICES } from "../preferences/weights.ts";
 import { SELECTION_OPTIONS, SELECTION_USAGE } from "./selection.ts";
@@ -45,7 +45,7 @@ async function run(context: VerbContext): Promise<void> {
   const selection = readSelection(context);
   await withWorker(async (session) => {
     const [{ createPreferenceJob }, { fileOf, readRows }] = await Promise.all([
-      import("../preference_job.ts"),
+      import("../preferences/preference_job.ts"),
       import("../preferences/read.ts"),
     ]);
     const { db } = session.connection;

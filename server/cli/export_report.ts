@@ -37,7 +37,7 @@ async function run(context: VerbContext): Promise<void> {
   const [{ readReport }, { reportPage }, { checkModel }] = await Promise.all([
     import("../report/read_report.ts"),
     import("../report/page.ts"),
-    import("../pair_selection.ts"),
+    import("../jobs/pair_selection.ts"),
   ]);
   const report = await withDatabase(async ({ db }) => {
     await checkModel(db, selection.model, "--model");

@@ -2,7 +2,7 @@
 import type { GraphRequest, GraphResult, NodePlace } from "../../gpu/engine.ts";
 import { InputError } from "../../gpu/errors.ts";
 import type { ModelConfig } from "../../gpu/model/config.ts";
-import type { StoredGraphMetrics } from "../../schema/analysis_values.ts";
+import type { StoredGraphMetrics } from "../../schema/tables/analysis_values.ts";
 import {
   ATTRIBUTION_OPTIONS,
   ATTRIBUTION_USAGE,
@@ -103,7 +103,7 @@ async function run(context: VerbContext): Promise<void> {
 
 /** Its file would load the GPU's driver for the help. */
 async function measured(result: GraphResult): Promise<StoredGraphMetrics> {
-  const { measureGraph, shownMetrics } = await import("../graph_metrics/graph_metrics.ts");
+  const { measureGraph, shownMetrics } = await import("../graphs/graph_metrics.ts");
   return shownMetrics(measureGraph(result));
 }
 
@@ -161,7 +161,7 @@ function parseReach(text: string | undefined): "last" | "all" {
 
 /** The engine's own check, before a model is loaded, with its fields under the names of the options. */
 async function check(config: ModelConfig, request: GraphRequest): Promise<void> {
-  const { checkGraphRequest } = await import("../../gpu/graph.ts");
+  const { checkGraphRequest } = await import("../../gpu/explanation/graph.ts");
   try {
     checkGraphRequest(config, request);
   } catch (error) {

@@ -1,5 +1,5 @@
 /** A graph's metrics as people read them on a terminal of 80 columns. Formulas: docs/graph-metrics.md. */
-import type { StoredGraphMetrics } from "../../schema/analysis_values.ts";
+import type { StoredGraphMetrics } from "../../schema/tables/analysis_values.ts";
 import { signedLogits, tokenName, type TokenNames } from "./attribution_table.ts";
 
 const share = (value: number | null): string => value === null ? "-" : `${(100 * value).toFixed(1)}%`;

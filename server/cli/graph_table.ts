@@ -9,7 +9,7 @@ import {
   type TokenNames,
 } from "./attribution_table.ts";
 import { graphNodes } from "./graph_json.ts";
-import { isControl } from "../segments.ts";
+import { isControl } from "../cases/segments.ts";
 
 const BAR = 10;
 /** Characters shown of a token's text. */

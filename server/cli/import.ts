@@ -1,6 +1,6 @@
 /** `culprit import`: stores answers and failure cases of evaluation logs. */
 import { InputError } from "../../gpu/errors.ts";
-import { IMPORT_FORMATS, type ImportFormat, type ImportReport } from "../../schema/values.ts";
+import { IMPORT_FORMATS, type ImportFormat, type ImportReport } from "../../schema/tables/values.ts";
 import type { ImportedLine } from "../import/store_batch.ts";
 import { progressBar } from "./progress.ts";
 import { optionText, type Verb, type VerbContext } from "./verb.ts";

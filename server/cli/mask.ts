@@ -99,7 +99,7 @@ async function readAll(
   tokenizer: Tokenizer,
   items: readonly string[] | undefined,
 ): Promise<FileCase[]> {
-  const { readItems } = await import("../import/items.ts");
+  const { readItems } = await import("../benchmarks/items.ts");
   const files = await Promise.all((items ?? []).map((file) => readItems(file, file)));
   const find = (name: string) => files.map((file) => file.find(name)).find((row) => row !== undefined);
   const cases = await readCases(path, config, tokenizer, { find, at: () => undefined, count: 0 });

@@ -1,7 +1,7 @@
 /** Masking experiments over a selection as people read them on a terminal. */
 import type { MaskingResult, MaskingSettings } from "../masking/experiment.ts";
 import type { FlipSummary, MaskingComparison, MaskingSummary } from "../masking/summary.ts";
-import type { Interval } from "../statistics/bootstrap.ts";
+import type { Interval } from "../base/statistics/bootstrap.ts";
 
 export interface MaskingReport {
   readonly settings: Pick<MaskingSettings, "budget" | "scope">;

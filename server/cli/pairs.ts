@@ -1,9 +1,9 @@
 /** `culprit pairs`: searches the token pairs of failed answers by the strict recovery criterion. */
 import { and, count, eq, inArray } from "drizzle-orm";
 import { InputError } from "../../gpu/errors.ts";
-import type { Database } from "../../schema/context.ts";
-import { failureCases } from "../../schema/tables.ts";
-import type { DecidedCase, FindPairsTotals } from "../find_pairs.ts";
+import type { Database } from "../../schema/types/context.ts";
+import { failureCases } from "../../schema/tables/tables.ts";
+import type { DecidedCase, FindPairsTotals } from "../search/find_pairs.ts";
 import { POSITION_RULES, type PositionRule } from "../search/search.ts";
 import { COLLECT_OPTIONS, collectAll, describe } from "./collect.ts";
 import { progressBar } from "./progress.ts";
@@ -83,7 +83,7 @@ async function exportPairs(
   benchmarks: readonly string[] | null,
   file: string,
 ): Promise<void> {
-  const { culpritLines } = await import("../export_pairs.ts");
+  const { culpritLines } = await import("../cases/export_pairs.ts");
   const lines: string[] = [];
   for await (const line of culpritLines(db, { modelId: model.id, benchmarks })) lines.push(`${line}\n`);
   try {
@@ -107,8 +107,8 @@ async function search(
   rule: PositionRule,
 ): Promise<FindPairsTotals> {
   const [{ findPairs }, { findModel }, { optionCount }] = await Promise.all([
-    import("../find_pairs.ts"),
-    import("../find_model.ts"),
+    import("../search/find_pairs.ts"),
+    import("../models/find_model.ts"),
     import("./search_session.ts"),
   ]);
   const { db, model, tokenizer, checkers, options } = session;

@@ -2,8 +2,8 @@
 import { createReadStream } from "node:fs";
 import { access } from "node:fs/promises";
 import { InputError } from "../../gpu/errors.ts";
-import { restoreBackup } from "../restore.ts";
-import { readSettings } from "../settings.ts";
+import { restoreBackup } from "../backup/restore.ts";
+import { readSettings } from "../base/settings.ts";
 import type { Verb, VerbContext } from "./verb.ts";
 
 export const verb: Verb = {

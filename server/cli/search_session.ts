@@ -2,10 +2,10 @@
 import type { Engine, LoadedModel, RunOptions } from "../../gpu/engine.ts";
 import { InputError } from "../../gpu/errors.ts";
 import { loadTokenizer, type Tokenizer } from "../../gpu/model/tokenizer.ts";
-import type { Database } from "../../schema/context.ts";
+import type { Database } from "../../schema/types/context.ts";
 import { type Checkers, openCheckers } from "../checkers/check.ts";
-import { findModel, type ModelRow } from "../find_model.ts";
-import { createModelCache, type ModelCache } from "../model_cache.ts";
+import { findModel, type ModelRow } from "../models/find_model.ts";
+import { createModelCache, type ModelCache } from "../models/model_cache.ts";
 import { optionText, type VerbContext } from "./verb.ts";
 import { withDatabase } from "./with_database.ts";
 

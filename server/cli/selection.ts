@@ -1,7 +1,7 @@
 /** Which token pairs a verb is about: options that several verbs share. */
 import { InputError } from "../../gpu/errors.ts";
-import type { Database } from "../../schema/context.ts";
-import { checkModel, type PairSelection, pairsOf, SELECTIONS } from "../pair_selection.ts";
+import type { Database } from "../../schema/types/context.ts";
+import { checkModel, type PairSelection, pairsOf, SELECTIONS } from "../jobs/pair_selection.ts";
 import { optionCount, optionNames } from "./search_session.ts";
 import { optionText, type VerbContext, type VerbOption } from "./verb.ts";
 

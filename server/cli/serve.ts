@@ -1,12 +1,12 @@
 /** `culprit serve`: the server with its page, its database and its worker. */
 import process from "node:process";
 import { InputError } from "../../gpu/errors.ts";
-import { addShippedBenchmarks } from "../benchmarks.ts";
+import { addShippedBenchmarks } from "../benchmarks/benchmarks.ts";
 import { addDemo } from "../demo.ts";
-import { messageOf } from "../consumer.ts";
-import { startLogging } from "../logging.ts";
+import { messageOf } from "../jobs/consumer.ts";
+import { startLogging } from "../base/logging.ts";
 import { startServer } from "../serve.ts";
-import { readSettings } from "../settings.ts";
+import { readSettings } from "../base/settings.ts";
 import type { Verb, VerbContext } from "./verb.ts";
 
 export const verb: Verb = {

@@ -49,7 +49,7 @@ async function run(context: VerbContext): Promise<void> {
   const seed = optionCount(context, "seed", 0) ?? 1;
   const compare = { x: optionText(context, "x"), y: optionText(context, "y"), seed };
   await withWorker(async (session) => {
-    const { createStudyJob, studySummary } = await import("../study_job.ts");
+    const { createStudyJob, studySummary } = await import("../studies/study_job.ts");
     const { db } = session.connection;
     const { id, studyId } = await createStudyJob(db, session.boss, {
       series: await seriesName(session.connection.db, series),

@@ -1,6 +1,6 @@
 /** The database for a verb that needs it: joined when it runs, started when not. */
-import { type Connection, openDatabase, startDatabase } from "../database.ts";
-import { readSettings } from "../settings.ts";
+import { type Connection, openDatabase, startDatabase } from "../database/database.ts";
+import { readSettings } from "../base/settings.ts";
 
 /** Runs the work with a connection, and leaves the database as it was found. */
 export async function withDatabase<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {

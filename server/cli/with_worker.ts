@@ -1,15 +1,15 @@
 /** The server's verbs for a verb of the command line: database, queue and a worker in this process. */
 import { eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
-import type { Services } from "../../schema/context.ts";
-import { failureCases, jobs, jobTasks, models, tokenPairs } from "../../schema/tables.ts";
-import { type Connection, openDatabase, startDatabase } from "../database.ts";
-import { startFailedTasks } from "../failed_tasks.ts";
-import { cancelJob } from "../jobs.ts";
-import { startQueue } from "../queue.ts";
-import { createServices } from "../services.ts";
-import { readSettings } from "../settings.ts";
-import { type JobWatcher, startJobWatcher } from "../watch_job.ts";
+import type { Services } from "../../schema/types/context.ts";
+import { failureCases, jobs, jobTasks, models, tokenPairs } from "../../schema/tables/tables.ts";
+import { type Connection, openDatabase, startDatabase } from "../database/database.ts";
+import { startFailedTasks } from "../jobs/failed_tasks.ts";
+import { cancelJob } from "../jobs/jobs.ts";
+import { startQueue } from "../jobs/queue.ts";
+import { createServices } from "../http/services.ts";
+import { readSettings } from "../base/settings.ts";
+import { type JobWatcher, startJobWatcher } from "../jobs/watch_job.ts";
 import { startWorker } from "../worker.ts";
 import { progressBar } from "./progress.ts";
 import type { VerbContext } from "./verb.ts";

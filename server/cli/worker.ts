@@ -2,8 +2,8 @@
 import { writeFile } from "node:fs/promises";
 import process from "node:process";
 import { InputError } from "../../gpu/errors.ts";
-import { messageOf } from "../consumer.ts";
-import { startLogging } from "../logging.ts";
+import { messageOf } from "../jobs/consumer.ts";
+import { startLogging } from "../base/logging.ts";
 import { runWorker } from "../worker.ts";
 import { optionText, type Verb, type VerbContext } from "./verb.ts";
 

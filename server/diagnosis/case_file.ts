@@ -5,9 +5,9 @@ import { InputError } from "../../gpu/errors.ts";
 import type { ModelConfig } from "../../gpu/model/config.ts";
 import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
 import type { Checkers } from "../checkers/check.ts";
-import type { Items } from "../import/items.ts";
+import type { Items } from "../benchmarks/items.ts";
 import { readCases } from "../masking/case_file.ts";
-import { segmentsOf } from "../segments.ts";
+import { segmentsOf } from "../cases/segments.ts";
 import type { ProbedCase } from "./diagnose.ts";
 import { relevantTokens } from "./relevant_tokens.ts";
 

@@ -2,11 +2,11 @@
 import { eq } from "drizzle-orm";
 import { InputError } from "../../gpu/errors.ts";
 import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
-import type { Database } from "../../schema/context.ts";
-import { benchmarks, failureCases, tokenPairs } from "../../schema/tables.ts";
-import type { CheckItem, Detail } from "../../schema/values.ts";
+import type { Database } from "../../schema/types/context.ts";
+import { benchmarks, failureCases, tokenPairs } from "../../schema/tables/tables.ts";
+import type { CheckItem, Detail } from "../../schema/tables/values.ts";
 import type { Checkers } from "../checkers/check.ts";
-import { checkItemOf, type Items, readItems } from "../import/items.ts";
+import { checkItemOf, type Items, readItems } from "../benchmarks/items.ts";
 import { relevantTokens } from "./relevant_tokens.ts";
 
 export interface CaseMarks {

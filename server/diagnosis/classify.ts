@@ -1,6 +1,6 @@
 /** The classifier: outcome, pattern and confidence from measures and probes. docs/diagnosis.md has the rules. */
-import type { EvidenceNumber } from "../../schema/analysis_values.ts";
-import type { diagnoses } from "../../schema/analysis_tables.ts";
+import type { EvidenceNumber } from "../../schema/tables/analysis_values.ts";
+import type { diagnoses } from "../../schema/tables/analysis_tables.ts";
 import type { Claim } from "../masking/probe.ts";
 import { type DiagnosisCase, inputRelevance, isNameable, measure, type Measures, middleTransfer } from "./measures.ts";
 import { THRESHOLDS, type Thresholds, versionOf } from "./thresholds.ts";

@@ -1,7 +1,7 @@
 /** Readers' labels (docs/labelling.md), and how far two readings agree. */
 import { z } from "zod";
 import { InputError } from "../../gpu/errors.ts";
-import { type Agreement, agreement } from "../statistics/kappa.ts";
+import { type Agreement, agreement } from "../base/statistics/kappa.ts";
 import type { Outcome, Pattern } from "./classify.ts";
 
 /** An outcome and a pattern, from a reader or the classifier. */

@@ -1,6 +1,6 @@
 /** What the classifier measures of one attributed case: pure functions of relevance, segments and graph. */
-import type { MeasuredGraph } from "../graph_metrics/graph.ts";
-import { transferToLast } from "../graph_metrics/transfer.ts";
+import type { MeasuredGraph } from "../graphs/graph.ts";
+import { transferToLast } from "../graphs/transfer.ts";
 
 /** A failure with its attribution graph, as much of it as the classifier sees. */
 export interface DiagnosisCase {

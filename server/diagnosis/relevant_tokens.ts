@@ -3,8 +3,8 @@
  * (docs/diagnosis.md), else all tokens of the segment Instruction.
  */
 import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
-import type { Detail } from "../../schema/values.ts";
-import { segmentsOf } from "../segments.ts";
+import type { Detail } from "../../schema/tables/values.ts";
+import { segmentsOf } from "../cases/segments.ts";
 
 export interface MarkedCase {
   readonly inputIds: readonly number[];

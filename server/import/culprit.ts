@@ -1,10 +1,10 @@
 /** One line of a culprit/1 file: read, checked, and made ready to store. */
 import { z } from "zod";
 import { InputError } from "../../gpu/errors.ts";
-import { canonicalHash } from "../canonical_hash.ts";
-import { statusOf, tokenTextsOf } from "../place_case.ts";
-import { segmentsOf } from "../segments.ts";
-import { checkItem, verdict } from "./check_item.ts";
+import { canonicalHash } from "../base/canonical_hash.ts";
+import { statusOf, tokenTextsOf } from "../cases/place_case.ts";
+import { segmentsOf } from "../cases/segments.ts";
+import { checkItem, verdict } from "../checkers/check_item.ts";
 import type { Format } from "./format.ts";
 import type { ImportLine, ImportModel } from "./import_model.ts";
 import { findUnfitText, quoted } from "./parse_record.ts";

@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { InputError } from "../../gpu/errors.ts";
-import type { Candidate } from "../../schema/values.ts";
+import type { Candidate } from "../../schema/tables/values.ts";
 import { importLineOf, type Line } from "./culprit.ts";
 import type { FileFacts, Format } from "./format.ts";
 import type { ImportLine, ImportModel } from "./import_model.ts";

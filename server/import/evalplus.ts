@@ -7,9 +7,9 @@ import { basename, dirname, extname } from "node:path";
 import { z } from "zod";
 import { InputError } from "../../gpu/errors.ts";
 import type { JsonObject } from "../../gpu/model/json.ts";
-import { canonicalHash, textHash } from "../canonical_hash.ts";
+import { canonicalHash, textHash } from "../base/canonical_hash.ts";
 import type { FileFacts, Format, LoggedAnswer, Reading } from "./format.ts";
-import { checkItemOf, phrasesOf } from "./items.ts";
+import { checkItemOf, phrasesOf } from "../benchmarks/items.ts";
 import { parseRecord } from "./parse_record.ts";
 
 const sample = z.looseObject({

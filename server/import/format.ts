@@ -1,10 +1,10 @@
 /** What every importer's format is: JSON of one record in, answers out. */
-import type { ChatMessage, CheckItem, Detail } from "../../schema/values.ts";
-import type { AnswerIdentity } from "../store_answers.ts";
-import type { LoggedAnnotation } from "../annotate.ts";
+import type { ChatMessage, CheckItem, Detail } from "../../schema/tables/values.ts";
+import type { AnswerIdentity } from "../cases/store_answers.ts";
+import type { LoggedAnnotation } from "../cases/annotate.ts";
 import type { Reading as Diagnosed } from "../diagnosis/labels.ts";
 import type { ImportLine, ImportModel } from "./import_model.ts";
-import type { Items } from "./items.ts";
+import type { Items } from "../benchmarks/items.ts";
 
 /** The prompt of a logged answer, as far as the log holds it. */
 export type LoggedPrompt =

@@ -1,5 +1,5 @@
 /** The formats that can be imported, by the names that people type. */
-import type { ImportFormat } from "../../schema/values.ts";
+import type { ImportFormat } from "../../schema/tables/values.ts";
 import { annotations } from "./annotations.ts";
 import { culprit } from "./culprit.ts";
 import { debugXai } from "./debug_xai.ts";

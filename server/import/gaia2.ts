@@ -8,12 +8,12 @@ import { basename, dirname } from "node:path";
 import { z } from "zod";
 import { InputError } from "../../gpu/errors.ts";
 import { isJsonObject, type JsonObject } from "../../gpu/model/json.ts";
-import type { ChatMessage, CheckItem } from "../../schema/values.ts";
-import { canonicalHash } from "../canonical_hash.ts";
+import type { ChatMessage, CheckItem } from "../../schema/tables/values.ts";
+import { canonicalHash } from "../base/canonical_hash.ts";
 import type { FileFacts, Format, LoggedAnswer, Reading } from "./format.ts";
 import { firstWrongAction } from "./gaia2_actions.ts";
 import { readCall } from "./gaia2_calls.ts";
-import { checkItemOf, phrasesOf } from "./items.ts";
+import { checkItemOf, phrasesOf } from "../benchmarks/items.ts";
 import { parseRecord, parseText } from "./parse_record.ts";
 
 const trace = z.looseObject({

@@ -1,6 +1,6 @@
 /** The actions of a GAIA2 scenario: those that its oracle expects, and those that the agent committed. */
 import { z } from "zod";
-import { canonicalHash } from "../canonical_hash.ts";
+import { canonicalHash } from "../base/canonical_hash.ts";
 
 const event = z.looseObject({
   event_type: z.string(),

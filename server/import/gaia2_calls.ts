@@ -1,7 +1,7 @@
 /** Calls of language models as proxies log them: request and response of OpenAI's and Anthropic's interfaces. */
 import { z } from "zod";
 import { isJsonObject, type JsonObject } from "../../gpu/model/json.ts";
-import type { ChatMessage } from "../../schema/values.ts";
+import type { ChatMessage } from "../../schema/tables/values.ts";
 import { parseRecord } from "./parse_record.ts";
 
 const call = z.looseObject({

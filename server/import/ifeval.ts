@@ -5,9 +5,9 @@
  */
 import { basename } from "node:path";
 import { z } from "zod";
-import { textHash } from "../canonical_hash.ts";
+import { textHash } from "../base/canonical_hash.ts";
 import type { Format } from "./format.ts";
-import { checkItemOf, phrasesOf } from "./items.ts";
+import { checkItemOf, phrasesOf } from "../benchmarks/items.ts";
 import { parseRecord } from "./parse_record.ts";
 
 const line = z.looseObject({

@@ -1,16 +1,16 @@
 /** Imports a file or a folder: streamed, in batches of one transaction each, going on where it was interrupted. */
 import { basename } from "node:path";
 import { InputError } from "../../gpu/errors.ts";
-import type { Database } from "../../schema/context.ts";
-import type { ImportChoices, ImportFormat } from "../../schema/values.ts";
+import type { Database } from "../../schema/types/context.ts";
+import type { ImportChoices, ImportFormat } from "../../schema/tables/values.ts";
 import { openCheckers } from "../checkers/check.ts";
-import type { Transaction } from "../database.ts";
-import type { ImportState } from "../jobs.ts";
+import type { Transaction } from "../database/database.ts";
+import type { ImportState } from "../jobs/jobs.ts";
 import type { FileFacts, Format } from "./format.ts";
 import { FORMATS } from "./formats.ts";
 import { type ImportModel, type ModelFinder, modelFinder } from "./import_model.ts";
-import { type Items, readItems } from "./items.ts";
-import { itemFinder } from "./known_items.ts";
+import { type Items, readItems } from "../benchmarks/items.ts";
+import { itemFinder } from "../benchmarks/known_items.ts";
 import { type Entry, readEntries, type ReadParts } from "./read_entries.ts";
 import { listFiles, readRecords, type RecordFile, type TextRecord } from "./records.ts";
 import { EMPTY_REPORT } from "./report.ts";

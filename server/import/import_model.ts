@@ -1,8 +1,8 @@
 /** The models that an import's answers are of. */
 import { eq } from "drizzle-orm";
 import { loadTokenizer, type Tokenizer } from "../../gpu/model/tokenizer.ts";
-import type { Database } from "../../schema/context.ts";
-import { type failureCases, models, type tokenPairs } from "../../schema/tables.ts";
+import type { Database } from "../../schema/types/context.ts";
+import { type failureCases, models, type tokenPairs } from "../../schema/tables/tables.ts";
 
 /** What an import knows of a model. */
 export interface ImportModel {

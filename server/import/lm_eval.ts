@@ -8,10 +8,10 @@ import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import { InputError } from "../../gpu/errors.ts";
 import { isJsonObject, type JsonObject } from "../../gpu/model/json.ts";
-import type { ChatMessage, CheckItem } from "../../schema/values.ts";
-import { canonicalHash, textHash } from "../canonical_hash.ts";
+import type { ChatMessage, CheckItem } from "../../schema/tables/values.ts";
+import { canonicalHash, textHash } from "../base/canonical_hash.ts";
 import type { FileFacts, Format, LoggedAnswer, LoggedPrompt, Reading } from "./format.ts";
-import { checkItemOf, phrasesOf } from "./items.ts";
+import { checkItemOf, phrasesOf } from "../benchmarks/items.ts";
 import { parseRecord } from "./parse_record.ts";
 
 const sample = z.looseObject({

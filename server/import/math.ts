@@ -5,9 +5,9 @@
 import { basename } from "node:path";
 import { z } from "zod";
 import { InputError } from "../../gpu/errors.ts";
-import { canonicalHash, textHash } from "../canonical_hash.ts";
+import { canonicalHash, textHash } from "../base/canonical_hash.ts";
 import type { FileFacts, Format } from "./format.ts";
-import { phrasesOf } from "./items.ts";
+import { phrasesOf } from "../benchmarks/items.ts";
 import { parseRecord } from "./parse_record.ts";
 
 const name = z.union([z.string(), z.int()]).optional();

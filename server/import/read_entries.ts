@@ -2,13 +2,13 @@
 import { extname } from "node:path";
 import { setImmediate } from "node:timers";
 import { InputError } from "../../gpu/errors.ts";
-import type { CheckItem, Detail, Verdict } from "../../schema/values.ts";
-import type { LoggedAnnotation } from "../annotate.ts";
+import type { CheckItem, Detail, Verdict } from "../../schema/tables/values.ts";
+import type { LoggedAnnotation } from "../cases/annotate.ts";
 import type { Checkers } from "../checkers/check.ts";
-import type { Answer } from "../store_answers.ts";
+import type { Answer } from "../cases/store_answers.ts";
 import type { FileFacts, Format, LoggedAnswer, LoggedLabel, Reading, SkipReason } from "./format.ts";
 import type { ImportLine, ImportModel } from "./import_model.ts";
-import type { FindItem } from "./known_items.ts";
+import type { FindItem } from "../benchmarks/known_items.ts";
 import { findUnfitText, parseText } from "./parse_record.ts";
 import type { RecordFile, TextRecord } from "./records.ts";
 import { completionText, renderPrompt } from "./render.ts";

@@ -1,5 +1,5 @@
 /** What an import did so far, counted as it goes. */
-import type { ImportReport } from "../../schema/values.ts";
+import type { ImportReport } from "../../schema/tables/values.ts";
 
 /** Failures that a report keeps with their messages. */
 const KEPT_FAILURES = 100;

@@ -1,13 +1,13 @@
 /** Stores a batch of entries in one transaction, and counts what became of them. */
 import { and, eq, inArray } from "drizzle-orm";
 import { InputError } from "../../gpu/errors.ts";
-import { labels } from "../../schema/analysis_tables.ts";
-import { failureCases, models, tokenPairs } from "../../schema/tables.ts";
-import type { ImportReport } from "../../schema/values.ts";
-import { annotate } from "../annotate.ts";
-import type { Transaction } from "../database.ts";
-import { raiseDelta } from "../place_case.ts";
-import { storeAnswers, type StoredAnswer } from "../store_answers.ts";
+import { labels } from "../../schema/tables/analysis_tables.ts";
+import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
+import type { ImportReport } from "../../schema/tables/values.ts";
+import { annotate } from "../cases/annotate.ts";
+import type { Transaction } from "../database/database.ts";
+import { raiseDelta } from "../cases/place_case.ts";
+import { storeAnswers, type StoredAnswer } from "../cases/store_answers.ts";
 import type { ImportLine, ImportModel, ModelFinder } from "./import_model.ts";
 import type { Entry } from "./read_entries.ts";
 import { countFailure, type Counting, counting, countSkipped, countVerdict } from "./report.ts";

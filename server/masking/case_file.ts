@@ -5,8 +5,8 @@ import { InputError } from "../../gpu/errors.ts";
 import type { ModelConfig } from "../../gpu/model/config.ts";
 import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
 import type { CheckItem } from "../checkers/checker.ts";
-import { checkItemOf, type Items } from "../import/items.ts";
-import { isControl } from "../segments.ts";
+import { checkItemOf, type Items } from "../benchmarks/items.ts";
+import { isControl } from "../cases/segments.ts";
 import type { MaskingCase } from "./experiment.ts";
 
 const tokenId = z.int().min(0);

@@ -3,7 +3,7 @@
  * prediction is watched. The engine and the checker are given, so that the experiment knows neither device nor database.
  */
 import type { GenerateResult, LoadedModel, Rule, RunOptions, ScoreResult } from "../../gpu/engine.ts";
-import { mean } from "../statistics/bootstrap.ts";
+import { mean } from "../base/statistics/bootstrap.ts";
 import {
   maskablePositions,
   type Ranking,

@@ -1,5 +1,5 @@
 /** What masking one pair comes to, counted in attributions, for plans. */
-import type { MaskingOptions } from "../../schema/analysis_values.ts";
+import type { MaskingOptions } from "../../schema/tables/analysis_values.ts";
 import { SHARES } from "./experiment.ts";
 import { RANKINGS, rulesOf } from "./ranking.ts";
 

@@ -1,6 +1,6 @@
 /** The orders in which tokens are masked. */
 import type { Rule } from "../../gpu/engine.ts";
-import { randomStream, shuffled } from "../statistics/random.ts";
+import { randomStream, shuffled } from "../base/statistics/random.ts";
 import type { MaskingCase } from "./experiment.ts";
 
 /** By a rule's relevance, the largest first; and two controls: at random, and AttnLRP's order from its end. */

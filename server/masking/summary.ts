@@ -1,5 +1,5 @@
 /** What many masking curves say together, with bootstrap intervals over cases. Formulas: docs/masking.md. */
-import { bootstrapInterval, type Interval, mean, median } from "../statistics/bootstrap.ts";
+import { bootstrapInterval, type Interval, mean, median } from "../base/statistics/bootstrap.ts";
 import type { MaskingCurve, MaskingSettings } from "./experiment.ts";
 import type { RankingName } from "./ranking.ts";
 import type { Replacement } from "./replacement.ts";

@@ -1,6 +1,6 @@
 /** A failure as a preference pair: token ids of both completions, or why there are none. */
 import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
-import type { Candidate } from "../../schema/values.ts";
+import type { Candidate } from "../../schema/tables/values.ts";
 
 /** Why a token pair is not exported; docs/preferences.md explains each. */
 export const LEFT_OUT = [

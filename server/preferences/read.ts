@@ -1,10 +1,10 @@
 /** Reads the preference pairs of a selection, and counts those that are left out. */
 import { and, eq, inArray } from "drizzle-orm";
 import { loadTokenizer, type Tokenizer } from "../../gpu/model/tokenizer.ts";
-import { preferences } from "../../schema/analysis_tables.ts";
-import type { WeightFormula } from "../../schema/analysis_values.ts";
-import type { Database } from "../../schema/context.ts";
-import { failureCases, models, tokenPairs } from "../../schema/tables.ts";
+import { preferences } from "../../schema/tables/analysis_tables.ts";
+import type { WeightFormula } from "../../schema/tables/analysis_values.ts";
+import type { Database } from "../../schema/types/context.ts";
+import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 import { parquetFile } from "./parquet.ts";
 import { type LeftOut, preferencePair, standsAlone } from "./pair.ts";
 import { COLUMNS, type Completion, type PreferenceRow, rowOf, type RowOptions, type StoredPreference } from "./rows.ts";

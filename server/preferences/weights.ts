@@ -1,6 +1,6 @@
 /** Weights of completion tokens from relevance (docs/preferences.md gives the formulas). */
-import type { WeightFormula } from "../../schema/analysis_values.ts";
-import { randomStream, shuffled } from "../statistics/random.ts";
+import type { WeightFormula } from "../../schema/tables/analysis_values.ts";
+import { randomStream, shuffled } from "../base/statistics/random.ts";
 
 /** No token weighs less than this share of its completion's mean. */
 export const FLOOR = 0.1;

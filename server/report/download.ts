@@ -1,8 +1,8 @@
 /** The report over HTTP: `/report.html?model=&benchmark=&key=&selection=&study=&rule=&seed=`. */
 import { InputError } from "../../gpu/errors.ts";
 import { RULES } from "../../gpu/engine.ts";
-import type { Database } from "../../schema/context.ts";
-import { checkModel, SELECTIONS } from "../pair_selection.ts";
+import type { Database } from "../../schema/types/context.ts";
+import { checkModel, SELECTIONS } from "../jobs/pair_selection.ts";
 import { reportPage } from "./page.ts";
 import { readReport, type ReportRequest } from "./read_report.ts";
 

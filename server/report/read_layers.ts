@@ -1,9 +1,9 @@
 /** What a report says of layers: the first token's share of relevance, and the shape of graphs. */
 import { and, eq, type SQL } from "drizzle-orm";
-import { attributionGraphs } from "../../schema/analysis_tables.ts";
-import { metricsOf, type StoredGraphMetrics } from "../../schema/analysis_values.ts";
-import type { Database } from "../../schema/context.ts";
-import { attributions, failureCases, models, tokenPairs } from "../../schema/tables.ts";
+import { attributionGraphs } from "../../schema/tables/analysis_tables.ts";
+import { metricsOf, type StoredGraphMetrics } from "../../schema/tables/analysis_values.ts";
+import type { Database } from "../../schema/types/context.ts";
+import { attributions, failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 
 /** Cases that are looked at, oldest attributions first; relevance of long ones takes much memory. */
 const MOST_CASES = 2000;

@@ -1,20 +1,20 @@
 /** Everything that a report shows, read from the database. */
 import { and, count, desc, eq, inArray, isNotNull, type SQL, sql } from "drizzle-orm";
 import { gunzipSync } from "node:zlib";
-import { attributionGraphs, diagnoses, maskingExperiments, studies } from "../../schema/analysis_tables.ts";
-import type { Database } from "../../schema/context.ts";
-import { attributions, failureCases, models, responses, tokenPairs } from "../../schema/tables.ts";
-import type { Rule } from "../../schema/values.ts";
-import { among } from "../among.ts";
-import type { StoredGraphMetrics } from "../../schema/analysis_values.ts";
-import type { ReadingAgreementRow } from "../../schema/label.ts";
-import { measureGraph, shownMetrics } from "../graph_metrics/graph_metrics.ts";
-import { summariseMasking } from "../masking_job.ts";
-import { caseCondition, type PairSelection, pairsOf } from "../pair_selection.ts";
-import { readingAgreement } from "../reading_agreement.ts";
+import { attributionGraphs, diagnoses, maskingExperiments, studies } from "../../schema/tables/analysis_tables.ts";
+import type { Database } from "../../schema/types/context.ts";
+import { attributions, failureCases, models, responses, tokenPairs } from "../../schema/tables/tables.ts";
+import type { Rule } from "../../schema/tables/values.ts";
+import { among } from "../base/among.ts";
+import type { StoredGraphMetrics } from "../../schema/tables/analysis_values.ts";
+import type { ReadingAgreementRow } from "../../schema/types/label.ts";
+import { measureGraph, shownMetrics } from "../graphs/graph_metrics.ts";
+import { summariseMasking } from "../masking/masking_job.ts";
+import { caseCondition, type PairSelection, pairsOf } from "../jobs/pair_selection.ts";
+import { readingAgreement } from "../diagnosis/reading_agreement.ts";
 import { readNumbers, readStudy, readStudySummary, type StudyRow } from "../studies/numbers.ts";
 import type { StudySummary } from "../studies/summary.ts";
-import { readGraphFile } from "../graph_metrics/stored_graph.ts";
+import { readGraphFile } from "../graphs/stored_graph.ts";
 import { readShapes, readSinks, type ShapePart, type SinkPart } from "./read_layers.ts";
 import { type CostRow, readCosts, readSegments, readVersions, type SegmentRow } from "./read_sums.ts";
 

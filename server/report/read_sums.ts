@@ -1,9 +1,9 @@
 /** What a report says of segments, and of how its numbers came about. */
 import { count, eq, type SQL, sql } from "drizzle-orm";
 import type { AnyPgColumn } from "drizzle-orm/pg-core";
-import { attributionGraphs, diagnoses } from "../../schema/analysis_tables.ts";
-import type { Database } from "../../schema/context.ts";
-import { attributions, failureCases, models, tokenPairs } from "../../schema/tables.ts";
+import { attributionGraphs, diagnoses } from "../../schema/tables/analysis_tables.ts";
+import type { Database } from "../../schema/types/context.ts";
+import { attributions, failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 import type { Mean } from "./read_layers.ts";
 
 export const SEGMENT_NAMES = ["instruction", "query", "answer", "special"] as const;

@@ -1,10 +1,10 @@
 /** Runs the study through the command line's own verbs, into a database of its own. */
 import { join } from "node:path";
 import { and, eq } from "drizzle-orm";
-import { failureCases, models } from "../../schema/tables.ts";
+import { failureCases, models } from "../../schema/tables/tables.ts";
 import { type CommandLine, main } from "../cli.ts";
 import { withDatabase } from "../cli/with_database.ts";
-import { ROOT } from "../settings.ts";
+import { ROOT } from "../base/settings.ts";
 import type { Items, ReproductionStudy } from "./study.ts";
 
 /** Wall seconds of a part. */

@@ -1,19 +1,19 @@
 /**
  * `npm run reproduce [-- --home FOLDER] [--check] [--snapshot]`: computes the study with the demo models and writes docs/reproduction.md,
  * its figures and numbers; with --check it compares with the numbers that lie
- * there instead, with --snapshot it writes the results that a new installation shows (server/snapshot.ts).
+ * there instead, with --snapshot it writes the results that a new installation shows (server/backup/snapshot.ts).
  */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { desc } from "drizzle-orm";
-import { attributions } from "../../schema/tables.ts";
+import { attributions } from "../../schema/tables/tables.ts";
 import { withDatabase } from "../cli/with_database.ts";
 import { reportPage } from "../report/page.ts";
 import { readReport, type Report } from "../report/read_report.ts";
-import { ROOT } from "../settings.ts";
-import { writeSnapshot } from "../snapshot.ts";
+import { ROOT } from "../base/settings.ts";
+import { writeSnapshot } from "../backup/snapshot.ts";
 import { compareNumbers } from "./compare.ts";
 import { computeStudy, type Timed } from "./compute.ts";
 import { type DocumentParts, reproductionDocument } from "./document.ts";

@@ -1,14 +1,14 @@
 /** The numbers of the reproduction, read from the database: what the document is written from, and what --check compares. */
 import { gunzipSync } from "node:zlib";
 import { and, eq } from "drizzle-orm";
-import { attributionGraphs } from "../../schema/analysis_tables.ts";
-import type { Database } from "../../schema/context.ts";
-import { attributions, failureCases, models, tokenPairs } from "../../schema/tables.ts";
-import { measureLayers } from "../graph_metrics/layer_metrics.ts";
-import { readGraphFile } from "../graph_metrics/stored_graph.ts";
+import { attributionGraphs } from "../../schema/tables/analysis_tables.ts";
+import type { Database } from "../../schema/types/context.ts";
+import { attributions, failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
+import { measureLayers } from "../graphs/layer_metrics.ts";
+import { readGraphFile } from "../graphs/stored_graph.ts";
 import type { DiagnosisRow, FailureRow, MaskingPart, Report } from "../report/read_report.ts";
 import type { StudySummary } from "../studies/summary.ts";
-import { type Interval, mean } from "../statistics/bootstrap.ts";
+import { type Interval, mean } from "../base/statistics/bootstrap.ts";
 import type { ReproductionStudy } from "./study.ts";
 
 export const NUMBERS_FORMAT = "culprit-reproduction/1";

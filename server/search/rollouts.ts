@@ -1,5 +1,5 @@
 /** Rollouts of forced prefixes: decoded in batches, each prefix once, and not at all where its answer is known. */
-import type { Verdict } from "../../schema/values.ts";
+import type { Verdict } from "../../schema/tables/values.ts";
 import type {
   RolloutRequest,
   RolloutResult,

@@ -3,7 +3,7 @@
  * of failed answers. It knows a model only as three questions, so that a script can stand in for one.
  */
 import type { GenerateRequest, NextTokens, NextTokensRequest, TokenLogit } from "../../gpu/engine.ts";
-import type { Candidate, Exclusion, Verdict } from "../../schema/values.ts";
+import type { Candidate, Exclusion, Verdict } from "../../schema/tables/values.ts";
 import { excludedBefore, outcomeAt, outcomeOfNone } from "./outcome.ts";
 import { openRollouts, type RolledOut, type Rollouts } from "./rollouts.ts";
 

@@ -1,6 +1,6 @@
 /** Failure cases as the database holds them, ready to be searched. */
 import type { Checkers } from "../checkers/check.ts";
-import type { FailureCaseRow } from "../place_case.ts";
+import type { FailureCaseRow } from "../cases/place_case.ts";
 import type { SearchCase } from "./search.ts";
 
 /** A failure case in search. */

@@ -2,11 +2,11 @@
 import { and, type Column, count, eq, inArray, type SQL, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
 import { InputError } from "../../gpu/errors.ts";
-import { modelSeries, studies, studyPairs } from "../../schema/analysis_tables.ts";
-import type { SeriesMember } from "../../schema/analysis_values.ts";
-import type { Database } from "../../schema/context.ts";
-import type { StudyPointRow, StudyPointsRequest } from "../../schema/study.ts";
-import { attributions, failureCases, tokenPairs } from "../../schema/tables.ts";
+import { modelSeries, studies, studyPairs } from "../../schema/tables/analysis_tables.ts";
+import type { SeriesMember } from "../../schema/tables/analysis_values.ts";
+import type { Database } from "../../schema/types/context.ts";
+import type { StudyPointRow, StudyPointsRequest } from "../../schema/types/study.ts";
+import { attributions, failureCases, tokenPairs } from "../../schema/tables/tables.ts";
 import { CLEAR_DELTA, type StudyNumber, type StudySummary, summariseStudy, verdictOf } from "./summary.ts";
 
 export interface StudyRow {

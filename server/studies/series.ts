@@ -1,12 +1,12 @@
 /** Model series: sizes or checkpoints of one family, in order. */
 import { eq, inArray } from "drizzle-orm";
 import { InputError } from "../../gpu/errors.ts";
-import { modelSeries } from "../../schema/analysis_tables.ts";
-import type { SeriesMember } from "../../schema/analysis_values.ts";
-import type { Database } from "../../schema/context.ts";
-import { models } from "../../schema/tables.ts";
-import type { Transaction } from "../database.ts";
-import type { ModelRow } from "../find_model.ts";
+import { modelSeries } from "../../schema/tables/analysis_tables.ts";
+import type { SeriesMember } from "../../schema/tables/analysis_values.ts";
+import type { Database } from "../../schema/types/context.ts";
+import { models } from "../../schema/tables/tables.ts";
+import type { Transaction } from "../database/database.ts";
+import type { ModelRow } from "../models/find_model.ts";
 
 /** A series as people ask for it; its models are found already. */
 export interface SeriesRequest {

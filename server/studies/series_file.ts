@@ -3,8 +3,8 @@ import { readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { InputError } from "../../gpu/errors.ts";
-import type { Database } from "../../schema/context.ts";
-import { findModel } from "../find_model.ts";
+import type { Database } from "../../schema/types/context.ts";
+import { findModel } from "../models/find_model.ts";
 import { type SeriesRow, storeSeries } from "./series.ts";
 
 const one = z.object({

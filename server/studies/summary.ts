@@ -1,5 +1,5 @@
 /** What a study says: deltas of the same pairs on two members, and of all members together (docs/studies.md). */
-import { bootstrapInterval, type Interval } from "../statistics/bootstrap.ts";
+import { bootstrapInterval, type Interval } from "../base/statistics/bootstrap.ts";
 
 /** Above this a model chooses the wrong token clearly; below its negative, the right one (docs/method.md, section 8). */
 export const CLEAR_DELTA = 1;

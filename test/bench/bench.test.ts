@@ -1,12 +1,12 @@
 /** The benchmark still runs, and counts and measures what it says. */
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { blockForward } from "../../gpu/blocks.ts";
-import { openDevice } from "../../gpu/dawn.ts";
+import { blockForward } from "../../gpu/pass/blocks.ts";
+import { openDevice } from "../../gpu/device/dawn.ts";
 import { openModelDirectory } from "../../gpu/model/directory.ts";
 import { parseConfig } from "../../gpu/model/config.ts";
-import { panelBytes } from "../../gpu/panels.ts";
-import { freeWeights, loadWeights } from "../../gpu/weights.ts";
+import { panelBytes } from "../../gpu/kernels/panels.ts";
+import { freeWeights, loadWeights } from "../../gpu/pass/weights.ts";
 import { prepareAttention } from "./kernels.ts";
 import { FULL_CONFIG, randomModel } from "./models.ts";
 import { attributionOperations, blockWeights, forwardOperations, skipGraphOperations } from "./operations.ts";

@@ -8,10 +8,10 @@
  * has torch, transformers and lxt (default python3). README.md says what is compared.
  */
 import { parseArgs } from "node:util";
-import { openDevice } from "../../gpu/dawn.ts";
+import { openDevice } from "../../gpu/device/dawn.ts";
 import type { GraphResult, LoadedModel } from "../../gpu/engine.ts";
 import { InputError } from "../../gpu/errors.ts";
-import { GRAPH_DEFAULTS } from "../../gpu/graph.ts";
+import { GRAPH_DEFAULTS } from "../../gpu/explanation/graph.ts";
 import { loadModel } from "../../gpu/loaded_model.ts";
 import { relativeError } from "../compare.ts";
 import { LONGEST_SECONDS, machineName, median, oneMinuteLoad, type PeakMemory, watchMemory } from "./measurement.ts";

@@ -1,9 +1,9 @@
 /** The kernels that most of the time goes into, on random data: weight products and one block's attention. */
-import { type BlockState, causalAttention, openWorkspace, type Workspace } from "../../gpu/blocks.ts";
-import type { Device } from "../../gpu/dawn.ts";
+import { type BlockState, causalAttention, openWorkspace, type Workspace } from "../../gpu/pass/blocks.ts";
+import type { Device } from "../../gpu/device/dawn.ts";
 import { matmul, whole } from "../../gpu/kernels/matmul.ts";
 import type { LayerAttention, ModelConfig } from "../../gpu/model/config.ts";
-import { panelBytes } from "../../gpu/panels.ts";
+import { panelBytes } from "../../gpu/kernels/panels.ts";
 import { seededRandom } from "../random.ts";
 
 /** A product of activations and a weight matrix of a block. */

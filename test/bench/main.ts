@@ -7,10 +7,10 @@
  * README.md says what each line means.
  */
 import { parseArgs } from "node:util";
-import { type Device, openDevice } from "../../gpu/dawn.ts";
+import { type Device, openDevice } from "../../gpu/device/dawn.ts";
 import type { AttributionResult, GenerateResult, GraphResult, LoadedModel } from "../../gpu/engine.ts";
 import { InputError } from "../../gpu/errors.ts";
-import { GRAPH_DEFAULTS } from "../../gpu/graph.ts";
+import { GRAPH_DEFAULTS } from "../../gpu/explanation/graph.ts";
 import { loadModel } from "../../gpu/loaded_model.ts";
 import { type ModelConfig, parseConfig } from "../../gpu/model/config.ts";
 import { blockMatrices, prepareAttention, prepareWeightProduct, type WeightProduct } from "./kernels.ts";

@@ -6,7 +6,7 @@
  */
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
-import { ROOT } from "../../server/settings.ts";
+import { ROOT } from "../../server/base/settings.ts";
 import { launchChromium } from "../browser_chromium.ts";
 import { type RunningServer, startServerProcess } from "../browser_server.ts";
 import buildPage from "../page_setup.ts";

@@ -1,4 +1,4 @@
-"""Bootstrap intervals and Cohen's kappa by scipy and scikit-learn, for server/statistics/statistics.test.ts:
+"""Bootstrap intervals and Cohen's kappa by scipy and scikit-learn, for server/base/statistics/statistics.test.ts:
 
     python3 test/reference/bootstrap.py > test/data/bootstrap.json      (numpy, scipy, scikit-learn)
 """

@@ -1,4 +1,4 @@
-"""Greedy completions by transformers in float32, for gpu/generate.test.ts:
+"""Greedy completions by transformers in float32, for gpu/generation/generate.test.ts:
 
     python3 test/reference/generate.py > test/data/generations.json      (torch, transformers 5.18)
 """

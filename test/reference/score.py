@@ -1,4 +1,4 @@
-"""Last-position logits and greedy completions under interventions, by transformers in float32, for gpu/score.test.ts:
+"""Last-position logits and greedy completions under interventions, by transformers in float32, for gpu/generation/score.test.ts:
 
     python3 test/reference/score.py test/data/golden-score      (torch, transformers 5.18)
 

@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { startEmbeddedPostgres } from "../../server/embedded_postgres.ts";
+import { startEmbeddedPostgres } from "../../server/database/embedded_postgres.ts";
 import { type Line, startLine } from "../database_line.ts";
 import { endFaults, fillFleet, forgetJobs, jobsEnded, makeJobs, resultsOf, startJob, watchEnds } from "./fault_jobs.ts";
 import { crashFaults } from "./fault_rounds.ts";

@@ -7,7 +7,7 @@
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { openDevice } from "../../gpu/dawn.ts";
+import { openDevice } from "../../gpu/device/dawn.ts";
 import { type AttributionRequest, type LoadedModel, RULES } from "../../gpu/engine.ts";
 import { loadModel } from "../../gpu/loaded_model.ts";
 import { seededRandom } from "../random.ts";

@@ -1,7 +1,7 @@
 /** Jobs for the fault tests: attributions under three rules, graphs and imports; and what they leave in the database. */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ROOT } from "../../server/settings.ts";
+import { ROOT } from "../../server/base/settings.ts";
 import { seededRandom } from "../random.ts";
 import type { Fleet } from "./fleet.ts";
 

@@ -7,8 +7,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as wait } from "node:timers/promises";
 import postgres from "postgres";
-import { freePort } from "../../server/free_port.ts";
-import { ROOT } from "../../server/settings.ts";
+import { freePort } from "../../server/base/free_port.ts";
+import { ROOT } from "../../server/base/settings.ts";
 import { type Running, startProcess } from "./processes.ts";
 
 /** Who can be killed: the server, its own worker, the worker beside it, the database's first process. */

@@ -10,7 +10,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { startEmbeddedPostgres } from "../../server/embedded_postgres.ts";
+import { startEmbeddedPostgres } from "../../server/database/embedded_postgres.ts";
 import { faultsOf, importLargeLog } from "./import_log.ts";
 
 const MOST_BYTES = 500_000_000;

@@ -5,10 +5,10 @@
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { count, countDistinct, eq, sql } from "drizzle-orm";
-import { failureCases, jobs, responses } from "../../schema/tables.ts";
-import { addModel } from "../../server/add_model.ts";
-import { migrateDatabase, openDatabase } from "../../server/database.ts";
-import { ROOT } from "../../server/settings.ts";
+import { failureCases, jobs, responses } from "../../schema/tables/tables.ts";
+import { addModel } from "../../server/models/add_model.ts";
+import { migrateDatabase, openDatabase } from "../../server/database/database.ts";
+import { ROOT } from "../../server/base/settings.ts";
 import { memoryOf, type Running, startProcess } from "./processes.ts";
 import { type SampleLog, writeSampleLog } from "./sample_log.ts";
 

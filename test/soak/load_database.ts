@@ -1,5 +1,5 @@
 /** A database with a million attributed failure cases, made once and kept. */
-import { openDatabase } from "../../server/database.ts";
+import { openDatabase } from "../../server/database/database.ts";
 import { fillAttributions } from "../attribution_rows.ts";
 
 /** Fills an empty, migrated database with so many cases; one that has them is left as it is. */

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { SERVER_FLAGS } from "../../server/deno_binary.mjs";
-import { ROOT } from "../../server/settings.ts";
+import { ROOT } from "../../server/base/settings.ts";
 
 export interface Running {
   readonly child: ChildProcess;

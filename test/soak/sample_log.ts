@@ -2,7 +2,7 @@
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { createInterface } from "node:readline";
-import { textHash } from "../../server/canonical_hash.ts";
+import { textHash } from "../../server/base/canonical_hash.ts";
 
 export interface SampleLog {
   readonly lines: number;

@@ -1,9 +1,9 @@
 /** @jsxImportSource preact */
 import { render } from "preact";
-import { keepJobs } from "./job_store.ts";
-import { Page } from "./page.tsx";
-import "./styles.css";
-import "./lists.css";
+import { keepJobs } from "./jobs/job_store.ts";
+import { Page } from "./shell/page.tsx";
+import "./shell/styles.css";
+import "./cases/lists.css";
 
 // The page puts the list back where it was by itself.
 history.scrollRestoration = "manual";

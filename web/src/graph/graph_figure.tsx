@@ -2,9 +2,9 @@
 /** @jsxImportSource preact */
 /** The attribution graph with its sliders, its picture, its numbers and its exports. */
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { Choice } from "../choice.tsx";
-import { save } from "../save.ts";
-import { TokenBox } from "../token_glyphs.tsx";
+import { Choice } from "../shell/choice.tsx";
+import { save } from "../shell/save.ts";
+import { TokenBox } from "../heat/token_glyphs.tsx";
 import { type Camera, fit, type Size, zoom } from "./camera.ts";
 import { GraphCanvas, type Pointed } from "./graph_canvas.tsx";
 import type { GraphData } from "./graph_data.ts";

@@ -2,19 +2,19 @@
 /** @jsxImportSource preact */
 /** The graph of one token pair: read when it is there, asked for when it is not. */
 import { useMemo, useState } from "preact/hooks";
-import { authorization } from "../access_token.ts";
-import { Choice } from "../choice.tsx";
-import { RequestError } from "../client.ts";
-import { ComputedOn } from "../computed_on.tsx";
-import { DownloadLink } from "../download_link.tsx";
-import { buildGraph } from "../job_store.ts";
-import { RULE_NAMES } from "../names.ts";
-import { Trouble, Waiting } from "../notice.tsx";
+import { authorization } from "../shell/access_token.ts";
+import { Choice } from "../shell/choice.tsx";
+import { RequestError } from "../shell/client.ts";
+import { ComputedOn } from "../shell/computed_on.tsx";
+import { DownloadLink } from "../shell/download_link.tsx";
+import { buildGraph } from "../jobs/job_store.ts";
+import { RULE_NAMES } from "../shell/names.ts";
+import { Trouble, Waiting } from "../shell/notice.tsx";
 import type { Case, Pair, Token } from "../operations/case.ts";
-import { type CaseRoute, RULES } from "../route.ts";
-import { useLoad } from "../use_load.ts";
-import { go } from "../use_route.ts";
-import { WorkBox } from "../work_box.tsx";
+import { type CaseRoute, RULES } from "../shell/route.ts";
+import { useLoad } from "../shell/use_load.ts";
+import { go } from "../shell/use_route.ts";
+import { WorkBox } from "../case/work_box.tsx";
 import { type GraphData, parseGraphFile } from "./graph_data.ts";
 import { GraphFigure } from "./graph_figure.tsx";
 

@@ -1,6 +1,6 @@
 /** What the page of one case asks for. Long vectors come in windows. */
-import type { Operation } from "../client.ts";
-import type { Rule } from "../route.ts";
+import type { Operation } from "../shell/client.ts";
+import type { Rule } from "../shell/route.ts";
 import type { CaseStatus } from "./cases.ts";
 
 /** Most tokens of one window. */

@@ -1,6 +1,6 @@
 /** What the case list asks for: failure cases, or attributions where the filter speaks of tokens or rules. */
-import type { Operation } from "../client.ts";
-import type { Rule } from "../route.ts";
+import type { Operation } from "../shell/client.ts";
+import type { Rule } from "../shell/route.ts";
 
 export interface PairSummary {
   readonly id: string;

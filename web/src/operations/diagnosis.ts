@@ -1,6 +1,6 @@
 /** What the page asks about outcome and pattern. */
-import type { Operation } from "../client.ts";
-import type { Rule } from "../route.ts";
+import type { Operation } from "../shell/client.ts";
+import type { Rule } from "../shell/route.ts";
 import { JOB, type JobResult } from "./jobs.ts";
 
 export type Outcome = "M_IA" | "NC_IA_M_AG" | "NC_IA_AG";

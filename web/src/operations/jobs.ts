@@ -1,6 +1,6 @@
 /** Jobs: what is running, what can be asked for. */
-import type { Operation } from "../client.ts";
-import type { Rule } from "../route.ts";
+import type { Operation } from "../shell/client.ts";
+import type { Rule } from "../shell/route.ts";
 
 export interface Job {
   readonly id: string;

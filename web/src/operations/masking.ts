@@ -1,5 +1,5 @@
 /** Masking experiments of one token pair. */
-import type { Operation } from "../client.ts";
+import type { Operation } from "../shell/client.ts";
 import { JOB, type JobResult } from "./jobs.ts";
 
 export const REPLACEMENTS = ["ATTENTION", "REMOVE", "NEUTRAL", "MEAN"] as const;

@@ -1,6 +1,6 @@
 /** What work would take, before it is asked for. */
-import type { Operation } from "../client.ts";
-import type { Rule } from "../route.ts";
+import type { Operation } from "../shell/client.ts";
+import type { Rule } from "../shell/route.ts";
 import type { Replacement } from "./masking.ts";
 
 export interface PlanInput {

@@ -1,6 +1,6 @@
 /** What the page can start. */
-import type { Operation } from "../client.ts";
-import type { Rule } from "../route.ts";
+import type { Operation } from "../shell/client.ts";
+import type { Rule } from "../shell/route.ts";
 import { JOB, type JobResult } from "./jobs.ts";
 
 export interface BenchmarkSummary {

@@ -1,6 +1,6 @@
 /** Studies: the same token pairs on every member of a series of models. */
-import type { Operation } from "../client.ts";
-import type { Rule } from "../route.ts";
+import type { Operation } from "../shell/client.ts";
+import type { Rule } from "../shell/route.ts";
 
 export type Verdict = "CORRECTED" | "NOT_CORRECTED" | "UNDECIDED";
 

@@ -1,0 +1,233 @@
+/**
+ * The attribution graph (docs/method.md section 3). Adjacent node layers under AttnLRP and CP-LRP come from the closed
+ * form, in the same backward pass that gives node relevance. Transitions that skip blocks, and the gradient rule, come
+ * from packed vector-Jacobian products. Transitions are pruned as the pass meets them, from the last to the first.
+ */
+import { refuseNonFinite } from "./attribution.ts";
+import { attentionBackward, mlpBackward, openGradientSpace } from "../pass/blocks.ts";
+import { type HeadTerms, openCollector } from "./closed_form.ts";
+import type { GraphRequest, GraphResult, HeadEdges, RunOptions, Transition } from "../engine.ts";
+import { InputError } from "../errors.ts";
+import { rowDot } from "../kernels/row-moves.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { packedRows } from "./packed_edges.ts";
+import {
+  blockStateOf,
+  chooseTokens,
+  forward,
+  type ForwardPass,
+  pacer,
+  type Pair,
+  type Runner,
+  seed,
+} from "../pass/pass.ts";
+import { type Edges, filterEdges, openPruner, type Reduced, reduceRows } from "./prune.ts";
+import type { BlockWeights } from "../pass/weights.ts";
+
+export const GRAPH_DEFAULTS = { mass: 0.85, minRelevance: 0.01, reach: "last", edgeBudget: 200_000 } as const;
+
+/** The node layers that a graph's transitions join. Throws InputError for a list that is not ascending or out of range. */
+export function checkGraphRequest(config: ModelConfig, request: GraphRequest): void {
+  const { transitions, mass, minRelevance, edgeBudget, heads, rule } = request;
+  const refuse = (where: string, what: string, mend: string): never => {
+    throw new InputError(what, where, mend);
+  };
+  if (transitions) {
+    const ascending = transitions.every((layer, index) => index === 0 || layer > (transitions[index - 1] as number));
+    const inside = transitions.every((layer) => Number.isInteger(layer) && layer >= 0 && layer <= config.layers);
+    if (!ascending || !inside || transitions.length < 2) {
+      refuse(
+        "transitions",
+        `[${transitions}] are not two or more ascending node layers`,
+        `use numbers from 0 (embeddings) to ${config.layers} (after the last block)`,
+      );
+    }
+  }
+  if (mass !== undefined && !(mass > 0 && mass <= 1)) {
+    refuse("mass", `${mass} is not a share`, "use more than 0, at most 1");
+  }
+  if (minRelevance !== undefined && !(minRelevance >= 0)) {
+    refuse("minRelevance", `${minRelevance} is no bound`, "use 0 or a positive number of logits");
+  }
+  if (edgeBudget !== undefined && !(Number.isInteger(edgeBudget) && edgeBudget > 0)) {
+    refuse("edgeBudget", `${edgeBudget} is no number of edges`, "use a positive whole number");
+  }
+  if (heads && rule === "gradient") {
+    refuse("heads", "plain gradients do not split by head", "use the rule attnlrp or cplrp");
+  }
+  if (heads && transitions?.some((layer, index) => index > 0 && layer - (transitions[index - 1] as number) > 1)) {
+    refuse("heads", "transitions that skip blocks do not split by head", "list adjacent layers, or leave heads out");
+  }
+}
+
+/** One transition whose edges the mass rule has chosen. */
+interface Chosen extends Omit<Reduced, "edges" | "reached"> {
+  readonly source: number;
+  readonly target: number;
+  /** Tokens that have edges, and how many edges those are before pruning. */
+  readonly rows: number;
+  readonly candidates: number;
+  readonly heads?: HeadTerms;
+}
+
+type Settings = GraphRequest & typeof GRAPH_DEFAULTS;
+
+/** Attributes and builds the graph of one request, checked before. */
+export async function buildGraph(runner: Runner, request: GraphRequest, options: RunOptions): Promise<GraphResult> {
+  const start = performance.now();
+  const { device, model: { config } } = runner;
+  const { rule, inputIds } = request;
+  const settings = { ...GRAPH_DEFAULTS, ...request } as Settings;
+  const listed = request.transitions ?? Array.from({ length: config.layers + 1 }, (_, layer) => layer);
+  const pass = await forward(runner, [inputIds], options);
+  try {
+    const pairs = await chooseTokens(runner, pass, [request]);
+    const { target, contrast } = pairs[0] as Pair;
+    const { nodeRelevance, chosen, kept } = await walkBack(runner, pass, pairs, settings, listed, options);
+    refuseNonFinite(nodeRelevance, inputIds.length, runner.model.directory);
+    const relevanceAt = (layer: number) =>
+      nodeRelevance.subarray(layer * inputIds.length, (layer + 1) * inputIds.length);
+    const transitions = chosen.map((transition, index) =>
+      describe(transition, kept[index] as Edges, relevanceAt(transition.source))
+    );
+    return {
+      rule,
+      inputIds,
+      target,
+      contrast,
+      logitDifference: target.logit - contrast.logit,
+      layers: config.layers,
+      nodeRelevance,
+      nodeLayers: listed,
+      transitions: transitions.reverse(),
+      adapter: device.info.name,
+      seconds: (performance.now() - start) / 1000,
+    };
+  } finally {
+    pass.workspace.free();
+  }
+}
+
+interface Walk {
+  /** [layers + 1, tokens] */
+  readonly nodeRelevance: Float32Array;
+  /** From the last transition to the first, and the edges of each that stay. */
+  readonly chosen: readonly Chosen[];
+  readonly kept: readonly Edges[];
+}
+
+/** The backward pass: node relevance, and the edges of each listed transition, pruned when it comes. */
+async function walkBack(
+  runner: Runner,
+  pass: ForwardPass,
+  pairs: readonly Pair[],
+  settings: Settings,
+  listed: readonly number[],
+  options: RunOptions,
+): Promise<Walk> {
+  const { device, model: { config }, weights } = runner;
+  const { workspace } = pass;
+  const { rule, inputIds: { length: tokens } } = settings;
+  const { rows } = workspace;
+  const gradient = seed(runner, pass, pairs, rule);
+  const space = openGradientSpace(workspace);
+  const relevance = workspace.adopt(device.allocate(rows * 4, "relevance of a node layer"));
+  const nodeRelevance = new Float32Array((config.layers + 1) * tokens);
+  const readRelevance = async (layer: number, nodes: GPUBuffer): Promise<Float32Array> => {
+    rowDot(device, rows, config.hidden, nodes, gradient, relevance, 0);
+    const values = new Float32Array(await device.read(relevance, 0, tokens * 4));
+    nodeRelevance.set(values, layer * tokens);
+    return values;
+  };
+  const isAdjacent = (target: number) => listed[listed.indexOf(target) - 1] === target - 1;
+  const inClosedForm = (target: number) => rule !== "gradient" && listed.includes(target, 1) && isAdjacent(target);
+  const collector = rule !== "gradient" && listed.some(inClosedForm)
+    ? openCollector(space, rule, settings, runner.tiles)
+    : undefined;
+  const pruner = openPruner(tokens, settings);
+  const chosen: Chosen[] = [];
+  const above = () => ({ reached: pruner.reached(), floor: pruner.floor(), floorWith: pruner.floorWith });
+  const add = (target: number, targets: readonly number[], reduced: Reduced & { readonly heads?: HeadTerms }) => {
+    const { edges: _, reached: __, ...numbers } = reduced;
+    const source = listed[listed.indexOf(target) - 1] as number;
+    const candidates = targets.reduce((count, token) => count + token + 1, 0);
+    chosen.push({ ...numbers, source, target, rows: targets.length, candidates });
+    pruner.add(reduced);
+  };
+  const pace = pacer(device, config, rows, options);
+  let atTarget = await readRelevance(config.layers, pass.nodes[config.layers] as GPUBuffer);
+  for (let layer = config.layers - 1; layer >= 0; layer--) {
+    const block = weights.blocks[layer] as BlockWeights;
+    const target = layer + 1;
+    const isTarget = listed.includes(target, 1);
+    const targets = isTarget ? activeTargets(atTarget, target === config.layers, settings.minRelevance) : [];
+    if (isTarget && !inClosedForm(target)) {
+      const source = listed[listed.indexOf(target) - 1] as number;
+      const packed = { rule, source, target, gradient, tokens: targets };
+      add(target, targets, reduceRows(await packedRows(runner, pass, packed, options), settings.mass, above()));
+    }
+    const state = blockStateOf(runner, pass, layer);
+    mlpBackward(space, block, state, rule, gradient);
+    if (collector && inClosedForm(target)) {
+      const collection = collector(block.attention, state, gradient, targets);
+      attentionBackward(space, block, state, rule, gradient, collection.record);
+      add(target, targets, await collection.finish(above()));
+    } else attentionBackward(space, block, state, rule, gradient);
+    atTarget = await readRelevance(layer, state.input);
+    await pace("backward", config.layers - layer);
+  }
+  return { nodeRelevance, chosen, kept: pruner.finish() };
+}
+
+/**
+ * Tokens of a node layer whose relevance is above the bound in absolute value, ascending; all for a bound of 0. The last
+ * token of the last layer is always one: there the objective enters, though a plain gradient times input is 0 there.
+ */
+function activeTargets(relevance: Float32Array, isLastLayer: boolean, minRelevance: number): number[] {
+  return [...relevance.keys()].filter((token) =>
+    minRelevance === 0 || Math.abs(relevance[token] as number) > minRelevance ||
+    (isLastLayer && token === relevance.length - 1)
+  );
+}
+
+/** A transition with the edges that stay, and what was dropped. */
+function describe(transition: Chosen, edges: Edges, relevance: Float32Array): Transition {
+  const { source, target, rows, candidates, threshold, total, chosen, reaching, heads } = transition;
+  const sum = edges.weights.reduce((all, weight) => all + Math.abs(weight), 0);
+  return {
+    source,
+    target,
+    edges,
+    threshold,
+    rows,
+    candidates,
+    totalMass: total,
+    keptMass: total === 0 ? 1 : sum / total,
+    droppedByReach: chosen - reaching,
+    droppedByBudget: reaching - edges.weights.length,
+    columnError: columnError(edges, relevance),
+    ...(heads ? { headEdges: keepHeadEdges(heads, edges) } : {}),
+  };
+}
+
+/** max_i |sum_j A_ji - R_i| / max |R| over the edges that stay. */
+function columnError({ sources, weights }: Edges, relevance: Float32Array): number {
+  const sums = new Float64Array(relevance.length);
+  sources.forEach((source, index) => sums[source]! += weights[index] as number);
+  const largest = relevance.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const worst = relevance.reduce((most, value, i) => Math.max(most, Math.abs((sums[i] as number) - value)), 0);
+  return largest === 0 ? worst : worst / largest;
+}
+
+/** The head terms of the edges that stay; `kept` is a part of the edges that the terms are of, in the same order. */
+function keepHeadEdges({ edges, terms }: HeadTerms, kept: Edges): HeadEdges {
+  const heads = terms.length / (2 * Math.max(1, edges.weights.length));
+  const result = new Float32Array(kept.weights.length * heads * 2);
+  let at = 0;
+  filterEdges(edges, (index) => {
+    const stays = edges.sources[index] === kept.sources[at] && edges.targets[index] === kept.targets[at];
+    if (stays) result.set(terms.subarray(index * heads * 2, (index + 1) * heads * 2), at++ * heads * 2);
+    return false;
+  });
+  return { heads, terms: result };
+}

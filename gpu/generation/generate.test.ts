@@ -1,0 +1,176 @@
+/** Greedy decoding against transformers (test/reference/generate.py), alone and in batches. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Device, openDevice } from "../device/dawn.ts";
+import type { GenerateRequest, LoadedModel } from "../engine.ts";
+import { loadModel } from "../loaded_model.ts";
+
+const DATA = join(import.meta.dirname as string, "..", "..", "test", "data");
+interface Golden {
+  readonly model: string;
+  readonly prompt: readonly number[];
+  readonly force: number | null;
+  readonly ids: readonly number[];
+  readonly first: readonly { readonly id: number; readonly logit: number }[];
+}
+const all: readonly Golden[] = JSON.parse(readFileSync(join(DATA, "generations.json"), "utf8"));
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice();
+});
+afterAll(() => device?.close());
+
+const requestOf = ({ prompt, force, ids }: Golden): GenerateRequest => ({
+  inputIds: prompt,
+  maxTokens: ids.length,
+  top: 5,
+  ...(force === null ? {} : { force }),
+});
+
+describe.each(["qwen3-a", "qwen3-b", "olmo3-a"])("%s completes as transformers does", (name) => {
+  const golden = all.filter(({ model }) => model === name);
+  let model: LoadedModel;
+  beforeAll(async () => {
+    model = await loadModel(device, join(DATA, "golden", name));
+  });
+
+  test("four prompts in one batch, one with a forced first token", async () => {
+    const results = await model.generate(golden.map(requestOf));
+    expect(results.map(({ ids }) => ids)).toEqual(golden.map(({ ids }) => ids));
+    expect(results.every(({ stop }) => stop === "length")).toBe(true);
+    results.forEach(({ first }, index) => {
+      const expected = golden[index]?.first ?? [];
+      expect(first.map(({ id }) => id)).toEqual(expected.map(({ id }) => id));
+      const scale = Math.max(...expected.map(({ logit }) => Math.abs(logit)));
+      first.forEach(({ logit }, rank) => {
+        expect(Math.abs(logit - (expected[rank]?.logit ?? NaN)) / scale).toBeLessThan(1e-4);
+      });
+    });
+  });
+
+  test("each alone", async () => {
+    for (const one of golden) expect((await model.generate([requestOf(one)]))[0]?.ids).toEqual(one.ids);
+  });
+
+  test("a large batch whose sequences end at different times", async () => {
+    // More than one panel of rows, so that finished sequences leave.
+    const requests = Array.from({ length: 40 }, (_, index) => {
+      const one = golden[index % golden.length] as Golden;
+      return { ...requestOf(one), maxTokens: 1 + index % one.ids.length };
+    });
+    const results = await model.generate(requests);
+    results.forEach(({ ids }, index) => {
+      expect(ids).toEqual((golden[index % golden.length] as Golden).ids.slice(0, requests[index]?.maxTokens));
+    });
+  });
+});
+
+describe.each(["qwen3-a", "olmo3-a"])("%s: what shares a beginning is computed once, and", (name) => {
+  const golden = all.filter(({ model }) => model === name);
+  let model: LoadedModel;
+  beforeAll(async () => {
+    model = await loadModel(device, join(DATA, "golden", name));
+  });
+
+  test("rollouts of forced tokens along two completions equal those of each alone, to the last bit", async () => {
+    const requests = golden.slice(0, 2).flatMap(({ prompt, ids }) =>
+      Array.from({ length: 18 }, (_, index): GenerateRequest => ({
+        inputIds: [...prompt, ...ids.slice(0, index % 6)],
+        force: 3 + 11 * index,
+        maxTokens: 1 + index,
+        top: 3,
+      }))
+    );
+    const together = await model.generate(requests);
+    for (const [index, request] of requests.entries()) {
+      expect((await model.generate([request]))[0], `request ${index}`).toEqual(together[index]);
+    }
+  });
+
+  test("next tokens at every position are those that generation finds there, to the last bit", async () => {
+    const requests = golden.map(({ prompt, ids }) => ({
+      inputIds: [...prompt, ...ids],
+      from: prompt.length - 1,
+      top: 5,
+    }));
+    const all = await model.nextTokens(requests);
+    for (const [index, { prompt, ids, force, first }] of golden.entries()) {
+      const found = all[index] ?? [];
+      expect(found).toHaveLength(ids.length + 1);
+      const scale = Math.max(...first.map(({ logit }) => Math.abs(logit)));
+      // transformers' own logits at the first new position.
+      expect(found[0]?.map(({ id }) => id)).toEqual(first.slice(0, 5).map(({ id }) => id));
+      found[0]?.forEach(({ logit }, rank) => {
+        expect(Math.abs(logit - (first[rank]?.logit ?? NaN)) / scale).toBeLessThan(1e-4);
+      });
+      // Its greedy choices at the others.
+      expect(found.slice(force === null ? 0 : 1, -1).map((top) => top[0]?.id)).toEqual(
+        ids.slice(force === null ? 0 : 1),
+      );
+      for (const position of [0, 3, ids.length]) {
+        const inputIds = [...prompt, ...ids.slice(0, position)];
+        const logits = await model.logits(inputIds);
+        expect(found[position]?.map(({ id, logit }) => [id, logit])).toEqual(
+          found[position]?.map(({ id }) => [id, logits[id]]),
+        );
+      }
+      expect(await model.nextTokens([requests[index] as typeof requests[0]])).toEqual([found]);
+    }
+  });
+});
+
+test("what does not fit the device at once is cut into packs and passes, with the same numbers", async () => {
+  const whole = await loadModel(device, join(DATA, "golden", "olmo3-a"));
+  // A device whose buffers hold a few sequences only.
+  const info = { ...device.info, bindingBytes: 2 ** 16 };
+  const small = await loadModel({ ...device, info }, join(DATA, "golden", "olmo3-a"));
+  const requests = Array.from({ length: 40 }, (_, index): GenerateRequest => ({
+    inputIds: Array.from(
+      { length: 20 + index % 7 },
+      (_, position) => (37 * position + (position > 10 ? index % 5 : 0)) % 400,
+    ),
+    maxTokens: 5 + index % 9,
+    top: 2,
+    ...(index % 3 === 0 ? {} : { force: 40 + index }),
+  }));
+  const passes: string[] = [];
+  const onProgress = ({ phase }: { readonly phase: string }) => void (phase === "prefill" && passes.push(phase));
+  expect(await small.generate(requests, { onProgress })).toEqual(await whole.generate(requests));
+  expect(passes.length).toBeGreaterThan(2);
+  const positions = requests.map(({ inputIds }) => ({ inputIds, from: 3, top: 4 }));
+  expect(await small.nextTokens(positions)).toEqual(await whole.nextTokens(positions));
+});
+
+test("an end token stops a sequence and is not part of it", async () => {
+  const one = all.find(({ model }) => model === "qwen3-a") as Golden;
+  const end = one.ids[6] as number;
+  const folder = Deno.makeTempDirSync();
+  try {
+    for (const file of ["config.json", "model.safetensors"]) {
+      Deno.copyFileSync(join(DATA, "golden", "qwen3-a", file), join(folder, file));
+    }
+    Deno.writeTextFileSync(join(folder, "generation_config.json"), JSON.stringify({ eos_token_id: [end] }));
+    const model = await loadModel(device, folder);
+    const [result] = await model.generate([{ inputIds: one.prompt, maxTokens: one.ids.length }]);
+    expect(result).toEqual({ ids: one.ids.slice(0, one.ids.indexOf(end)), stop: "eos", end, first: [] });
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
+test("memory is given back, and bad requests are refused", async () => {
+  const model = await loadModel(device, join(DATA, "golden", "qwen3-a"));
+  const good = { inputIds: [1, 2, 3], maxTokens: 4 };
+  await model.generate([good]);
+  const before = device.allocatedBytes();
+  await model.generate([good, good]);
+  expect(device.allocatedBytes()).toBe(before);
+  expect(await model.generate([])).toEqual([]);
+  await expect(model.generate([{ ...good, maxTokens: 0 }])).rejects.toThrow(/^maxTokens: 0 is no number/);
+  await expect(model.generate([{ ...good, maxTokens: 5000 }])).rejects.toThrow(/^maxTokens: .* use at most 4093/);
+  await expect(model.generate([{ ...good, force: 512 }])).rejects.toThrow(/^force: token id 512/);
+  await expect(model.nextTokens([{ inputIds: [1, 2], from: 2, top: 1 }])).rejects.toThrow(/^from: .* from 0 to 1/);
+  await expect(model.nextTokens([{ inputIds: [1, 2], from: 0, top: 0 }])).rejects.toThrow(/^top: 0 is no count/);
+  await expect(model.generate([{ ...good, inputIds: [] }])).rejects.toThrow(/^input: the prompt has no tokens/);
+});

@@ -1,0 +1,151 @@
+/** What a model would say next, at many positions of many sequences at once: teacher-forced, the largest logits only. */
+import { gradientRowBytes, project } from "../pass/blocks.ts";
+import type { NextTokens, NextTokensRequest, RunOptions, TokenLogit } from "../engine.ts";
+import { InputError } from "../errors.ts";
+import { rmsNorm } from "../kernels/norm.ts";
+import { moveRows } from "../kernels/row-moves.ts";
+import { topTokens } from "../kernels/top-tokens.ts";
+import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
+import { forward, type ForwardPass, type Runner } from "../pass/pass.ts";
+
+/** Device bytes of a pass's activations, and its rows: more do not make it faster. */
+const PASS_BYTES = 2 ** 28;
+/** Share of the free memory that they may take. */
+const PASS_SHARE = 1 / 4;
+const PASS_ROWS = 2 ** 13;
+/** Device bytes of the logits that are there at one time: never those of all positions. */
+const LOGIT_BYTES = 2 ** 26;
+
+/** Checks what a request asks for beyond its ids. Throws InputError. */
+export function checkNextTokens({ inputIds, from, top }: NextTokensRequest): void {
+  if (!Number.isInteger(from) || from < 0 || from >= inputIds.length) {
+    throw new InputError(
+      `there is no position ${from} among ${inputIds.length} tokens`,
+      "from",
+      `use a whole number from 0 to ${inputIds.length - 1}`,
+    );
+  }
+  if (!Number.isInteger(top) || top < 1) throw new InputError(`${top} is no count`, "top", "use 1 or more");
+}
+
+/** Results of checked requests, in their order; each is that of the request alone, to the last bit. */
+export async function nextTokensOf(
+  runner: Runner,
+  requests: readonly NextTokensRequest[],
+  options: RunOptions,
+): Promise<NextTokens[]> {
+  const results: NextTokens[] = [];
+  for (const pack of packs(runner, requests)) {
+    options.signal?.throwIfAborted();
+    results.push(...await readPack(runner, pack, options));
+  }
+  return results;
+}
+
+/** Rows that a forward pass without a backward one takes at once; a single longer sequence is a pass of its own. */
+export function passRows({ device, model: { config }, passBytes = Infinity }: Runner): number {
+  const { bindingBytes } = device.info;
+  const { hidden, intermediate, heads, keyValueHeads, headDimension } = config;
+  const widest = Math.max(hidden, 2 * (intermediate + 3), (heads + 2 * keyValueHeads) * headDimension);
+  const bytes = Math.min(PASS_BYTES, passBytes * PASS_SHARE);
+  return Math.min(PASS_ROWS, bytes / gradientRowBytes(config), bindingBytes / (4 * widest));
+}
+
+/** Requests in runs that fit the device's memory together. */
+function* packs(runner: Runner, requests: readonly NextTokensRequest[]): Generator<readonly NextTokensRequest[]> {
+  const mostRows = passRows(runner);
+  let pack: NextTokensRequest[] = [];
+  let rows = 0;
+  for (const request of requests) {
+    const more = panelsOf(request.inputIds.length) * PANEL;
+    if (pack.length > 0 && rows + more > mostRows) {
+      yield pack;
+      pack = [];
+      rows = 0;
+    }
+    pack.push(request);
+    rows += more;
+  }
+  if (pack.length > 0) yield pack;
+}
+
+async function readPack(
+  runner: Runner,
+  requests: readonly NextTokensRequest[],
+  options: RunOptions,
+): Promise<NextTokens[]> {
+  const pass = await forward(runner, requests.map(({ inputIds }) => inputIds), options, { purpose: "logits" });
+  try {
+    const rows = requests.flatMap(({ inputIds, from }, index) => {
+      const { firstRow } = pass.workspace.sequences[index] as { readonly firstRow: number };
+      return Array.from({ length: inputIds.length - from }, (_, offset) => firstRow + from + offset);
+    });
+    const found = await topAtRows(runner, pass, rows, Math.max(...requests.map(({ top }) => top)), options);
+    let at = 0;
+    return requests.map(({ inputIds, from, top }) => {
+      const part = found.slice(at, at += inputIds.length - from);
+      return part.map((candidates) => candidates.slice(0, top));
+    });
+  } finally {
+    pass.workspace.free();
+  }
+}
+
+/** The largest logits at some rows of a forward pass, in the order of `rows`; logits of a part of them at a time. */
+export async function topAtRows(
+  { device, model: { config }, weights }: Runner,
+  { nodes }: Pick<ForwardPass, "nodes">,
+  rows: readonly number[],
+  top: number,
+  { signal }: RunOptions,
+): Promise<(readonly TokenLogit[])[]> {
+  const { hidden, vocabulary } = config;
+  const count = Math.min(top, vocabulary);
+  const partRows = Math.max(1, Math.floor(LOGIT_BYTES / panelBytes(PANEL, vocabulary))) * PANEL;
+  const most = Math.min(partRows, panelsOf(rows.length) * PANEL);
+  const owned: GPUBuffer[] = [];
+  const own = (bytes: number, label: string) => {
+    const buffer = device.allocate(bytes, label);
+    owned.push(buffer);
+    return buffer;
+  };
+  try {
+    const wanted = own(most * 4, "rows whose logits are wanted");
+    const gathered = own(panelBytes(most, hidden), "rows of the residual stream");
+    const normed = own(panelBytes(most, hidden), "rows, normed");
+    const scale = own(most * 4, "final norm's scale");
+    const logits = own(panelBytes(most, vocabulary), "logits");
+    const ids = own(most * count * 4, "largest logits' tokens");
+    const values = own(most * count * 4, "largest logits");
+    const results: TokenLogit[][] = [];
+    for (let first = 0; first < rows.length; first += most) {
+      signal?.throwIfAborted();
+      const part = rows.slice(first, first + most);
+      device.write(wanted, 0, Uint32Array.from(part));
+      moveRows(device, "gather", part.length, hidden, wanted, nodes[config.layers] as GPUBuffer, gathered);
+      rmsNorm(device, {
+        rows: part.length,
+        columns: hidden,
+        epsilon: config.normEpsilon,
+        x: gathered,
+        weight: weights.finalNorm,
+        y: normed,
+        r: scale,
+      });
+      project(device, part.length, normed, weights.unembedding, logits);
+      topTokens(device, { rows: part.length, columns: vocabulary, count, x: logits, ids, logits: values });
+      const foundIds = new Uint32Array(await device.read(ids, 0, part.length * count * 4));
+      const foundLogits = new Float32Array(await device.read(values, 0, part.length * count * 4));
+      part.forEach((_, row) => {
+        const at = (rank: number) => row * count + rank;
+        results.push(Array.from({ length: count }, (_, rank) => ({
+          id: foundIds[at(rank)] as number,
+          logit: foundLogits[at(rank)] as number,
+        })));
+      });
+    }
+    return results;
+  } finally {
+    owned.forEach((buffer) => device.free(buffer));
+  }
+}

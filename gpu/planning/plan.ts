@@ -1,0 +1,127 @@
+/** What a run will take, before it runs: memory by rehearsing it, time by a short probe of the adapter. */
+import { blockStateBytes, scoreCells } from "../pass/blocks.ts";
+import type { Device } from "../device/dawn.ts";
+import type { AttributionRequest, GraphRequest, PlannedRun, RunPlan } from "../engine.ts";
+import { fitStates, freeBytesFor, keepBytesFor, whyNot } from "./fit.ts";
+import { checkGraphRequest } from "../explanation/graph.ts";
+import { checkRequest } from "../loaded_model.ts";
+import { describeBytes, freeHostBytes, memorySetting, residentBytes } from "../device/memory.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { type ModelDirectory, openModelDirectory } from "../model/directory.ts";
+import { PANEL, panelsOf } from "../kernels/panels.ts";
+import { type ProbedRun, probeSpeed, type Speed, warmUp } from "./probe.ts";
+import { skipsBlocks } from "./rehearsal.ts";
+import { FLUSH_BYTES } from "../pass/weights.ts";
+
+/** Host memory that loading leaves behind and later work does not use: at most, and as a share of the weights. */
+const LEFT_BYTES = 32 * 2 ** 20;
+const LEFT_SHARE = 1 / 6;
+
+/** Tokens that have edges in a graph of packed products, as a share of all: not known before the run. */
+const ACTIVE_SHARE = 0.5;
+
+/**
+ * Plans a run with a model that is not loaded. Throws InputError for bad requests and directories; what does not fit is
+ * no error here.
+ */
+export async function planRun(device: Device, directory: string, run: PlannedRun): Promise<RunPlan> {
+  const model = await openModelDirectory(directory);
+  try {
+    const requests = requestsOf(run);
+    requests.forEach((request) => checkRequest(model.config, request));
+    if (run.kind === "graph") checkGraphRequest(model.config, run.request);
+    const free = freeBytesFor(device);
+    // What is free now, less the weights, which are not loaded yet.
+    const { weightBytes } = model;
+    const passBytes = free === undefined ? undefined : Math.max(0, free - weightBytes);
+    const { info } = device;
+    const { use, keepBytes } = await fitStates({ on: device, model, passBytes }, run, {
+      keepBytes: keepBytesFor(info, passBytes),
+      bytesBefore: 0,
+      free,
+    });
+    const probed = requests.map((request) => probedRun(model.config, run, request, keepBytes));
+    const [first] = probed;
+    const start = first ? await warmUp(device, model, first) : 0;
+    // Now this process holds what the run's would, its weights and buffers left out.
+    const isSoftware = info.kind !== "hardware";
+    const resident = residentBytes()?.now ?? 0;
+    const baseline = resident - (isSoftware ? device.allocatedBytes() : 0);
+    const gpuBytes = use.bufferBytes;
+    const loading = weightBytes + Math.min(weightBytes, FLUSH_BYTES);
+    const running = use.stagedBytes + Math.min(weightBytes * LEFT_SHARE, LEFT_BYTES);
+    const hostBytes = Math.round(baseline + Math.max(loading, running) - gpuBytes);
+    const seconds = Number((start + await predictSeconds(device, model, run, probed)).toPrecision(3));
+    const more = isSoftware ? gpuBytes + hostBytes - resident : gpuBytes;
+    const wrong = whyNot(info, use, memorySetting() === undefined ? more : gpuBytes, free);
+    const why = wrong ?? describeFit({ gpuBytes, hostBytes, isSoftware, free });
+    return { gpuBytes, hostBytes, seconds, fits: wrong === null, why };
+  } finally {
+    model.close();
+  }
+}
+
+const requestsOf = (run: PlannedRun): readonly AttributionRequest[] =>
+  run.kind === "graph" ? [run.request] : run.requests;
+
+function describeFit({ gpuBytes, hostBytes, isSoftware, free }: {
+  readonly gpuBytes: number;
+  readonly hostBytes: number;
+  readonly isSoftware: boolean;
+  readonly free: number | undefined;
+}): string {
+  const needs = `the run needs ${describeBytes(gpuBytes)} on the device and ${describeBytes(hostBytes)} beside it`;
+  if (free === undefined) return `${needs}; how much the device has free is not known here`;
+  const host = freeHostBytes();
+  const beside = isSoftware || host === undefined ? "" : ` there, ${describeBytes(host)} beside it`;
+  return `${needs}; ${describeBytes(free)} are free${beside}`;
+}
+
+function probedRun(
+  config: ModelConfig,
+  { kind }: PlannedRun,
+  { inputIds, rule }: AttributionRequest,
+  keepBytes: number,
+): ProbedRun {
+  const rows = panelsOf(inputIds.length) * PANEL;
+  return { kind, rule, tokens: inputIds.length, kept: blockStateBytes(config, rows) * config.layers <= keepBytes };
+}
+
+/** Seconds of a run whose pipelines are compiled, without loading the model. */
+async function predictSeconds(
+  device: Device,
+  model: ModelDirectory,
+  run: PlannedRun,
+  probed: readonly ProbedRun[],
+): Promise<number> {
+  let seconds = 0;
+  for (const one of probed) {
+    const speed = await probeSpeed(device, model, one);
+    seconds += speed.base + blockSeconds(model.config, speed, one.tokens);
+    if (run.kind === "graph") seconds += packedSeconds(model.config, speed, run.request);
+  }
+  return seconds;
+}
+
+/** Seconds of all blocks of a run over this many tokens. */
+function blockSeconds(config: ModelConfig, { token, cell }: Speed, tokens: number): number {
+  return config.attention.reduce(
+    (sum, { window }) => sum + tokens * token + scoreCells(config, tokens, window) * cell,
+    0,
+  );
+}
+
+/** Seconds of a graph's packed products, about: each target is pulled back through the blocks that it skips. */
+function packedSeconds(config: ModelConfig, speed: Speed, request: GraphRequest): number {
+  if (!skipsBlocks(request)) return 0;
+  const { rule, inputIds, minRelevance } = request;
+  const listed = request.transitions ?? Array.from({ length: config.layers + 1 }, (_, layer) => layer);
+  const blocks = listed.slice(1).reduce((sum, layer, index) => {
+    const skipped = layer - (listed[index] as number);
+    return sum + (skipped > 1 || rule === "gradient" ? skipped : 0);
+  }, 0);
+  const targets = inputIds.length * (minRelevance === 0 ? 1 : ACTIVE_SHARE);
+  // A backward pass is about half of an attribution, and reaches half of the tokens on average.
+  const half = Math.ceil(inputIds.length / 2);
+  return targets * blocks * blockSeconds(config, speed, half) / config.layers / 2;
+}

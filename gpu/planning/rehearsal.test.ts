@@ -1,0 +1,164 @@
+/** Counted memory against a real device's, and how it grows: shapes of real models at 12,374 tokens, nothing computed. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { writeRandomModel } from "../../test/random_model.ts";
+import { type Device, openDevice } from "../device/dawn.ts";
+import { type PlannedRun, RULES } from "../engine.ts";
+import { loadModel } from "../loaded_model.ts";
+import { parseConfig } from "../model/config.ts";
+import { type ModelDirectory, openModelDirectory } from "../model/directory.ts";
+import { requiredTensors } from "../model/layout.ts";
+import { countingDevice, rehearse } from "./rehearsal.ts";
+
+const KEEP_BYTES = 2 ** 30;
+let device: Device;
+const folders: string[] = [];
+beforeAll(async () => {
+  device = await openDevice();
+});
+afterAll(() => {
+  device?.close();
+  folders.forEach((folder) => rmSync(folder, { recursive: true }));
+});
+
+const ids = (length: number) => Array.from({ length }, (_, index) => (index * 7) % 50);
+const request = (length: number, rule: (typeof RULES)[number] = "attnlrp") => ({
+  inputIds: ids(length),
+  target: 3,
+  contrast: 4,
+  rule,
+});
+
+const CONFIG = {
+  hidden_size: 32,
+  intermediate_size: 70,
+  num_hidden_layers: 3,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  head_dim: 16,
+  vocab_size: 64,
+  max_position_embeddings: 4096,
+  rope_theta: 10_000,
+};
+
+describe.each(["qwen3", "olmo3"])("%s: what is counted is what a device allocates", (architecture) => {
+  let directory: string;
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), "culprit-rehearsal-"));
+    folders.push(directory);
+    writeRandomModel(directory, { ...CONFIG, model_type: architecture }, { dtype: "F32", seed: 1 });
+  });
+
+  const runs: readonly (readonly [string, PlannedRun])[] = [
+    ...RULES.map((rule) => [rule, { kind: "attribute", requests: [request(100, rule)] }] as const),
+    ["without a target", {
+      kind: "attribute",
+      requests: [{ inputIds: ids(33), contrast: 0, rule: "attnlrp" }, {
+        inputIds: ids(70),
+        contrast: 5,
+        rule: "cplrp",
+      }],
+    }],
+    ["several prompts and pairs", {
+      kind: "attribute",
+      requests: [request(90), request(40), { ...request(90), target: 8 }, { ...request(20), inputIds: [9, 9, 9] }],
+    }],
+    ["graph", { kind: "graph", request: request(300) }],
+    ["graph over skipped blocks", { kind: "graph", request: { ...request(60), transitions: [0, 3], minRelevance: 0 } }],
+    ["graph of gradients", { kind: "graph", request: { ...request(40, "gradient"), minRelevance: 0 } }],
+  ];
+  test.each(runs)("%s", async (_, run) => {
+    let peak = 0;
+    const counting: Device = {
+      ...device,
+      allocate(bytes, label, lasting) {
+        const buffer = device.allocate(bytes, label, lasting);
+        peak = Math.max(peak, device.allocatedBytes());
+        return buffer;
+      },
+    };
+    const before = device.allocatedBytes();
+    const model = await openModelDirectory(directory);
+    const counted = await rehearse({ on: device, model, keepBytes: KEEP_BYTES }, run);
+    expect(device.allocatedBytes(), "nothing is allocated").toBe(before);
+    const loaded = await loadModel(counting, directory);
+    if (run.kind === "graph") await loaded.graph(run.request);
+    else await loaded.attributeMany(run.requests);
+    expect(counted.bufferBytes).toBe(peak - before);
+    loaded.dispose();
+    model.close();
+  });
+});
+
+/** A model directory of this shape without files. */
+function shapeOnly(config: Readonly<Record<string, unknown>>): ModelDirectory {
+  const parsed = parseConfig(config, "config.json");
+  const tensors = new Map(
+    requiredTensors(parsed).map(({ name, shape }) => {
+      const bytes = shape.reduce((product, size) => product * size, 2);
+      return [name, { file: { path: "shape" }, info: { name, dtype: "BF16", shape, bytes, offset: 0 } }];
+    }),
+  );
+  return {
+    directory: "shape",
+    config: parsed,
+    tensors,
+    tensor: (name: string) => tensors.get(name),
+    readInto: () => {},
+    close: () => {},
+  } as unknown as ModelDirectory;
+}
+
+const QWEN3_4B = {
+  model_type: "qwen3",
+  hidden_size: 2560,
+  intermediate_size: 9728,
+  num_hidden_layers: 36,
+  num_attention_heads: 32,
+  num_key_value_heads: 8,
+  head_dim: 128,
+  vocab_size: 151_936,
+  tie_word_embeddings: true,
+  max_position_embeddings: 40_960,
+  rope_theta: 1_000_000,
+};
+
+describe("Qwen3-4B's shape on a hardware adapter, counted", () => {
+  const model = shapeOnly(QWEN3_4B);
+  const on = (): Device => ({
+    ...device,
+    info: { ...device.info, kind: "hardware", lanes: 32, bindingBytes: 2 ** 31 - 4 },
+  });
+  const count = (run: PlannedRun) => rehearse({ on: on(), model, keepBytes: KEEP_BYTES }, run);
+
+  test("12,374 tokens: attribution and whole graph take less than 24 GB; no buffer holds a head's whole scores", async () => {
+    const tokens = 12_374;
+    for (
+      const run of [
+        { kind: "attribute", requests: [request(tokens)] },
+        { kind: "graph", request: request(tokens) },
+      ] as const
+    ) {
+      const { bufferBytes, largest } = await count(run);
+      expect(bufferBytes, run.kind).toBeLessThan(24e9);
+      // Matrices of activations are larger than this, but none grows with the square of the tokens.
+      expect(largest.label).not.toMatch(/score|probabilit|edge/);
+      expect(largest.bytes).toBeLessThan(2 ** 31);
+    }
+  });
+
+  test("memory beyond the weights grows with the tokens, not with their square", async () => {
+    const weights = countingDevice(on());
+    const { layOutWeights } = await import("../pass/weights.ts");
+    await layOutWeights(weights, model);
+    const sizes: number[] = [];
+    for (const tokens of [4096, 8192, 16_384]) {
+      const { bufferBytes } = await count({ kind: "graph", request: request(tokens) });
+      sizes.push(bufferBytes - weights.allocatedBytes());
+    }
+    expect((sizes[1] as number) / (sizes[0] as number)).toBeLessThan(2.05);
+    expect((sizes[2] as number) / (sizes[1] as number)).toBeLessThan(2.05);
+  });
+});

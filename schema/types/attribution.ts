@@ -1,0 +1,270 @@
+/** Attribution: relevance of every token at every node layer. */
+import { and, arrayContains, eq, type SQL, sql } from "drizzle-orm";
+import { builder, MAX_WINDOW, pageCost } from "./builder.ts";
+import { BadInput } from "./bad_input.ts";
+import { Segment } from "./failure_case.ts";
+import { cutFirst, Direction, direction, Range, withinRange } from "./lists.ts";
+import { Model } from "./model.ts";
+import { Outcome, Pattern } from "./outcome.ts";
+import { Rule } from "./rule.ts";
+import { attributions, models } from "../tables/tables.ts";
+import { ofOwnModel, PairToken, TokenPair } from "./token_pair.ts";
+import { checkWindow } from "./window.ts";
+
+/** Address of an attribution's vectors as one NumPy file. */
+export function downloadPath(id: number): string {
+  return `/attributions/${id}.npy`;
+}
+
+/** More blocks than any model has: keeps the arithmetic of windows inside PostgreSQL's integers. */
+const MAX_LAYERS = 10_000;
+
+function checkLayer(layer: number, layers: number): void {
+  if (layer < 0 || layer > layers) {
+    throw new BadInput(`layer is ${layer}`, "relevance", `give a node layer from 0 to ${layers}`);
+  }
+}
+
+export const Attribution = builder.drizzleNode("attributions", {
+  name: "Attribution",
+  description: "How much each token, at each node layer, moved the model toward the wrong token (positive) or toward " +
+    "the right one (negative). Node layer 0 = embeddings, l = the residual stream after block l.",
+  id: { column: (attribution) => attribution.id },
+  select: { columns: {} },
+  fields: (t) => ({
+    tokenPair: t.relation("tokenPair", { type: TokenPair, description: "The pair it explains." }),
+    rule: t.expose("rule", { type: Rule, description: "Backward rule." }),
+    target: t.field({
+      type: PairToken,
+      description: "The wrong token with the logit that the engine computed.",
+      select: {
+        columns: { targetLogit: true },
+        with: { tokenPair: { columns: { targetId: true, targetText: true } } },
+      },
+      resolve: ({ targetLogit, tokenPair }) => ({
+        id: tokenPair.targetId,
+        text: tokenPair.targetText,
+        logit: targetLogit,
+      }),
+    }),
+    contrast: t.field({
+      type: PairToken,
+      description: "The right alternative with the logit that the engine computed.",
+      select: {
+        columns: { contrastLogit: true },
+        with: { tokenPair: { columns: { contrastId: true, contrastText: true } } },
+      },
+      resolve: ({ contrastLogit, tokenPair }) => ({
+        id: tokenPair.contrastId,
+        text: tokenPair.contrastText,
+        logit: contrastLogit,
+      }),
+    }),
+    logitDifference: t.exposeFloat("logitDifference", {
+      description: "delta = target.logit - contrast.logit, which the relevance explains.",
+    }),
+    outcome: t.expose("outcome", {
+      type: Outcome,
+      nullable: true,
+      description: "What the classifier says of where the failure shows; null before it was asked.",
+    }),
+    pattern: t.expose("pattern", {
+      type: Pattern,
+      nullable: true,
+      description: "What the classifier says of how it came about; null before it was asked, and for no pattern.",
+    }),
+    segmentSum: t.float({
+      nullable: true,
+      description: "Sum of the normalised relevance of a segment's tokens at the embeddings; null in old rows.",
+      args: { segment: t.arg({ type: Segment, required: true, description: "The segment." }) },
+      select: { columns: { instructionSum: true, querySum: true, answerSum: true, specialSum: true } },
+      resolve: (sums, { segment }) => sums[SUMS[segment]],
+    }),
+    layers: t.exposeInt("layers", { description: "Number of blocks; node layers are 0 to this." }),
+    tokenCount: t.exposeInt("tokenCount", { description: "Number of tokens." }),
+    relevance: t.floatList({
+      description: "Raw signed relevance in logit units, a window of one node layer. Divide by `scale` for display. " +
+        "AttnLRP does not sum to delta, and must not be normalised as if it did.",
+      complexity: ({ count }) => ({ field: 1 + Math.ceil(count / 16), multiplier: 1 }),
+      args: {
+        layer: t.arg.int({ required: true, defaultValue: 0, description: "Node layer, 0 = embeddings." }),
+        from: t.arg.int({ required: true, defaultValue: 0, description: "First position of the window." }),
+        count: t.arg.int({
+          required: true,
+          defaultValue: MAX_WINDOW,
+          description: `Tokens in the window, ${MAX_WINDOW} at most; fewer come back at the end.`,
+        }),
+      },
+      select: ({ layer, from, count }) => {
+        checkWindow(from, count, MAX_WINDOW, "relevance");
+        checkLayer(layer, MAX_LAYERS);
+        return {
+          columns: { layers: true },
+          extras: {
+            // least/greatest keep the window inside the row of its layer; base64 crosses JSON unharmed.
+            relevanceWindow: (table) =>
+              sql<string>`encode(substring(${table.relevance}
+                from (least(${layer}::int, ${table.layers}) * ${table.tokenCount} + least(${from}::int, ${table.tokenCount})) * 4 + 1
+                for greatest(least(${count}::int, ${table.tokenCount} - ${from}::int), 0) * 4), 'base64')`,
+          },
+        };
+      },
+      resolve: ({ layers, relevanceWindow }, { layer }) => {
+        checkLayer(layer, layers);
+        return decodeFloats(relevanceWindow);
+      },
+    }),
+    scale: t.float({
+      description: "What `relevance` is divided by for display: max |R| over the layer's non-special tokens, 1 where " +
+        "that is below 1e-9.",
+      args: {
+        layer: t.arg.int({ required: true, defaultValue: 0, description: "Node layer, 0 = embeddings." }),
+        includeSpecial: t.arg.boolean({
+          required: true,
+          defaultValue: false,
+          description: "Look at special tokens too.",
+        }),
+      },
+      select: ({ layer, includeSpecial }) => {
+        checkLayer(layer, MAX_LAYERS);
+        return {
+          columns: { layers: true },
+          extras: {
+            layerScale: (table) =>
+              sql<number | null>`(${includeSpecial ? table.scalesWithSpecial : table.scales})[${layer + 1}]`,
+          },
+        };
+      },
+      resolve: ({ layers, layerScale }, { layer }) => {
+        checkLayer(layer, layers);
+        return layerScale ?? 1;
+      },
+    }),
+    model: t.relation("model", {
+      type: Model,
+      description: "The model that computed it: that of the failure case, or another member of a series.",
+    }),
+    adapter: t.exposeString("adapter", { description: "Adapter that computed it, in its driver's words." }),
+    seconds: t.exposeFloat("seconds", { description: "Wall time of forward and backward, without loading." }),
+    download: t.string({
+      description: "Path on this server of the whole [layers + 1, tokens] relevance as a NumPy file (.npy, f32).",
+      select: { columns: { id: true } },
+      resolve: ({ id }) => downloadPath(id),
+    }),
+    createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was computed." }),
+  }),
+});
+
+builder.drizzleObjectFields(TokenPair, (t) => ({
+  attribution: t.field({
+    type: Attribution,
+    nullable: true,
+    description: "The pair's attribution under one rule on the model of its case; null while there is none.",
+    args: { rule: t.arg({ type: Rule, required: true, description: "Backward rule." }) },
+    select: ({ rule }, _context, nested) => ({
+      columns: {},
+      with: { attributions: nested({ where: { rule, RAW: ofOwnModel } }) },
+    }),
+    resolve: (pair) => pair.attributions[0] ?? null,
+  }),
+}));
+
+/** Little-endian f32 in base64. */
+function decodeFloats(base64: string): number[] {
+  const bytes = Uint8Array.from(atob(base64.replaceAll("\n", "")), (character) => character.charCodeAt(0));
+  return Array.from(new Float32Array(bytes.buffer));
+}
+
+const SegmentSum = builder.inputType("SegmentSum", {
+  description: "A segment, and a range of the sum of its tokens' normalised relevance at the embeddings.",
+  fields: (t) => ({
+    segment: t.field({ type: Segment, required: true, description: "The segment." }),
+    min: t.float({ description: "Smallest sum; positive supports the wrong token." }),
+    max: t.float({ description: "Largest sum." }),
+  }),
+});
+
+/** Columns of the segments' sums. */
+const SUMS = { I: "instructionSum", Q: "querySum", A: "answerSum", S: "specialSum" } as const;
+
+export const AttributionFilter = builder.inputType("AttributionFilter", {
+  description: "Which attributions to list; every condition given must hold.",
+  fields: (t) => ({
+    rule: t.field({ type: Rule, description: "Backward rule." }),
+    benchmark: t.string({ description: "Benchmark of the failure case, exactly." }),
+    model: t.string({ description: "The model's name." }),
+    outcome: t.field({ type: Outcome, description: "What the classifier says of where the failure shows." }),
+    pattern: t.field({ type: Pattern, description: "What the classifier says of how it came about, exactly." }),
+    delta: t.field({ type: Range, description: "The logit difference that is explained." }),
+    segment: t.field({ type: SegmentSum, description: "A segment's share in the input heatmap." }),
+    token: t.string({
+      description: "Text of the target, of the contrast or of one of the ten most relevant input tokens; white space " +
+        "around it does not count.",
+    }),
+  }),
+});
+
+const AttributionSort = builder.enumType("AttributionSort", {
+  description: "What attributions can be ordered by.",
+  values: {
+    CREATED: { value: "createdAt", description: "When they were computed." },
+    DELTA: { value: "logitDifference", description: "The logit difference that they explain." },
+    TOKENS: { value: "tokenCount", description: "Number of tokens." },
+  } as const,
+});
+
+const AttributionOrder = builder.inputType("AttributionOrder", {
+  description: "How to order attributions; ties are broken by id.",
+  fields: (t) => ({
+    by: t.field({ type: AttributionSort, required: true, description: "What to order by." }),
+    direction: t.field({ type: Direction, description: "Which way; DESC when nothing is said." }),
+  }),
+});
+
+/** The filter as a condition. */
+export function matchingAttributions(
+  filter: typeof AttributionFilter.$inferInput | null | undefined,
+  table: typeof attributions,
+): SQL {
+  const conditions: (SQL | undefined)[] = [
+    filter?.rule != null ? eq(table.rule, filter.rule) : undefined,
+    filter?.benchmark != null ? eq(table.benchmark, filter.benchmark) : undefined,
+    filter?.model != null
+      ? sql`${table.modelId} = (select ${models.id} from ${models} where ${models.name} = ${filter.model})`
+      : undefined,
+    filter?.token != null ? arrayContains(table.keyTokens, [filter.token.trim()]) : undefined,
+    filter?.outcome != null ? eq(table.outcome, filter.outcome) : undefined,
+    filter?.pattern != null ? eq(table.pattern, filter.pattern) : undefined,
+    ...withinRange(table.logitDifference, filter?.delta),
+    ...(filter?.segment != null ? withinRange(table[SUMS[filter.segment.segment]], filter.segment) : []),
+  ];
+  return and(...conditions) ?? sql`true`;
+}
+
+builder.queryField("attributions", (t) =>
+  t.drizzleConnection(
+    {
+      type: Attribution,
+      description: "Attributions, newest first when nothing else is said.",
+      complexity: pageCost,
+      args: {
+        filter: t.arg({ type: AttributionFilter, description: "Which to list." }),
+        orderBy: t.arg({ type: AttributionOrder, description: "How to order them." }),
+      },
+      totalCount: (_parent, { filter }, context) =>
+        context.db.$count(attributions, matchingAttributions(filter, attributions)),
+      resolve: (query, _parent, { filter, orderBy }, context) => {
+        const rows = context.db.query.attributions;
+        const page = query({
+          where: { RAW: (table) => matchingAttributions(filter, table) },
+          orderBy: { [orderBy?.by ?? "createdAt"]: direction(orderBy?.direction) },
+        });
+        return rows.findMany(filter == null ? page : cutFirst(page, (ids) => rows.findMany(ids)));
+      },
+    },
+    { name: "AttributionConnection", description: "A page of attributions." },
+    {
+      name: "AttributionEdge",
+      description: "An attribution with its cursor.",
+    },
+  ));

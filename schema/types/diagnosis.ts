@@ -1,0 +1,149 @@
+/** Diagnosis: what the classifier says of an attribution, with its evidence. */
+import { z } from "zod";
+import type { DiagnosisEvidence, EvidenceNumber } from "../tables/analysis_values.ts";
+import { Attribution } from "./attribution.ts";
+import { BadInput } from "./bad_input.ts";
+import { builder } from "./builder.ts";
+import { idempotencyKey, Job } from "./job.ts";
+import { Outcome, Pattern } from "./outcome.ts";
+import { found } from "./rows.ts";
+import { Rule } from "./rule.ts";
+import { TokenPair } from "./token_pair.ts";
+
+const Evidence = builder.objectRef<EvidenceNumber>("EvidenceNumber").implement({
+  description: "A number that the classifier looked at; docs/diagnosis.md says what each means.",
+  fields: (t) => ({
+    name: t.exposeString("name", { description: "What was measured." }),
+    value: t.exposeFloat("value", { description: "Its value." }),
+    threshold: t.exposeFloat("threshold", {
+      nullable: true,
+      description: "What it was compared with; null where it only informs.",
+    }),
+    supports: t.exposeBoolean("supports", { description: "Whether it speaks for the verdict." }),
+  }),
+});
+
+const ProbeKind = builder.enumType("ProbeKind", {
+  description: "What a causal probe does to the attention toward some tokens, in all layers and heads.",
+  values: {
+    WEAKEN: { value: "weaken", description: "Divides its weight before normalisation by the factor." },
+    STRENGTHEN: { value: "strengthen", description: "Multiplies it by the factor." },
+  } as const,
+});
+
+const Probe = builder.objectRef<DiagnosisEvidence["probes"][number]>("DiagnosisProbe").implement({
+  description: "A causal probe: attention toward some tokens changed, and what became of delta.",
+  fields: (t) => ({
+    kind: t.field({ type: ProbeKind, description: "What was done.", resolve: ({ kind }) => kind }),
+    positions: t.intList({
+      description: "Positions of the tokens.",
+      complexity: { field: 1, multiplier: 1 },
+      resolve: ({ positions }) => [...positions],
+    }),
+    factor: t.exposeFloat("factor", { description: "By how much." }),
+    before: t.exposeFloat("before", { description: "delta before." }),
+    after: t.exposeFloat("after", { description: "delta after." }),
+    asClaimed: t.exposeBoolean("asClaimed", { description: "Whether delta fell as the claim says it should." }),
+  }),
+});
+
+export const Diagnosis = builder.drizzleNode("diagnoses", {
+  name: "Diagnosis",
+  description: "What the classifier says of an attribution: automatic, and kept apart from what people say (Label).",
+  id: { column: (diagnosis) => diagnosis.id },
+  select: { columns: {} },
+  fields: (t) => ({
+    attribution: t.relation("attribution", { type: Attribution, description: "What it looked at." }),
+    outcome: t.expose("outcome", { type: Outcome, description: "Where the failure shows." }),
+    pattern: t.expose("pattern", {
+      type: Pattern,
+      nullable: true,
+      description: "How it came about; null where nothing is explained, or no pattern is found.",
+    }),
+    confidence: t.exposeFloat("confidence", {
+      description: "0 to 1: how far the numbers are from their thresholds, less for claims that no probe confirms.",
+    }),
+    summary: t.string({
+      description: "One sentence that names tokens.",
+      select: { columns: { evidence: true } },
+      resolve: ({ evidence }) => evidence.summary,
+    }),
+    relevantPositions: t.intList({
+      nullable: true,
+      description: "Positions of the tokens that a right answer has to use here; null when nobody marked any.",
+      complexity: { field: 1, multiplier: 4 },
+      select: { columns: { evidence: true } },
+      resolve: ({ evidence }) => evidence.relevant && [...evidence.relevant],
+    }),
+    numbers: t.field({
+      type: [Evidence],
+      description: "What was measured.",
+      complexity: { field: 1, multiplier: 4 },
+      select: { columns: { evidence: true } },
+      resolve: ({ evidence }) => [...evidence.numbers],
+    }),
+    probes: t.field({
+      type: [Probe],
+      description: "The causal probes of its claims.",
+      complexity: { field: 1, multiplier: 2 },
+      select: { columns: { evidence: true } },
+      resolve: ({ evidence }) => [...evidence.probes],
+    }),
+    version: t.exposeString("version", { description: "Of the classifier: its rules and thresholds." }),
+    outdated: t.boolean({
+      description: "Whether another version made it than the one that runs here.",
+      select: { columns: { version: true } },
+      resolve: ({ version }, _args, context) => version !== context.services.diagnosisVersion(),
+    }),
+    createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was made." }),
+  }),
+});
+
+builder.drizzleObjectFields(Attribution, (t) => ({
+  diagnosis: t.relation("diagnosis", {
+    type: Diagnosis,
+    nullable: true,
+    description: "What the classifier says of it; null before it was asked.",
+  }),
+}));
+
+const DiagnosisSelection = builder.enumType("DiagnosisSelection", {
+  description: "Token pairs that need not be named one by one.",
+  values: {
+    MISSING: { value: "missing", description: "Every pair without a diagnosis of this version of the classifier." },
+    CLEAN: { value: "clean", description: "Those of them whose delta is above 1." },
+  } as const,
+});
+
+const DiagnoseInput = builder.inputType("DiagnoseInput", {
+  description: "What to diagnose: `tokenPairIds` or a `selection`.",
+  fields: (t) => ({
+    tokenPairIds: t.globalIDList({
+      for: TokenPair,
+      description: "The token pairs; a diagnosis of this version that looked at the same marks is kept.",
+      validate: z.array(z.unknown()).min(1).max(10_000),
+    }),
+    selection: t.field({ type: DiagnosisSelection, description: "Instead of ids: all pairs of a kind." }),
+    rule: t.field({ type: Rule, description: "Backward rule of what it looks at; ATTNLRP when nothing is said." }),
+    idempotencyKey: t.string(idempotencyKey),
+  }),
+});
+
+builder.mutationField("diagnose", (t) =>
+  t.drizzleField({
+    type: Job,
+    description: "Says outcome and pattern of token pairs. What is missing of attributions and graphs is computed.",
+    errors: { types: [BadInput], union: { name: "DiagnoseResult", description: "The job, or what was wrong." } },
+    args: { input: t.arg({ type: DiagnoseInput, required: true, description: "What to diagnose." }) },
+    resolve: async (query, _parent, { input }, context) => {
+      if ((input.tokenPairIds == null) === (input.selection == null)) {
+        throw new BadInput("it takes exactly one of the two", "tokenPairIds, selection", "give one of them");
+      }
+      const id = await context.services.diagnose({
+        tokenPairIds: input.selection ?? (input.tokenPairIds ?? []).map(({ id }) => Number(id)),
+        rule: input.rule ?? "attnlrp",
+        idempotencyKey: input.idempotencyKey ?? undefined,
+      });
+      return found(await context.db.query.jobs.findFirst(query({ where: { id } })));
+    },
+  }));

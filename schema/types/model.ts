@@ -1,0 +1,65 @@
+/** Model: a Hugging Face style directory whose failures are explained. */
+import { builder, pageCost } from "./builder.ts";
+import { BadInput } from "./bad_input.ts";
+import { found } from "./rows.ts";
+import { models } from "../tables/tables.ts";
+
+export const Model = builder.drizzleNode("models", {
+  name: "Model",
+  description: "A language model: a Hugging Face style directory that was added.",
+  id: { column: (model) => model.id },
+  select: { columns: {} },
+  fields: (t) => ({
+    name: t.exposeString("name", { description: "The name that failure cases refer to; unique." }),
+    directory: t.exposeString("directory", { description: "The directory on the server." }),
+    architecture: t.exposeString("architecture", { description: "Architecture in the words of `config.json`." }),
+    parameters: t.exposeFloat("parameters", { description: "Number of weights." }),
+    layers: t.exposeInt("layers", { description: "Number of blocks; attributions have one node layer more." }),
+    hidden: t.exposeInt("hidden", { description: "Size of the residual stream." }),
+    vocabulary: t.exposeInt("vocabulary", { description: "Number of token ids." }),
+    tokenizerHash: t.exposeString("tokenizerHash", { description: "Hash of the tokenizer's files." }),
+    hash: t.exposeString("hash", { description: "Hash of configuration and weights." }),
+    createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was added." }),
+  }),
+});
+
+builder.queryField("models", (t) =>
+  t.drizzleConnection(
+    {
+      type: Model,
+      description: "The models that were added, newest first.",
+      complexity: pageCost,
+      totalCount: (_parent, _args, context) => context.db.$count(models),
+      resolve: (query, _parent, _args, context) =>
+        context.db.query.models.findMany(query({ orderBy: { createdAt: "desc" } })),
+    },
+    { name: "ModelConnection", description: "A page of models." },
+    {
+      name: "ModelEdge",
+      description: "A model with its cursor.",
+    },
+  ));
+
+const AddModelInput = builder.inputType("AddModelInput", {
+  description: "Which model to add.",
+  fields: (t) => ({
+    directory: t.string({
+      required: true,
+      description: "A directory with `config.json`, weights and tokenizer, inside one of the CULPRIT_MODELS folders: " +
+        "absolute, or relative to the project's root or to one of those folders.",
+    }),
+    name: t.string({ description: "The name that failure cases refer to; the directory's own name if not given." }),
+  }),
+});
+
+builder.mutationField("addModel", (t) =>
+  t.drizzleField({
+    type: Model,
+    description: "Adds a model. Adding the same model again changes nothing.",
+    errors: { types: [BadInput], union: { name: "AddModelResult", description: "The model, or what was wrong." } },
+    args: { input: t.arg({ type: AddModelInput, required: true, description: "Which model to add." }) },
+    resolve: async (query, _parent, { input }, context) => {
+      const id = await context.services.addModel({ directory: input.directory, name: input.name ?? undefined });
+      return found(await context.db.query.models.findFirst(query({ where: { id } })));
+    },
+  }));

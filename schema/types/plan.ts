@@ -1,0 +1,99 @@
+/** Plan: what work would take, before it is asked for. */
+import { z } from "zod";
+import { MASKING_OPTIONS } from "../tables/analysis_values.ts";
+import { BadInput } from "./bad_input.ts";
+import { builder } from "./builder.ts";
+import type { WorkPlan } from "./context.ts";
+import { Selection } from "./job.ts";
+import { Replacement } from "./masking_experiment.ts";
+import { Rule } from "./rule.ts";
+import { TokenPair } from "./token_pair.ts";
+
+const PlannedWork = builder.enumType("PlannedWork", {
+  description: "Work that can be planned.",
+  values: {
+    ATTRIBUTE: { value: "attribute", description: "Attributions." },
+    BUILD_GRAPH: { value: "build_graph", description: "Attribution graphs with the options of when nothing is said." },
+    MASK: { value: "mask", description: "Masking experiments of every ranking." },
+    STUDY: { value: "study", description: "A study over a series of models." },
+  } as const,
+});
+
+const PlanInput = builder.inputType("PlanInput", {
+  description: "Work, in the words of the mutation that asks for it: what is stored already is not counted.",
+  fields: (t) => ({
+    work: t.field({ type: PlannedWork, required: true, description: "What would be done." }),
+    tokenPairIds: t.globalIDList({
+      for: TokenPair,
+      description: "With these token pairs; not of a STUDY.",
+      validate: z.array(z.unknown()).min(1).max(10_000),
+    }),
+    selection: t.field({
+      type: Selection,
+      description: "Instead of ids: all pairs of a kind. Of MASK, MISSING means every pair: all of them are counted.",
+    }),
+    rule: t.field({ type: Rule, description: "Backward rule; ATTNLRP when nothing is said." }),
+    heads: t.boolean({ description: "Of BUILD_GRAPH: every edge split by attention head." }),
+    replacements: t.field({
+      type: [Replacement],
+      description: "Of MASK: what stands where a token was masked; ATTENTION when nothing is said.",
+      validate: z.array(z.unknown()).min(1).max(4),
+    }),
+    series: t.string({ description: "Of STUDY: the series' name." }),
+    name: t.string({ description: "Of STUDY: the study's name, made of series and rule when left out." }),
+  }),
+});
+
+const Plan = builder.objectRef<WorkPlan>("Plan").implement({
+  description:
+    "What work would take on the adapter of the server's machine; docs/planning.md says how that is found out.",
+  fields: (t) => ({
+    runs: t.exposeInt("runs", { description: "Results that are missing; each is a run." }),
+    longest: t.exposeInt("longest", { description: "Tokens of the longest run; 0 when nothing is missing." }),
+    seconds: t.exposeFloat("seconds", {
+      description: "All runs one after another on one worker, without loading models, in seconds. Of MASK it is what " +
+        "they take at most: curves share inputs, and completions that are checked may be shorter.",
+    }),
+    gpuBytes: t.exposeFloat("gpuBytes", {
+      description: "Largest device memory of the largest run alone, its model included, in bytes.",
+    }),
+    hostBytes: t.exposeFloat("hostBytes", { description: "Memory of the process beside it, in bytes." }),
+    fits: t.exposeBoolean("fits", { description: "Whether the largest run fits the memory that is free now." }),
+    why: t.exposeString("why", { description: "One line with the numbers." }),
+    adapter: t.exposeString("adapter", {
+      nullable: true,
+      description: "The adapter in its driver's words; null when nothing is missing.",
+    }),
+  }),
+});
+
+builder.queryField("plan", (t) =>
+  t.field({
+    type: Plan,
+    description:
+      "What work would take, before it is asked for. Nothing is stored. The first question about a model's " +
+      "shape measures the adapter for some seconds.",
+    complexity: { field: 500, multiplier: 1 },
+    errors: { types: [BadInput], union: { name: "PlanResult", description: "The plan, or what was wrong." } },
+    args: { input: t.arg({ type: PlanInput, required: true, description: "The work." }) },
+    resolve: async (_parent, { input }, { services }) => {
+      const { work, tokenPairIds, selection, rule, heads, replacements, series, name } = input;
+      const given = [tokenPairIds, selection, series].filter((value) => value != null).length;
+      if (given !== 1 || (work === "study") !== (series != null)) {
+        throw new BadInput(
+          work === "study" ? "a study has a series and nothing else" : "it takes exactly one of the two",
+          work === "study" ? "series" : "tokenPairIds, selection",
+          work === "study" ? "name the series" : "give one of them",
+        );
+      }
+      return await services.planWork({
+        kind: work,
+        tokenPairIds: selection ?? tokenPairIds?.map(({ id }) => Number(id)),
+        rule: rule ?? "attnlrp",
+        heads: heads ?? false,
+        masking: { ...MASKING_OPTIONS, replacements: replacements ?? MASKING_OPTIONS.replacements },
+        series: series ?? undefined,
+        name: name ?? undefined,
+      });
+    },
+  }));

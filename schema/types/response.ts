@@ -1,0 +1,114 @@
+/** Response: an answer of a model to an item of a benchmark, passed or failed. */
+import { and, eq, isNull, type SQL, sql } from "drizzle-orm";
+import { builder, pageCost } from "./builder.ts";
+import { AnswerSource, VerdictType } from "./case_status.ts";
+import { Direction, direction } from "./lists.ts";
+import { Model } from "./model.ts";
+import { models, responses } from "../tables/tables.ts";
+
+export const Response = builder.drizzleNode("responses", {
+  name: "Response",
+  description: "An answer of a model to an item of a benchmark, passed or failed. Those that failed are failure cases.",
+  id: { column: (response) => response.id },
+  select: { columns: {} },
+  fields: (t) => ({
+    key: t.exposeString("key", { description: "Made of benchmark, task, document, prompt and filter." }),
+    benchmark: t.exposeString("benchmark", { description: "Benchmark the task comes from." }),
+    task: t.exposeString("task", { description: "The task's name within its benchmark." }),
+    filter: t.exposeString("filter", {
+      description: "The harness's name for how answers were cut out of raw output; `none` for the raw output.",
+    }),
+    model: t.relation("model", { type: Model, description: "The model that answered." }),
+    prompt: t.exposeString("prompt", {
+      description: "The prompt as the model read it; empty when the log did not hold it.",
+    }),
+    completion: t.exposeString("completion", { description: "The answer." }),
+    promptTokens: t.int({
+      description: "Tokens of the prompt.",
+      select: { columns: {}, extras: { promptCount: (table) => sql<number>`cardinality(${table.promptIds})` } },
+      resolve: ({ promptCount }) => promptCount,
+    }),
+    completionTokens: t.int({
+      description: "Tokens of the answer.",
+      select: { columns: {}, extras: { answerCount: (table) => sql<number>`cardinality(${table.completionIds})` } },
+      resolve: ({ answerCount }) => answerCount,
+    }),
+    passed: t.exposeBoolean("passed", {
+      nullable: true,
+      description: "Whether it passed; null when nobody could decide.",
+    }),
+    verdict: t.field({
+      type: VerdictType,
+      nullable: true,
+      description: "What log and checker say.",
+      select: { columns: { verdict: true } },
+      resolve: ({ verdict }) => verdict,
+    }),
+    source: t.expose("source", { type: AnswerSource, description: "Where it comes from." }),
+    createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was stored." }),
+  }),
+});
+
+const ResponseFilter = builder.inputType("ResponseFilter", {
+  description: "Which answers to list; every condition given must hold.",
+  fields: (t) => ({
+    benchmark: t.string({ description: "Benchmark, exactly." }),
+    task: t.string({ description: "Task within the benchmark, exactly." }),
+    model: t.string({ description: "The model's name." }),
+    key: t.string({ description: "The answer's key, exactly." }),
+    passed: t.boolean({ description: "Whether they passed." }),
+    undecided: t.boolean({ description: "Only those that nobody could decide." }),
+  }),
+});
+
+const ResponseSort = builder.enumType("ResponseSort", {
+  description: "What answers can be ordered by.",
+  values: {
+    CREATED: { value: "createdAt", description: "When they were stored." },
+    KEY: { value: "key", description: "Their key." },
+  } as const,
+});
+
+const ResponseOrder = builder.inputType("ResponseOrder", {
+  description: "How to order answers; ties are broken by id.",
+  fields: (t) => ({
+    by: t.field({ type: ResponseSort, required: true, description: "What to order by." }),
+    direction: t.field({ type: Direction, description: "Which way; DESC when nothing is said." }),
+  }),
+});
+
+function matching(filter: typeof ResponseFilter.$inferInput | null | undefined, table: typeof responses): SQL {
+  return and(
+    filter?.benchmark != null ? eq(table.benchmark, filter.benchmark) : undefined,
+    filter?.task != null ? eq(table.task, filter.task) : undefined,
+    filter?.key != null ? eq(table.key, filter.key) : undefined,
+    filter?.passed != null ? eq(table.passed, filter.passed) : undefined,
+    filter?.undecided ? isNull(table.passed) : undefined,
+    filter?.model != null
+      ? sql`${table.modelId} = (select ${models.id} from ${models} where ${models.name} = ${filter.model})`
+      : undefined,
+  ) ?? sql`true`;
+}
+
+builder.queryField("responses", (t) =>
+  t.drizzleConnection(
+    {
+      type: Response,
+      description: "Answers of models to benchmarks, newest first when nothing else is said.",
+      complexity: pageCost,
+      args: {
+        filter: t.arg({ type: ResponseFilter, description: "Which to list." }),
+        orderBy: t.arg({ type: ResponseOrder, description: "How to order them." }),
+      },
+      totalCount: (_parent, { filter }, context) => context.db.$count(responses, matching(filter, responses)),
+      resolve: (query, _parent, { filter, orderBy }, context) =>
+        context.db.query.responses.findMany(
+          query({
+            where: { RAW: (table) => matching(filter, table) },
+            orderBy: { [orderBy?.by ?? "createdAt"]: direction(orderBy?.direction) },
+          }),
+        ),
+    },
+    { name: "ResponseConnection", description: "A page of answers." },
+    { name: "ResponseEdge", description: "An answer with its cursor." },
+  ));

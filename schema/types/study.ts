@@ -1,0 +1,318 @@
+/** Study: the same token pairs on every member of a series of models. */
+import { resolveCursorConnection, type ResolveCursorConnectionArgs } from "@pothos/plugin-relay";
+import { eq } from "drizzle-orm";
+import { z } from "zod";
+import { studies, studyPairs } from "../tables/analysis_tables.ts";
+import { BadInput } from "./bad_input.ts";
+import { builder, MAX_PAGE, pageCost } from "./builder.ts";
+import { idempotencyKey, Job } from "./job.ts";
+import { Interval, type IntervalRow } from "./masking_experiment.ts";
+import { ModelSeries } from "./model_series.ts";
+import { found } from "./rows.ts";
+import { Rule } from "./rule.ts";
+import { TokenPair } from "./token_pair.ts";
+
+const Verdict = builder.enumType("StudyVerdict", {
+  description: "Whether one member corrects what another gets wrong; x and y are their deltas.",
+  values: {
+    CORRECTED: { value: "corrected", description: "x > 1 and y < -1." },
+    NOT_CORRECTED: { value: "not_corrected", description: "y > 1." },
+    UNDECIDED: { value: "undecided", description: "Neither." },
+  } as const,
+});
+type VerdictName = typeof Verdict.$inferType;
+
+/** Which points of a study's scatter; `limit` counts one more than the page. */
+export interface StudyPointsRequest {
+  readonly x: string | undefined;
+  readonly y: string | undefined;
+  readonly verdict: VerdictName | undefined;
+  /** Row ids of token pairs. */
+  readonly after: number | undefined;
+  readonly before: number | undefined;
+  readonly limit: number;
+  readonly backwards: boolean;
+}
+
+export interface StudyPointRow {
+  readonly tokenPairId: number;
+  readonly failureCaseId: number;
+  readonly key: string;
+  readonly benchmark: string;
+  readonly targetText: string;
+  readonly contrastText: string;
+  readonly xAttributionId: number;
+  readonly yAttributionId: number;
+  readonly x: number;
+  readonly y: number;
+  readonly verdict: VerdictName;
+}
+
+const globalId = (type: string, id: number) => btoa(`${type}:${id}`);
+
+const StudyPoint = builder.objectRef<StudyPointRow>("StudyPoint").implement({
+  description: "A token pair in the scatter of two members' deltas.",
+  fields: (t) => ({
+    x: t.exposeFloat("x", { description: "Delta on the first member." }),
+    y: t.exposeFloat("y", { description: "Delta on the second member." }),
+    verdict: t.expose("verdict", { type: Verdict, description: "Whether the second corrects the first." }),
+    tokenPairId: t.id({
+      description: "The token pair, for `node`.",
+      resolve: ({ tokenPairId }) => globalId("TokenPair", tokenPairId),
+    }),
+    failureCaseId: t.id({
+      description: "The failure case, for `node`.",
+      resolve: ({ failureCaseId }) => globalId("FailureCase", failureCaseId),
+    }),
+    xAttributionId: t.id({
+      description: "The attribution on the first member, for `node`.",
+      resolve: ({ xAttributionId }) => globalId("Attribution", xAttributionId),
+    }),
+    yAttributionId: t.id({
+      description: "The attribution on the second member, for `node`.",
+      resolve: ({ yAttributionId }) => globalId("Attribution", yAttributionId),
+    }),
+    key: t.exposeString("key", { description: "Key of the failure case." }),
+    benchmark: t.exposeString("benchmark", { description: "Benchmark of the failure case." }),
+    target: t.exposeString("targetText", { description: "Text of the wrong token." }),
+    contrast: t.exposeString("contrastText", { description: "Text of the right token." }),
+  }),
+});
+
+interface SegmentsRow {
+  readonly verdict: VerdictName | null;
+  readonly count: number;
+  readonly means: {
+    readonly instruction: number;
+    readonly query: number;
+    readonly answer: number;
+    readonly special: number;
+  } | null;
+}
+
+interface MemberRow {
+  readonly label: string;
+  readonly position: number;
+  readonly attributed: number;
+  readonly delta: IntervalRow | null;
+  readonly failing: number | null;
+  readonly segments: readonly SegmentsRow[];
+}
+
+export interface StudySummaryRow {
+  readonly x: string;
+  readonly y: string;
+  readonly pairs: number;
+  readonly both: number;
+  readonly all: number;
+  readonly counts: Readonly<Record<VerdictName, number>>;
+  readonly members: readonly MemberRow[];
+}
+
+const segment = (what: string) =>
+  ({ nullable: true, description: `Mean sum over ${what}; null when there are none.` }) as const;
+
+const SegmentMeans = builder.objectRef<SegmentsRow>("StudySegments").implement({
+  description: "Mean sums of normalised relevance at the embeddings, by segment, over the pairs of a verdict.",
+  fields: (t) => ({
+    verdict: t.expose("verdict", { type: Verdict, nullable: true, description: "The verdict; null for all pairs." }),
+    count: t.exposeInt("count", { description: "Pairs in the means." }),
+    instruction: t.float({
+      ...segment("Instruction tokens"),
+      resolve: ({ means }) => means?.instruction ?? null,
+    }),
+    query: t.float({
+      ...segment("Query tokens"),
+      resolve: ({ means }) => means?.query ?? null,
+    }),
+    answer: t.float({
+      ...segment("Answer tokens"),
+      resolve: ({ means }) => means?.answer ?? null,
+    }),
+    special: t.float({
+      ...segment("Special tokens"),
+      resolve: ({ means }) => means?.special ?? null,
+    }),
+  }),
+});
+
+const MemberSummary = builder.objectRef<MemberRow>("StudyMember").implement({
+  description: "What a study says of one member.",
+  fields: (t) => ({
+    label: t.exposeString("label", { description: "The member's label." }),
+    position: t.exposeFloat("position", { description: "Where it stands in the series." }),
+    attributed: t.exposeInt("attributed", { description: "Pairs that were attributed on it." }),
+    delta: t.field({
+      type: Interval,
+      nullable: true,
+      description: "Mean delta over the pairs that every member has; null when there are none.",
+      resolve: ({ delta }) => delta,
+    }),
+    failing: t.exposeFloat("failing", {
+      nullable: true,
+      description: "Share of those pairs with delta above 1; null when there are none.",
+    }),
+    segments: t.field({
+      type: [SegmentMeans],
+      description: "Over all pairs attributed on it, then by verdict.",
+      complexity: { field: 1, multiplier: 4 },
+      resolve: ({ segments }) => [...segments],
+    }),
+  }),
+});
+
+const Summary = builder.objectRef<StudySummaryRow>("StudySummary").implement({
+  description: "What a study says of its members, and of two of them against each other.",
+  fields: (t) => ({
+    x: t.exposeString("x", { description: "Label of the first of the two." }),
+    y: t.exposeString("y", { description: "Label of the second of the two." }),
+    pairs: t.exposeInt("pairs", { description: "Pairs of the study." }),
+    both: t.exposeInt("both", { description: "Pairs attributed on both." }),
+    all: t.exposeInt("all", { description: "Pairs attributed on every member." }),
+    corrected: t.int({ description: "Pairs with x > 1 and y < -1.", resolve: ({ counts }) => counts.corrected }),
+    notCorrected: t.int({ description: "Pairs with y > 1.", resolve: ({ counts }) => counts.not_corrected }),
+    undecided: t.int({ description: "All other pairs that both have.", resolve: ({ counts }) => counts.undecided }),
+    members: t.field({
+      type: [MemberSummary],
+      description: "In the order of the series.",
+      complexity: { field: 1, multiplier: 10 },
+      resolve: ({ members }) => [...members],
+    }),
+  }),
+});
+
+export const Study = builder.drizzleNode("studies", {
+  name: "Study",
+  description: "The same token pairs attributed on every member of a series of models.",
+  id: { column: (study) => study.id },
+  select: { columns: {} },
+  fields: (t) => ({
+    name: t.exposeString("name", { description: "Its name; unique." }),
+    rule: t.expose("rule", { type: Rule, description: "Backward rule of its attributions." }),
+    series: t.relation("series", { type: ModelSeries, description: "The series of models." }),
+    job: t.relation("job", { type: Job, nullable: true, description: "The job that last attributed its pairs." }),
+    pairs: t.int({
+      description: "Pairs of the study.",
+      select: { columns: { id: true } },
+      resolve: ({ id }, _args, { db }) => db.$count(studyPairs, eq(studyPairs.studyId, id)),
+    }),
+    summary: t.field({
+      type: Summary,
+      description: "Counts, mean deltas with bootstrap intervals and segments. Computed when it is asked for.",
+      complexity: { field: 500, multiplier: 1 },
+      args: {
+        x: t.arg.string({ description: "Label of a member; the first when nothing is said." }),
+        y: t.arg.string({ description: "Label of another; the last when nothing is said." }),
+        seed: t.arg.int({ required: true, defaultValue: 1, description: "Seed of the bootstrap." }),
+      },
+      select: { columns: { id: true } },
+      resolve: ({ id }, { x, y, seed }, { services }) =>
+        services.summariseStudy(id, { x: x ?? undefined, y: y ?? undefined, seed }),
+    }),
+    points: t.connection(
+      {
+        type: StudyPoint,
+        description: "The scatter of two members' deltas: the pairs that both have, oldest pair first.",
+        complexity: pageCost,
+        args: {
+          x: t.arg.string({ description: "Label of a member; the first when nothing is said." }),
+          y: t.arg.string({ description: "Label of another; the last when nothing is said." }),
+          verdict: t.arg({ type: Verdict, description: "Only points of this verdict." }),
+        },
+        select: { columns: { id: true } },
+        resolve: ({ id }, args, { services }) => {
+          const ask = ({ before, after, limit, inverted }: ResolveCursorConnectionArgs) =>
+            services.studyPoints(id, {
+              x: args.x ?? undefined,
+              y: args.y ?? undefined,
+              verdict: args.verdict ?? undefined,
+              after: pairOf(after),
+              before: pairOf(before),
+              limit,
+              backwards: inverted,
+            });
+          return resolveCursorConnection(
+            { args, maxSize: MAX_PAGE, toCursor: ({ tokenPairId }: StudyPointRow) => btoa(`pair:${tokenPairId}`) },
+            ask,
+          );
+        },
+      },
+      { name: "StudyPointConnection", description: "A page of a scatter." },
+      { name: "StudyPointEdge", description: "A point with its cursor." },
+    ),
+    createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was first asked for." }),
+  }),
+});
+
+function pairOf(cursor: string | undefined): number | undefined {
+  if (cursor === undefined) return undefined;
+  let text = "";
+  try {
+    text = atob(cursor);
+  } catch { /* no base64 */ }
+  const id = /^pair:(\d{1,9})$/.exec(text)?.[1];
+  if (id !== undefined) return Number(id);
+  throw new BadInput(`${JSON.stringify(cursor)} is no cursor`, "points", "give one that this list returned");
+}
+
+builder.queryField("studies", (t) =>
+  t.drizzleConnection(
+    {
+      type: Study,
+      description: "Studies, newest first.",
+      complexity: pageCost,
+      args: { name: t.arg.string({ description: "Only the one of this name." }) },
+      totalCount: (_parent, { name }, { db }) => db.$count(studies, name == null ? undefined : eq(studies.name, name)),
+      resolve: (query, _parent, { name }, { db }) =>
+        db.query.studies.findMany(query({ where: name == null ? {} : { name }, orderBy: { id: "desc" } })),
+    },
+    { name: "StudyConnection", description: "A page of studies." },
+    { name: "StudyEdge", description: "A study with its cursor." },
+  ));
+
+const RunStudyInput = builder.inputType("RunStudyInput", {
+  description: "Which pairs to attribute on which models. Without pairs a study goes on with those it has, and a new " +
+    "one takes the clean pairs of its members' cases.",
+  fields: (t) => ({
+    series: t.string({ required: true, description: "Name of the series." }),
+    name: t.string({
+      description: "The study's name; made of series and rule when nothing is said. A study of this name goes on.",
+      validate: z.string().min(1).max(200),
+    }),
+    rule: t.field({ type: Rule, description: "Backward rule; ATTNLRP when nothing is said." }),
+    tokenPairIds: t.globalIDList({
+      for: TokenPair,
+      description: "The token pairs.",
+      validate: z.array(z.unknown()).min(1).max(10_000),
+    }),
+    benchmark: t.string({ description: "Instead of ids: the clean pairs of this benchmark." }),
+    model: t.string({ description: "Instead of ids: the clean pairs of this model's cases." }),
+    idempotencyKey: t.string(idempotencyKey),
+  }),
+});
+
+builder.mutationField("runStudy", (t) =>
+  t.drizzleField({
+    type: Job,
+    description: "Attributes the same token pairs on every member of a series. What is stored stays.",
+    errors: { types: [BadInput], union: { name: "RunStudyResult", description: "The job, or what was wrong." } },
+    args: { input: t.arg({ type: RunStudyInput, required: true, description: "What to study." }) },
+    resolve: async (query, _parent, { input }, context) => {
+      const { tokenPairIds, benchmark, model } = input;
+      if (tokenPairIds != null && (benchmark ?? model) != null) {
+        throw new BadInput("it takes ids or conditions, not both", "tokenPairIds", "leave one of them out");
+      }
+      const id = await context.services.runStudy({
+        series: input.series,
+        name: input.name ?? undefined,
+        rule: input.rule ?? "attnlrp",
+        pairs: tokenPairIds != null
+          ? { tokenPairIds: tokenPairIds.map(({ id }) => Number(id)) }
+          : benchmark != null || model != null
+          ? { benchmark: benchmark ?? null, model: model ?? null }
+          : null,
+        idempotencyKey: input.idempotencyKey ?? undefined,
+      });
+      return found(await context.db.query.jobs.findFirst(query({ where: { id } })));
+    },
+  }));

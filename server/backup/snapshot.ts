@@ -1,0 +1,119 @@
+/**
+ * The results that come with the project, so that a fresh installation shows them at once: a backup (backup.ts) without
+ * what belongs to one server. Each result says that it was computed before, and where.
+ */
+import { Buffer } from "node:buffer";
+import { createReadStream, createWriteStream, existsSync } from "node:fs";
+import { rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGzip } from "node:zlib";
+import { addModel } from "../models/add_model.ts";
+import { type BackupEnd, type BackupHeader, type BackupTable, writeBackup } from "./backup.ts";
+import type { Connection } from "../database/database.ts";
+import { models } from "../../schema/tables/tables.ts";
+import { PRECOMPUTED } from "./precomputed.ts";
+import { readBackupInto } from "./restore.ts";
+import { ROOT } from "../base/settings.ts";
+
+export const SNAPSHOT: string = join(ROOT, "models", "results.backup");
+
+/** Tables of results; jobs, workers, benchmarks and audits belong to the server that holds them. */
+const TABLES: ReadonlySet<string> = new Set([
+  "models",
+  "responses",
+  "failure_cases",
+  "token_pairs",
+  "attributions",
+  "attribution_graphs",
+  "diagnoses",
+  "masking_experiments",
+  "model_series",
+  "studies",
+  "study_pairs",
+]);
+
+/** Writes all results that the database holds as the snapshot. */
+export async function writeSnapshot({ sql }: Pick<Connection, "sql">, path: string = SNAPSHOT): Promise<number> {
+  const draft = `${path}.part`;
+  let rows = 0;
+  try {
+    await pipeline(
+      Readable.from(writeBackup(sql, () => {})),
+      (stream: AsyncIterable<Buffer>) => resultLines(stream, (count) => rows = count),
+      createGzip({ level: 9 }),
+      createWriteStream(draft),
+    );
+    await rename(draft, path);
+    return rows;
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+/** Lines of a backup, less the tables that stay at home; adapters are marked, paths become relative. */
+async function* resultLines(stream: AsyncIterable<Buffer>, onRows: (rows: number) => void): AsyncGenerator<Buffer> {
+  let table: BackupTable | undefined;
+  let header: BackupHeader | undefined;
+  let rows = 0;
+  for await (const line of linesOf(stream)) {
+    if (table === undefined) {
+      const value = JSON.parse(line) as BackupHeader | BackupTable | BackupEnd | { readonly queue: string };
+      if ("format" in value) yield encode(header = { ...value, createdAt: new Date(0).toISOString() });
+      else if ("table" in value) {
+        table = value;
+        if (TABLES.has(value.table)) yield encode(value);
+      } else if ("rows" in value) yield encode({ rows, tasks: 0 });
+    } else if (line === "\\.") {
+      if (TABLES.has(table.table)) yield Buffer.from("\\.\n");
+      table = undefined;
+    } else if (TABLES.has(table.table)) {
+      rows++;
+      yield Buffer.from(`${atHome(line, table)}\n`);
+    }
+  }
+  if (header === undefined) throw new Error("The backup has no header");
+  onRows(rows);
+}
+
+function atHome(line: string, { table, columns }: BackupTable): string {
+  const cells = line.split("\t");
+  const change = (column: string, to: (value: string) => string) => {
+    const at = columns.indexOf(column);
+    if (at >= 0) cells[at] = to(cells[at]!);
+  };
+  change("adapter", (name) => name.startsWith(PRECOMPUTED) ? name : PRECOMPUTED + name);
+  if (table === "models") change("directory", (path) => path.replace(`${ROOT}/`, ""));
+  change("job_id", () => "\\N");
+  return cells.join("\t");
+}
+
+async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  let rest = Buffer.alloc(0);
+  for await (const part of stream) {
+    rest = Buffer.concat([rest, part]);
+    let start = 0;
+    for (let at = rest.indexOf(10); at >= 0; at = rest.indexOf(10, start)) {
+      yield rest.toString("utf8", start, at);
+      start = at + 1;
+    }
+    rest = rest.subarray(start);
+  }
+}
+
+const encode = (value: object): Buffer => Buffer.from(`${JSON.stringify(value)}\n`);
+
+/**
+ * Loads the snapshot into a database that holds no model, all of it or nothing. Returns its rows; 0 when there is no
+ * snapshot, or nothing to do. Throws when its tables are no longer those of the database.
+ */
+export async function loadSnapshot(
+  { db, sql }: Pick<Connection, "db" | "sql">,
+  path: string = SNAPSHOT,
+): Promise<number> {
+  if (!existsSync(path) || (await db.$count(models)) > 0) return 0;
+  const { rows } = await readBackupInto(sql, () => createReadStream(path), path);
+  for (const { name, directory } of await db.select().from(models)) await addModel(db, join(ROOT, directory), name);
+  return rows;
+}

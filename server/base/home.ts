@@ -1,0 +1,21 @@
+/** The folder of a server's files (CULPRIT_HOME), known by a name of its own: uploads are read where they lie. */
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { InputError } from "../../gpu/errors.ts";
+import type { Settings } from "./settings.ts";
+
+/** The home's id, made on first use. Servers that share the folder have one id. */
+export async function homeId({ home }: Pick<Settings, "home">): Promise<string> {
+  await mkdir(home, { recursive: true });
+  const file = join(home, "id");
+  // Of servers that start together, one writes it.
+  await writeFile(file, `${crypto.randomUUID()}\n`, { flag: "wx" }).catch((error) => {
+    if ((error as { readonly code?: string }).code !== "EEXIST") throw error;
+  });
+  for (let tries = 0; tries < 100; tries++) {
+    const id = (await readFile(file, "utf8")).trim();
+    if (/^[\w-]+$/.test(id)) return id;
+    await new Promise((done) => setTimeout(done, 10));
+  }
+  throw new InputError("it holds no id", file, "remove it, and start again");
+}

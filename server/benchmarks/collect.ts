@@ -1,0 +1,219 @@
+/**
+ * Runs a model over a benchmark: renders each item as a chat with thinking off, decodes greedily in batches, has every
+ * answer checked, and stores them all with their tokens. What is stored already is not generated again.
+ */
+import { and, eq, inArray } from "drizzle-orm";
+import type { GenerateResult, LoadedModel, RunOptions } from "../../gpu/engine.ts";
+import { isJsonObject, type JsonObject } from "../../gpu/model/json.ts";
+import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
+import type { Database } from "../../schema/types/context.ts";
+import { responses } from "../../schema/tables/tables.ts";
+import type { ChatMessage } from "../../schema/tables/values.ts";
+import type { BenchmarkRow } from "./benchmarks.ts";
+import { canonicalHash } from "../base/canonical_hash.ts";
+import type { Checkers } from "../checkers/check.ts";
+import type { Transaction } from "../database/database.ts";
+import { checkItemOf, phrasesOf, readItems } from "./items.ts";
+import { type Answer, answerKey, storeAnswers } from "../cases/store_answers.ts";
+
+export interface CollectSettings {
+  /** Only the first items; null: all. */
+  readonly limit: number | null;
+  /** Tokens of an answer at most. */
+  readonly maxTokens: number;
+  /** Answers that are decoded together. */
+  readonly batch: number;
+}
+
+/** What became of an item. */
+export interface CollectedItem {
+  readonly key: string;
+  readonly result: "collected" | "unchanged" | "skipped";
+  /** Null where nobody could decide, or nothing was generated. */
+  readonly passed: boolean | null;
+  /** Why it was skipped, or failed. */
+  readonly reason?: string;
+}
+
+export interface CollectTotals {
+  readonly total: number;
+  readonly collected: number;
+  readonly unchanged: number;
+  /** Items whose prompt does not fit the model. */
+  readonly skipped: number;
+  readonly passed: number;
+  readonly failed: number;
+  readonly undecided: number;
+}
+
+export interface CollectParts {
+  readonly db: Database;
+  readonly modelId: number;
+  readonly model: LoadedModel;
+  readonly tokenizer: Tokenizer;
+  readonly checkers: Checkers;
+  readonly options: RunOptions;
+  /** Called inside the transaction that stores a batch; what it throws undoes the batch and ends the run. */
+  readonly onBatch?: (tx: Transaction, done: number, total: number) => Promise<void>;
+  /** Called with items whose fate is stored. */
+  readonly onItems?: (items: readonly CollectedItem[]) => Promise<void>;
+}
+
+/** An item ready to be asked. */
+interface Question {
+  readonly key: string;
+  readonly answer: Omit<Answer, "completion" | "completionIds" | "verdict">;
+}
+
+export async function collect(
+  benchmark: BenchmarkRow,
+  settings: CollectSettings,
+  parts: CollectParts,
+): Promise<CollectTotals> {
+  const { db, model, options, onItems } = parts;
+  const questions = await readQuestions(benchmark, settings, parts);
+  const known = await storedAnswers(db, parts.modelId, questions);
+  const done: CollectedItem[] = questions.filter(({ key }) => known.has(key))
+    .map(({ key }) => ({ key, result: "unchanged", passed: known.get(key) ?? null }));
+  const open = questions.filter(({ key }) => !known.has(key));
+  const room = ({ answer: { promptIds } }: Question) => model.config.maxPositions - promptIds.length;
+  for (const question of open.filter((one) => room(one) < 1)) {
+    const reason =
+      `the prompt has ${question.answer.promptIds.length} tokens, the model takes ${model.config.maxPositions}`;
+    done.push({ key: question.key, result: "skipped", passed: null, reason });
+  }
+  await onItems?.(done);
+  // Equal lengths side by side: sequences of a batch end at about the same time, and memory is filled evenly.
+  const asked = open.filter((one) => room(one) >= 1)
+    .sort((a, b) => a.answer.promptIds.length - b.answer.promptIds.length);
+  for (let from = 0; from < asked.length; from += settings.batch) {
+    const batch = asked.slice(from, from + settings.batch);
+    const results = await model.generate(
+      batch.map((one) => ({
+        inputIds: one.answer.promptIds,
+        maxTokens: Math.min(settings.maxTokens, room(one)),
+      })),
+      options,
+    );
+    const answers = await Promise.all(batch.map((one, index) => finish(one, results[index] as GenerateResult, parts)));
+    const items = await store(answers, parts, done.length + batch.length, questions.length);
+    done.push(...items);
+    await onItems?.(items);
+  }
+  return totalsOf(done);
+}
+
+async function readQuestions(
+  benchmark: BenchmarkRow,
+  { limit, maxTokens }: CollectSettings,
+  { modelId, tokenizer }: CollectParts,
+): Promise<Question[]> {
+  const items = await readItems(benchmark.path, benchmark.name);
+  const count = Math.min(items.count, limit ?? Infinity);
+  return Array.from({ length: count }, (_, index) => {
+    const row = items.at(index) as JsonObject;
+    const messages = messagesOf(row);
+    const prompt = tokenizer.chat(messages, { thinking: false });
+    const identity = {
+      benchmark: benchmark.name,
+      task: taskOf(row, benchmark.name, index),
+      docHash: canonicalHash(row),
+      promptHash: canonicalHash(messages),
+      // What cuts an answer out of endless output is its limit.
+      filter: `greedy-${maxTokens}`,
+    };
+    return {
+      key: answerKey(identity),
+      answer: {
+        ...identity,
+        modelId,
+        messages,
+        prompt,
+        promptIds: tokenizer.encode(prompt),
+        instructionPhrases: phrasesOf(row),
+        item: checkItemOf(row),
+        source: "collected",
+        metadata: { maxTokens, ...picked(row, ["level", "subject", "instruction_id_list"]) },
+      },
+    };
+  });
+}
+
+/** The chat that asks an item. */
+function messagesOf(row: JsonObject): ChatMessage[] {
+  const { messages, prompt, problem } = row;
+  if (Array.isArray(messages)) return messages.filter(isJsonObject) as unknown as ChatMessage[];
+  return [{ role: "user", content: String(prompt ?? problem ?? "") }];
+}
+
+/** An item's own name, without that of its benchmark. */
+function taskOf(row: JsonObject, benchmark: string, index: number): string {
+  const { key, unique_id, task_id, scenario_id, id } = row;
+  const name = String(key ?? unique_id ?? task_id ?? scenario_id ?? id ?? index + 1);
+  return name.startsWith(`${benchmark}/`) ? name.slice(benchmark.length + 1) : name;
+}
+
+function picked(row: JsonObject, fields: readonly string[]): JsonObject {
+  return Object.fromEntries(fields.flatMap((field) => row[field] === undefined ? [] : [[field, row[field]]]));
+}
+
+/** Verdicts of the answers that are stored under the questions' keys. */
+async function storedAnswers(
+  db: Database,
+  modelId: number,
+  questions: readonly Question[],
+): Promise<ReadonlyMap<string, boolean | null>> {
+  const found = new Map<string, boolean | null>();
+  for (let from = 0; from < questions.length; from += 1000) {
+    const keys = questions.slice(from, from + 1000).map(({ key }) => key);
+    const rows = await db.select({ key: responses.key, passed: responses.passed }).from(responses)
+      .where(and(eq(responses.modelId, modelId), inArray(responses.key, keys)));
+    for (const { key, passed } of rows) found.set(key, passed);
+  }
+  return found;
+}
+
+async function finish(
+  { answer }: Question,
+  { ids, end }: GenerateResult,
+  { tokenizer, checkers }: CollectParts,
+): Promise<Answer> {
+  const completion = tokenizer.decode(ids);
+  const verdict = answer.item && await checkers.check(answer.item, completion);
+  // The token that ended it is a position like the others: stopping too early is a mistake too.
+  return { ...answer, completion, completionIds: end === null ? ids : [...ids, end], verdict };
+}
+
+async function store(
+  answers: readonly Answer[],
+  { db, tokenizer, onBatch }: CollectParts,
+  done: number,
+  total: number,
+): Promise<CollectedItem[]> {
+  return await db.transaction(async (tx) => {
+    const stored = await storeAnswers(tx, answers, () => tokenizer);
+    await onBatch?.(tx, done, total);
+    return stored.map(({ key }, index) => {
+      const verdict = answers[index]?.verdict;
+      return {
+        key,
+        result: "collected",
+        passed: verdict?.passed ?? null,
+        ...(verdict?.reason === undefined ? {} : { reason: verdict.reason }),
+      };
+    });
+  });
+}
+
+function totalsOf(items: readonly CollectedItem[]): CollectTotals {
+  const count = (test: (item: CollectedItem) => boolean) => items.filter(test).length;
+  return {
+    total: items.length,
+    collected: count(({ result }) => result === "collected"),
+    unchanged: count(({ result }) => result === "unchanged"),
+    skipped: count(({ result }) => result === "skipped"),
+    passed: count(({ passed }) => passed === true),
+    failed: count(({ passed }) => passed === false),
+    undecided: count(({ result, passed }) => passed === null && result !== "skipped"),
+  };
+}

@@ -1,0 +1,237 @@
+/**
+ * Stores answers of a model to items of benchmarks, imported or collected: every answer as a response, and each one
+ * that failed as an open failure case besides. The same answer twice changes nothing.
+ */
+import { and, eq, inArray } from "drizzle-orm";
+import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
+import { failureCases, responses } from "../../schema/tables/tables.ts";
+import type { ChatMessage, CheckItem, Verdict } from "../../schema/tables/values.ts";
+import { textHash } from "../base/canonical_hash.ts";
+import type { Transaction } from "../database/database.ts";
+import { tokenTextsOf } from "./place_case.ts";
+import { segmentsOf } from "./segments.ts";
+
+/** What makes an answer the same answer when it comes again; the model counts too. */
+export interface AnswerIdentity {
+  readonly benchmark: string;
+  /** The item's name within its benchmark. */
+  readonly task: string;
+  /** SHA-256 of the benchmark's item. */
+  readonly docHash: string;
+  /** SHA-256 of the prompt before it was rendered, or as a log gives it. */
+  readonly promptHash: string;
+  /** "none" for raw output. */
+  readonly filter: string;
+  /** Tells several answers to one prompt apart; left out where there is one. */
+  readonly sample?: string;
+  /** Stands for the task in the key, where the task's name may only be learnt later. */
+  readonly label?: string;
+}
+
+/** An answer with its tokens and verdict. */
+export interface Answer extends AnswerIdentity {
+  readonly modelId: number;
+  /** The chat that the prompt was rendered from; empty for a plain prompt. */
+  readonly messages: readonly ChatMessage[];
+  /** The prompt as the model read it; empty when it is not known, so that no failure case can be made. */
+  readonly prompt: string;
+  readonly promptIds: readonly number[];
+  readonly completion: string;
+  readonly completionIds: readonly number[];
+  /** Constraint phrases; those that the prompt does not spell are left out. */
+  readonly instructionPhrases: readonly string[];
+  readonly item: CheckItem | null;
+  readonly verdict: Verdict | null;
+  readonly source: "imported" | "collected";
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** The key of a response and of its failure case, unique for a model. */
+export function answerKey(identity: AnswerIdentity): string {
+  const { benchmark, task, docHash, promptHash, filter, sample, label = task } = identity;
+  const hash = textHash(`${docHash}\n${promptHash}`).slice(0, 12);
+  const ending = `${filter === "none" ? "" : `/${filter}`}${sample === undefined ? "" : `#${sample}`}`;
+  return `${benchmark}/${label}/${hash}${ending}`;
+}
+
+/** What became of an answer. */
+export type StoredAnswer =
+  /** `updated`: the same answer was stored without a verdict, and has one now. */
+  | { readonly kind: "inserted" | "unchanged" | "updated"; readonly key: string; readonly responseId: number }
+  /** Another answer is stored under its key. */
+  | { readonly kind: "conflict"; readonly key: string };
+
+type ResponseRow = Omit<typeof responses.$inferInsert, "id">;
+type CaseRow = Omit<typeof failureCases.$inferInsert, "id" | "responseId">;
+
+interface Rows {
+  readonly response: ResponseRow;
+  /** Undefined unless the answer failed. */
+  readonly failureCase: CaseRow | undefined;
+}
+
+/** Answers that one statement stores: it has a parameter for each column of each, 65,535 at most. */
+const ANSWERS_AT_ONCE = 500;
+
+/**
+ * Stores answers, few statements for many. The result has an entry for each answer, in order. `tokenizerOf` gives the
+ * tokenizer of an answer's model.
+ */
+export async function storeAnswers(
+  tx: Transaction,
+  answers: readonly Answer[],
+  tokenizerOf: (modelId: number) => Tokenizer,
+): Promise<StoredAnswer[]> {
+  const results: StoredAnswer[] = [];
+  for (let from = 0; from < answers.length; from += ANSWERS_AT_ONCE) {
+    results.push(...await storeSome(tx, answers.slice(from, from + ANSWERS_AT_ONCE), tokenizerOf));
+  }
+  return results;
+}
+
+async function storeSome(
+  tx: Transaction,
+  answers: readonly Answer[],
+  tokenizerOf: (modelId: number) => Tokenizer,
+): Promise<StoredAnswer[]> {
+  const rows = answers.map((answer) => rowsOf(answer, tokenizerOf(answer.modelId)));
+  const added = await tx.insert(responses).values(rows.map(({ response }) => response))
+    .onConflictDoNothing({ target: [responses.modelId, responses.key] })
+    .returning({ id: responses.id, modelId: responses.modelId, key: responses.key });
+  const place = (row: { readonly modelId: number; readonly key: string }) => `${row.modelId} ${row.key}`;
+  const addedIds = new Map(added.map((row) => [place(row), row.id]));
+  const stored = await storedResponses(tx, rows.map(({ response }) => response), addedIds.size === rows.length);
+
+  const results: StoredAnswer[] = [];
+  const cases: (typeof failureCases.$inferInsert)[] = [];
+  for (const { response, failureCase } of rows) {
+    const { key } = response;
+    const addedId = addedIds.get(place(response));
+    const other = stored.get(place(response));
+    if (addedId !== undefined) {
+      // A later answer of the same file with the same key meets the one that was just added.
+      addedIds.delete(place(response));
+      if (failureCase) cases.push({ ...failureCase, responseId: addedId });
+      results.push({ kind: "inserted", key, responseId: addedId });
+    } else if (other === undefined) {
+      throw new Error("A response that was in the way cannot be read");
+    } else if (other.contentHash !== response.contentHash) {
+      results.push({ kind: "conflict", key });
+    } else if (other.passed === null && response.passed !== null) {
+      const { passed, verdict, item, task } = response;
+      await tx.update(responses).set({ passed, verdict, item, task } as ResponseRow).where(eq(responses.id, other.id));
+      stored.set(place(response), { ...other, passed: passed ?? null });
+      if (failureCase) cases.push({ ...failureCase, responseId: other.id });
+      results.push({ kind: "updated", key, responseId: other.id });
+    } else results.push({ kind: "unchanged", key, responseId: other.id });
+  }
+  if (cases.length > 0) {
+    // A case that was imported with its pair before keeps what it has.
+    await tx.insert(failureCases).values(cases)
+      .onConflictDoNothing({ target: [failureCases.modelId, failureCases.key] });
+  }
+  return results;
+}
+
+interface StoredResponse {
+  readonly id: number;
+  readonly contentHash: string;
+  readonly passed: boolean | null;
+}
+
+/** The responses that are stored under the keys, by model and key; read only when some were in the way. */
+async function storedResponses(
+  tx: Transaction,
+  rows: readonly ResponseRow[],
+  allNew: boolean,
+): Promise<Map<string, StoredResponse>> {
+  if (allNew) return new Map();
+  const found = await tx.select({
+    id: responses.id,
+    modelId: responses.modelId,
+    key: responses.key,
+    contentHash: responses.contentHash,
+    passed: responses.passed,
+  }).from(responses).where(and(
+    inArray(responses.modelId, [...new Set(rows.map(({ modelId }) => modelId))]),
+    inArray(responses.key, rows.map(({ key }) => key)),
+  ));
+  return new Map(found.map(({ modelId, key, ...row }) => [`${modelId} ${key}`, row]));
+}
+
+function rowsOf(answer: Answer, tokenizer: Tokenizer): Rows {
+  const { modelId, benchmark, task, filter, docHash, promptHash, prompt, completion, item, verdict, source } = answer;
+  const key = answerKey(answer);
+  const promptIds = [...answer.promptIds];
+  const completionIds = [...answer.completionIds];
+  const passed = verdict?.passed ?? null;
+  const contentHash = textHash(JSON.stringify([prompt, completion]));
+  const response: ResponseRow = {
+    modelId,
+    benchmark,
+    task,
+    key,
+    filter,
+    docHash,
+    promptHash,
+    prompt,
+    promptIds,
+    completion,
+    completionIds,
+    passed,
+    verdict,
+    item,
+    source,
+    contentHash,
+  };
+  if (passed !== false || promptIds.length === 0) return { response, failureCase: undefined };
+  const empty = completionIds.length === 0;
+  const { phrases, segments } = segmentsWithPhrases(tokenizer, promptIds, prompt, answer.instructionPhrases);
+  return {
+    response,
+    failureCase: {
+      modelId,
+      key,
+      benchmark,
+      task,
+      messages: answer.messages,
+      prompt,
+      prefix: "",
+      completion,
+      completionIds,
+      instructionPhrases: phrases,
+      metadata: answer.metadata,
+      inputIds: promptIds,
+      tokenTexts: tokenTextsOf(tokenizer, promptIds),
+      segments,
+      tokenCount: promptIds.length,
+      promptTokens: promptIds.length,
+      delta: null,
+      status: empty ? "excluded" : "open",
+      exclusion: empty ? "no_completion" : null,
+      source,
+      item,
+      verdict,
+      filter,
+      contentHash,
+    },
+  };
+}
+
+/** Segments of an open case's prompt. Phrases that the prompt does not spell mark nothing and are left out. */
+function segmentsWithPhrases(
+  tokenizer: Tokenizer,
+  promptIds: readonly number[],
+  prompt: string,
+  wanted: readonly string[],
+): { readonly phrases: string[]; readonly segments: string } {
+  let phrases = wanted.filter((phrase) => phrase !== "" && prompt.includes(phrase));
+  for (;;) {
+    try {
+      return { phrases, segments: segmentsOf(tokenizer, promptIds, promptIds.length, phrases) };
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      phrases = phrases.filter((phrase) => phrase !== error.message);
+    }
+  }
+}

@@ -1,0 +1,111 @@
+/** The log of mutations: who asked for what, and what came of it. Mutations that a client may not ask for stand there too. */
+import { getLogger } from "@logtape/logtape";
+import { desc, lt } from "drizzle-orm";
+import { defaultFieldResolver, GraphQLError, type GraphQLSchema } from "graphql";
+import { auditEntries } from "../../schema/tables/audit_tables.ts";
+import { BadInput } from "../../schema/types/bad_input.ts";
+import type { Context, Database } from "../../schema/types/context.ts";
+import { type Client, includes, LOCAL, type Scope } from "./access/token.ts";
+import { askedBy } from "../jobs/owner.ts";
+import { asked } from "../base/telemetry.ts";
+
+/** What resolvers are given, with who asks. */
+export interface AskedContext extends Context {
+  readonly client?: Client;
+}
+
+/** Texts of arguments that are kept, in characters. */
+const MAX_TEXT = 200;
+/** Items of a list that are kept. */
+const MAX_ITEMS = 20;
+
+/** Mutations that read files of the server need the scope `admin`, all others `run`. */
+function scopeOf(field: string, args: Readonly<Record<string, unknown>>): Scope {
+  const input = args["input"] as { readonly path?: unknown } | undefined;
+  return field === "addModel" || (field === "importFailureCases" && input?.path != null) ? "admin" : "run";
+}
+
+const guarded = new WeakSet<GraphQLSchema>();
+
+/** Lets mutations check the client's scope first, and write down what came of them. Done once for a schema. */
+export function guardMutations(schema: GraphQLSchema): void {
+  if (guarded.has(schema)) return;
+  guarded.add(schema);
+  for (const field of Object.values(schema.getMutationType()?.getFields() ?? {})) {
+    const resolve = field.resolve ?? defaultFieldResolver;
+    field.resolve = async (source, args, context: AskedContext, info) => {
+      const client = context.client ?? LOCAL;
+      const start = performance.now();
+      const note = (outcome: string): Promise<void> =>
+        write(context.db, {
+          client: client.name,
+          field: field.name,
+          input: shortened(args),
+          outcome,
+          milliseconds: Math.round(performance.now() - start),
+        });
+      const scope = scopeOf(field.name, args);
+      if (!includes(client.scope, scope)) {
+        await note("FORBIDDEN");
+        throw new GraphQLError(`${field.name} needs a token of the scope ${scope} here; yours may ${client.scope}`, {
+          extensions: { code: "FORBIDDEN", http: { status: 403 } },
+        });
+      }
+      try {
+        const result: unknown = await asked(
+          field.name,
+          () => askedBy(client.name, () => resolve(source, args, context, info)),
+        );
+        // Bad input is a result here, in a wrapping that `instanceof` does not see through.
+        await note((result as object | null)?.constructor === BadInput ? "BAD_INPUT" : "done");
+        return result;
+      } catch (error) {
+        await note(error instanceof BadInput ? "BAD_INPUT" : "ERROR");
+        throw error;
+      }
+    };
+  }
+}
+
+async function write(db: Database, entry: typeof auditEntries.$inferInsert): Promise<void> {
+  const log = getLogger(["culprit", "audit"]);
+  log.info("{client} {field} {outcome}", { ...entry });
+  await db.insert(auditEntries).values(entry).catch((error) =>
+    // The log line above is all there is while the database is away.
+    log.error("An entry was not stored: {error}", { error: String((error as Error).cause ?? error) })
+  );
+}
+
+/** Arguments as they are kept: files by name and size, long texts and lists cut. */
+export function shortened(value: unknown): unknown {
+  // PostgreSQL's JSON holds no NUL.
+  if (typeof value === "string") return cut(value.replaceAll("\0", "\u2400"));
+  if (value instanceof File) return { file: cut(value.name.replaceAll("\0", "\u2400")), bytes: value.size };
+  if (Array.isArray(value)) {
+    const items: unknown[] = value.slice(0, MAX_ITEMS).map(shortened);
+    return value.length > MAX_ITEMS ? [...items, `… ${value.length} items`] : items;
+  }
+  if (value instanceof Date) return value.toISOString();
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, shortened(item)]));
+}
+
+function cut(text: string): string {
+  return (text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)}… ${text.length} characters`).toWellFormed();
+}
+
+/** Entries of one answer. */
+const PAGE = 1000;
+
+/** Answers `/audit?before=ID`: the newest entries, or those before one, as JSON lines, newest first. */
+export async function listAudit(db: Database, url: URL): Promise<Response> {
+  const before = Number(url.searchParams.get("before") ?? 2 ** 31 - 1);
+  if (!Number.isInteger(before) || before < 0 || before >= 2 ** 31) {
+    return new Response("before: give the id of an entry\n", { status: 400 });
+  }
+  const rows = await db.select().from(auditEntries).where(lt(auditEntries.id, before)).orderBy(desc(auditEntries.id))
+    .limit(PAGE);
+  return new Response(rows.map((row) => `${JSON.stringify(row)}\n`).join(""), {
+    headers: { "content-type": "application/jsonl; charset=utf-8", "cache-control": "no-store" },
+  });
+}

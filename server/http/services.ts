@@ -1,0 +1,209 @@
+/** What mutations and subscriptions do: the domain's verbs over database, queue and files. */
+import { createHash } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { eq } from "drizzle-orm";
+import type { PgBoss } from "pg-boss";
+import { InputError } from "../../gpu/errors.ts";
+import { BadInput } from "../../schema/types/bad_input.ts";
+import type {
+  AnnotateRequest,
+  AttributeRequest,
+  Database,
+  ImportRequest,
+  Services,
+} from "../../schema/types/context.ts";
+import { benchmarks, failureCases, models } from "../../schema/tables/tables.ts";
+import type { ImportChoices } from "../../schema/tables/values.ts";
+
+import { loadTokenizer, type Tokenizer } from "../../gpu/model/tokenizer.ts";
+import { addModel } from "../models/add_model.ts";
+import { annotate } from "../cases/annotate.ts";
+import { annotationAgreement } from "../cases/annotation_agreement.ts";
+import { annotationPrompt } from "../cases/annotation_prompt.ts";
+import { createDiagnoseJob } from "../diagnosis/diagnose_job.ts";
+import { versionOf } from "../diagnosis/thresholds.ts";
+import { setSegments } from "../cases/edit_segments.ts";
+import { isControl } from "../cases/segments.ts";
+import { unpacked } from "./access/bounded_gunzip.ts";
+import { confinedPath } from "../base/confined_path.ts";
+import type { Connection } from "../database/database.ts";
+import { createGraphJob } from "../graphs/graph_job.ts";
+import { homeId } from "../base/home.ts";
+import { cancelJob, createAttributeJob, createImportJob } from "../jobs/jobs.ts";
+import { createChosenJob, createMaskingJob, summariseMasking } from "../masking/masking_job.ts";
+import { createPreferenceJob, describePreferences } from "../preferences/preference_job.ts";
+import { listWorkers } from "../jobs/list_workers.ts";
+import { planWork } from "../planning/plan_work.ts";
+import type { Planner } from "../planning/planner.ts";
+import { readingAgreement } from "../diagnosis/reading_agreement.ts";
+import { createAnnotatedJob, createCollectJob, createFindPairsJob } from "../search/search_job.ts";
+import { addModelSeries, createStudyJob, studyPoints, studySummary } from "../studies/study_job.ts";
+import type { Settings } from "../base/settings.ts";
+import type { JobWatcher } from "../jobs/watch_job.ts";
+
+export interface ServiceParts {
+  readonly settings: Settings;
+  readonly connection: Connection;
+  readonly boss: PgBoss;
+  readonly watcher: JobWatcher;
+  /** Undefined where workers run elsewhere, on adapters of their own. */
+  readonly planner?: Planner | undefined;
+}
+
+export function createServices({ settings, connection, boss, watcher, planner }: ServiceParts): Services {
+  const { db } = connection;
+  const tokenizerOf = tokenizerCache();
+  return {
+    addModel: ({ directory, name }) =>
+      shown(async () => (await addModel(db, await confinedPath(settings, directory, "directory"), name)).id),
+    importFailureCases: (request) =>
+      shown(async () => (await importFailureCases({ settings, connection, boss, watcher }, request)).id),
+    attribute: (request: AttributeRequest) => shown(async () => (await createAttributeJob(db, boss, request)).id),
+    runMasking: (request) => shown(async () => (await createMaskingJob(db, boss, request)).id),
+    maskTokens: (tokenPairId, positions, replacement) =>
+      shown(async () => (await createChosenJob(db, boss, tokenPairId, positions, replacement)).id),
+    summariseMasking: (condition, budget, seed) => summariseMasking(db, condition, budget, seed),
+    buildGraph: (request) => shown(async () => (await createGraphJob(db, boss, request)).id),
+    addModelSeries: (request) => shown(() => addModelSeries(db, request)),
+    runStudy: (request) => shown(async () => (await createStudyJob(db, boss, request)).id),
+    summariseStudy: (id, request) => shown(() => studySummary(db, id, request)),
+    studyPoints: (id, request) => shown(() => studyPoints(db, id, request)),
+    exportPreferences: (request) => shown(async () => (await createPreferenceJob(db, boss, request)).id),
+    describePreferences: (jobId) => shown(() => describePreferences(db, jobId)),
+    diagnose: (request) => shown(async () => (await createDiagnoseJob(db, boss, request)).id),
+    diagnosisVersion: () => versionOf(),
+    readingAgreement: (request) => readingAgreement(db, request),
+    annotateCase: (id, request) => shown(() => annotateCase(db, boss, tokenizerOf, id, request)),
+    annotationAgreement: (benchmark) => annotationAgreement(db, benchmark),
+    annotationPrompt: (id) => shown(() => annotationPrompt(db, id, tokenizerOf)),
+    setSegments: (id, ranges) =>
+      shown(async () => {
+        await setSegments(db, id, ranges);
+        return id;
+      }),
+    showTokens: (directory, ids) =>
+      shown(async () => {
+        const tokenizer = await tokenizerOf(directory);
+        return ids.map((id) => ({
+          text: tokenizer.token(id).replaceAll("\0", "\u2400"),
+          special: isControl(tokenizer, 1, id),
+        }));
+      }),
+    collectFailures: (request) => shown(async () => (await createCollectJob(settings, db, boss, request)).id),
+    findTokenPairs: (request) => shown(async () => (await createFindPairsJob(db, boss, request)).id),
+    cancelJob: (id) =>
+      shown(async () => {
+        await cancelJob(db, id);
+        return id;
+      }),
+    listWorkers: () => listWorkers(db),
+    planWork: (request) =>
+      shown(async () => {
+        if (planner) return await planWork(db, planner, request);
+        throw new InputError(
+          "no worker runs beside this server",
+          "plan",
+          "ask where one runs: npx culprit plan --help",
+        );
+      }),
+    watchJob: (id, after) => watcher.watch(id, after),
+  };
+}
+
+/** Tokenizers of model directories, each loaded once; one that could not be loaded is tried again. */
+function tokenizerCache(): (directory: string) => Promise<Tokenizer> {
+  const known = new Map<string, Promise<Tokenizer>>();
+  return (directory) => {
+    const loading = known.get(directory) ?? loadTokenizer(directory);
+    known.set(directory, loading);
+    loading.catch(() => known.delete(directory));
+    return loading;
+  };
+}
+
+/** What was said and the job that computes the pair are stored together. */
+async function annotateCase(
+  db: Database,
+  boss: PgBoss,
+  tokenizerOf: (directory: string) => Promise<Tokenizer>,
+  failureCaseId: number,
+  request: AnnotateRequest,
+): Promise<number> {
+  const [model] = await db.select({ id: models.id, directory: models.directory, vocabulary: models.vocabulary })
+    .from(models).innerJoin(failureCases, eq(failureCases.modelId, models.id)).where(
+      eq(failureCases.id, failureCaseId),
+    );
+  if (!model) {
+    throw new InputError(`there is no failure case ${failureCaseId}`, "failureCaseId", "name one that is stored");
+  }
+  const { settle, ...annotation } = request;
+  const tokenizer = await tokenizerOf(model.directory);
+  const options = { tokenizer, vocabulary: model.vocabulary, where: "annotateCase", settle };
+  return await db.transaction(async (tx) => {
+    const stored = await annotate(tx, failureCaseId, annotation, options);
+    if (annotation.decision === "pair") await createAnnotatedJob(tx, boss, model.id, failureCaseId);
+    return stored.id;
+  });
+}
+
+async function importFailureCases(parts: ServiceParts, request: ImportRequest): Promise<{ readonly id: string }> {
+  const { settings, connection: { db }, boss } = parts;
+  const { file, path, idempotencyKey } = request;
+  const choices = await confinedChoices(settings, db, request.choices ?? { from: "culprit" });
+  if ((file === undefined) === (path === undefined)) {
+    throw new InputError("it takes exactly one of the two", "file, path", "give one of them");
+  }
+  if (path !== undefined) {
+    const real = await confinedPath(settings, path, "path");
+    return await createImportJob(
+      db,
+      boss,
+      await homeId(settings),
+      { kind: "import", path: real, name: basename(real), uploadHash: null, choices },
+      idempotencyKey,
+    );
+  }
+  const folder = join(settings.home, "uploads");
+  await mkdir(folder, { recursive: true });
+  const copy = join(folder, `${crypto.randomUUID()}.jsonl`);
+  const hash = createHash("sha256");
+  const hashed = async function* (parts: AsyncIterable<Uint8Array>) {
+    for await (const part of parts) {
+      hash.update(part);
+      yield part;
+    }
+  };
+  const name = file!.name || "upload";
+  const packed = Readable.fromWeb(file!.stream() as never);
+  await pipeline(unpacked(packed, name), hashed, createWriteStream(copy, { mode: 0o600 })).catch(async (error) => {
+    await rm(copy, { force: true });
+    throw error;
+  });
+  const input = { kind: "import", path: copy, name, uploadHash: hash.digest("hex"), choices } as const;
+  const job = await createImportJob(db, boss, await homeId(settings), input, idempotencyKey).catch(async (error) => {
+    await rm(copy, { force: true });
+    throw error;
+  });
+  if (!job.created) await rm(copy, { force: true });
+  return job;
+}
+
+/** The same choices with the path of the items, which are a benchmark's by name or a file that may be read. */
+async function confinedChoices(settings: Settings, db: Database, choices: ImportChoices): Promise<ImportChoices> {
+  if (choices.items === undefined) return choices;
+  const [named] = await db.select({ path: benchmarks.path }).from(benchmarks).where(eq(benchmarks.name, choices.items));
+  return { ...choices, items: named?.path ?? await confinedPath(settings, choices.items, "items") };
+}
+
+/** Runs it, and turns the engine's InputError into the one that GraphQL shows. */
+async function shown<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof InputError ? new BadInput(error.what, error.where, error.mend) : error;
+  }
+}

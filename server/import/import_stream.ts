@@ -1,0 +1,71 @@
+/**
+ * `POST /imports?from=lm-eval&name=samples.jsonl&model=...`: a file as the request's body, plain or gzip, streamed to
+ * disk however large it is. The query takes what the mutation importFailureCases takes.
+ */
+import { basename } from "node:path";
+import { BadInput } from "../../schema/types/bad_input.ts";
+import type { Context } from "../../schema/types/context.ts";
+import { IMPORT_FORMATS, type ImportChoices } from "../../schema/tables/values.ts";
+import { type BodyLimits, boundBody } from "../http/access/bounded_body.ts";
+import { refusal } from "../http/access/refusal.ts";
+
+/** Largest body, in bytes. */
+const MAX_BYTES = 2 ** 31 - 1;
+const PARAMETERS = ["from", "name", "model", "items", "benchmark", "plain", "annotator", "idempotencyKey"];
+/** Longest value of a parameter, in characters. */
+const MAX_TEXT = 500;
+
+/** Answers with the job's global id. */
+export async function receiveImport(
+  context: Context,
+  request: Request,
+  url: URL,
+  limits: BodyLimits,
+): Promise<Response> {
+  if (request.method !== "POST") return new Response("Send it by POST\n", { status: 405, headers: { allow: "POST" } });
+  const { name, idempotencyKey, choices } = readQuery(url.searchParams);
+  const bounded = boundBody(request, { ...limits, bytes: MAX_BYTES });
+  if (bounded instanceof Response) return bounded;
+  const { body } = bounded.request;
+  if (body === null) return refusal(400, "BAD_INPUT", "There is no file; send it as the request's body");
+  try {
+    const id = await context.services.importFailureCases({
+      file: { name, stream: () => body },
+      path: undefined,
+      idempotencyKey,
+      choices,
+    });
+    return Response.json({ id: btoa(`Job:${id}`) }, { status: 202 });
+  } catch (error) {
+    const refused = bounded.refusal();
+    if (refused) return refused;
+    throw error;
+  }
+}
+
+function readQuery(query: URLSearchParams) {
+  for (const [key, value] of query) {
+    if (!PARAMETERS.includes(key)) throw new BadInput(`there is no parameter ${key}`, "/imports", "leave it out");
+    if (value.length > MAX_TEXT) {
+      throw new BadInput(`it has more than ${MAX_TEXT} characters`, key, "give a shorter one");
+    }
+  }
+  const text = (key: string): string | undefined => query.get(key)?.replaceAll("\0", "\u2400") || undefined;
+  const from = IMPORT_FORMATS.find((format) => format === (text("from") ?? "culprit"));
+  if (from === undefined) {
+    throw new BadInput(`"${text("from")}" is no format`, "from", `give one of ${IMPORT_FORMATS.join(", ")}`);
+  }
+  const choice = (key: "model" | "items" | "benchmark" | "annotator") => {
+    const value = text(key);
+    return value === undefined ? {} : { [key]: value };
+  };
+  const choices: ImportChoices = {
+    from,
+    ...choice("model"),
+    ...choice("items"),
+    ...choice("benchmark"),
+    ...choice("annotator"),
+    ...(query.get("plain") === "true" ? { plain: true } : {}),
+  };
+  return { name: basename(text("name") ?? "upload"), idempotencyKey: text("idempotencyKey"), choices };
+}

@@ -1,0 +1,49 @@
+/** Performs an import job as a task of the queue. */
+import { rm } from "node:fs/promises";
+import { eq } from "drizzle-orm";
+import type { PgBoss } from "pg-boss";
+import { InputError } from "../../gpu/errors.ts";
+import { jobs } from "../../schema/tables/tables.ts";
+import type { Attempt } from "../jobs/consumer.ts";
+import type { Connection } from "../database/database.ts";
+import { importFile } from "./import_file.ts";
+import { failJob, finishImport, lockJob, saveImport, startJob } from "../jobs/jobs.ts";
+import { type ImportTask, inside } from "../jobs/queue.ts";
+
+/** Thrown inside a batch to undo it: the job was cancelled, or the task was given to somebody else. */
+class Dropped extends Error {}
+
+export async function performImport(connection: Connection, boss: PgBoss, attempt: Attempt<ImportTask>): Promise<void> {
+  const { db } = connection;
+  const { jobId } = attempt.task;
+  const [job] = await db.select({ input: jobs.input, done: jobs.done, total: jobs.total, report: jobs.report })
+    .from(jobs).where(eq(jobs.id, jobId));
+  const input = job?.input;
+  if (job === undefined || input?.kind !== "import" || !(await startJob(db, jobId))) {
+    await boss.complete(attempt.queue, attempt);
+    return;
+  }
+  const at = job.report ? { done: job.done, total: job.total, report: job.report } : undefined;
+  try {
+    const state = await importFile(db, {
+      ...(input.choices ?? { from: "culprit" }),
+      path: input.path,
+      name: input.name,
+      at,
+      onBatch: async (tx, state) => {
+        if (attempt.signal.aborted || await lockJob(tx, jobId) !== "running") throw new Dropped();
+        await saveImport(tx, jobId, state);
+      },
+    });
+    await db.transaction(async (tx) => {
+      if (await lockJob(tx, jobId) === "running") await finishImport(tx, jobId, state);
+      await boss.complete(attempt.queue, attempt, null, inside(tx));
+    });
+  } catch (error) {
+    if (attempt.signal.aborted) throw error;
+    if (error instanceof InputError) await failJob(db, jobId, "BAD_INPUT", error.message);
+    else if (!(error instanceof Dropped)) throw error;
+    await boss.complete(attempt.queue, attempt);
+  }
+  if (input.uploadHash !== null) await rm(input.path, { force: true });
+}

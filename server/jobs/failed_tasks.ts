@@ -1,0 +1,42 @@
+/** Tasks that no retry could save end here, so that their jobs end too. */
+import type { PgBoss } from "pg-boss";
+import { type Consumer, startConsumer } from "./consumer.ts";
+import type { Connection } from "../database/database.ts";
+import { failJob, failTask } from "./jobs.ts";
+
+/** What a failed attempt left behind. */
+interface Failure {
+  readonly message?: string;
+}
+
+export async function startFailedTasks(connection: Connection, boss: PgBoss): Promise<Pick<Consumer, "stop">> {
+  const { db } = connection;
+  const reasonOf = async (
+    queue: "attribute-failed" | "analyse-failed" | "import-failed" | "search-failed",
+    id: string,
+  ): Promise<string> => {
+    const [job] = await boss.findJobs(queue, { id });
+    return (job?.sourceOutput as Failure | null | undefined)?.message ?? "the worker died each time it was tried";
+  };
+  const attributes = await startConsumer(connection, boss, "attribute-failed", async (attempt) => {
+    await failTask(db, attempt.task, await reasonOf("attribute-failed", attempt.id));
+    await boss.complete(attempt.queue, attempt);
+  });
+  const analyses = await startConsumer(connection, boss, "analyse-failed", async (attempt) => {
+    await failTask(db, attempt.task, await reasonOf("analyse-failed", attempt.id));
+    await boss.complete(attempt.queue, attempt);
+  });
+  const imports = await startConsumer(connection, boss, "import-failed", async (attempt) => {
+    await failJob(db, attempt.task.jobId, "INTERNAL", await reasonOf("import-failed", attempt.id));
+    await boss.complete(attempt.queue, attempt);
+  });
+  const searches = await startConsumer(connection, boss, "search-failed", async (attempt) => {
+    await failJob(db, attempt.task.jobId, "INTERNAL", await reasonOf("search-failed", attempt.id));
+    await boss.complete(attempt.queue, attempt);
+  });
+  return {
+    stop: async () => {
+      await Promise.all([attributes.stop(), analyses.stop(), imports.stop(), searches.stop()]);
+    },
+  };
+}

@@ -1,0 +1,345 @@
+/** The life of a job, each step one transaction that raises `sequence` and tells the watchers. */
+import { isDeepStrictEqual } from "node:util";
+import { and, count, eq, isNull, type SQL, sql } from "drizzle-orm";
+import type { PgBoss } from "pg-boss";
+import type { AttributeRequest, Database } from "../../schema/types/context.ts";
+import { attributions, failureCases, jobs, jobTasks, tokenPairs } from "../../schema/tables/tables.ts";
+import type { ImportReport, JobInput, Rule } from "../../schema/tables/values.ts";
+import { InputError } from "../../gpu/errors.ts";
+import { among } from "../base/among.ts";
+import type { Transaction } from "../database/database.ts";
+import { enqueue, enqueueOn } from "./enqueue.ts";
+import { currentOwner } from "./owner.ts";
+import { computedHere } from "../backup/precomputed.ts";
+import type { PairTask } from "./queue.ts";
+import { notifyJob } from "./signals.ts";
+import { currentTrace } from "../base/telemetry.ts";
+
+/** A case is clean above this delta (docs/method.md, section 1). */
+export const CLEAN_DELTA = 1;
+/** Jobs this small have turns of their own: somebody waits for them. */
+export const SMALL_JOB = 4;
+const ROWS_AT_ONCE = 1000;
+
+/** A job that was stored, and whether this call stored it. */
+export interface CreatedJob {
+  readonly id: string;
+  readonly created: boolean;
+}
+
+/** Stores an attribution job with its tasks. Pairs that have an attribution of the rule count as done. */
+export async function createAttributeJob(db: Database, boss: PgBoss, request: AttributeRequest): Promise<CreatedJob> {
+  const { rule, tokenPairIds } = request;
+  return await db.transaction(async (tx) => {
+    const job = await insertJob(tx, { kind: "attribute", rule, tokenPairIds }, request.idempotencyKey);
+    if (!job.created) return job;
+    const pairs = await selectPairs(tx, rule, tokenPairIds);
+    for (let from = 0; from < pairs.length; from += ROWS_AT_ONCE) {
+      const part = pairs.slice(from, from + ROWS_AT_ONCE);
+      await tx.insert(jobTasks).values(part.map(({ id, modelId, attributionId }) => ({
+        jobId: job.id,
+        tokenPairId: id,
+        modelId,
+        attributionId,
+        done: attributionId !== null,
+      })));
+    }
+    const open = pairs.filter(({ attributionId }) => attributionId === null);
+    const tasks = open.map(({ id, modelId }) => ({
+      data: { jobId: job.id, tokenPairId: id, modelId, rule },
+      modelIds: [modelId],
+    }));
+    await enqueue(tx, boss, "attribute", tasks, { small: tasks.length <= SMALL_JOB });
+    await tx.update(jobs).set({ total: pairs.length }).where(eq(jobs.id, job.id));
+    await settlePairJob(tx, job.id);
+    const stored = pairs.length - open.length;
+    const message = stored === 0 ? null : `${stored} of ${pairs.length} were already stored`;
+    await tx.update(jobs).set({ message }).where(eq(jobs.id, job.id));
+    return job;
+  });
+}
+
+/** Stores an import job. Its file lies where only servers of this home (home.ts) can read it. */
+export async function createImportJob(
+  db: Database,
+  boss: PgBoss,
+  home: string,
+  input: Extract<JobInput, { kind: "import" }>,
+  idempotencyKey: string | undefined,
+): Promise<CreatedJob> {
+  return await db.transaction(async (tx) => {
+    const job = await insertJob(tx, input, idempotencyKey);
+    if (job.created) await enqueueOn(tx, boss, "import", { home }, { jobId: job.id });
+    return job;
+  });
+}
+
+/** Stores a job, or finds the one that the key was given to. Throws InputError when that asked for something else. */
+export async function insertJob(
+  tx: Transaction,
+  input: JobInput,
+  idempotencyKey: string | undefined,
+): Promise<CreatedJob> {
+  const [row] = await tx.insert(jobs)
+    .values({
+      kind: input.kind,
+      input,
+      owner: currentOwner(),
+      idempotencyKey: idempotencyKey ?? null,
+      trace: currentTrace(),
+    })
+    .onConflictDoNothing({ target: jobs.idempotencyKey }).returning({ id: jobs.id });
+  if (row) return { id: row.id, created: true };
+  const [first] = await tx.select({ id: jobs.id, input: jobs.input }).from(jobs)
+    .where(eq(jobs.idempotencyKey, idempotencyKey ?? ""));
+  if (!first) throw new Error("A job that was in the way cannot be read");
+  if (sameRequest(first.input, input)) return { id: first.id, created: false };
+  throw new InputError(
+    `the key "${idempotencyKey}" was used for another request`,
+    "idempotencyKey",
+    "give each request a key of its own",
+  );
+}
+
+/** Whether two requests ask for the same. Uploads lie at a new path each time: their content stands for them. */
+function sameRequest(a: JobInput, b: JobInput): boolean {
+  const asked = (input: JobInput) =>
+    input.kind === "import" ? ["import", input.uploadHash ?? input.path, input.choices ?? { from: "culprit" }] : input;
+  // The database keeps no order of keys.
+  return isDeepStrictEqual(asked(a), asked(b));
+}
+
+interface SelectedPair {
+  readonly id: number;
+  /** The model of its case. */
+  readonly modelId: number;
+  /** The attribution of the rule that is stored already. */
+  readonly attributionId: number | null;
+}
+
+async function selectPairs(
+  tx: Transaction,
+  rule: Rule,
+  wanted: AttributeRequest["tokenPairIds"],
+): Promise<SelectedPair[]> {
+  const condition: SQL | undefined = wanted === "missing"
+    ? isNull(attributions.id)
+    : wanted === "clean"
+    ? and(isNull(attributions.id), sql`${tokenPairs.delta} > ${CLEAN_DELTA}`)
+    : among(tokenPairs.id, wanted);
+  const ofRule = and(
+    eq(attributions.tokenPairId, tokenPairs.id),
+    eq(attributions.rule, rule),
+    eq(attributions.modelId, failureCases.modelId),
+    // Who names a pair wants its numbers computed here.
+    typeof wanted === "string" ? undefined : computedHere(attributions.adapter),
+  );
+  const pairs = await tx
+    .select({ id: tokenPairs.id, modelId: failureCases.modelId, attributionId: attributions.id })
+    .from(tokenPairs)
+    .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
+    .leftJoin(attributions, ofRule)
+    .where(condition).orderBy(tokenPairs.id);
+  if (typeof wanted !== "string") {
+    const found = new Set(pairs.map(({ id }) => id));
+    const missing = wanted.find((id) => !found.has(id));
+    if (missing !== undefined) {
+      throw new InputError(
+        `there is no token pair ${missing}`,
+        "tokenPairIds",
+        "give ids that another query returned",
+      );
+    }
+  }
+  return pairs;
+}
+
+/** Says that the job is being worked on. False when it has ended, so that there is nothing to do. */
+export async function startJob(db: Database, jobId: string): Promise<boolean> {
+  // Mostly it runs: others who finish its tasks need not wait for a lock.
+  const [job] = await db.select({ status: jobs.status }).from(jobs).where(eq(jobs.id, jobId));
+  if (job?.status === "running") return true;
+  return await db.transaction(async (tx) => {
+    const status = await lockJob(tx, jobId);
+    if (status === "running") return true;
+    if (status !== "queued") return false;
+    await change(tx, jobId, { status: "running", startedAt: sql`now()` });
+    return true;
+  });
+}
+
+/** Says how it goes. False when the job has ended meanwhile, so that the work can be dropped. */
+export async function reportProgress(
+  db: Database,
+  jobId: string,
+  progress: { readonly message: string },
+): Promise<boolean> {
+  return await db.transaction(async (tx) => {
+    const changed = await tx.update(jobs).set({ message: progress.message, sequence: sql`${jobs.sequence} + 1` })
+      .where(and(eq(jobs.id, jobId), eq(jobs.status, "running"))).returning({ id: jobs.id });
+    if (changed.length > 0) await notifyJob(tx, jobId);
+    return changed.length > 0;
+  });
+}
+
+/** The status of a job, locked until the transaction ends; undefined when there is no such job. */
+export async function lockJob(tx: Transaction, jobId: string): Promise<typeof jobs.$inferSelect.status | undefined> {
+  const [job] = await tx.select({ status: jobs.status }).from(jobs).where(eq(jobs.id, jobId)).for("update");
+  return job?.status;
+}
+
+/** What a task made. */
+export interface FinishedTask extends Pick<PairTask, "tokenPairId" | "modelId"> {
+  /** The attribution that it made or used, if any. */
+  readonly attributionId: number | null;
+}
+
+/** Notes that tasks of a job are done, and ends the job with its last task. The job must be locked. */
+export async function finishTasks(tx: Transaction, jobId: string, finished: readonly FinishedTask[]): Promise<void> {
+  const values = finished.map(({ tokenPairId, modelId, attributionId }) =>
+    sql`(${tokenPairId}::int, ${modelId}::int, ${attributionId}::int)`
+  );
+  await settleTasks(
+    tx,
+    jobId,
+    sql`
+    with given (pair, model, attribution) as (values ${sql.join(values, sql`, `)}),
+    before as (select token_pair_id, model_id, not done and error is null as open, attribution
+      from job_tasks join given on token_pair_id = pair and model_id = model where job_id = ${jobId}),
+    changed as (update job_tasks t set attribution_id = b.attribution, done = true, error = null from before b
+      where t.job_id = ${jobId} and t.token_pair_id = b.token_pair_id and t.model_id = b.model_id returning 1)
+    select count(*) filter (where open)::int as settled, (select count(*) from changed) from before`,
+  );
+}
+
+/** One task. */
+export async function finishTask(tx: Transaction, task: PairTask, attributionId: number | null): Promise<void> {
+  await finishTasks(tx, task.jobId, [{ ...task, attributionId }]);
+}
+
+/** Notes that a task failed for good, and ends the job with its last task. */
+export async function failTask(db: Database, task: PairTask, error: string): Promise<void> {
+  await db.transaction(async (tx) => {
+    if (await lockJob(tx, task.jobId) === undefined) return;
+    await settleTasks(
+      tx,
+      task.jobId,
+      sql`
+      with before as (select error is null as open from job_tasks
+        where job_id = ${task.jobId} and token_pair_id = ${task.tokenPairId} and model_id = ${task.modelId} and not done),
+      changed as (update job_tasks set error = ${error}
+        where job_id = ${task.jobId} and token_pair_id = ${task.tokenPairId} and model_id = ${task.modelId} and not done
+        returning 1)
+      select count(*) filter (where open)::int as settled, (select count(*) from changed) from before`,
+    );
+  });
+}
+
+/**
+ * Changes tasks by a statement that gives how many of them were open before, and counts these: a job of a million tasks
+ * must not be counted anew with each. The job must be locked.
+ */
+async function settleTasks(tx: Transaction, jobId: string, statement: SQL): Promise<void> {
+  const [row] = await tx.execute<{ settled: number }>(statement);
+  const [job] = await tx.select({ done: jobs.done, total: jobs.total }).from(jobs).where(eq(jobs.id, jobId));
+  const done = (job?.done ?? 0) + (row?.settled ?? 0);
+  if (done >= (job?.total ?? 0)) await settlePairJob(tx, jobId);
+  else await change(tx, jobId, { done });
+}
+
+/** Counts all that is done, and ends the job when nothing is left. */
+export async function settlePairJob(tx: Transaction, jobId: string): Promise<void> {
+  const [state] = await tx.select({
+    total: count(),
+    // An error stands only where nothing is done.
+    done: sql<number>`(count(*) filter (where ${jobTasks.done}) + count(${jobTasks.error}))::int`,
+    failed: count(jobTasks.error),
+    error: sql<string | null>`min(${jobTasks.error})`,
+  }).from(jobTasks).where(eq(jobTasks.jobId, jobId));
+  const { total = 0, done = 0, failed = 0, error = null } = state ?? {};
+  if (done < total) return await change(tx, jobId, { done });
+  const end = { done, message: null, finishedAt: sql`now()` };
+  if (failed === 0) return await change(tx, jobId, { ...end, status: "completed" });
+  await change(tx, jobId, {
+    ...end,
+    status: "failed",
+    errorCode: failed === total ? "ALL_FAILED" : "SOME_FAILED",
+    errorMessage: total === 1 ? error : `${failed} of ${total} token pairs failed, for example: ${error}`,
+  });
+}
+
+/** Where an import stands; stored with the rows it stored. */
+export interface ImportState {
+  /** Bytes read so far: a restarted import goes on from here. */
+  readonly done: number;
+  readonly total: number;
+  readonly report: ImportReport;
+}
+
+/** Notes how far an import is. The job must be locked. */
+export async function saveImport(tx: Transaction, jobId: string, state: ImportState): Promise<void> {
+  await change(tx, jobId, { ...state, message: `${state.report.lines} lines` });
+}
+
+/** Ends an import. The job must be locked. */
+export async function finishImport(tx: Transaction, jobId: string, state: ImportState): Promise<void> {
+  await change(tx, jobId, {
+    ...state,
+    message: `${state.report.lines} lines`,
+    status: "completed",
+    finishedAt: sql`now()`,
+  });
+}
+
+/** How far a job is that is one task. */
+export interface JobState {
+  readonly done: number;
+  readonly total: number;
+  readonly message: string;
+}
+
+/** Notes how far a job is. The job must be locked. */
+export async function saveState(tx: Transaction, jobId: string, state: JobState): Promise<void> {
+  await change(tx, jobId, state);
+}
+
+/** Ends a job that did all it was asked. The job must be locked. */
+export async function finishJob(tx: Transaction, jobId: string, state: JobState): Promise<void> {
+  await change(tx, jobId, { ...state, status: "completed", finishedAt: sql`now()` });
+}
+
+/** Ends a job that cannot go on. Does nothing to one that has ended. */
+export async function failJob(db: Database, jobId: string, code: string, message: string): Promise<void> {
+  await db.transaction(async (tx) => {
+    const status = await lockJob(tx, jobId);
+    if (status !== "queued" && status !== "running") return;
+    await change(tx, jobId, {
+      status: "failed",
+      finishedAt: sql`now()`,
+      errorCode: code,
+      errorMessage: message,
+    });
+  });
+}
+
+/** Cancels a job and takes its waiting tasks from the queue. Does nothing to a job that has ended. */
+export async function cancelJob(db: Database, jobId: string): Promise<void> {
+  await db.transaction(async (tx) => {
+    const status = await lockJob(tx, jobId);
+    if (status === undefined) {
+      throw new InputError(`there is no job ${jobId}`, "cancelJob", "give an id that another query returned");
+    }
+    if (status !== "queued" && status !== "running") return;
+    await tx.execute(sql`
+      delete from pgboss.job
+      where name not like '%-failed' and state in ('created', 'retry') and data ->> 'jobId' = ${jobId}`);
+    await change(tx, jobId, { status: "cancelled", finishedAt: sql`now()` });
+  });
+}
+
+type Changes = { [Key in keyof typeof jobs.$inferInsert]?: (typeof jobs.$inferInsert)[Key] | SQL };
+
+async function change(tx: Transaction, jobId: string, changes: Changes): Promise<void> {
+  await tx.update(jobs).set({ ...changes, sequence: sql`${jobs.sequence} + 1` } as never).where(eq(jobs.id, jobId));
+  await notifyJob(tx, jobId);
+}

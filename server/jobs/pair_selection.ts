@@ -1,0 +1,54 @@
+/** Token pairs by what their cases are: the selections of the command line and of reports. */
+import { and, eq, inArray, type SQL, sql } from "drizzle-orm";
+import { InputError } from "../../gpu/errors.ts";
+import type { Database } from "../../schema/types/context.ts";
+import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
+import { CLEAN_DELTA } from "./jobs.ts";
+
+export const SELECTIONS = ["clean", "all"] as const;
+
+/** Conditions that must all hold; null asks for nothing. */
+export interface CaseSelection {
+  /** Name of the cases' model. */
+  readonly model: string | null;
+  readonly benchmarks: readonly string[] | null;
+  /** Text that the keys of cases hold. */
+  readonly key: string | null;
+}
+
+export interface PairSelection extends CaseSelection {
+  /** Pairs with delta > 1, or all. */
+  readonly selection: (typeof SELECTIONS)[number];
+  readonly limit: number | null;
+}
+
+/** The condition on failure cases joined with their models. */
+export function caseCondition({ model, benchmarks, key }: CaseSelection): SQL | undefined {
+  return and(
+    model === null ? undefined : eq(models.name, model),
+    benchmarks === null ? undefined : inArray(failureCases.benchmark, [...benchmarks]),
+    key === null ? undefined : sql`strpos(${failureCases.key}, ${key}) > 0`,
+  );
+}
+
+/** Throws InputError at `where` when no model has the name. */
+export async function checkModel(db: Database, model: string | null, where: string): Promise<void> {
+  if (model === null || (await db.$count(models, eq(models.name, model))) > 0) return;
+  throw new InputError(
+    `there is no model ${JSON.stringify(model)}`,
+    where,
+    "add it first: npx culprit model add DIR",
+  );
+}
+
+/** Row ids of the selection's pairs, by id. */
+export async function pairsOf(db: Database, selection: PairSelection): Promise<number[]> {
+  const rows = await db.select({ id: tokenPairs.id }).from(tokenPairs)
+    .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
+    .innerJoin(models, eq(models.id, failureCases.modelId))
+    .where(and(
+      selection.selection === "clean" ? sql`${tokenPairs.delta} > ${CLEAN_DELTA}` : undefined,
+      caseCondition(selection),
+    )).orderBy(tokenPairs.id).limit(selection.limit ?? 2 ** 31 - 1);
+  return rows.map(({ id }) => id);
+}

@@ -1,0 +1,84 @@
+/**
+ * The planning process: a device of its own, since a plan compiles and measures on it while the worker works. It answers
+ * the questions of its standard input, a JSON line each, one after another, and ends with it.
+ */
+import process from "node:process";
+import { createInterface } from "node:readline";
+import type { AdapterInfo, Engine, PlannedRun, RunPlan } from "../../gpu/engine.ts";
+import { InputError } from "../../gpu/errors.ts";
+import { openEngine } from "../../gpu/mod.ts";
+import type { Rule } from "../../schema/tables/values.ts";
+import { readSettings } from "../base/settings.ts";
+
+/** A run of a kind with a model, at some lengths. */
+export interface PlanQuestion {
+  readonly directory: string;
+  readonly kind: PlannedRun["kind"];
+  readonly rule: Rule;
+  /** Whether a graph's edges are split by head. */
+  readonly heads: boolean;
+  /** Tokens of its inputs; at least one. */
+  readonly lengths: readonly number[];
+}
+
+export interface PlanAnswer {
+  readonly adapter: AdapterInfo["name"];
+  /** A plan for each length, as if its process had compiled the kernels already. */
+  readonly plans: readonly RunPlan[];
+  /** What the first run of a process takes beyond that, in seconds. */
+  readonly startSeconds: number;
+}
+
+/** A line of standard output. */
+export type PlanMessage =
+  | { readonly answer: PlanAnswer }
+  | { readonly problem: { readonly what: string; readonly where: string; readonly mend: string } }
+  | { readonly failure: string };
+
+/** Ids do not matter for what a run takes, but they must be ones that a vocabulary has. */
+function runOf({ kind, rule, heads }: PlanQuestion, tokens: number): PlannedRun {
+  const request = { inputIds: new Array<number>(tokens).fill(0), target: 1, contrast: 2, rule };
+  return kind === "graph" ? { kind, request: { ...request, heads } } : { kind, requests: [request] };
+}
+
+async function answer(
+  engine: Engine,
+  question: PlanQuestion,
+  starts: Map<string, number>,
+): Promise<PlanAnswer> {
+  const { directory, kind, rule, heads, lengths } = question;
+  const key = JSON.stringify([directory, kind, rule, heads]);
+  if (!starts.has(key)) {
+    // Planned twice, the second time finds its kernels compiled.
+    const run = runOf(question, lengths[0]!);
+    const first = await engine.plan(directory, run);
+    const again = await engine.plan(directory, run);
+    starts.set(key, Math.max(0, first.seconds - again.seconds));
+  }
+  const plans: RunPlan[] = [];
+  for (const tokens of lengths) plans.push(await engine.plan(directory, runOf(question, tokens)));
+  return { adapter: engine.adapter.name, plans, startSeconds: starts.get(key)! };
+}
+
+function messageOf(error: unknown): PlanMessage {
+  if (error instanceof InputError) return { problem: { what: error.what, where: error.where, mend: error.mend } };
+  return { failure: error instanceof Error ? error.stack ?? error.message : String(error) };
+}
+
+if (import.meta.main) {
+  // Who asks waits for lines on standard output; Ctrl-C in a terminal is his to hear.
+  process.on("SIGINT", () => {});
+  const { adapter } = readSettings();
+  const opening = openEngine(adapter === undefined ? {} : { adapter });
+  const starts = new Map<string, number>();
+  for await (const line of createInterface({ input: process.stdin })) {
+    let message: PlanMessage;
+    try {
+      message = { answer: await answer(await opening, JSON.parse(line) as PlanQuestion, starts) };
+    } catch (error) {
+      message = messageOf(error);
+    }
+    process.stdout.write(JSON.stringify(message) + "\n");
+  }
+  process.exit(0);
+}

@@ -1,0 +1,102 @@
+/** Token weights of a failure as a preference pair, computed and stored. */
+import { and, eq } from "drizzle-orm";
+import type { LoadedModel, RunOptions } from "../../gpu/engine.ts";
+import { preferences } from "../../schema/tables/analysis_tables.ts";
+import type { AnalysisInput, WeightFormula } from "../../schema/tables/analysis_values.ts";
+import { failureCases, tokenPairs } from "../../schema/tables/tables.ts";
+import type { Analysis, StoreResult } from "../worker/analyse_task.ts";
+import { preferencePair } from "./pair.ts";
+import { relevanceShare, weightsOf } from "./weights.ts";
+import { engineName } from "../base/provenance.ts";
+import { isControl } from "../cases/segments.ts";
+
+/** Positions of one call: their results are held together. */
+const POSITIONS_AT_ONCE = 64;
+
+/** Weighs the tokens of one pair; a pair that cannot be exported stores nothing (the export says why). */
+export async function computePreferences(
+  { connection: { db }, task, rows, model, tokenizer, options }: Analysis,
+  { formula }: Extract<AnalysisInput, { kind: "export_preferences" }>,
+): Promise<StoreResult> {
+  const nothing: StoreResult = () => Promise.resolve(null);
+  const [stored] = await db.select({ id: preferences.id }).from(preferences)
+    .where(and(eq(preferences.tokenPairId, task.tokenPairId), eq(preferences.formula, formula)));
+  if (stored) return nothing;
+  const [source] = await db.select({ row: failureCases, candidates: tokenPairs.candidates }).from(tokenPairs)
+    .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
+    .where(eq(tokenPairs.id, task.tokenPairId));
+  const words = await tokenizer();
+  const { row, candidates } = source!;
+  const pair = preferencePair({ ...row, ...rows.pair, candidates }, words);
+  if (typeof pair === "string") return nothing;
+
+  const loaded = await model();
+  const context = { inputIds: row.inputIds, letters: row.editedSegments ?? row.segments };
+  const isSpecial = (position: number, id: number) => isControl(words, position, id);
+  const weigh = (ids: readonly number[]) => weighCompletion(loaded, context, ids, { formula, isSpecial }, options);
+  const chosen = await weigh(pair.chosenIds);
+  const rejected = await weigh(pair.rejectedIds);
+  return async (tx) => {
+    await tx.insert(preferences).values({
+      tokenPairId: task.tokenPairId,
+      failureCaseId: row.id,
+      formula,
+      chosenIds: [...chosen.ids],
+      rejectedIds: [...rejected.ids],
+      chosenWeights: chosen.weights,
+      rejectedWeights: rejected.weights,
+      adapter: loaded.adapter.name,
+      engine: engineName(),
+    }).onConflictDoNothing();
+    return null;
+  };
+}
+
+interface WeightSettings {
+  readonly formula: WeightFormula;
+  readonly isSpecial: (position: number, id: number) => boolean;
+}
+
+export interface WeighedCompletion {
+  /** The completion, and the token that ends it where the model would end there. */
+  readonly ids: readonly number[];
+  /** One a token, of mean 1. */
+  readonly weights: number[];
+  /** Before floor and scale. */
+  readonly shares: readonly number[];
+}
+
+/**
+ * Weighs each token y_t of a completion by the attribution of logit[y_t] - logit[best other token] at its position
+ * (docs/preferences.md). `letters`: segments of the context's tokens, [tokens].
+ */
+export async function weighCompletion(
+  model: LoadedModel,
+  { inputIds, letters }: { readonly inputIds: readonly number[]; readonly letters: string },
+  completion: readonly number[],
+  { formula, isSpecial }: WeightSettings,
+  options: RunOptions,
+): Promise<WeighedCompletion> {
+  const start = inputIds.length;
+  const sequence = [...inputIds, ...completion];
+  const [best] = await model.nextTokens([{ inputIds: sequence, from: start - 1, top: 2 }], options);
+  const { eosIds } = model.config;
+  const end = best!.at(-1)![0]!.id;
+  const ended = eosIds.includes(completion.at(-1)!);
+  const ids = !ended && eosIds.includes(end) ? [...completion, end] : completion;
+  const all = letters + ids.map((id, index) => isSpecial(start + index, id) ? "S" : "A").join("");
+  const requests = ids.map((target, index) => ({
+    inputIds: [...inputIds, ...ids.slice(0, index)],
+    target,
+    contrast: best![index]!.find(({ id }) => id !== target)!.id,
+    rule: "attnlrp" as const,
+  }));
+  const shares: number[] = [];
+  for (let from = 0; from < requests.length; from += POSITIONS_AT_ONCE) {
+    const results = await model.attributeMany(requests.slice(from, from + POSITIONS_AT_ONCE), options);
+    for (const { inputIds: { length }, nodeRelevance } of results) {
+      shares.push(relevanceShare(nodeRelevance.subarray(0, length), all.slice(0, length), formula));
+    }
+  }
+  return { ids, shares, weights: weightsOf(shares) };
+}

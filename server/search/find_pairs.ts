@@ -1,0 +1,215 @@
+/**
+ * Finds token pairs of the failure cases that the database holds: first those that annotators chose, then the open
+ * ones by search; what is found is stored wave by wave.
+ */
+import { and, asc, eq, inArray, or, type SQL, sql } from "drizzle-orm";
+import type { LoadedModel, RunOptions } from "../../gpu/engine.ts";
+import { InputError } from "../../gpu/errors.ts";
+import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
+import type { Database } from "../../schema/types/context.ts";
+import { pairSearches } from "../../schema/tables/search_tables.ts";
+import { failureCases } from "../../schema/tables/tables.ts";
+import type { Exclusion } from "../../schema/tables/values.ts";
+import { canonicalHash } from "../base/canonical_hash.ts";
+import type { Checkers } from "../checkers/check.ts";
+import type { Transaction } from "../database/database.ts";
+import { placeAnnotated } from "./find_pairs_annotated.ts";
+import { excludeCase, placeRecovery, storable } from "../cases/place_case.ts";
+import {
+  type CaseUpdate,
+  type PositionRule,
+  type Recovery,
+  SEARCH_START,
+  type SearchCounts,
+  type SearchModel,
+  searchPairs,
+  type SearchState,
+} from "./search.ts";
+import { type StoredCase, storedCase } from "./stored_case.ts";
+
+export interface FindPairsSettings {
+  readonly benchmarks: readonly string[] | null;
+  readonly alternatives: number;
+  readonly positions: number | null;
+  readonly positionRule: PositionRule;
+  readonly batch: number;
+  /** Only what annotators say of this case, by its row: nothing is searched. */
+  readonly failureCaseId?: number;
+}
+
+/** A model as the database knows it, and on the device. */
+export interface SearchedModel {
+  readonly id: number;
+  readonly name: string;
+  readonly hash: string;
+  readonly tokenizerHash: string;
+  readonly loaded: LoadedModel;
+}
+
+/** A case that was decided, or whose annotators disagree. */
+export interface DecidedCase {
+  readonly key: string;
+  readonly benchmark: string;
+  /** Open only where annotators disagree: the note says how. */
+  readonly status: "open" | "clean" | "excluded";
+  readonly exclusion: Exclusion | null;
+  readonly note: string | null;
+  readonly pair: Recovery | undefined;
+}
+
+export interface FindPairsParts {
+  readonly db: Database;
+  readonly model: SearchedModel;
+  readonly sibling: SearchedModel | undefined;
+  readonly tokenizer: Tokenizer;
+  readonly checkers: Checkers;
+  readonly options: RunOptions;
+  /** Called inside the transaction that stores a wave; what it throws undoes the wave and ends the search. */
+  readonly onWave?: (tx: Transaction, progress: FindPairsProgress) => Promise<void>;
+  readonly onDecided?: (cases: readonly DecidedCase[]) => Promise<void>;
+}
+
+export interface FindPairsProgress {
+  readonly done: number;
+  readonly total: number;
+  readonly counts: SearchCounts;
+}
+
+export interface FindPairsTotals {
+  readonly cases: number;
+  readonly clean: number;
+  readonly excluded: number;
+  /** Cases whose annotators disagree: they wait for another vote. */
+  readonly undecided: number;
+  /** Of the search; what annotators chose is not counted. */
+  readonly counts: SearchCounts;
+}
+
+/** Decides all open cases of the model; what is decided stays decided when it is asked again. */
+export async function findPairs(settings: FindPairsSettings, parts: FindPairsParts): Promise<FindPairsTotals> {
+  const { model, sibling, tokenizer, options } = parts;
+  if (sibling && sibling.tokenizerHash !== model.tokenizerHash) {
+    throw new InputError(
+      `${sibling.name} has another tokenizer than ${model.name}`,
+      "sibling",
+      "give a model of the same family, whose tokens have the same ids",
+    );
+  }
+  const { batch, benchmarks: _benchmarks, failureCaseId = null, ...asked } = settings;
+  const settingsHash = canonicalHash({ ...asked, model: model.hash });
+  const searched: SearchModel = {
+    endIds: model.loaded.config.eosIds,
+    maxPositions: model.loaded.config.maxPositions,
+    nextTokens: (requests) => model.loaded.nextTokens(requests, quiet(options)),
+    rollouts: (requests) => model.loaded.generate(requests, quiet(options)),
+    logits: (inputIds) => model.loaded.logits(inputIds, quiet(options)),
+  };
+  const annotated = await placeAnnotated({ ...settings, failureCaseId }, parts, searched);
+  const open = failureCaseId === null ? await loadCases(settings, parts, settingsHash) : [];
+  const cases = open.filter(({ searchCase }) => !annotated.held.has(searchCase.row.id));
+  const total = annotated.cases + cases.length;
+  let done = annotated.cases;
+  let { clean, excluded } = annotated;
+  const counts = await searchPairs(cases, {
+    alternatives: settings.alternatives,
+    positions: settings.positions ?? Infinity,
+    positionRule: settings.positionRule,
+    batch,
+  }, {
+    model: searched,
+    sibling: sibling && { nextTokens: (requests) => sibling.loaded.nextTokens(requests, quiet(options)) },
+    tokenizer,
+    onWave: async (updates, counts) => {
+      options.signal?.throwIfAborted();
+      const decided = await parts.db.transaction(async (tx) => {
+        const stored = await storeWave(tx, updates, { settingsHash, siblingHash: sibling?.hash ?? null }, tokenizer);
+        const progress = { done: done + stored.length, total, counts };
+        await parts.onWave?.(tx, progress);
+        return stored;
+      });
+      done += decided.length;
+      clean += decided.filter(({ status }) => status === "clean").length;
+      excluded += decided.filter(({ status }) => status === "excluded").length;
+      await parts.onDecided?.(decided);
+    },
+  });
+  return { cases: total, clean, excluded, undecided: annotated.held.size, counts };
+}
+
+/** The engine's own progress is of single passes: here the cases count. */
+const quiet = ({ signal }: RunOptions): RunOptions => signal ? { signal } : {};
+
+async function loadCases(
+  { benchmarks }: FindPairsSettings,
+  { db, model, sibling, checkers }: FindPairsParts,
+  settingsHash: string,
+): Promise<{ readonly searchCase: StoredCase; readonly state: SearchState }[]> {
+  // Where no alternative of its own recovered, a sibling that was not asked yet may help.
+  const unasked: SQL | undefined = sibling && and(
+    eq(failureCases.exclusion, "no_recovery"),
+    sql`${pairSearches.siblingHash} is distinct from ${sibling.hash}`,
+  );
+  const rows = await db.select({ row: failureCases, search: pairSearches }).from(failureCases)
+    .leftJoin(pairSearches, eq(pairSearches.failureCaseId, failureCases.id))
+    .where(and(
+      eq(failureCases.modelId, model.id),
+      benchmarks ? inArray(failureCases.benchmark, [...benchmarks]) : undefined,
+      or(eq(failureCases.status, "open"), unasked),
+    )).orderBy(asc(failureCases.id));
+  return rows.map(({ row, search }) => {
+    const searchCase = storedCase(row, checkers);
+    const known = search?.settingsHash === settingsHash ? search.state as unknown as SearchState : SEARCH_START;
+    return { searchCase, state: search?.siblingHash === (sibling?.hash ?? null) ? known : withoutSibling(known) };
+  });
+}
+
+/** The own alternatives' part of a search whose sibling is another one now. */
+function withoutSibling(state: SearchState): SearchState {
+  const visited = state.visited.filter(({ proposedBy }) => proposedBy === "own");
+  return state.phase === "own" ? state : { phase: "sibling", next: 0, visited };
+}
+
+async function storeWave(
+  tx: Transaction,
+  updates: readonly CaseUpdate<StoredCase>[],
+  hashes: { readonly settingsHash: string; readonly siblingHash: string | null },
+  tokenizer: Tokenizer,
+): Promise<DecidedCase[]> {
+  const decided: DecidedCase[] = [];
+  for (const update of updates) {
+    const { searchCase: { row }, state, outcome } = update;
+    const values = { ...hashes, state: storableState(state), updatedAt: new Date() };
+    await tx.insert(pairSearches).values({ failureCaseId: row.id, ...values })
+      .onConflictDoUpdate({ target: pairSearches.failureCaseId, set: values });
+    if (!outcome) continue;
+    const [now] = await tx.select({ status: failureCases.status, exclusion: failureCases.exclusion }).from(failureCases)
+      .where(eq(failureCases.id, row.id)).for("update");
+    const undecided = now?.status === "open" || now?.exclusion === "no_recovery";
+    const pair = outcome.pair;
+    // Whoever annotated it meanwhile has the last word.
+    if (undecided && pair) await placeRecovery(tx, row, pair, { tokenizer });
+    if (undecided && outcome.kind === "excluded") {
+      await excludeCase(tx, row.id, outcome.exclusion, { note: outcome.note });
+    }
+    decided.push({
+      key: row.key,
+      benchmark: row.benchmark,
+      status: outcome.kind,
+      exclusion: outcome.kind === "excluded" ? outcome.exclusion : null,
+      note: outcome.kind === "excluded" ? outcome.note : null,
+      pair,
+    });
+  }
+  return decided;
+}
+
+/** Models can write every byte; PostgreSQL's JSON cannot hold every character. */
+function storableState({ visited, ...state }: SearchState): Readonly<Record<string, unknown>> {
+  return {
+    ...state,
+    visited: visited.map(({ tried, ...position }) => ({
+      ...position,
+      tried: tried.map((one) => ({ ...one, text: storable(one.text), completion: storable(one.completion) })),
+    })),
+  };
+}

@@ -1,0 +1,166 @@
+/** What is asked of series and studies: the same token pairs attributed on every member of a series. */
+import { and, eq, inArray, sql } from "drizzle-orm";
+import type { PgBoss } from "pg-boss";
+import { InputError } from "../../gpu/errors.ts";
+import { studies, studyPairs } from "../../schema/tables/analysis_tables.ts";
+import type { StudyInput, StudyPairs } from "../../schema/tables/analysis_values.ts";
+import type { AddModelSeriesRequest, Database, RunStudyRequest } from "../../schema/types/context.ts";
+import type { StudyPointRow, StudyPointsRequest } from "../../schema/types/study.ts";
+import { attributions, failureCases, jobs, jobTasks, models, tokenPairs } from "../../schema/tables/tables.ts";
+import type { Rule } from "../../schema/tables/values.ts";
+import { among } from "../base/among.ts";
+import type { Transaction } from "../database/database.ts";
+import { CLEAN_DELTA, type CreatedJob, insertJob, settlePairJob, SMALL_JOB } from "../jobs/jobs.ts";
+import { findModel } from "../models/find_model.ts";
+import { enqueue } from "../jobs/enqueue.ts";
+import type { AttributeTask } from "../jobs/queue.ts";
+import { readPoints, readStudy, readStudySummary, type StudyRow } from "./numbers.ts";
+import { checkTokenizers, findSeries, type MemberModel, membersOf, storeSeries } from "./series.ts";
+import type { StudySummary } from "./summary.ts";
+
+const ROWS_AT_ONCE = 1000;
+
+/** A job that was stored, and its study. */
+export interface CreatedStudy extends CreatedJob {
+  readonly studyId: number;
+}
+
+/**
+ * Stores a study, or goes on with the one of that name, and a job of what is missing: pairs that were attributed on a
+ * member stay. Throws InputError for a series that is not there, a name that another study has, pairs of another
+ * tokenizer, and for no pairs.
+ */
+export async function createStudyJob(db: Database, boss: PgBoss, request: RunStudyRequest): Promise<CreatedStudy> {
+  return await db.transaction(async (tx) => {
+    const series = await findSeries(tx, request.series, "series");
+    const members = await membersOf(tx, series);
+    const study = await storeStudy(tx, series.id, request.name ?? `${series.name} ${request.rule}`, request.rule);
+    const { pairs } = request;
+    const modelIds = members.map(({ modelId }) => modelId);
+    const input: StudyInput = { kind: "study", studyId: study.id, rule: request.rule, modelIds, pairs };
+    const job = await insertJob(tx, input, request.idempotencyKey);
+    if (!job.created) return { ...job, studyId: study.id };
+    const added = pairs ?? (study.created ? { benchmark: null, model: null } : null);
+    if (added !== null) await addPairs(tx, study.id, await selectPairs(tx, added, members));
+    await addTasks(tx, boss, job.id, input);
+    await tx.update(studies).set({ jobId: job.id }).where(eq(studies.id, study.id));
+    return { ...job, studyId: study.id };
+  });
+}
+
+async function storeStudy(tx: Transaction, seriesId: number, name: string, rule: Rule) {
+  const [added] = await tx.insert(studies).values({ seriesId, rule, name })
+    .onConflictDoNothing({ target: studies.name }).returning({ id: studies.id });
+  if (added) return { id: added.id, created: true };
+  const [known] = await tx.select().from(studies).where(eq(studies.name, name));
+  if (known?.seriesId === seriesId && known.rule === rule) return { id: known.id, created: false };
+  throw new InputError(
+    `another series or rule has the study ${JSON.stringify(name)}`,
+    "name",
+    "give this study a name of its own",
+  );
+}
+
+/** Row ids of the pairs, which must be spelled by the members' tokenizer. */
+async function selectPairs(tx: Transaction, wanted: StudyPairs, members: readonly MemberModel[]): Promise<number[]> {
+  const condition = "tokenPairIds" in wanted ? among(tokenPairs.id, wanted.tokenPairIds) : and(
+    sql`${tokenPairs.delta} > ${CLEAN_DELTA}`,
+    wanted.benchmark === null ? undefined : eq(failureCases.benchmark, wanted.benchmark),
+    wanted.model === null ? inArray(models.id, members.map(({ modelId }) => modelId)) : eq(models.name, wanted.model),
+  );
+  const rows = await tx.select({ id: tokenPairs.id, name: models.name, tokenizerHash: models.tokenizerHash })
+    .from(tokenPairs)
+    .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
+    .innerJoin(models, eq(models.id, failureCases.modelId))
+    .where(condition).orderBy(tokenPairs.id);
+  if ("tokenPairIds" in wanted) {
+    const known = new Set(rows.map(({ id }) => id));
+    const missing = wanted.tokenPairIds.find((id) => !known.has(id));
+    if (missing !== undefined) {
+      throw new InputError(`there is no token pair ${missing}`, "tokenPairIds", "give ids that another query returned");
+    }
+  }
+  if (rows.length === 0) {
+    throw new InputError(
+      "no clean token pair fits",
+      "selection",
+      "import or search failures of a member, or name the model that they are of",
+    );
+  }
+  const strangers = rows.filter(({ tokenizerHash }) => tokenizerHash !== members[0]!.model.tokenizerHash);
+  checkTokenizers([members[0]!.model, ...strangers.slice(0, 1)], "tokenPairIds");
+  return rows.map(({ id }) => id);
+}
+
+async function addPairs(tx: Transaction, studyId: number, ids: readonly number[]): Promise<void> {
+  for (let from = 0; from < ids.length; from += ROWS_AT_ONCE) {
+    await tx.insert(studyPairs)
+      .values(ids.slice(from, from + ROWS_AT_ONCE).map((tokenPairId) => ({ studyId, tokenPairId })))
+      .onConflictDoNothing();
+  }
+}
+
+/** A task for every pair on every member, member after member; those with an attribution are done. */
+async function addTasks(tx: Transaction, boss: PgBoss, jobId: string, input: StudyInput): Promise<void> {
+  const { studyId, rule, modelIds } = input;
+  const open: AttributeTask[] = [];
+  let total = 0;
+  for (const modelId of modelIds) {
+    const rows = await tx.select({ tokenPairId: studyPairs.tokenPairId, attributionId: attributions.id })
+      .from(studyPairs)
+      .leftJoin(
+        attributions,
+        and(
+          eq(attributions.tokenPairId, studyPairs.tokenPairId),
+          eq(attributions.rule, rule),
+          eq(attributions.modelId, modelId),
+        ),
+      )
+      .where(eq(studyPairs.studyId, studyId)).orderBy(studyPairs.tokenPairId);
+    for (let from = 0; from < rows.length; from += ROWS_AT_ONCE) {
+      await tx.insert(jobTasks).values(
+        rows.slice(from, from + ROWS_AT_ONCE)
+          .map((row) => ({ jobId, modelId, ...row, done: row.attributionId !== null })),
+      );
+    }
+    total += rows.length;
+    for (const { tokenPairId, attributionId } of rows) {
+      if (attributionId === null) open.push({ jobId, tokenPairId, modelId, rule });
+    }
+  }
+  const tasks = open.map((data) => ({ data, modelIds: [data.modelId] }));
+  await enqueue(tx, boss, "attribute", tasks, { small: open.length <= SMALL_JOB });
+  const stored = total - open.length;
+  await tx.update(jobs).set({ total }).where(eq(jobs.id, jobId));
+  await settlePairJob(tx, jobId);
+  if (stored > 0) {
+    await tx.update(jobs).set({ message: `${stored} of ${total} were already stored` }).where(eq(jobs.id, jobId));
+  }
+}
+
+/** Stores a series of models that were added; gives its row id. */
+export async function addModelSeries(db: Database, { name, kind, members }: AddModelSeriesRequest): Promise<number> {
+  const found = [];
+  for (const { model, label, position } of members) {
+    found.push({ model: await findModel(db, model, "members", { byName: true }), label, position });
+  }
+  return (await storeSeries(db, { name, kind, members: found }, "members")).id;
+}
+
+async function studyOf(db: Database, id: number): Promise<StudyRow> {
+  const study = await readStudy(db, eq(studies.id, id));
+  if (study) return study;
+  throw new InputError(`there is no study ${id}`, "study", "give an id that another query returned");
+}
+
+export async function studySummary(
+  db: Database,
+  id: number,
+  request: Parameters<typeof readStudySummary>[2],
+): Promise<StudySummary> {
+  return await readStudySummary(db, await studyOf(db, id), request);
+}
+
+export async function studyPoints(db: Database, id: number, request: StudyPointsRequest): Promise<StudyPointRow[]> {
+  return await readPoints(db, await studyOf(db, id), request);
+}

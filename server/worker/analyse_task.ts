@@ -1,0 +1,87 @@
+/** Performs one task of a job on token pairs: what the job's input says, for one pair on one model. */
+import { eq } from "drizzle-orm";
+import type { LoadedModel, RunOptions } from "../../gpu/engine.ts";
+import { InputError } from "../../gpu/errors.ts";
+import { loadTokenizer, type Tokenizer } from "../../gpu/model/tokenizer.ts";
+import type { AnalysisInput } from "../../schema/tables/analysis_values.ts";
+import { jobs } from "../../schema/tables/tables.ts";
+import type { Checkers } from "../checkers/check.ts";
+import type { Attempt } from "../jobs/consumer.ts";
+import type { Connection, Transaction } from "../database/database.ts";
+import { computeDiagnosis } from "../diagnosis/compute_diagnosis.ts";
+import { computeGraph } from "../graphs/compute_graph.ts";
+import { computeMasking } from "../masking/compute_masking.ts";
+import { computePreferences } from "../preferences/compute_preferences.ts";
+import { type AttributeParts, located, settleRefused, withRoom } from "../attributions/attribute_task.ts";
+import { finishTask, lockJob, startJob } from "../jobs/jobs.ts";
+import { loadPair, progressReporter } from "../jobs/pair_task.ts";
+import { inside, type PairTask } from "../jobs/queue.ts";
+
+export interface AnalyseParts extends AttributeParts {
+  readonly checkers: Checkers;
+}
+
+/** What a computation may use. */
+export interface Analysis {
+  readonly connection: Connection;
+  readonly task: PairTask;
+  readonly rows: Awaited<ReturnType<typeof loadPair>>;
+  /** The model and its tokenizer, loaded when they are asked for. */
+  readonly model: () => Promise<LoadedModel>;
+  readonly tokenizer: () => Promise<Tokenizer>;
+  readonly checkers: Checkers;
+  readonly options: RunOptions;
+}
+
+/** Writes a result; gives the attribution that the task made or used, if any. */
+export type StoreResult = (tx: Transaction) => Promise<number | null>;
+
+/** Computes what `input` asks for one pair, and returns what writes it. */
+function compute(analysis: Analysis, input: AnalysisInput): Promise<StoreResult> {
+  switch (input.kind) {
+    case "build_graph":
+      return computeGraph(analysis, input);
+    case "diagnose":
+      return computeDiagnosis(analysis, input);
+    case "mask":
+      return computeMasking(analysis, input);
+    case "export_preferences":
+      return computePreferences(analysis, input);
+  }
+}
+
+/**
+ * Computes the task's result and stores it together with the task's completion. A task whose job has ended is completed
+ * without computing. Throws what is worth another attempt.
+ */
+export async function performAnalyse(parts: AnalyseParts, attempt: Attempt<PairTask>): Promise<void> {
+  const { connection, boss, cache, checkers } = parts;
+  const { db } = connection;
+  const { task } = attempt;
+  const [job] = await db.select({ input: jobs.input }).from(jobs).where(eq(jobs.id, task.jobId));
+  if (job === undefined || !(await startJob(db, task.jobId))) return void await boss.complete(attempt.queue, attempt);
+
+  const rows = await loadPair(db, task);
+  const ended = new AbortController();
+  const signal = AbortSignal.any([attempt.signal, ended.signal]);
+  const onProgress = progressReporter(db, task, rows.failureCase.key, ended);
+  const options = { signal, onProgress };
+  const lease = cache.lease();
+  try {
+    const here = located(parts, rows.model);
+    const model = () => lease.get(here, options);
+    const tokenizer = () => loadTokenizer(here.directory);
+    const analysis = { connection, task, rows, model, tokenizer, checkers, options };
+    const store = await withRoom(cache, () => compute(analysis, job.input as AnalysisInput));
+    await db.transaction(async (tx) => {
+      if (await lockJob(tx, task.jobId) === "running") await finishTask(tx, task, await store(tx));
+      await boss.complete(attempt.queue, attempt, null, inside(tx));
+    });
+  } catch (error) {
+    if (ended.signal.aborted) return void await boss.complete(attempt.queue, attempt);
+    if (!(error instanceof InputError)) throw error;
+    await settleRefused(db, boss, "analyse", attempt, rows.model.hash, error);
+  } finally {
+    lease.release();
+  }
+}

@@ -1,0 +1,34 @@
+/** @jsxImportSource preact */
+/** What became of a case, why the answer failed, and what annotators said of it. */
+import { statusName } from "../shell/names.ts";
+import type { Case } from "../operations/case.ts";
+
+export function CaseStatusBadge({ failureCase: { status, exclusion } }: { readonly failureCase: Case }) {
+  return <strong class={`status ${status.toLowerCase()}`}>{statusName(status, exclusion)}</strong>;
+}
+
+/** Nothing where there is nothing to say. */
+export function CaseStanding({ failureCase }: { readonly failureCase: Case }) {
+  const { exclusionNote, reviewer, verdict, annotations } = failureCase;
+  const decided = [
+    ...exclusionNote === null ? [] : [exclusionNote],
+    ...reviewer === null ? [] : [`decided by ${reviewer}`],
+  ].join(", ");
+  if (decided === "" && verdict?.reason == null && annotations.length === 0) return null;
+  return (
+    <div class="standing small">
+      {decided === "" ? null : <p>{decided}</p>}
+      {verdict?.reason == null ? null : <p class="quiet">The checker says: {verdict.reason}</p>}
+      {annotations.length === 0 ? null : (
+        <ul>
+          {annotations.map(({ id, annotator, decision, position, reason }) => (
+            <li key={id} class="quiet">
+              {annotator}: {decision === "EXCLUDE" ? "leave out" : `wrong token at ${position} of the answer`}
+              {reason === "" ? "" : `, ${reason}`}
+            </li>
+          ))}
+        </ul>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,105 @@
+/** @jsxImportSource preact */
+/** Two attributions of one token pair side by side: two rules, or the same rule on two sizes or checkpoints. */
+import { useEffect, useState } from "preact/hooks";
+import { request } from "../shell/client.ts";
+import type { View } from "../heat/heat_value.ts";
+import { useEndedJobs } from "../jobs/job_store.ts";
+import { Legend } from "../heat/legend.tsx";
+import { RULE_NAMES } from "../shell/names.ts";
+import { Empty, Trouble, Waiting } from "../shell/notice.tsx";
+import { type Case, type MemberAttribution, type Pair, READ_MEMBERS, type Token } from "../operations/case.ts";
+import { readHeat } from "./read_case.ts";
+import { signed } from "../heat/relevance.ts";
+import { TokenFlow } from "../heat/token_flow.tsx";
+import { useLoad } from "../shell/use_load.ts";
+
+const VIEW: View = { values: "normalised", special: false };
+
+function nameOf({ rule, model }: MemberAttribution, ownModel: string): string {
+  return model.name === ownModel ? RULE_NAMES[rule] : `${RULE_NAMES[rule]} on ${model.name}`;
+}
+
+function Side(props: {
+  readonly failureCase: Case;
+  readonly pair: Pair;
+  readonly tokens: readonly Token[];
+  readonly members: readonly MemberAttribution[];
+  readonly chosen: MemberAttribution;
+  readonly onChoose: (id: string) => void;
+}) {
+  const { failureCase, pair, tokens, members, chosen, onChoose } = props;
+  const reading = useLoad(`${chosen.id} 0`, () => readHeat(chosen.id, 0, failureCase.tokenCount));
+  return (
+    <div class="compare-side" data-attribution={chosen.id}>
+      <label class="field">
+        Attribution
+        <select value={chosen.id} onChange={({ currentTarget }) => onChoose(currentTarget.value)}>
+          {members.map((member) => (
+            <option key={member.id} value={member.id}>{nameOf(member, failureCase.model.name)}</option>
+          ))}
+        </select>
+      </label>
+      <p class="small">
+        Delta <strong class="number">{signed(chosen.logitDifference)}</strong>
+        {chosen.logitDifference < 0 ? ", this model prefers the right token" : ""}
+      </p>
+      {reading.error === undefined ? null : <Trouble error={reading.error} onRetry={reading.reload} />}
+      <div class="flow">
+        <TokenFlow
+          tokens={tokens}
+          promptTokens={failureCase.promptTokens}
+          heat={reading.data}
+          view={VIEW}
+          asked={undefined}
+          end={null}
+        />
+      </div>
+      {reading.data === undefined
+        ? <Waiting what="relevance" />
+        : <Legend heat={reading.data} view={VIEW} target={pair.target.text} contrast={pair.contrast.text} />}
+    </div>
+  );
+}
+
+export function CompareSection(props: {
+  readonly failureCase: Case;
+  readonly pair: Pair;
+  readonly tokens: readonly Token[];
+}) {
+  const { pair } = props;
+  const ended = useEndedJobs();
+  const [ids, setIds] = useState<readonly [string, string]>(["", ""]);
+  const reading = useLoad(`members ${pair.id}`, async (signal) => {
+    const { node } = await request(READ_MEMBERS, { id: pair.id }, signal);
+    return node?.memberAttributions ?? [];
+  });
+  useEffect(() => {
+    if (ended > 0) reading.reload();
+  }, [ended]);
+  const members = reading.data ?? [];
+  const [left, right] = [
+    members.find(({ id }) => id === ids[0]) ?? members[0],
+    members.find(({ id }) => id === ids[1]) ?? members[1],
+  ];
+  if (reading.error !== undefined) return <Trouble error={reading.error} onRetry={reading.reload} />;
+  if (reading.data === undefined) return <Waiting what="attributions" />;
+  if (left === undefined || right === undefined) {
+    return (
+      <Empty title="Nothing to compare yet">
+        <p class="quiet">
+          Compute a second rule under "heatmap", or run a study over a series of models: then two attributions stand
+          side by side here.
+        </p>
+      </Empty>
+    );
+  }
+  return (
+    <section class="compare" aria-label="Two attributions side by side">
+      <Side {...props} members={members} chosen={left} onChoose={(id) => setIds([id, right.id])} />
+      <Side {...props} members={members} chosen={right} onChoose={(id) => setIds([left.id, id])} />
+      <p class="quiet small">
+        Relevance at the embeddings, each side divided by its own largest |R| over non-special tokens.
+      </p>
+    </section>
+  );
+}

@@ -1,0 +1,105 @@
+/** @jsxImportSource preact */
+/** Where a failure shows and how it came about: the classifier's word, with its probes, and people's beside it. */
+import { useEffect } from "preact/hooks";
+import { request, RequestError } from "../shell/client.ts";
+import { follow, useEndedJobs } from "../jobs/job_store.ts";
+import { Trouble } from "../shell/notice.tsx";
+import type { Pair } from "../operations/case.ts";
+import {
+  DIAGNOSE,
+  type DiagnosedPair,
+  type Diagnosis,
+  type Outcome,
+  type Pattern,
+  READ_DIAGNOSIS,
+} from "../operations/diagnosis.ts";
+import { ReaderAgreement } from "../cases/reader_agreement.tsx";
+import { signed } from "../heat/relevance.ts";
+import { useLoad } from "../shell/use_load.ts";
+import { WorkBox } from "./work_box.tsx";
+
+const OUTCOMES: Readonly<Record<Outcome, readonly [name: string, meaning: string]>> = {
+  M_IA: ["M-IA", "the heatmap of the input explains it"],
+  NC_IA_M_AG: ["NC-IA+M-AG", "only the graph explains it"],
+  NC_IA_AG: ["NC-IA+AG", "neither heatmap nor graph explains it"],
+};
+const PATTERNS: Readonly<Record<Pattern, readonly [name: string, meaning: string]>> = {
+  URT: ["URT", "relevant tokens are underweighted"],
+  OIT: ["OIT", "irrelevant tokens are overweighted"],
+  URT_OIT: ["URT+OIT", "relevant tokens are underweighted, irrelevant ones overweighted"],
+};
+
+async function readDiagnosis(id: string, signal: AbortSignal): Promise<DiagnosedPair> {
+  const { node } = await request(READ_DIAGNOSIS, { id }, signal);
+  if (node?.__typename !== "TokenPair") throw new RequestError("There is no such token pair.", "refused");
+  return node;
+}
+
+async function startDiagnosis(id: string): Promise<string> {
+  return follow((await request(DIAGNOSE, { id })).diagnose);
+}
+
+export function DiagnosisBox({ pair }: { readonly pair: Pair }) {
+  const ended = useEndedJobs();
+  const reading = useLoad(pair.id, (signal) => readDiagnosis(pair.id, signal));
+  useEffect(() => {
+    if (ended > 0) reading.reload();
+  }, [ended]);
+  const { data, error } = reading;
+  if (error !== undefined) return <Trouble error={error} onRetry={reading.reload} />;
+  if (data === undefined) return null;
+  const diagnosis = data.attributions.find(({ rule }) => rule === "ATTNLRP")?.diagnosis ?? null;
+  return (
+    <section aria-label="Diagnosis" class="diagnosis">
+      {diagnosis === null
+        ? <WorkBox key={pair.id} what="the diagnosis" aside start={() => startDiagnosis(pair.id)} />
+        : <Verdict diagnosis={diagnosis} />}
+      {data.labels.map(({ id, reader, outcome, pattern, note }) => (
+        <p key={id} class="quiet small">
+          {reader} says <Names outcome={outcome} pattern={pattern} />
+          {note === null || note === "" ? null : `: ${note}`}
+        </p>
+      ))}
+      {data.labels.length === 0 ? null : <ReaderAgreement />}
+    </section>
+  );
+}
+
+function Names({ outcome, pattern }: Pick<Diagnosis, "outcome" | "pattern">) {
+  return (
+    <>
+      <strong title={OUTCOMES[outcome][1]}>{OUTCOMES[outcome][0]}</strong>
+      {pattern === null ? null : (
+        <>
+          , <strong title={PATTERNS[pattern][1]}>{PATTERNS[pattern][0]}</strong>
+        </>
+      )}
+    </>
+  );
+}
+
+function Verdict({ diagnosis }: { readonly diagnosis: Diagnosis }) {
+  const { outcome, pattern, confidence, summary, probes, version, outdated } = diagnosis;
+  const meaning = [OUTCOMES[outcome][1], ...pattern === null ? [] : [PATTERNS[pattern][1]]].join("; ");
+  return (
+    <>
+      <p>
+        Automatic diagnosis: <Names outcome={outcome} pattern={pattern} />
+        {` (${meaning}), confidence `}
+        <span class="number">{confidence.toFixed(2)}</span>. {summary}
+      </p>
+      {probes.map(({ kind, positions, factor, before, after, asClaimed }) => (
+        <p key={kind} class="small">
+          {`Probe: attention to ${positions.length === 1 ? "one" : positions.length} ${
+            kind === "WEAKEN"
+              ? `irrelevant token${positions.length === 1 ? "" : "s"} divided`
+              : `relevant token${positions.length === 1 ? "" : "s"} multiplied`
+          } by ${factor} moves delta from `}
+          <span class="number">{signed(before)}</span> to <span class="number">{signed(after)}</span>
+          {asClaimed ? ", as claimed." : ", which does not confirm the claim."}
+        </p>
+      ))}
+      {outdated ? <p class="quiet small">Made by version {version} of the classifier, not by this one.</p> : null}
+    </>
+  );
+}

@@ -1,0 +1,73 @@
+/** @jsxImportSource preact */
+/** In place of what is not computed yet: a button, then live progress. */
+import { useState } from "preact/hooks";
+import { JobBar } from "../jobs/job_item.tsx";
+import { cancel, isActive, useJobs } from "../jobs/job_store.ts";
+import type { PlanInput } from "../operations/plan.ts";
+import { PlanLine } from "../shell/plan_line.tsx";
+
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+
+export function WorkBox(props: {
+  /** What is computed, as within a sentence: "AttnLRP", "the masking curve". */
+  readonly what: string;
+  /** What it is besides what the page is about: less is made of it. */
+  readonly aside?: boolean;
+  /** It came with the project, and is computed anew. */
+  readonly again?: boolean;
+  /** The same as work that can be planned. */
+  readonly plan?: PlanInput;
+  /** Asks for it; gives the job's id. */
+  readonly start: () => Promise<string>;
+}) {
+  const { what } = props;
+  const standing = props.again === true
+    ? "came with the project, computed before."
+    : "is not computed for this case yet.";
+  const [jobId, setJobId] = useState<string>();
+  const [asking, setAsking] = useState(false);
+  const [trouble, setTrouble] = useState<string>();
+  const job = useJobs().find(({ id }) => id === jobId);
+
+  const attempt = async (work: () => Promise<void>) => {
+    setAsking(true);
+    setTrouble(undefined);
+    try {
+      await work();
+    } catch (error) {
+      setTrouble(error instanceof Error ? error.message : String(error));
+    }
+    setAsking(false);
+  };
+  const start = () => attempt(async () => setJobId(await props.start()));
+  const stop = (id: string) => attempt(() => cancel(id));
+
+  const box = props.aside === true ? "wait aside" : "wait";
+  const problem = trouble ?? job?.error?.message;
+  if (job !== undefined && (isActive(job) || job.status === "COMPLETED")) {
+    const said = job.message ?? (job.status === "QUEUED" ? "Waiting for a worker" : "Working");
+    return (
+      <div class={box} data-job={job.id}>
+        <div class="grow">
+          <p role="status">{`${capital(what)}: ${job.status === "COMPLETED" ? "done, loading" : said}`}</p>
+          <JobBar job={job} />
+        </div>
+        {isActive(job) ? <button type="button" disabled={asking} onClick={() => stop(job.id)}>Cancel</button> : null}
+      </div>
+    );
+  }
+  return (
+    <div class={box}>
+      <div class="grow">
+        <p>
+          {capital(what)} {job?.status === "CANCELLED" ? "was cancelled." : standing}
+        </p>
+        {problem === undefined ? null : <p role="alert">{problem}</p>}
+        {props.plan === undefined ? null : <PlanLine input={props.plan} />}
+      </div>
+      <button type="button" class={props.aside === true ? "" : "strong"} disabled={asking} onClick={start}>
+        {problem === undefined ? `Compute ${what}${props.again === true ? " here" : ""}` : "Try again"}
+      </button>
+    </div>
+  );
+}

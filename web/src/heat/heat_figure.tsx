@@ -1,0 +1,106 @@
+/** @jsxImportSource preact */
+/** The heatmap of one token pair with its switches, legend, caption and the strongest tokens. */
+import { useMemo, useRef, useState } from "preact/hooks";
+import { ComputedOn } from "../shell/computed_on.tsx";
+import { DownloadLink } from "../shell/download_link.tsx";
+import { HeatCaption } from "./heat_caption.tsx";
+import { HeatControls } from "./heat_controls.tsx";
+import type { View } from "./heat_value.ts";
+import { Legend } from "./legend.tsx";
+import { attribute } from "../jobs/job_store.ts";
+import { RULE_NAMES } from "../shell/names.ts";
+import { Trouble, Waiting } from "../shell/notice.tsx";
+import type { Case, Pair, Token } from "../operations/case.ts";
+import { type Heat, readHeat } from "../case/read_case.ts";
+import type { CaseRoute } from "../shell/route.ts";
+import { StrongestTokens } from "./strongest_tokens.tsx";
+import { TokenFlow } from "./token_flow.tsx";
+import { useLoad } from "../shell/use_load.ts";
+import { Fork } from "../case/verdict.tsx";
+import { WorkBox } from "../case/work_box.tsx";
+
+/** The heat to show: the one asked for, or while that is read the last one of the same attribution. */
+function useSteadyHeat(heat: Heat | undefined, attributionId: string | undefined): Heat | undefined {
+  const last = useRef<Heat>(undefined);
+  if (heat !== undefined) last.current = heat;
+  return heat ?? (last.current?.attributionId === attributionId ? last.current : undefined);
+}
+
+export function HeatFigure(props: {
+  readonly route: CaseRoute;
+  readonly failureCase: Case;
+  readonly pair: Pair;
+  readonly tokens: readonly Token[];
+}) {
+  const { route, failureCase, pair, tokens } = props;
+  const [asked, setAsked] = useState<{ readonly position: number }>();
+  const attribution = pair.attributions.find(({ rule }) => rule === route.rule);
+  const layers = attribution?.layers ?? failureCase.model.layers;
+  const layer = Math.min(route.layer, layers);
+  const reading = useLoad(
+    attribution === undefined ? null : `${attribution.id} ${layer}`,
+    () => readHeat(attribution?.id ?? "", layer, failureCase.tokenCount),
+  );
+  const heat = useSteadyHeat(reading.data, attribution?.id);
+  const view = useMemo((): View => ({ values: route.values, special: route.special }), [route.values, route.special]);
+  const instructed = useMemo(() => tokens.some(({ segment }) => segment === "INSTRUCTION"), [tokens]);
+  const end = useMemo(() => <Fork pair={pair} />, [pair]);
+
+  return (
+    <>
+      <figure
+        data-rule={attribution?.rule}
+        data-layer={heat?.layer}
+        data-values={route.values}
+        aria-busy={reading.loading}
+      >
+        <HeatControls route={route} layers={layers} computed={pair.attributions.map(({ rule }) => rule)} />
+        {attribution === undefined
+          ? (
+            <WorkBox
+              key={`${pair.id} ${route.rule}`}
+              what={RULE_NAMES[route.rule]}
+              plan={{ work: "ATTRIBUTE", tokenPairIds: [pair.id], rule: route.rule }}
+              start={() => attribute(pair.id, route.rule)}
+            />
+          )
+          : null}
+        {reading.error === undefined ? null : <Trouble error={reading.error} onRetry={reading.reload} />}
+        <div class={`flow${heat !== undefined && reading.loading ? " stale" : ""}`}>
+          <TokenFlow
+            tokens={tokens}
+            promptTokens={failureCase.promptTokens}
+            heat={heat}
+            view={view}
+            asked={asked}
+            end={end}
+          />
+        </div>
+        {attribution !== undefined && heat === undefined && reading.error === undefined
+          ? <Waiting what="relevance" />
+          : null}
+        {attribution === undefined || heat === undefined ? null : (
+          <>
+            <Legend heat={heat} view={view} target={pair.target.text} contrast={pair.contrast.text} />
+            <HeatCaption route={route} attribution={attribution} heat={heat} instructed={instructed} />
+          </>
+        )}
+      </figure>
+      {attribution === undefined || heat === undefined
+        ? null
+        : <StrongestTokens tokens={tokens} heat={heat} view={view} onPick={(position) => setAsked({ position })} />}
+      {attribution === undefined ? null : (
+        <ComputedOn
+          key={`${pair.id} ${route.rule}`}
+          what={RULE_NAMES[route.rule]}
+          adapter={attribution.adapter}
+          seconds={attribution.seconds}
+          plan={{ work: "ATTRIBUTE", tokenPairIds: [pair.id], rule: route.rule }}
+          start={() => attribute(pair.id, route.rule)}
+        >
+          <DownloadLink path={attribution.download}>All node layers as a NumPy file</DownloadLink>
+        </ComputedOn>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,58 @@
+/** @jsxImportSource preact */
+/** The tokens that pull hardest each way, with their numbers. */
+import { colourRange, shownNumber, type View } from "./heat_value.ts";
+import type { Token } from "../operations/case.ts";
+import type { Heat } from "../case/read_case.ts";
+import { type RankedToken, strongest } from "./relevance.ts";
+import { quoteToken } from "./token_text.ts";
+
+const LISTED = 8;
+
+function Ranked(props: {
+  readonly title: string;
+  readonly side: "red" | "blue";
+  readonly ranked: readonly RankedToken[];
+  readonly tokens: readonly Token[];
+  readonly heat: Heat;
+  readonly view: View;
+  readonly onPick: (position: number) => void;
+}) {
+  const { ranked, tokens, heat, view } = props;
+  return (
+    <section>
+      <h2>{props.title}</h2>
+      {ranked.length === 0 ? <p class="quiet small">None.</p> : null}
+      <ol class="ranked">
+        {ranked.map(({ position, raw }) => (
+          <li key={position}>
+            <button type="button" title="Show it in the text" onClick={() => props.onPick(position)}>
+              <span class="token-text">{quoteToken(tokens[position]?.text ?? "")}</span>
+              <span class="number quiet">{position}</span>
+              <span class={`share ${props.side}`} aria-hidden="true">
+                <span style={{ width: `${Math.min(100, 100 * Math.abs(raw) / colourRange(heat, view))}%` }} />
+              </span>
+              <span class="number" data-raw={raw}>{shownNumber(raw, heat, view)}</span>
+            </button>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+export function StrongestTokens(props: {
+  readonly tokens: readonly Token[];
+  readonly heat: Heat;
+  readonly view: View;
+  readonly onPick: (position: number) => void;
+}) {
+  const { tokens, heat, view } = props;
+  const counts = (position: number) => view.special || tokens[position]?.special === false;
+  const { positive, negative } = strongest(heat.relevance, LISTED, counts);
+  return (
+    <div class="sides">
+      <Ranked {...props} title="Strongest for the wrong token" side="red" ranked={positive} />
+      <Ranked {...props} title="Strongest for the right token" side="blue" ranked={negative} />
+    </div>
+  );
+}

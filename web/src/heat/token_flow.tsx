@@ -1,0 +1,217 @@
+/// <reference lib="dom" />
+/** @jsxImportSource preact */
+/**
+ * Prompt and completion as tokens in reading order. Of a long case only the tokens near the reader are chips; the rest
+ * is plain text, so that it can be found, selected and copied. One tab stop: arrow keys walk the tokens, Home and End
+ * go to the ends.
+ */
+import type { ComponentChildren, VNode } from "preact";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { FlowPlace, tokensInSight } from "./flow_place.tsx";
+import type { View } from "./heat_value.ts";
+import type { Token } from "../operations/case.ts";
+import type { Heat } from "../case/read_case.ts";
+import { chipId } from "./token_chip.tsx";
+import { TokenChunk } from "./token_chunk.tsx";
+import { type Chunk, chunkAt, chunkTokens } from "./token_chunks.ts";
+import { TokenTip } from "./token_tip.tsx";
+import { selectedText, useNear, useSelected } from "../shell/use_near.ts";
+
+/** With more tokens the text scrolls in a box of its own, so that legend and numbers stay near, and is windowed. */
+const TALL = 800;
+/** Tokens of a chunk, about. */
+const CHUNK = 128;
+
+/** Beginnings of chip ids that are in use: texts may stand side by side. */
+const prefixes = new Set<string>();
+
+function usePrefix(): string {
+  const [prefix] = useState(() => {
+    let next = "token";
+    for (let count = 2; prefixes.has(next); count++) next = `token${count}`;
+    prefixes.add(next);
+    return next;
+  });
+  useEffect(() => () => void prefixes.delete(prefix), []);
+  return prefix;
+}
+
+function positionOf(target: EventTarget | null): number | null {
+  const chip = target instanceof Element ? target.closest("[data-position]") : null;
+  return chip === null ? null : Number(chip.getAttribute("data-position"));
+}
+
+/** The token one line up or down that is nearest sideways, among those that are chips. */
+function neighbour(prefix: string, position: number, step: 1 | -1, last: number): number {
+  const here = document.getElementById(chipId(prefix, position))?.getBoundingClientRect();
+  let best = position;
+  let bestLine: number | undefined;
+  let bestDistance = Infinity;
+  for (let next = position + step; here !== undefined && next >= 0 && next <= last; next += step) {
+    const chip = document.getElementById(chipId(prefix, next));
+    if (chip === null) break;
+    const there = chip.getClientRects()[0];
+    if (there === undefined || (there.top - here.top) * step < here.height / 2) continue;
+    bestLine ??= there.top;
+    if (Math.abs(there.top - bestLine) > here.height / 2) break;
+    const distance = Math.abs(there.left - here.left);
+    if (distance < bestDistance) [best, bestDistance] = [next, distance];
+  }
+  return best;
+}
+
+interface FlowProps {
+  readonly tokens: readonly Token[];
+  readonly promptTokens: number;
+  readonly heat: Heat | undefined;
+  readonly view: View;
+  /** A position to show and mark; a new object each time somebody asks. */
+  readonly asked: { readonly position: number } | undefined;
+  /** What stands after the last token. */
+  readonly end: ComponentChildren;
+}
+
+export function TokenFlow(props: FlowProps) {
+  const { tokens, promptTokens, heat, view } = props;
+  const [active, setActive] = useState<number | null>(null);
+  const [tip, setTip] = useState<number | null>(null);
+  const box = useRef<HTMLDivElement>(null);
+  /** Whether the next active token comes from elsewhere and should stand in the middle of the window. */
+  const centred = useRef(false);
+  const prefix = usePrefix();
+  const last = tokens.length - 1;
+  const windowed = tokens.length > TALL;
+  const chunks = useMemo(() => {
+    const size = windowed ? CHUNK : TALL;
+    return [
+      ...chunkTokens(tokens, 0, promptTokens, size),
+      ...chunkTokens(tokens, promptTokens, tokens.length, size),
+    ];
+  }, [tokens, promptTokens]);
+  const { isNear } = useNear(box, { selector: "[data-chunk]", parts: chunks, root: "box", windowed });
+  const selected = useSelected(box, chunks, windowed);
+
+  const show = (position: number | null) => {
+    setActive(position);
+    setTip(position);
+  };
+
+  /** Shows a token that was picked elsewhere, in the middle of the window. */
+  const visit = (position: number) => {
+    show(position);
+    box.current?.focus({ preventScroll: true });
+    centred.current = true;
+  };
+
+  useEffect(() => {
+    if (props.asked !== undefined) visit(props.asked.position);
+  }, [props.asked]);
+
+  useEffect(() => {
+    if (active === null) return;
+    const block = centred.current ? "center" : "nearest";
+    centred.current = false;
+    document.getElementById(chipId(prefix, active))?.scrollIntoView({ block });
+  }, [active]);
+
+  const firstInSight = () => windowed && box.current !== null ? tokensInSight(box.current, chunks).from : 0;
+
+  const onKey = (event: KeyboardEvent) => {
+    const here = active ?? firstInSight();
+    const moves: Readonly<Record<string, () => number>> = {
+      ArrowRight: () => active === null ? here : Math.min(last, here + 1),
+      ArrowLeft: () => Math.max(0, here - 1),
+      ArrowDown: () => neighbour(prefix, here, 1, last),
+      ArrowUp: () => neighbour(prefix, here, -1, last),
+      Home: () => 0,
+      End: () => last,
+    };
+    if (event.key === "Escape") setTip(null);
+    const move = moves[event.key];
+    if (move === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    show(move());
+  };
+
+  // The active token's chunk and those beside it stay chips wherever the reader scrolls: keys go on from there.
+  const activeChunk = active === null ? -1 : chunkAt(chunks, active);
+  const kept = (index: number) =>
+    isNear(index) || (activeChunk >= 0 && Math.abs(index - activeChunk) <= 1) || selected.includes(index);
+  // A chunk that stays the same object is not compared again: pointing and scrolling cost what changes.
+  const made = useMemo(
+    () => new Map<string, VNode>(),
+    [chunks, heat, view.values, view.special, props.end],
+  );
+  const split = chunks.findIndex(({ from }) => from >= promptTokens);
+  const chunkOf = (chunk: Chunk, index: number) => {
+    const near = kept(index);
+    const own = index === activeChunk ? active : null;
+    const key = `${index} ${near} ${own}`;
+    const node = made.get(key) ?? (
+      <TokenChunk
+        key={chunk.from}
+        tokens={tokens}
+        chunk={chunk}
+        near={near}
+        heat={heat}
+        view={view}
+        active={own}
+        prefix={prefix}
+        total={windowed ? tokens.length : undefined}
+        after={chunk.to === tokens.length && split >= 0 ? props.end : null}
+      />
+    );
+    if (own === null) made.set(key, node);
+    return node;
+  };
+  const nodes = chunks.map(chunkOf);
+  const shown = tip === null ? undefined : tokens[tip];
+
+  return (
+    <>
+      {windowed ? <FlowPlace box={box} chunks={chunks} tokens={tokens} heat={heat} view={view} onPick={visit} /> : null}
+      <div
+        ref={box}
+        role="listbox"
+        tabIndex={0}
+        aria-label="Tokens of prompt and completion, with their relevance"
+        aria-describedby={shown === undefined ? undefined : `${prefix}-tip`}
+        aria-activedescendant={active === null ? undefined : chipId(prefix, active)}
+        class={windowed ? "token-flow tall" : "token-flow"}
+        onKeyDown={onKey}
+        onBlur={() => show(null)}
+        onFocus={(event) => {
+          if (!event.currentTarget.matches(":focus-visible")) return;
+          const first = firstInSight();
+          setActive((old) => old ?? first);
+          setTip((old) => old ?? first);
+        }}
+        onPointerDown={(event) => {
+          const position = positionOf(event.target);
+          if (position !== null) show(position);
+        }}
+        onPointerOver={(event) => event.pointerType === "mouse" && setTip(positionOf(event.target) ?? active)}
+        onPointerLeave={(event) => event.pointerType === "mouse" && setTip(active)}
+        onCopy={(event) => {
+          const selection = getSelection();
+          if (selection === null || selection.isCollapsed || event.clipboardData === null) return;
+          if (!event.currentTarget.contains(selection.getRangeAt(0).commonAncestorContainer)) return;
+          event.clipboardData.setData("text/plain", selectedText(selection));
+          event.preventDefault();
+        }}
+      >
+        <div class="part" role="group" aria-label="Prompt">
+          <span class="label" aria-hidden="true">Prompt</span>
+          <div class="tokens">{split < 0 ? nodes : nodes.slice(0, split)}</div>
+        </div>
+        <div class="part" role="group" aria-label="Completion before the error">
+          <span class="label" aria-hidden="true">Completion before the error</span>
+          <div class="tokens">
+            {split < 0 ? props.end : nodes.slice(split)}
+          </div>
+        </div>
+      </div>
+      {shown === undefined ? null : <TokenTip id={`${prefix}-tip`} prefix={prefix} token={shown} heat={heat} />}
+    </>
+  );
+}

@@ -1,0 +1,58 @@
+/** @jsxImportSource preact */
+/** The frame of the page: its top line and what the address asks for. */
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { CaseList } from "../cases/case_list.tsx";
+import { CaseView } from "../case/case_view.tsx";
+import { JobsPanel } from "../jobs/jobs_panel.tsx";
+import { CASES, type CasesRoute, formatRoute, RUN, STUDIES } from "./route.ts";
+import { RunPage } from "../run/run_page.tsx";
+import { StudiesPage } from "../studies/studies_page.tsx";
+import { lastList, useRoute } from "./use_route.ts";
+
+const here = (is: boolean) => is ? { "aria-current": "page" as const } : {};
+
+export function Page() {
+  const route = useRoute();
+  const content = useRef<HTMLElement>(null);
+  /** The list stays as it is behind a case, so that going back finds it unchanged. */
+  const list = useRef<CasesRoute>(undefined);
+  if (route.page === "cases") list.current = route;
+
+  const place = route.page === "case" ? route.id : route.page === "cases" ? "" : route.page;
+  const shown = useRef(place);
+  useLayoutEffect(() => {
+    if (shown.current === place) return;
+    shown.current = place;
+    scrollTo(0, place === "" ? lastList().scroll : 0);
+    content.current?.focus({ preventScroll: true });
+  }, [place]);
+
+  return (
+    <>
+      <button type="button" class="skip" onClick={() => content.current?.focus()}>Skip to content</button>
+      <header class="top">
+        <a class="name" href={formatRoute(CASES)}>Culprit</a>
+        <span class="saying">which tokens made the model fail</span>
+        <nav class="places" aria-label="Places">
+          <a href={formatRoute(route.page === "cases" ? CASES : lastList().route)} {...here(route.page === "cases")}>
+            Cases
+          </a>
+          <a href={formatRoute(STUDIES)} {...here(route.page === "studies")}>Studies</a>
+          <a href={formatRoute(RUN)} {...here(route.page === "run")}>Run</a>
+          <a href="graphql" title="GraphiQL: the same data by queries of your own">API</a>
+        </nav>
+        <JobsPanel />
+      </header>
+      <main id="content" tabIndex={-1} ref={content}>
+        {list.current === undefined ? null : (
+          <div hidden={route.page !== "cases"}>
+            <CaseList route={list.current} shown={route.page === "cases"} />
+          </div>
+        )}
+        {route.page === "studies" ? <StudiesPage /> : null}
+        {route.page === "run" ? <RunPage /> : null}
+        {route.page === "case" ? <CaseView key={route.id} route={route} /> : null}
+      </main>
+    </>
+  );
+}

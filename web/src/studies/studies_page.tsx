@@ -1,0 +1,140 @@
+/// <reference lib="dom" />
+/** @jsxImportSource preact */
+/** Studies: did the larger or the later model mend the failure, and for the right reason? */
+import { useEffect, useState } from "preact/hooks";
+import { type DataOf, request } from "../shell/client.ts";
+import { useEndedJobs } from "../jobs/job_store.ts";
+import { RULE_NAMES } from "../shell/names.ts";
+import { Empty, Trouble, Waiting } from "../shell/notice.tsx";
+import { LIST_STUDIES, type Point, READ_POINTS, READ_STUDY, type StudyHead } from "../operations/studies.ts";
+import { formatRoute, RUN } from "../shell/route.ts";
+import { save } from "../shell/save.ts";
+import { DeltaLine, Scatter, ScatterLegend, SegmentBars } from "./study_plots.tsx";
+import { OutcomeBars } from "../cases/outcome_bars.tsx";
+import { useLoad } from "../shell/use_load.ts";
+
+/** Points that a scatter shows at most. */
+const MOST_POINTS = 2000;
+
+async function readPoints(id: string, x: string, y: string, signal: AbortSignal): Promise<readonly Point[]> {
+  const points: Point[] = [];
+  let after: string | null = null;
+  do {
+    const page: DataOf<typeof READ_POINTS> = await request(READ_POINTS, { id, x, y, after }, signal);
+    points.push(...page.node?.points.nodes ?? []);
+    after = page.node?.points.pageInfo.hasNextPage === true ? page.node.points.pageInfo.endCursor : null;
+  } while (after !== null && points.length < MOST_POINTS);
+  return points;
+}
+
+function Pick(props: {
+  readonly label: string;
+  readonly value: string;
+  readonly labels: readonly string[];
+  readonly onValue: (value: string) => void;
+}) {
+  return (
+    <label class="field">
+      {props.label}
+      <select value={props.value} onChange={({ currentTarget }) => props.onValue(currentTarget.value)}>
+        {props.labels.map((label) => <option key={label} value={label}>{label}</option>)}
+      </select>
+    </label>
+  );
+}
+
+function Study({ study }: { readonly study: StudyHead }) {
+  const labels = study.series.members.map(({ label }) => label);
+  const [x, setX] = useState(labels[0] ?? "");
+  const [y, setY] = useState(labels.at(-1) ?? "");
+  const summary = useLoad(`study ${study.id} ${x} ${y}`, async (signal) => {
+    const { node } = await request(READ_STUDY, { id: study.id, x, y }, signal);
+    return node?.summary;
+  });
+  const points = useLoad(`points ${study.id} ${x} ${y}`, (signal) => readPoints(study.id, x, y, signal));
+  const error = summary.error ?? points.error;
+  const data = summary.data;
+  return (
+    <section class="study" aria-label={study.name}>
+      <h2>{study.name}</h2>
+      <p class="quiet small">
+        {study.series.kind === "SCALING" ? "Sizes" : "Checkpoints"} of {study.series.name}, {study.pairs} token pairs,
+        {" "}
+        {RULE_NAMES[study.rule]}
+      </p>
+      <div class="controls">
+        <Pick label="Across" value={x} labels={labels} onValue={setX} />
+        <Pick label="Up" value={y} labels={labels} onValue={setY} />
+      </div>
+      {error === undefined ? null : <Trouble error={error} onRetry={summary.reload} />}
+      {data === undefined || points.data === undefined ? error === undefined ? <Waiting what="the study" /> : null : (
+        <>
+          <p role="status">
+            Of {data.both} pairs that both have: {data.corrected} corrected (delta above 1 and then below −1),{" "}
+            {data.notCorrected} not corrected, {data.undecided} undecided.
+          </p>
+          <div class="plots">
+            <figure>
+              <figcaption>Delta of each pair</figcaption>
+              <Scatter points={points.data} x={x} y={y} />
+              <ScatterLegend />
+            </figure>
+            <figure>
+              <figcaption>Mean delta, with 95 % intervals</figcaption>
+              <DeltaLine members={data.members} />
+            </figure>
+            <figure>
+              <figcaption>Mean normalised relevance by segment</figcaption>
+              <SegmentBars members={data.members} />
+            </figure>
+          </div>
+          <p class="small">
+            Each point opens its case. Save the data behind the plots:{" "}
+            <button
+              type="button"
+              class="link"
+              onClick={() =>
+                save(`${study.name}.json`, new Blob([JSON.stringify({ ...data, points: points.data }, null, 2)]))}
+            >
+              JSON
+            </button>
+          </p>
+        </>
+      )}
+    </section>
+  );
+}
+
+export function StudiesPage() {
+  const ended = useEndedJobs();
+  const reading = useLoad("studies", (signal) => request(LIST_STUDIES, {}, signal));
+  useEffect(() => {
+    document.title = "Studies · Culprit";
+  }, []);
+  useEffect(() => {
+    if (ended > 0) reading.reload();
+  }, [ended]);
+  const studies = reading.data?.studies.nodes ?? [];
+  return (
+    <div class="sheet">
+      <h1>Studies</h1>
+      {reading.error === undefined ? null : <Trouble error={reading.error} onRetry={reading.reload} />}
+      {reading.data === undefined ? reading.error === undefined ? <Waiting what="studies" /> : null : null}
+      {reading.data !== undefined && studies.length === 0
+        ? (
+          <Empty title="No studies yet">
+            <p>
+              A study attributes the same token pairs on every member of a series of models: sizes, or checkpoints.
+            </p>
+            <p class="quiet">
+              Make a series and run a study under <a href={formatRoute(RUN)}>Run</a>, or with{" "}
+              <code>npx culprit study</code>.
+            </p>
+          </Empty>
+        )
+        : null}
+      {studies.map((study) => <Study key={study.id} study={study} />)}
+      <OutcomeBars ended={ended} />
+    </div>
+  );
+}
