@@ -7,16 +7,11 @@ import { InputError } from "../errors.ts";
 import { type ModelConfig, parseConfig } from "./config.ts";
 import { isJsonObject, type JsonObject, parseJson, readTextFile } from "./json.ts";
 import { requiredTensors } from "./layout.ts";
-import { openSafetensors, type SafetensorsFile, type TensorInfo } from "./safetensors.ts";
+import { openSafetensors, type SafetensorsFile, tensorOf } from "./safetensors.ts";
+import { elements, type ModelTensor } from "./tensor.ts";
 
 /** The dtypes of weights that the engine reads. */
 export const WEIGHT_DTYPES = ["F32", "F16", "BF16"] as const;
-
-/** A tensor and the file that holds it. */
-export interface ModelTensor {
-  readonly file: SafetensorsFile;
-  readonly info: TensorInfo;
-}
 
 export interface ModelDirectory {
   /** Absolute path. */
@@ -26,8 +21,8 @@ export interface ModelDirectory {
   readonly config: ModelConfig;
   /** `config.json` as it stands in the directory. */
   readonly configJson: JsonObject;
-  /** `model.safetensors`, or the shards in the order of their names. */
-  readonly files: readonly SafetensorsFile[];
+  /** Paths of the files that hold the weights: `model.safetensors`, or the shards in the order of their names. */
+  readonly files: readonly string[];
   /** All tensors of the files, in the order of their data; by the index's choice where two shards hold one name. */
   readonly tensors: ReadonlyMap<string, ModelTensor>;
   /** Elements of all tensors. */
@@ -43,10 +38,24 @@ export interface ModelDirectory {
   readonly tokenizerHash: string | null;
   /** The tensor of this name. Throws RangeError when there is none; the architecture's own tensors are always there. */
   tensor(name: string): ModelTensor;
-  /** Fills `target` with the tensor's bytes from `byteOffset` on, as SafetensorsFile.readInto. */
+  /** Fills `target` with the tensor's bytes from `byteOffset` on, as ModelTensor.readInto. */
   readInto(name: string, byteOffset: number, target: Uint8Array): void;
+  /** What was decided for the user while reading, for them to know: one plain line each. */
+  readonly notes: readonly string[];
   /** Closes all files. */
   close(): void;
+}
+
+/** What is read of a folder or a file before its tensors are checked. */
+export interface ModelSource extends
+  Pick<
+    ModelDirectory,
+    "directory" | "config" | "configJson" | "files" | "tensors" | "tokenizerHash" | "notes" | "close"
+  > {
+  /** The file that holds the config, for errors. */
+  readonly configPath: string;
+  /** What stands for the config in the model's hash: the text of config.json. */
+  readonly configText: string;
 }
 
 const CONFIG = "config.json";
@@ -76,40 +85,56 @@ export async function openModelDirectory(dir: string): Promise<ModelDirectory> {
     ? undefined
     : { json: parseJson(generationText, generationPath), where: generationPath };
   const config = parseConfig(configJson, configPath, generation);
-
+  const tokenizerHash = await hashFile(join(directory, TOKENIZER));
   const { files, tensors } = await openWeights(directory);
-  const close = () => files.forEach((file) => file.close());
+  return checkedModel({
+    directory,
+    config,
+    configJson: configJson as JsonObject,
+    configPath,
+    configText,
+    files: files.map(({ path }) => path),
+    tensors,
+    tokenizerHash,
+    notes: [],
+    close: () => files.forEach((file) => file.close()),
+  });
+}
+
+/**
+ * The model of a source, whose tensors are those that its config needs. Closes the source and throws InputError when
+ * they are not.
+ */
+export function checkedModel(source: ModelSource): ModelDirectory {
+  const { directory, config, configJson, tensors, files, tokenizerHash, notes, close } = source;
   try {
-    checkTensors(config, tensors, files[0]!.path, configPath);
+    checkTensors(config, tensors, files[0] ?? directory, source.configPath);
     const tensor = (name: string): ModelTensor => {
       const found = tensors.get(name);
       if (!found) throw new RangeError(`${directory} has no tensor ${JSON.stringify(name)}`);
       return found;
     };
+    const infos = [...tensors.values()].map(({ info }) => info);
     return {
       directory,
       name: basename(directory),
       config,
-      configJson: configJson as JsonObject,
+      configJson,
       files,
       tensors,
-      parameters: [...tensors.values()].reduce((sum, { info }) => sum + elements(info), 0),
-      weightBytes: [...tensors.values()].reduce((sum, { info }) => sum + info.bytes, 0),
-      hash: hashModel(configText, tensors),
-      tokenizerHash: await hashFile(join(directory, TOKENIZER)),
+      parameters: infos.reduce((sum, info) => sum + elements(info), 0),
+      weightBytes: infos.reduce((sum, { bytes }) => sum + bytes, 0),
+      hash: hashModel(source.configText, tensors),
+      tokenizerHash,
       tensor,
-      readInto: (name, byteOffset, target) => tensor(name).file.readInto(name, byteOffset, target),
+      readInto: (name, byteOffset, target) => tensor(name).readInto(byteOffset, target),
+      notes,
       close,
     };
   } catch (error) {
     close();
     throw error;
   }
-}
-
-/** Number of elements of a tensor; 1 for a scalar. */
-export function elements(info: TensorInfo): number {
-  return info.shape.reduce((product, size) => product * size, 1);
 }
 
 async function requireFolder(directory: string): Promise<void> {
@@ -136,7 +161,7 @@ async function openWeights(directory: string): Promise<Weights> {
       throw new InputError(`there is no such file, nor ${INDEX} beside it`, single, GET_FILE);
     }
     const file = openSafetensors(single);
-    return { files: [file], tensors: new Map([...file.tensors].map(([name, info]) => [name, { file, info }])) };
+    return { files: [file], tensors: new Map([...file.tensors].map(([name, info]) => [name, tensorOf(file, info)])) };
   }
   return openShards(directory, parseIndex(indexText, indexPath), indexPath);
 }
@@ -182,7 +207,7 @@ function openShards(directory: string, index: ReadonlyMap<string, string>, index
   const tensors = new Map<string, ModelTensor>();
   for (const [shard, file] of files) {
     for (const [name, info] of file.tensors) {
-      if ((index.get(name) ?? shard) === shard) tensors.set(name, { file, info });
+      if ((index.get(name) ?? shard) === shard) tensors.set(name, tensorOf(file, info));
     }
   }
   return { files: [...files.values()], tensors };
@@ -214,18 +239,18 @@ function checkTensors(
         `use weights that belong to ${configPath}`,
       );
     }
-    const { file, info } = found;
+    const { path, info } = found;
     if (info.shape.length !== shape.length || info.shape.some((size, axis) => size !== shape[axis])) {
       throw new InputError(
         `tensor ${name} has shape [${info.shape}], expected [${shape}]`,
-        file.path,
+        path,
         `use weights that belong to ${configPath}`,
       );
     }
     if (!WEIGHT_DTYPES.some((dtype) => dtype === info.dtype)) {
       throw new InputError(
         `tensor ${name} has dtype ${info.dtype}, expected one of ${WEIGHT_DTYPES.join(", ")}`,
-        file.path,
+        path,
         "use weights that are not quantized",
       );
     }
@@ -236,11 +261,11 @@ function hashModel(configText: string, tensors: ReadonlyMap<string, ModelTensor>
   const hash = createHash("sha256").update(configText);
   // By name, so that another cut into shards is the same model.
   for (const name of [...tensors.keys()].sort()) {
-    const { file, info } = tensors.get(name)!;
+    const { info, readInto } = tensors.get(name)!;
     hash.update(JSON.stringify([name, info.dtype, info.shape, info.bytes]));
     const sample = new Uint8Array(Math.min(SAMPLE_BYTES, info.bytes));
     for (const start of [0, Math.min(Math.floor(info.bytes / 2), info.bytes - sample.length)]) {
-      file.readInto(name, start, sample);
+      readInto(start, sample);
       hash.update(sample);
     }
   }

@@ -6,6 +6,7 @@
  */
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { InputError } from "../errors.ts";
+import type { ModelTensor, TensorInfo } from "./tensor.ts";
 
 /** Bits an element, for every dtype of the format. Some are narrower than a byte. */
 const DTYPE_BITS = {
@@ -36,13 +37,8 @@ const DTYPE_BITS = {
 export type Dtype = keyof typeof DTYPE_BITS;
 
 /** One tensor as its file's header describes it. */
-export interface TensorInfo {
-  readonly name: string;
+export interface StoredTensor extends TensorInfo {
   readonly dtype: Dtype;
-  /** Empty for a scalar. */
-  readonly shape: readonly number[];
-  /** Size of the tensor's data in bytes. */
-  readonly bytes: number;
   /** Where the data begins, in bytes from the start of the file. */
   readonly offset: number;
 }
@@ -51,7 +47,7 @@ export interface TensorInfo {
 export interface SafetensorsHeader {
   readonly path: string;
   /** In the order of their data in the file. */
-  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** The header's free text under `__metadata__`; empty when it has none. */
   readonly metadata: Readonly<Record<string, string>>;
   /** Size of the file in bytes. */
@@ -115,6 +111,12 @@ export function openSafetensors(path: string): SafetensorsFile {
     close();
     throw error;
   }
+}
+
+/** A tensor of an open file. */
+export function tensorOf(file: SafetensorsFile, info: StoredTensor): ModelTensor {
+  const { path } = file;
+  return { info, path, readInto: (byteOffset, target) => file.readInto(info.name, byteOffset, target) };
 }
 
 function openRegularFile(path: string): number {
@@ -188,7 +190,7 @@ function parseHeader(header: Uint8Array, dataStart: number, fileBytes: number, p
   }
   entries.sort((a, b) => compare(a.start, b.start) || compare(a.end, b.end));
 
-  const tensors = new Map<string, TensorInfo>();
+  const tensors = new Map<string, StoredTensor>();
   let position = 0n;
   for (const { name, dtype, shape, start, end } of entries) {
     const label = JSON.stringify(name);

@@ -232,7 +232,7 @@ function readRows(
   columns: number,
   target: RawElements,
 ): void {
-  const { file, info } = model.tensor(part.name);
+  const { path, info } = model.tensor(part.name);
   const from = Math.max(firstRow, part.firstRow);
   const to = Math.min(firstRow + count, part.firstRow + (info.shape[0] as number));
   if (from >= to) return;
@@ -244,7 +244,7 @@ function readRows(
     firstElement * bytes,
     new Uint8Array(elements.buffer, elements.byteOffset, elements.byteLength),
   );
-  refuseNonFinite(elements, exponent, part.name, file.path, firstElement, columns);
+  refuseNonFinite(elements, exponent, part.name, path, firstElement, columns);
 }
 
 function refuseNonFinite(
@@ -275,11 +275,11 @@ export function readRowAsNumbers(
   row: number,
   columns: number,
 ): Float32Array<ArrayBuffer> {
-  const { file, info } = model.tensor(name);
+  const { path, info } = model.tensor(name);
   const { type, bytes, exponent } = typeOf(info.dtype);
   const raw = bytes === 2 ? new Uint16Array(columns) : new Uint32Array(columns);
   model.readInto(name, row * columns * bytes, new Uint8Array(raw.buffer));
-  refuseNonFinite(raw, exponent, name, file.path, row * columns, columns);
+  refuseNonFinite(raw, exponent, name, path, row * columns, columns);
   if (type === "f32") return new Float32Array(raw.buffer);
   if (type === "bf16") return new Float32Array(Uint32Array.from(raw, (word) => word << 16).buffer);
   return Float32Array.from(raw, halfToNumber);

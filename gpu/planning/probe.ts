@@ -12,8 +12,9 @@ import type { Device } from "../device/dawn.ts";
 import type { PlannedRun, Rule } from "../engine.ts";
 import { buildGraph } from "../explanation/graph.ts";
 import type { ModelConfig } from "../model/config.ts";
-import type { ModelDirectory, ModelTensor } from "../model/directory.ts";
+import type { ModelDirectory } from "../model/directory.ts";
 import { requiredTensors } from "../model/layout.ts";
+import type { ModelTensor } from "../model/tensor.ts";
 import type { Runner } from "../pass/pass.ts";
 import { freeWeights, layOutWeights } from "../pass/weights.ts";
 
@@ -176,11 +177,11 @@ function zeroModel(model: ModelDirectory, config: ModelConfig): ModelDirectory {
     attention: config.attention.slice(0, config.layers).map((layer) => ({ ...layer, window: null })),
   };
   const dtype = dtypeOf(model);
-  const file = model.tensor("model.norm.weight").file;
+  const { path } = model.tensor("model.norm.weight");
   const tensors = new Map(
     requiredTensors(cut).map(({ name, shape }): [string, ModelTensor] => {
       const bytes = shape.reduce((product, size) => product * size, dtype === "F32" ? 4 : 2);
-      return [name, { file, info: { ...model.tensor("model.norm.weight").info, name, dtype, shape, bytes } }];
+      return [name, { path, info: { name, dtype, shape, bytes }, readInto: () => {} }];
     }),
   );
   return { ...model, config: cut, tensors, tensor: (name) => tensors.get(name) as ModelTensor, readInto: () => {} };

@@ -1,9 +1,10 @@
 /** `culprit inspect`: what a model directory or a safetensors file holds, from its headers alone. */
 import { stat } from "node:fs/promises";
 import { InputError } from "../../gpu/errors.ts";
-import { elements, openModelDirectory } from "../../gpu/model/directory.ts";
+import { openModelDirectory } from "../../gpu/model/directory.ts";
 import type { JsonObject } from "../../gpu/model/json.ts";
-import { readSafetensorsHeader, type TensorInfo } from "../../gpu/model/safetensors.ts";
+import { readSafetensorsHeader } from "../../gpu/model/safetensors.ts";
+import { elements, type TensorInfo } from "../../gpu/model/tensor.ts";
 import type { Verb, VerbContext } from "./verb.ts";
 
 export const verb: Verb = {
