@@ -11,6 +11,7 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
   "inspect": () => import("./cli/inspect.ts"),
   "tokenize": () => import("./cli/tokenize.ts"),
   "generate": () => import("./cli/generate.ts"),
+  "ask": () => import("./cli/ask.ts"),
   "attribute": () => import("./cli/attribute.ts"),
   "graph": () => import("./cli/graph.ts"),
   "plan attribute": async () => ({ verb: (await import("./cli/plan.ts")).planAttribute }),
@@ -177,6 +178,7 @@ function processLine(): CommandLine {
     },
     colour: Deno.stdout.isTerminal() && !Deno.noColor,
     progress: Deno.stderr.isTerminal(),
+    interactive: Deno.stdin.isTerminal() && Deno.stderr.isTerminal(),
     signal: interrupt.signal,
   };
 }

@@ -31,6 +31,7 @@ export async function culprit(
     },
     colour: false,
     progress: false,
+    interactive: false,
     signal: new AbortController().signal,
     ...overrides,
   });

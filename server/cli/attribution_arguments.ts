@@ -66,7 +66,7 @@ export async function readAttributionRequest(context: VerbContext, verb: Verb): 
   };
 }
 
-function parseRule(text: string | undefined): Rule {
+export function parseRule(text: string | undefined): Rule {
   const rule = RULES.find((name) => name === text);
   if (rule) return rule;
   throw new InputError(`there is no rule ${JSON.stringify(text)}`, "--rule", `give one of: ${RULES.join(", ")}`);

@@ -38,6 +38,8 @@ export interface VerbContext {
   readonly colour: boolean;
   /** Standard error is a terminal: progress bars may be drawn. */
   readonly progress: boolean;
+  /** Standard input and standard error are terminals: a person can be asked. */
+  readonly interactive: boolean;
   /** Aborted when the person interrupts (Ctrl-C, SIGTERM). */
   readonly signal: AbortSignal;
 }

@@ -87,6 +87,7 @@ async function verb(args: readonly string[], note: (text: string) => void): Prom
     },
     colour: false,
     progress: false,
+    interactive: false,
     signal: new AbortController().signal,
   };
   note(`culprit ${args.map((arg) => arg.replace(`${ROOT}/`, "")).join(" ")}\n`);

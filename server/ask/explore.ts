@@ -1,0 +1,78 @@
+/** An answer of a model, and at each of its tokens what else the model could have said. */
+import type { LoadedModel, RunOptions, TokenLogit } from "../../gpu/engine.ts";
+
+/** What the model could have said instead. */
+export interface Alternative extends TokenLogit {
+  /** Rank among all logits at that position, 0 = the argmax. */
+  readonly rank: number;
+}
+
+export interface ExploredToken extends TokenLogit {
+  /** Counted from the answer's first token. */
+  readonly position: number;
+  /** The largest other logits, largest first. */
+  readonly alternatives: readonly Alternative[];
+}
+
+export interface Exploration {
+  readonly tokens: readonly ExploredToken[];
+  readonly stop: "eos" | "length";
+}
+
+export interface ExploreRequest {
+  /** Prompt, and the beginning of the answer where it is given, [tokens]. */
+  readonly inputIds: readonly number[];
+  /** Tokens of the answer at most. */
+  readonly maxTokens: number;
+  /** Other tokens shown at each token of the answer. */
+  readonly alternatives: number;
+}
+
+/**
+ * Decodes greedily and ranks the logits at every token of the answer; logits are raw, no softmax. Two passes: decoding
+ * keeps no logits but the first ones. Throws InputError as the engine's `generate`.
+ */
+export async function explore(
+  model: Pick<LoadedModel, "generate" | "nextTokens" | "score">,
+  { inputIds, maxTokens, alternatives }: ExploreRequest,
+  options: RunOptions = {},
+): Promise<Exploration> {
+  const [answer] = await model.generate([{ inputIds, maxTokens }], options);
+  const { ids, stop } = answer!;
+  return { stop, tokens: await rankTokens(model, { inputIds, ids, alternatives }, options) };
+}
+
+/** Ranks what else could stand at each token of a continuation of `inputIds` that is known. */
+export async function rankTokens(
+  model: Pick<LoadedModel, "nextTokens" | "score">,
+  { inputIds, ids, alternatives }: {
+    readonly inputIds: readonly number[];
+    readonly ids: readonly number[];
+    readonly alternatives: number;
+  },
+  options: RunOptions = {},
+): Promise<ExploredToken[]> {
+  if (ids.length === 0) return [];
+  const whole = [...inputIds, ...ids.slice(0, -1)];
+  const [places] = await model.nextTokens(
+    [{ inputIds: whole, from: inputIds.length - 1, top: alternatives + 1 }],
+    options,
+  );
+  return await Promise.all(ids.map(async (id, position): Promise<ExploredToken> => {
+    const ranked = places![position]!.map((token, rank): Alternative => ({ ...token, rank }));
+    const own = ranked.find((token) => token.id === id);
+    // A token that somebody forced may stand far below the largest.
+    const logit = own?.logit ?? await logitOf(model, whole.slice(0, inputIds.length + position), id, options);
+    return { position, id, logit, alternatives: ranked.filter((token) => token !== own).slice(0, alternatives) };
+  }));
+}
+
+async function logitOf(
+  model: Pick<LoadedModel, "score">,
+  inputIds: readonly number[],
+  id: number,
+  options: RunOptions,
+): Promise<number> {
+  const [scored] = await model.score([{ inputIds, tokens: [id] }], options);
+  return scored!.tokens[0]!.logit;
+}
