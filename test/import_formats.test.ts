@@ -1,10 +1,11 @@
-import { mkdir, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { loadTokenizer, type Tokenizer } from "../gpu/model/tokenizer.ts";
 import { failureCases, responses, tokenPairs } from "../schema/tables/tables.ts";
 import type { ImportChoices } from "../schema/tables/values.ts";
+import { readPieces } from "../server/import/container.ts";
 import { importFile } from "../server/import/import_file.ts";
 import { readElements } from "../server/import/json_elements.ts";
 import { ROOT } from "../server/base/settings.ts";
@@ -499,18 +500,18 @@ test("the paper's traces become placed cases with their pair and all that was tr
   expect(both.failed[0]!.message).toMatch(/traces\/b\.json.*contrast_token is "never tried", which is none of/);
 });
 
+const PLAIN = { kind: "text", gzip: false, encoding: "utf-8" } as const;
+
 test("elements of a list keep their places, whatever is inside them and however it is cut", async () => {
   const list = [{ a: '],[\\" ,{' }, [1, [2]], "x,y]", 3.5, null, { long: "ü".repeat(200_000) }, { b: "\\\\" }];
   const path = join(folder, "list.json");
   const text = ` \n${JSON.stringify(list, null, 1)}\n `;
   await writeFile(path, text);
-  const file = await open(path);
   const found: unknown[] = [];
   const bytes = new TextEncoder().encode(text);
-  for await (const { text: element, end } of readElements(file)) {
+  for await (const { text: element, end } of readElements(readPieces(path, path, PLAIN))) {
     found.push(JSON.parse(element!));
     expect([",", "]"]).toContain(String.fromCharCode(bytes[end - 1]!));
   }
-  await file.close();
   expect(found).toEqual(list);
 });

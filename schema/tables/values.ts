@@ -48,6 +48,8 @@ export interface ImportReport {
   readonly disagreements: number;
   /** What was left out, by reason. */
   readonly skipped: Readonly<Record<string, number>>;
+  /** What was mended rather than refused, by kind: records read as Latin-1, characters that cannot be stored. */
+  readonly mended: Readonly<Record<string, number>>;
 }
 
 /** What can be imported, in the words of the command line. */

@@ -24,6 +24,18 @@ const SkippedRecords = builder.objectRef<{ readonly reason: string; readonly cou
     }),
   });
 
+const MendedRecords = builder.objectRef<{ readonly kind: string; readonly count: number }>("MendedRecords")
+  .implement({
+    description: "What an import mended rather than refused.",
+    fields: (t) => ({
+      kind: t.exposeString("kind", {
+        description: "`latin1` (records that were no UTF-8 and were read as Latin-1), or `unstorable_characters` " +
+          "(NUL and halves of surrogate pairs: U+FFFD stands for them).",
+      }),
+      count: t.exposeInt("count", { description: "How many." }),
+    }),
+  });
+
 export const ImportReportType = builder.objectRef<ImportReport>("ImportReport").implement({
   description: "What an import did. Every good line was stored, whatever the others were.",
   fields: (t) => ({
@@ -62,6 +74,12 @@ export const ImportReportType = builder.objectRef<ImportReport>("ImportReport").
       description: "Records that were left out, by reason.",
       complexity: { field: 1, multiplier: 5 },
       resolve: ({ skipped }) => Object.entries(skipped ?? {}).map(([reason, count]) => ({ reason, count })),
+    }),
+    mended: t.field({
+      type: [MendedRecords],
+      description: "What was mended rather than refused, by kind.",
+      complexity: { field: 1, multiplier: 5 },
+      resolve: ({ mended }) => Object.entries(mended ?? {}).map(([kind, count]) => ({ kind, count })),
     }),
   }),
 });

@@ -94,8 +94,15 @@ function itemOf({ id, kind, ...line }: ImportedLine) {
   return { id, kind, status: STATUS[line.result], ...line };
 }
 
+const MENDED: Readonly<Record<string, string>> = {
+  latin1: "records were no UTF-8 and were read as Latin-1",
+  unstorable_characters: "characters cannot be stored (NUL, halves of surrogate pairs): U+FFFD stands for them",
+};
+
 /** Counts of answers stand only where there were any. */
-function totalsOf({ lines, inserted, unchanged, failedCount, failed: _failed, skipped, ...answers }: ImportReport) {
+function totalsOf(
+  { lines, inserted, unchanged, failedCount, failed: _failed, skipped, mended, ...answers }: ImportReport,
+) {
   return {
     total: lines,
     inserted,
@@ -103,6 +110,7 @@ function totalsOf({ lines, inserted, unchanged, failedCount, failed: _failed, sk
     failed: failedCount,
     ...(answers.responses > 0 ? answers : {}),
     ...(Object.keys(skipped).length > 0 ? { skipped } : {}),
+    ...(Object.keys(mended).length > 0 ? { mended } : {}),
   };
 }
 
@@ -114,5 +122,6 @@ function summaryOf(report: ImportReport): string {
   }
   if (disagreements > 0) lines.push(`${disagreements} where our checker and the log disagree; ours counts`);
   for (const [reason, count] of Object.entries(report.skipped)) lines.push(`${count} left out: ${reason}`);
+  for (const [what, count] of Object.entries(report.mended)) lines.push(`${count} ${MENDED[what] ?? what}`);
   return lines.map((line) => `${line}\n`).join("");
 }

@@ -18,6 +18,8 @@ const line = z.looseObject({
 
 export const annotations: Format = {
   accepts: (name) => name.endsWith(".jsonl"),
+  // Prose may stand around the lines.
+  cut: () => "lines",
   recordsNameModels: true,
   read: (record, where, facts) => {
     const { key, decision, position, contrast, reason, annotator } = parseRecord(line, record, where, "an annotation");

@@ -53,7 +53,7 @@ const DELTA_TOLERANCE = 0.02;
 
 export const culprit: Format = {
   accepts: (name) => name.endsWith(".jsonl"),
-  cut: () => "lines",
+  exact: true,
   recordsNameModels: true,
   read: (json, where) => {
     const line = parse(json, where);

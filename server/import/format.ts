@@ -85,10 +85,12 @@ export interface Format {
   readonly cut?: (name: string) => Cut | undefined;
   /** The model that the file's name, folder or neighbours name, in the log's words, best first. */
   readonly modelNames?: (path: string, name: string) => Promise<readonly string[]>;
-  /** The benchmark that a file's name names; the format's own name when undefined. */
-  readonly benchmark?: (name: string) => string | undefined;
+  /** The benchmark that a file's name names, beside the model's where people said it; the format's own when undefined. */
+  readonly benchmark?: (name: string, model: string | undefined) => string | undefined;
   /** Whether each record may name its model. */
   readonly recordsNameModels?: boolean;
+  /** Whether a record with characters that cannot be stored is refused rather than mended: ids would not fit its text. */
+  readonly exact?: boolean;
   /** Whether answers mean nothing without a benchmark's items. */
   readonly needsItems?: boolean;
   /** Throws InputError at `where` for a record that is not of the format. `ordinal` counts records from 1. */

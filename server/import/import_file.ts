@@ -107,8 +107,9 @@ async function itemsOf({ items, name, from }: ImportOptions, format: Format): Pr
 
 function factsOf(file: RecordFile, options: ImportOptions, format: Format, items: Items | undefined): FileFacts {
   return {
-    name: file.name,
-    benchmark: options.benchmark ?? format.benchmark?.(file.name) ?? BENCHMARK_NAMES[options.from] ?? options.from,
+    name: file.unpackedName,
+    benchmark: options.benchmark ?? format.benchmark?.(file.unpackedName, options.model) ??
+      BENCHMARK_NAMES[options.from] ?? options.from,
     items,
     plain: options.plain ?? false,
     annotator: options.annotator,
@@ -138,7 +139,7 @@ async function modelChooser(
   }
   const chosen = new Map<string, Promise<ImportModel | undefined>>();
   const choose = async (file: RecordFile): Promise<ImportModel | undefined> => {
-    const names = await format.modelNames?.(file.path, file.name) ?? [];
+    const names = await format.modelNames?.(file.path, file.unpackedName) ?? [];
     for (const one of names) {
       const model = await find(one);
       if (model) return model;

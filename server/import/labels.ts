@@ -6,6 +6,8 @@ import { parseRecord } from "./parse_record.ts";
 
 export const labels: Format = {
   accepts: (name) => name.endsWith(".jsonl"),
+  // Prose may stand around the lines.
+  cut: () => "lines",
   recordsNameModels: true,
   read: (record, where, facts) => {
     const read = parseRecord(labelLine, record, where, "a label");

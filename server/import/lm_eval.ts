@@ -8,15 +8,16 @@ import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import { InputError } from "../../gpu/errors.ts";
 import { isJsonObject, type JsonObject } from "../../gpu/model/json.ts";
-import type { ChatMessage, CheckItem } from "../../schema/tables/values.ts";
+import type { CheckItem } from "../../schema/tables/values.ts";
 import { canonicalHash, textHash } from "../base/canonical_hash.ts";
 import type { FileFacts, Format, LoggedAnswer, LoggedPrompt, Reading } from "./format.ts";
 import { checkItemOf, phrasesOf } from "../benchmarks/items.ts";
 import { parseRecord } from "./parse_record.ts";
+import { readPrompt } from "./prompt_shapes.ts";
 
 const sample = z.looseObject({
   doc_id: z.union([z.int(), z.string()]),
-  doc: z.record(z.string(), z.unknown()),
+  doc: z.unknown(),
   target: z.unknown().optional(),
   arguments: z.union([z.record(z.string(), z.unknown()), z.array(z.unknown())]),
   resps: z.array(z.unknown()),
@@ -27,15 +28,25 @@ const sample = z.looseObject({
 });
 type Sample = z.infer<typeof sample>;
 
+/** The task that an old name ends in: what follows the model's, or the last word. */
+function oldTask(name: string, model: string | undefined): string | undefined {
+  if (!OLD_FILE_NAME.test(name)) return undefined;
+  const stem = name.replace(/\.jsonl$/, "");
+  const short = model === undefined ? "" : `${model.slice(model.lastIndexOf("/") + 1)}_`;
+  const at = short === "" ? -1 : stem.lastIndexOf(short);
+  return at >= 0 ? stem.slice(at + short.length) : /_([^_]+)$/.exec(stem)?.[1];
+}
+
 /** Scores that decide, before any other that the line lists. */
 const DECIDING = ["prompt_level_strict_acc", "exact_match", "pass@1", "acc"];
 /** `samples_{task}_{time}.jsonl` */
-const FILE_NAME = /^samples_(.+?)(?:_(\d{4}-\d{2}-\d{2}T[\d.:-]+))?\.jsonl$/;
+const FILE_NAME = /^samples_(.+?)(?:_(\d{4}-\d{2}-\d{2}T[\d.:-]+?))?\.jsonl?$/;
+/** `{model arguments}_{task}.jsonl` of harness 0.4.0 to 0.4.2, whose tasks have no better mark than an ending. */
+const OLD_FILE_NAME = /^(?:pretrained|model)__.+\.jsonl$/;
 
 export const lmEval: Format = {
-  accepts: (name) => FILE_NAME.test(basename(name)),
-  cut: () => "lines",
-  benchmark: (name) => FILE_NAME.exec(basename(name))?.[1],
+  accepts: (name) => FILE_NAME.test(basename(name)) || OLD_FILE_NAME.test(basename(name)),
+  benchmark: (name, model) => FILE_NAME.exec(basename(name))?.[1] ?? oldTask(basename(name), model),
   modelNames,
   read: (record, where, facts) => {
     const line = parseRecord(sample, record, where, "a sample of lm-evaluation-harness");
@@ -44,74 +55,98 @@ export const lmEval: Format = {
       return [{ kind: "skipped", reason: "loglikelihood" }];
     }
     const [outputs] = line.resps.map((one) => Array.isArray(one) ? one : [one]);
-    if (outputs === undefined || requests[0] === undefined) return [{ kind: "skipped", reason: "no_answer" }];
+    const [request] = requests;
+    if (outputs === undefined || request === undefined) return [{ kind: "skipped", reason: "no_answer" }];
     if (line.resps.length > 1) return [{ kind: "skipped", reason: "several_requests" }];
-    if (requests[0][0] === undefined) {
+    if (request.second === undefined && outputs.every(isNumber)) return [{ kind: "skipped", reason: "loglikelihood" }];
+    if (request.prompt === undefined) {
       throw new InputError("arguments: the request has no prompt", where, "give the sample as the harness wrote it");
     }
-    return outputs.map((output, index): Reading => ({
-      kind: "answer",
-      answer: answerOf(line, requests[0]!, textOf(output), outputs.length > 1 ? index : undefined, facts),
-    }));
+    const prompt = readPrompt(request.prompt, where, request.place);
+    return outputs.map((output, index): Reading => {
+      if (output === null) return { kind: "skipped", reason: "no_answer" };
+      if (typeof output !== "string") {
+        throw new InputError(`resps[0][${index}]: it is no text`, where, "give the sample as the harness wrote it");
+      }
+      return {
+        kind: "answer",
+        answer: answerOf(
+          line,
+          { prompt, original: request.prompt },
+          output,
+          outputs.length > 1 ? index : undefined,
+          facts,
+        ),
+      };
+    });
   },
 };
 
+/** A value that names something, as text. */
 const textOf = (value: unknown): string => typeof value === "string" ? value : JSON.stringify(value);
 
-/** The arguments of each request, [prompt, options or continuation]. */
-function requestsOf({ arguments: given }: Sample): (readonly [unknown, unknown])[] {
-  if (Array.isArray(given)) return given.map((one) => Array.isArray(one) ? [one[0], one[1]] : [one, undefined]);
-  return Object.values(given).filter(isJsonObject).map((one) => [one["arg_0"], one["arg_1"]]);
+interface Request {
+  readonly prompt: unknown;
+  /** Options of generation, or the continuation that was scored. */
+  readonly second: unknown;
+  /** Where the prompt stands in the record. */
+  readonly place: string;
+}
+
+function requestsOf({ arguments: given }: Sample): Request[] {
+  if (!Array.isArray(given)) {
+    return Object.entries(given).flatMap(([name, one]) =>
+      isJsonObject(one) ? [{ prompt: one["arg_0"], second: one["arg_1"], place: `arguments.${name}.arg_0` }] : []
+    );
+  }
+  return given.map((one, index) =>
+    Array.isArray(one)
+      ? { prompt: one[0], second: one[1], place: `arguments[${index}][0]` }
+      : { prompt: one, second: undefined, place: `arguments[${index}]` }
+  );
 }
 
 /** A request for the likelihood of a continuation has the continuation where others have options. */
-function isScored([, second]: readonly [unknown, unknown]): boolean {
+function isScored({ second }: Request): boolean {
   return typeof second === "string";
+}
+
+/** The likelihood of a whole text (`loglikelihood_rolling`) is a number where others have what was generated. */
+function isNumber(output: unknown): boolean {
+  return typeof output === "number" ||
+    (typeof output === "string" && /^-?(?:\d+(?:\.\d+)?(?:e[-+]?\d+)?|inf|nan)$/i.test(output));
 }
 
 function answerOf(
   line: Sample,
-  [argument]: readonly [unknown, unknown],
+  { prompt, original }: { readonly prompt: LoggedPrompt; readonly original: unknown },
   completion: string,
   repeat: number | undefined,
   facts: FileFacts,
 ): LoggedAnswer {
-  const { doc, doc_id, filter } = line;
-  const promptText = textOf(argument);
+  const { doc_id, filter } = line;
+  const doc = isJsonObject(line.doc) ? line.doc : {};
   const named = textOf(doc["key"] ?? doc["task_id"] ?? doc["unique_id"] ?? doc_id);
   const known = facts.items?.find(named) ?? facts.items?.find(textOf(doc["prompt"] ?? doc["problem"] ?? ""));
   return {
     model: undefined,
     benchmark: facts.benchmark,
     task: named,
-    docHash: line.doc_hash ?? canonicalHash(doc),
-    promptHash: line.prompt_hash ?? textHash(promptText),
+    docHash: line.doc_hash ?? canonicalHash(line.doc ?? null),
+    promptHash: line.prompt_hash ?? textHash(textOf(original)),
     filter,
     ...(repeat === undefined ? {} : { sample: String(repeat) }),
-    prompt: promptOf(argument, promptText),
+    prompt,
     completion,
-    item: itemOf(line) ?? (known ? checkItemOf(known) : null),
+    item: itemOf(doc, line.target) ?? (known ? checkItemOf(known) : null),
     // The scores are of all outputs together: they decide a single one only.
     logged: repeat === undefined ? verdictOf(line) : null,
-    instructionPhrases: phrasesOf(isJsonObject(doc) && doc["instruction_phrases"] ? doc : known),
+    instructionPhrases: phrasesOf(doc["instruction_phrases"] ? doc : known),
     metadata: { from: "lm-eval", doc_id },
   };
 }
 
-/** Chat-completions models are given messages as JSON; all others are given text, rendered or not. */
-function promptOf(argument: unknown, text: string): LoggedPrompt {
-  let messages: unknown = argument;
-  if (typeof argument === "string" && argument.startsWith("[{")) {
-    try {
-      messages = JSON.parse(argument);
-    } catch { /* then it is text */ }
-  }
-  const chat = Array.isArray(messages) && messages.length > 0 &&
-    messages.every((one) => isJsonObject(one) && typeof one["role"] === "string");
-  return chat ? { kind: "chat", messages: messages as ChatMessage[] } : { kind: "user", text };
-}
-
-function itemOf({ doc, target }: Sample): CheckItem | null {
+function itemOf(doc: JsonObject, target: unknown): CheckItem | null {
   const item = checkItemOf(doc);
   if (item !== null || typeof doc["problem"] !== "string" || typeof target !== "string") return item;
   return { kind: "math", answer: target };
@@ -132,13 +167,17 @@ function verdictOf(line: Sample): LoggedAnswer["logged"] {
   return Object.keys(detail).length === 0 ? null : { passed: null, detail };
 }
 
-/** The results file of the same run names the model; else the folder does, with `/` written as `__`. */
-async function modelNames(path: string): Promise<readonly string[]> {
+/**
+ * The results file of the same run names the model; else the folder does, with `/` written as `__`; in old names the
+ * model's arguments stand before the task.
+ */
+async function modelNames(path: string, name: string): Promise<readonly string[]> {
   const folder = basename(dirname(path)).replaceAll("__", "/");
-  const time = FILE_NAME.exec(basename(path))?.[2];
+  const old = OLD_FILE_NAME.test(basename(name)) ? oldModels(basename(name)) : [];
+  const time = FILE_NAME.exec(basename(name))?.[2];
   const results = join(dirname(path), `results_${time}.json`);
   const size = await stat(results).then((info) => info.size, () => Infinity);
-  if (time === undefined || size > 64 << 20) return [folder];
+  if (time === undefined || size > 64 << 20) return [...old, folder];
   try {
     const run: unknown = JSON.parse(await readFile(results, "utf8"));
     const name = isJsonObject(run) ? run["model_name"] : undefined;
@@ -146,4 +185,11 @@ async function modelNames(path: string): Promise<readonly string[]> {
   } catch {
     return [folder];
   }
+}
+
+/** What may be the model in `pretrained__{model}_{task}.jsonl`: the longest first, since tasks and models hold `_`. */
+function oldModels(name: string): string[] {
+  const words = name.replace(/^(?:pretrained|model)__/, "").replace(/\.jsonl$/, "").split(",")[0]!.split("_");
+  return words.map((_word, index) => words.slice(0, words.length - index).join("_").replaceAll("__", "/"))
+    .filter((one) => one !== "");
 }

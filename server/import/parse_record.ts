@@ -21,16 +21,32 @@ export function parseRecord<Shape extends z.ZodType>(
   );
 }
 
-/** JSON of a record's text. */
-export function parseText(text: string | undefined, where: string): unknown {
-  if (text === undefined) {
-    throw new InputError("the record is too long to be read", where, "leave out what is not needed");
-  }
+/** JSON of a record's text, or of text inside one. */
+export function parseText(text: string, where: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
+    const read = parseJsonText(text);
+    if (read !== undefined) return read;
     const reason = (error as Error).message.split("\n")[0];
     throw new InputError(`it is no JSON: ${reason}`, where, "write one JSON object a line");
+  }
+}
+
+/**
+ * JSON as Python writes it: NaN, Infinity and -Infinity, which JSON lacks, become null. Undefined when it is no JSON
+ * all the same.
+ */
+export function parseJsonText(text: string): unknown {
+  // Strings are matched to be left alone.
+  const plain = text.replace(/^\uFEFF/, "").replace(
+    /"(?:[^"\\]|\\[^])*"|(?<![\w.])-?(?:Infinity|NaN)(?![\w.])/g,
+    (token) => token.startsWith('"') ? token : "null",
+  );
+  try {
+    return JSON.parse(plain);
+  } catch {
+    return undefined;
   }
 }
 
@@ -45,6 +61,26 @@ export function findUnfitText(value: unknown, path = ""): string | undefined {
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/**
+ * A value in whose texts U+FFFD stands for what PostgreSQL does not store; `replaced` is how many characters were.
+ * Without any it is the same value.
+ */
+export function withStorableText(value: unknown): { readonly value: unknown; readonly replaced: number } {
+  let replaced = 0;
+  const mend = (text: string): string =>
+    text.replace(/\0|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g, () => {
+      replaced++;
+      return "\uFFFD";
+    });
+  const walk = (part: unknown): unknown => {
+    if (typeof part === "string") return mend(part);
+    if (typeof part !== "object" || part === null) return part;
+    if (Array.isArray(part)) return part.map(walk);
+    return Object.fromEntries(Object.entries(part).map(([key, one]) => [mend(key), walk(one)]));
+  };
+  return findUnfitText(value) === undefined ? { value, replaced } : { value: walk(value), replaced };
 }
 
 /** A text for an error: its beginning, in quotes. */

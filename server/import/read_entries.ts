@@ -9,13 +9,19 @@ import type { Answer } from "../cases/store_answers.ts";
 import type { FileFacts, Format, LoggedAnswer, LoggedLabel, Reading, SkipReason } from "./format.ts";
 import type { ImportLine, ImportModel } from "./import_model.ts";
 import type { FindItem } from "../benchmarks/known_items.ts";
-import { findUnfitText, parseText } from "./parse_record.ts";
+import { parseText, withStorableText } from "./parse_record.ts";
 import type { RecordFile, TextRecord } from "./records.ts";
 import { completionText, renderPrompt } from "./render.ts";
+import type { TextFault } from "./text_lines.ts";
 
 /** What a record gave; a record may give several. `ordinal` is the record's, counted from 1 over the whole import. */
 export type Entry =
-  & { readonly ordinal: number; readonly where: string }
+  & {
+    readonly ordinal: number;
+    readonly where: string;
+    /** What was mended in the record, with how often; on the first entry of a record only. */
+    readonly mended?: Readonly<Partial<Record<Mend, number>>>;
+  }
   & (
     | { readonly kind: "blank" }
     | { readonly kind: "wrong"; readonly error: InputError; readonly unknownModel: boolean }
@@ -37,6 +43,13 @@ export type Entry =
       readonly model: ImportModel | undefined;
     }
   );
+
+/** What is mended in a record rather than refused; counted in the report. */
+export type Mend =
+  /** The text was read as Latin-1. */
+  | "latin1"
+  /** Characters that cannot be stored: U+FFFD stands for them. */
+  | "unstorable_characters";
 
 export interface ReadParts {
   readonly format: Format;
@@ -75,18 +88,13 @@ export async function readEntries(
         entries.push({ kind: "blank", ...place });
         continue;
       }
-      const isCode = extname(record.file.name) === ".py";
-      const json = isCode ? record.text : parseText(record.text, record.where);
-      const unfit = findUnfitText(json);
-      if (unfit !== undefined) {
-        throw new InputError(
-          `${unfit} holds a NUL or half a surrogate pair`,
-          record.where,
-          "remove the broken character",
-        );
-      }
+      const { json, mended } = jsonOf(record, parts.format);
       const readings = parts.format.read(json, record.where, parts.factsOf(record.file), place.ordinal);
-      for (const reading of readings) entries.push({ ...place, ...await entryOf(reading, record, parts) });
+      const first = entries.length;
+      for (const reading of readings) {
+        const counted = mended && entries.length === first ? { mended } : {};
+        entries.push({ ...place, ...counted, ...await entryOf(reading, record, parts) });
+      }
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       entries.push({ kind: "wrong", error, unknownModel: error instanceof UnknownModel, ...place });
@@ -95,7 +103,27 @@ export async function readEntries(
   return entries;
 }
 
-type Entered = Entry extends infer One ? One extends Entry ? Omit<One, "ordinal" | "where"> : never : never;
+const FAULTS: Readonly<Record<TextFault, readonly [what: string, mend: string]>> = {
+  too_long: ["the record is too long to be read", "leave out what is not needed"],
+  not_utf8: ["it is not UTF-8, though parts of it are", "save the file as UTF-8"],
+};
+
+/** A record's JSON, or the text of a file of code; what cannot be stored in it is replaced, unless the format is exact. */
+function jsonOf(
+  { text, fault = "too_long", latin1, file, where }: TextRecord,
+  format: Format,
+): { readonly json: unknown; readonly mended?: NonNullable<Entry["mended"]> } {
+  if (text === undefined) throw new InputError(FAULTS[fault][0], where, FAULTS[fault][1]);
+  const json = extname(file.unpackedName) === ".py" ? text : parseText(text, where);
+  const { value, replaced } = format.exact ? { value: json, replaced: 0 } : withStorableText(json);
+  if (replaced === 0 && !latin1) return { json: value };
+  return {
+    json: value,
+    mended: { ...(latin1 ? { latin1: 1 } : {}), ...(replaced > 0 ? { unstorable_characters: replaced } : {}) },
+  };
+}
+
+type Entered = Entry extends infer One ? One extends Entry ? Omit<One, "ordinal" | "where" | "mended"> : never : never;
 
 async function entryOf(reading: Reading, { file, where }: TextRecord, parts: ReadParts): Promise<Entered> {
   switch (reading.kind) {
@@ -145,11 +173,7 @@ async function answerEntry(
 ): Promise<Entered> {
   const { prompt, model: _model, logged: own, completion: said, ...identity } = logged;
   const tools = prompt.kind === "chat" ? prompt.tools : undefined;
-  const starts = typeof said === "string" ? said : said.content;
-  const rendered = renderPrompt(model, prompt, {
-    plain: facts.plain,
-    thinking: starts.trimStart().startsWith("<think>"),
-  });
+  const rendered = renderPrompt(model, prompt, { plain: facts.plain, thinking: thinks(said) });
   const completion = completionText(model, said, rendered, tools);
   const ours = await check(logged, completion, parts.checkers, where);
   const verdict = verdictOf(own, ours);
@@ -169,6 +193,12 @@ async function answerEntry(
       metadata: tools ? { ...logged.metadata, tools } : logged.metadata,
     },
   };
+}
+
+/** Whether an answer begins with thoughts. */
+function thinks(said: LoggedAnswer["completion"]): boolean {
+  if (typeof said === "string") return said.trimStart().startsWith("<think>");
+  return typeof said["reasoning_content"] === "string" || said.content.trimStart().startsWith("<think>");
 }
 
 /** Checkers that cost no more than reading the line. Code is run only where the log has no verdict. */

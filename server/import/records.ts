@@ -1,33 +1,38 @@
 /** Records of a file or of a folder's files, with their places: an import that is interrupted goes on from there. */
-import { type FileHandle, open, readdir, stat } from "node:fs/promises";
-import { basename, extname, join, relative } from "node:path";
+import { readdir, stat } from "node:fs/promises";
+import { join, relative } from "node:path";
 import { InputError } from "../../gpu/errors.ts";
+import { type Container, containerOf, cutOf, MAX_WHOLE_BYTES, readPieces, textBytes } from "./container.ts";
 import type { Cut } from "./format.ts";
 import { readElements } from "./json_elements.ts";
-import { readLines } from "./text_lines.ts";
+import { decodeText, readLines, type TextFault, type TextLine } from "./text_lines.ts";
 
 /** Places in files are stored as 32-bit numbers. */
 const MAX_BYTES = 2 ** 31 - 1;
-/** Largest file that is read as one record, in bytes. */
-const MAX_WHOLE_BYTES = 64 << 20;
 /** Levels of folders below the one that is given. */
 const MAX_DEPTH = 4;
 const MAX_FILES = 100_000;
-/** How much of a file is looked at to see how it is cut, in bytes. */
-const SNIFFED_BYTES = 1 << 16;
 
 /** One file of an import. */
 export interface RecordFile {
   readonly path: string;
   /** What people call it. */
   readonly name: string;
+  /** The name without the ending of its packing: formats know files by it. */
+  readonly unpackedName: string;
+  readonly container: Container;
+  /** Bytes of its text as UTF-8, unpacked: places are counted in them. */
   readonly bytes: number;
 }
 
 export interface TextRecord {
   readonly file: RecordFile;
-  /** Undefined when it is too long to be read. */
+  /** Undefined when it cannot be read. */
   readonly text: string | undefined;
+  /** Why there is no text. */
+  readonly fault?: TextFault;
+  /** The text was no UTF-8 and was read as Latin-1 (Windows-1252). */
+  readonly latin1?: true;
   /** `file`, or `file:N` with N counted from 1 within the file. */
   readonly where: string;
   /** Where the next record begins: bytes of all files before, and of this one. */
@@ -48,38 +53,52 @@ export async function listFiles(
     throw new InputError("it cannot be read as a file", name, "give the path of a file or a folder");
   }
   const files: RecordFile[] = [];
+  let total = 0;
+  const add = async (full: string, called: string, size: number): Promise<void> => {
+    if (files.length === MAX_FILES) throw new InputError(`it has more than ${MAX_FILES} files`, name, "split it");
+    const container = await containerOf(full, called);
+    const packed = container.kind === "text" && (container.gzip || container.encoding !== "utf-8");
+    const bytes = packed ? await textBytes(full, called, container, MAX_BYTES - total) : size;
+    total += bytes;
+    if (total > MAX_BYTES) throw new InputError("it is larger than 2 GiB", name, "split it");
+    files.push({ path: full, name: called, unpackedName: unpackedName(called), container, bytes });
+  };
   const walk = async (folder: string, depth: number): Promise<void> => {
     const entries = await readdir(folder, { withFileTypes: true });
     for (const entry of entries.sort((a, b) => a.name < b.name ? -1 : 1)) {
       const full = join(folder, entry.name);
       if (entry.isDirectory() && depth < MAX_DEPTH) await walk(full, depth + 1);
       const inside = relative(path, full);
-      if (!entry.isFile() || !accepts(inside)) continue;
-      if (files.length === MAX_FILES) throw new InputError(`it has more than ${MAX_FILES} files`, name, "split it");
-      files.push({ path: full, name: join(name, inside), bytes: (await stat(full)).size });
+      if (entry.isFile() && accepts(unpackedName(inside))) await add(full, join(name, inside), (await stat(full)).size);
     }
   };
-  if (info.isFile()) files.push({ path, name, bytes: info.size });
+  if (info.isFile()) await add(path, name, info.size);
   else await walk(path, 0);
   if (files.length === 0) {
     throw new InputError("the folder has no file of this format", name, "name the right folder, or a file");
   }
-  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
-  if (total > MAX_BYTES) throw new InputError("it is larger than 2 GiB", name, "split it");
   return files;
 }
 
-/** The records from a place on. `cutOf` says how a file is cut where its name decides. */
+/** A file's name without the ending that says how it is packed. */
+export function unpackedName(name: string): string {
+  return name.replace(/\.gz$/i, "");
+}
+
+/**
+ * The records from a place on. `knownCut` says how a file is cut where its name decides. Throws InputError for a file
+ * that holds no text.
+ */
 export async function* readRecords(
   files: readonly RecordFile[],
   from: number,
-  cutOf: (name: string) => Cut | undefined,
+  knownCut: (name: string) => Cut | undefined,
 ): AsyncGenerator<TextRecord> {
   let base = 0;
   for (const file of files) {
     const end = base + file.bytes;
     // An empty file has no records; a file that was read to its end has none left.
-    if (end > from) yield* recordsOf(file, base, from, cutOf(file.name));
+    if (end > from) yield* recordsOf(file, base, from, knownCut(file.unpackedName));
     base = end;
   }
 }
@@ -90,40 +109,32 @@ async function* recordsOf(
   from: number,
   known: Cut | undefined,
 ): AsyncGenerator<TextRecord> {
-  const handle = await open(file.path);
-  try {
-    const cut = known ?? await sniff(handle, file.name);
-    if (cut === "whole") {
-      const tooLong = file.bytes > MAX_WHOLE_BYTES;
-      const text = tooLong ? undefined : new TextDecoder().decode(await handle.readFile());
-      yield { file, text, where: file.name, end: base + file.bytes };
-      return;
-    }
-    let number = 0;
-    // Records before the place are counted, so that messages name the right ones.
-    for await (const { text, end } of cut === "lines" ? readLines(handle) : readElements(handle)) {
-      number++;
-      if (base + end > from) yield { file, text, where: `${file.name}:${number}`, end: base + end };
-    }
-  } finally {
-    await handle.close();
+  const { path, name, container, bytes } = file;
+  if (container.kind !== "text") {
+    throw new InputError(`it is no text, but ${container.kind}`, name, "unpack it, or name its format with --from");
+  }
+  const cut = known ?? await cutOf(readPieces(path, name, container));
+  if (cut === "whole") {
+    yield { ...await wholeText(file), file, where: name, end: base + bytes };
+    return;
+  }
+  let number = 0;
+  const pieces = readPieces(path, name, container);
+  // Records before the place are counted, so that messages name the right ones.
+  for await (const { end, ...read } of cut === "lines" ? readLines(pieces) : readElements(pieces)) {
+    number++;
+    if (base + end > from) yield { ...read, file, where: `${name}:${number}`, end: base + end };
   }
 }
 
-/** How a file is cut: JSON Lines by its name or by a first line that is a whole object, a list, or one value. */
-async function sniff(handle: FileHandle, name: string): Promise<Cut> {
-  const extension = extname(basename(name)).toLowerCase();
-  if (extension === ".jsonl" || extension === ".ndjson") return "lines";
-  const buffer = new Uint8Array(SNIFFED_BYTES);
-  const { bytesRead } = await handle.read(buffer, 0, SNIFFED_BYTES, 0);
-  const start = new TextDecoder().decode(buffer.subarray(0, bytesRead)).replace(/^\uFEFF/, "").trimStart();
-  if (start.startsWith("[")) return "elements";
-  const [first = "", ...rest] = start.split("\n");
-  if (rest.length === 0 && bytesRead === SNIFFED_BYTES) return extension === ".json" ? "whole" : "lines";
-  try {
-    JSON.parse(first);
-    return "lines";
-  } catch {
-    return extension === ".json" ? "whole" : "lines";
+async function wholeText({ path, name, container, bytes }: RecordFile): Promise<Omit<TextLine, "end">> {
+  if (bytes > MAX_WHOLE_BYTES || container.kind !== "text") return { text: undefined, fault: "too_long" };
+  const whole = new Uint8Array(bytes);
+  let at = 0;
+  for await (const piece of readPieces(path, name, container)) {
+    // A file that grew since it was listed is read as it was.
+    whole.set(piece.subarray(0, bytes - at), at);
+    at += Math.min(piece.length, bytes - at);
   }
+  return decodeText(whole.subarray(0, at));
 }

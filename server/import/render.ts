@@ -18,7 +18,10 @@ export interface RenderOptions {
   readonly thinking: boolean;
 }
 
-/** Renders a prompt by the model's chat template, unless the log holds it rendered. Throws InputError from templates. */
+/**
+ * Renders a prompt by the model's chat template, unless the log holds it rendered. A chat that ends in a turn of the
+ * assistant is one that the model was to go on with: its turn stays open. Throws InputError from templates.
+ */
 export function renderPrompt(model: ImportModel, prompt: LoggedPrompt, options: RenderOptions): RenderedPrompt {
   const { tokenizer } = model;
   const { plain, thinking } = options;
@@ -28,7 +31,10 @@ export function renderPrompt(model: ImportModel, prompt: LoggedPrompt, options: 
   }
   const messages = prompt.kind === "user" ? [{ role: "user", content: prompt.text }] : prompt.messages;
   const tools = prompt.kind === "chat" ? prompt.tools : undefined;
-  return { text: tokenizer.chat(messages, { thinking, ...(tools ? { tools } : {}) }), messages };
+  const last = messages.at(-1);
+  const begun = last?.role === "assistant" && last["tool_calls"] === undefined ? last.content : undefined;
+  const asked = begun === undefined ? messages : messages.slice(0, -1);
+  return { text: tokenizer.chat(asked, { thinking, ...(tools ? { tools } : {}) }) + (begun ?? ""), messages };
 }
 
 /** The special token that a model's template writes first, by its tokenizer; null without a template. */
@@ -65,7 +71,10 @@ export function completionText(
   tools: readonly unknown[] | undefined,
 ): string {
   if (typeof completion === "string") return completion;
-  if (!Array.isArray(completion["tool_calls"])) return completion.content;
+  const { reasoning_content: thought } = completion;
+  if (!Array.isArray(completion["tool_calls"])) {
+    return typeof thought === "string" ? `<think>\n${thought}\n</think>\n\n${completion.content}` : completion.content;
+  }
   const whole = tokenizer.chat([...prompt.messages, completion], {
     addGenerationPrompt: false,
     ...(tools ? { tools } : {}),

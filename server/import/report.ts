@@ -16,17 +16,20 @@ export const EMPTY_REPORT: ImportReport = {
   undecided: 0,
   disagreements: 0,
   skipped: {},
+  mended: {},
 };
 
 /** A report that can be counted on. */
-export type Counting = { -readonly [Field in Exclude<keyof ImportReport, "failed" | "skipped">]: number } & {
+export type Counting = { -readonly [Field in Exclude<keyof ImportReport, "failed" | "skipped" | "mended">]: number } & {
   failed: ImportReport["failed"][number][];
   skipped: Record<string, number>;
+  mended: Record<string, number>;
 };
 
 /** A copy to count on; reports of older versions lack what they did not count. */
 export function counting(report: ImportReport): Counting {
-  return { ...EMPTY_REPORT, ...report, failed: [...report.failed], skipped: { ...report.skipped } };
+  const { failed, skipped, mended } = { ...EMPTY_REPORT, ...report };
+  return { ...EMPTY_REPORT, ...report, failed: [...failed], skipped: { ...skipped }, mended: { ...mended } };
 }
 
 export function countFailure(report: Counting, line: number, message: string): void {
@@ -38,6 +41,10 @@ export function countFailure(report: Counting, line: number, message: string): v
 
 export function countSkipped(report: Counting, reason: string): void {
   report.skipped[reason] = (report.skipped[reason] ?? 0) + 1;
+}
+
+export function countMended(report: Counting, mended: Readonly<Record<string, number>>): void {
+  for (const [what, count] of Object.entries(mended)) report.mended[what] = (report.mended[what] ?? 0) + count;
 }
 
 export function countVerdict(report: Counting, passed: boolean | null, disagrees: boolean): void {

@@ -10,7 +10,7 @@ import { raiseDelta } from "../cases/place_case.ts";
 import { storeAnswers, type StoredAnswer } from "../cases/store_answers.ts";
 import type { ImportLine, ImportModel, ModelFinder } from "./import_model.ts";
 import type { Entry } from "./read_entries.ts";
-import { countFailure, type Counting, counting, countSkipped, countVerdict } from "./report.ts";
+import { countFailure, type Counting, counting, countMended, countSkipped, countVerdict } from "./report.ts";
 
 /** What became of a record that was not blank. */
 export interface ImportedLine {
@@ -41,6 +41,7 @@ export async function storeBatch(
   const stored = (await storeAnswers(tx, answers, finder.tokenizerOf)).values();
   for (const entry of entries) {
     report.lines = Math.max(report.lines, entry.ordinal);
+    if (entry.mended) countMended(report, entry.mended);
     const line = entry.kind === "blank" ? undefined : await storeEntry(tx, entry, { report, stored, finder });
     if (line === undefined) continue;
     lines.push(line);

@@ -1,7 +1,8 @@
-import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { readPieces } from "./container.ts";
 import { MAX_LINE_BYTES, readLines } from "./text_lines.ts";
 
 let folder = "";
@@ -10,15 +11,14 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-async function linesOf(text: string, from = 0) {
+async function linesOf(content: string | Uint8Array) {
   const path = join(folder, "lines.txt");
-  await writeFile(path, text);
-  const file = await open(path);
+  await writeFile(path, content);
   const lines = [];
-  for await (const line of readLines(file, from)) lines.push(line);
-  await file.close();
+  for await (const line of readLines(readPieces(path, "lines.txt", PLAIN))) lines.push(line);
   return lines;
 }
+const PLAIN = { kind: "text", gzip: false, encoding: "utf-8" } as const;
 
 test("lines come whole across pieces, with characters that lie across them", async () => {
   const long = "é🦁".repeat(100_000);
@@ -26,12 +26,18 @@ test("lines come whole across pieces, with characters that lie across them", asy
   expect(lines.map(({ text }) => text)).toEqual(["a", long, "", "b"]);
 });
 
-test("reading goes on from where a line ended", async () => {
-  const text = "one\nzwölf\nthree\n";
-  const ends = (await linesOf(text)).map(({ end }) => end);
-  expect(ends).toEqual([4, 11, 17]);
-  expect((await linesOf(text, ends[0])).map((line) => line.text)).toEqual(["zwölf", "three"]);
-  expect(await linesOf(text, ends[2])).toEqual([]);
+test("each line says where the next one begins", async () => {
+  expect((await linesOf("one\nzwölf\nthree\n")).map(({ end }) => end)).toEqual([4, 11, 17]);
+});
+
+test("a line that is no UTF-8 is Latin-1, unless parts of it are UTF-8", async () => {
+  const bytes = (...parts: (string | number)[]) =>
+    Uint8Array.from(parts.flatMap((part) => typeof part === "string" ? [...new TextEncoder().encode(part)] : [part]));
+  expect(await linesOf(bytes("na", 0xef, "ve\nnaïve\n", "é and ", 0xef, "ve\n"))).toEqual([
+    { text: "naïve", latin1: true, end: 6 },
+    { text: "naïve", end: 13 },
+    { text: undefined, fault: "not_utf8", end: 24 },
+  ]);
 });
 
 test("a line that is too long is skipped, not kept", async () => {

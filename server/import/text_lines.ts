@@ -1,50 +1,96 @@
-/** Lines of a file with their places in it, read in pieces: a file may be larger than memory. */
-import type { FileHandle } from "node:fs/promises";
+/** Lines of a text with their places in it, read in pieces: a file may be larger than memory. */
 
 export interface TextLine {
-  /** The line without its end; undefined when it is too long to be read. */
+  /** The line without its end; undefined when it cannot be read. */
   readonly text: string | undefined;
+  /** Why there is no text. */
+  readonly fault?: TextFault;
+  /** The text was no UTF-8 and was read as Latin-1 (Windows-1252). */
+  readonly latin1?: true;
   /** Where the next line begins, in bytes. */
   readonly end: number;
 }
 
-const PIECE_BYTES = 1 << 18;
+export type TextFault = "too_long" | "not_utf8";
+
 /** Longest line that is read, in bytes. */
 export const MAX_LINE_BYTES = 32 << 20;
 const NEWLINE = 10;
 
-/** The lines from a byte position on. The last one needs no newline; nothing follows a final newline. */
-export async function* readLines(file: FileHandle, from = 0): AsyncGenerator<TextLine> {
-  const decoder = new TextDecoder();
-  const piece = new Uint8Array(PIECE_BYTES);
+/** The lines of a text. The last one needs no newline; nothing follows a final newline. */
+export async function* readLines(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<TextLine> {
+  const gathered = gatherBytes();
+  let position = 0;
+  for await (const piece of pieces) {
+    let start = 0;
+    for (let at = piece.indexOf(NEWLINE); at >= 0; at = piece.indexOf(NEWLINE, start)) {
+      gathered.keep(piece.subarray(start, at));
+      start = at + 1;
+      yield { ...gathered.take(), end: position + start };
+    }
+    gathered.keep(piece.subarray(start));
+    position += piece.length;
+  }
+  if (gathered.bytes() > 0) yield { ...gathered.take(), end: position };
+}
+
+/** Bytes of one record, gathered from pieces that hold for a moment only; those of one that is too long are let go. */
+export function gatherBytes() {
   let parts: Uint8Array[] = [];
   let bytes = 0;
-  let position = from;
-  const take = (end: number): TextLine => {
-    const text = bytes > MAX_LINE_BYTES ? undefined : decoder.decode(joined(parts, bytes));
-    parts = [];
-    bytes = 0;
-    return { text, end };
+  return {
+    bytes: () => bytes,
+    keep: (part: Uint8Array): void => {
+      bytes += part.length;
+      if (bytes <= MAX_LINE_BYTES) parts.push(part.slice());
+      else parts = [];
+    },
+    /** The record's text; what comes next is another's. */
+    take: (): Omit<TextLine, "end"> => {
+      const read = bytes > MAX_LINE_BYTES
+        ? { text: undefined, fault: "too_long" as const }
+        : decodeText(joined(parts, bytes));
+      parts = [];
+      bytes = 0;
+      return read;
+    },
   };
-  const keep = (part: Uint8Array): void => {
-    bytes += part.length;
-    if (bytes <= MAX_LINE_BYTES) parts.push(part.slice());
-    else parts = [];
-  };
-  for (;;) {
-    const { bytesRead } = await file.read(piece, 0, PIECE_BYTES, position);
-    if (bytesRead === 0) break;
-    const read = piece.subarray(0, bytesRead);
-    let start = 0;
-    for (let at = read.indexOf(NEWLINE); at >= 0; at = read.indexOf(NEWLINE, start)) {
-      keep(read.subarray(start, at));
-      start = at + 1;
-      yield take(position + start);
-    }
-    keep(read.subarray(start));
-    position += bytesRead;
+}
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
+const LATIN1 = new TextDecoder("windows-1252");
+
+/**
+ * Text from bytes: UTF-8, else Latin-1 where no character of several bytes says that it was meant to be UTF-8. Text with
+ * both is broken, and would be read wrongly either way.
+ */
+export function decodeText(bytes: Uint8Array): Omit<TextLine, "end"> {
+  try {
+    return { text: UTF8.decode(bytes) };
+  } catch {
+    return hasUtf8Character(bytes)
+      ? { text: undefined, fault: "not_utf8" }
+      : { text: LATIN1.decode(bytes), latin1: true };
   }
-  if (bytes > 0) yield take(position);
+}
+
+function hasUtf8Character(bytes: Uint8Array): boolean {
+  const follows = (at: number) => (bytes[at] ?? 0) >> 6 === 0b10;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at]!;
+    const length = byte >= 0xc2 && byte < 0xe0
+      ? 2
+      : byte >= 0xe0 && byte < 0xf0
+      ? 3
+      : byte >= 0xf0 && byte < 0xf5
+      ? 4
+      : 0;
+    if (length === 0) continue;
+    let whole = true;
+    for (let next = 1; next < length; next++) whole &&= follows(at + next);
+    if (whole) return true;
+  }
+  return false;
 }
 
 function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {
