@@ -6,7 +6,8 @@ import { blockForward, type BlockState, openWorkspace, project, type Workspace }
 import { argmaxRows, cacheStore, decodeAttention, embedTokens, newestRow, placeWords } from "../kernels/decode.ts";
 import { rmsNorm } from "../kernels/norm.ts";
 import { rotationAngles } from "../kernels/rotate.ts";
-import type { LayerAttention, ModelConfig, Rotation } from "../model/config.ts";
+import type { LayerAttention, ModelConfig } from "../model/config.ts";
+import type { Rotation } from "../model/rotary.ts";
 import { panelBytes } from "../kernels/panels.ts";
 import { embedRows, type Runner } from "../pass/pass.ts";
 import type { BlockWeights } from "../pass/weights.ts";

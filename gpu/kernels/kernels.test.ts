@@ -28,6 +28,7 @@ import { edgeBytes, edgeReference, edges, headEdgeReference, headEdges } from ".
 import { findLargest, heads, matmul, matmulReference, matmulTransposed, whole } from "./matmul.ts";
 import { rmsNorm, rmsNormBackward, rmsNormBackwardReference, rmsNormReference } from "./norm.ts";
 import { rotate, rotateBackward, rotateBackwardReference, rotateReference, rotationAngles } from "./rotate.ts";
+import { plainRotation } from "../model/rotary.ts";
 import { moveRows, rowDot, rowDotReference } from "./row-moves.ts";
 import { softmax, softmaxBackward, softmaxBackwardReference, softmaxReference } from "./softmax.ts";
 import { topTokens, topTokensReference } from "./top-tokens.ts";
@@ -231,7 +232,7 @@ test.each(["head", "projection"] as const)(
     const dout = random.normals(rows * heads * headDimension);
     const w = random.normals((over === "head" ? 2 : heads) * headDimension);
     const positions = Array.from({ length: panelsOf(rows) * PANEL }, (_, row) => row * 37);
-    const angleValues = rotationAngles(positions, { theta, yarn: null }, headDimension);
+    const angleValues = rotationAngles(positions, plainRotation(theta, headDimension), headDimension);
     const angles = device.allocate(angleValues.byteLength, "test angles");
     device.write(angles, 0, angleValues);
     const shape = {

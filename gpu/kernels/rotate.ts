@@ -3,7 +3,8 @@
  * Sources: segment-scale.wgsl, rotate.wgsl, rotate-backward.wgsl, segment-pull.wgsl.
  */
 import { type Device, floatBits } from "../device/dawn.ts";
-import type { ModelConfig, Rotation } from "../model/config.ts";
+import type { ModelConfig } from "../model/config.ts";
+import type { Rotation } from "../model/rotary.ts";
 import { columns4, PANEL, panelsOf } from "./panels.ts";
 import { type NormRule, rmsNormBackwardReference, rmsNormReference } from "./norm.ts";
 
@@ -111,8 +112,7 @@ export function rotateBackward(
 
 /**
  * Cosines and sines of each row's position, as rotate.wgsl reads them: [rows, headDimension / 8, (cos, sin), 4].
- * Frequencies and angles are rounded to float32 where transformers rounds them, since the angle's rounding error grows
- * with the position.
+ * Angles are rounded to float32 as in transformers, since their rounding error grows with the position.
  */
 export function rotationAngles(
   positions: ArrayLike<number>,
@@ -120,8 +120,7 @@ export function rotationAngles(
   headDimension: number,
 ): Float32Array<ArrayBuffer> {
   const half = headDimension / 2;
-  const frequencies = rotationFrequencies(rotation, headDimension);
-  const factor = rotation.yarn?.attentionFactor ?? 1;
+  const { frequencies, attentionFactor: factor } = rotation;
   const angles = new Float32Array(positions.length * headDimension);
   for (let row = 0; row < positions.length; row++) {
     for (let d = 0; d < half; d++) {
@@ -132,27 +131,6 @@ export function rotationAngles(
     }
   }
   return angles;
-}
-
-/** Angle a position adds to each pair of dimensions, [headDimension / 2], rounded as in transformers. */
-export function rotationFrequencies({ theta, yarn }: Rotation, headDimension: number): number[] {
-  const half = headDimension / 2;
-  const wavelengths = Array.from({ length: half }, (_, d) => Math.fround(theta ** Math.fround(2 * d / headDimension)));
-  const plain = wavelengths.map((wavelength) => Math.fround(1 / wavelength));
-  if (!yarn) return plain;
-  // The dimension that turns this often over the original context.
-  const dimension = (turns: number) =>
-    headDimension * Math.log(yarn.originalPositions / (turns * 2 * Math.PI)) / (2 * Math.log(theta));
-  const round = (value: number, to: (value: number) => number) => yarn.truncate ? to(value) : value;
-  const low = Math.max(round(dimension(yarn.betaFast), Math.floor), 0);
-  const high = Math.min(round(dimension(yarn.betaSlow), Math.ceil), headDimension - 1);
-  const span = low === high ? 0.001 : high - low;
-  return plain.map((frequency, d) => {
-    // Fast dimensions keep their frequency, slow ones are stretched by the factor, those between are mixed.
-    const keep = Math.fround(1 - Math.min(1, Math.max(0, Math.fround((d - low) / span))));
-    const stretched = Math.fround(1 / Math.fround(yarn.factor * (wavelengths[d] as number)));
-    return Math.fround(Math.fround(stretched * Math.fround(1 - keep)) + Math.fround(frequency * keep));
-  });
 }
 
 /** Reference for one segment of one row that holds `heads` heads; the rotation without its rounding. */

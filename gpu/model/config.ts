@@ -1,6 +1,8 @@
 /** The shape of a decoder as the engine needs it, read from a Hugging Face `config.json`. */
 import { InputError } from "../errors.ts";
+import { count, flag, positive } from "./fields.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
+import { COMMON_ROTARY, LAYER_TYPES, type LayerType, readRotations, type RotaryRow, type Rotation } from "./rotary.ts";
 
 /** What tells the architectures apart that the engine computes, by the `model_type` of `config.json`. */
 const DESCRIPTIONS = {
@@ -8,35 +10,19 @@ const DESCRIPTIONS = {
     modelClass: "Qwen3ForCausalLM",
     blockNorms: "input",
     headNorms: "head",
+    rotary: COMMON_ROTARY,
     defaults: { rms_norm_eps: 1e-6, sliding_window: undefined },
   },
   olmo3: {
     modelClass: "Olmo3ForCausalLM",
     blockNorms: "output",
     headNorms: "projection",
+    rotary: { ...COMMON_ROTARY, sliding: "plain" },
     defaults: { rms_norm_eps: 1e-5, sliding_window: 4096 },
   },
-} as const;
+} as const satisfies Readonly<Record<string, { readonly rotary: RotaryRow; readonly [part: string]: unknown }>>;
 export type Architecture = keyof typeof DESCRIPTIONS;
 export const ARCHITECTURES = Object.keys(DESCRIPTIONS) as readonly Architecture[];
-
-/** YaRN's stretching of rotary embeddings (arXiv 2309.00071), as transformers computes it. */
-export interface Yarn {
-  readonly factor: number;
-  readonly originalPositions: number;
-  readonly betaFast: number;
-  readonly betaSlow: number;
-  /** Factor of cosines and sines. */
-  readonly attentionFactor: number;
-  /** Whether the range of stretched dimensions is rounded outwards. */
-  readonly truncate: boolean;
-}
-
-/** Rotary position embedding of a layer. */
-export interface Rotation {
-  readonly theta: number;
-  readonly yarn: Yarn | null;
-}
 
 export interface LayerAttention {
   /** A query sees itself and the window - 1 tokens before it; null: all before it. */
@@ -65,6 +51,8 @@ export interface ModelConfig {
   readonly maxPositions: number;
   /** Ids that end a generation; may be empty. */
   readonly eosIds: readonly number[];
+  /** What the user should know about how the config was read: one plain line each. */
+  readonly notes: readonly string[];
 }
 
 /** A parsed JSON file and its path for errors. */
@@ -106,6 +94,13 @@ export function parseConfig(json: unknown, where: string, generation?: JsonFile)
       "correct head_dim",
     );
   }
+  const maxPositions = count(json, "max_position_embeddings", where, 32_768);
+  const row = DESCRIPTIONS[architecture].rotary;
+  const { ofType, notes } = readRotations({ json, where, row, headDimension, maxPositions });
+  for (const { dimension, long } of Object.values(ofType)) {
+    if (dimension === headDimension && !long) continue;
+    throw new InputError("partial rotary embeddings and longrope are not supported", where, "use another model");
+  }
   return {
     architecture,
     blockNorms,
@@ -118,10 +113,11 @@ export function parseConfig(json: unknown, where: string, generation?: JsonFile)
     keyValueHeads,
     headDimension,
     normEpsilon: positive(json, "rms_norm_eps", where, defaults.rms_norm_eps),
-    attention: parseAttention(json, where, architecture, layers),
+    attention: parseAttention(json, where, architecture, layers, ofType),
     tiedEmbeddings: flag(json, "tie_word_embeddings", where),
-    maxPositions: count(json, "max_position_embeddings", where, 32_768),
+    maxPositions,
     eosIds: [...new Set([...(generation ? eosIds(generation.json, generation.where) : []), ...eosIds(json, where)])],
+    notes,
   };
 }
 
@@ -157,14 +153,12 @@ function refuseUnsupported(json: JsonObject, where: string): void {
   if (json["quantization_config"] != null) refuse("quantization_config", "with weights in F32, F16 or BF16");
 }
 
-const LAYER_TYPES = ["full_attention", "sliding_attention"] as const;
-type LayerType = typeof LAYER_TYPES[number];
-
 function parseAttention(
   json: JsonObject,
   where: string,
   architecture: Architecture,
   layers: number,
+  rotations: Readonly<Record<LayerType, Rotation>>,
 ): readonly LayerAttention[] {
   const types = layerTypes(json, where, architecture, layers);
   const window = types.includes("sliding_attention")
@@ -172,8 +166,7 @@ function parseAttention(
     : null;
   const kinds = new Map<LayerType, LayerAttention>();
   for (const type of new Set(types)) {
-    const rotation = parseRotation(json, where, architecture, type);
-    kinds.set(type, { window: type === "sliding_attention" ? window : null, rotation });
+    kinds.set(type, { window: type === "sliding_attention" ? window : null, rotation: rotations[type] });
   }
   return types.map((type) => kinds.get(type)!);
 }
@@ -194,82 +187,6 @@ function layerTypes(json: JsonObject, where: string, architecture: Architecture,
   }
   const firstSliding = flag(json, "use_sliding_window", where) ? count(json, "max_window_layers", where, 28) : layers;
   return Array.from({ length: layers }, (_, layer) => layer < firstSliding ? "full_attention" : "sliding_attention");
-}
-
-/**
- * The rotation of one kind of layer. `rope_parameters` may hold an object for each kind; the older `rope_scaling` of
- * Olmo-3 stretches full attention only, that of Qwen3 every layer.
- */
-function parseRotation(json: JsonObject, where: string, architecture: Architecture, type: LayerType): Rotation {
-  const parameters = json["rope_parameters"] ?? undefined;
-  const nested = isJsonObject(parameters) ? parameters[type] : undefined;
-  const own = isJsonObject(nested) ? nested : isJsonObject(parameters) ? parameters : undefined;
-  if (parameters !== undefined && !own) {
-    throw new InputError(`rope_parameters ${JSON.stringify(parameters)} is not supported`, where, "use a JSON object");
-  }
-  const whereOwn = own ? `${where} (rope_parameters)` : where;
-  const theta = own?.["rope_theta"] != null
-    ? positive(own, "rope_theta", whereOwn)
-    : positive(json, "rope_theta", where);
-  const stretched = architecture !== "olmo3" || type === "full_attention" || isJsonObject(nested);
-  const older = stretched ? json["rope_scaling"] ?? undefined : undefined;
-  const yarns = [["rope_parameters", own], ["rope_scaling", older]] as const;
-  for (const [name, scaling] of yarns) {
-    const yarn = scaling === undefined ? null : parseScaling(scaling, name, where);
-    if (yarn) return { theta, yarn };
-  }
-  return { theta, yarn: null };
-}
-
-function parseScaling(scaling: unknown, name: string, where: string): Yarn | null {
-  const json = isJsonObject(scaling) ? scaling : {};
-  const type = isJsonObject(scaling) ? json["rope_type"] ?? json["type"] ?? "default" : scaling;
-  if ((json["partial_rotary_factor"] ?? 1) === 1 && type === "default") return null;
-  const unsupported = ["mscale", "mscale_all_dim"].some((field) => json[field] != null);
-  if ((json["partial_rotary_factor"] ?? 1) !== 1 || type !== "yarn" || unsupported) {
-    throw new InputError(
-      `${name} ${JSON.stringify(scaling)} is not supported`,
-      where,
-      'use a model with rope_type "default" or "yarn"',
-    );
-  }
-  const inside = `${where} (${name})`;
-  const factor = positive(json, "factor", inside);
-  return {
-    factor,
-    originalPositions: count(json, "original_max_position_embeddings", inside),
-    betaFast: positive(json, "beta_fast", inside, 32),
-    betaSlow: positive(json, "beta_slow", inside, 1),
-    attentionFactor: positive(json, "attention_factor", inside, factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1),
-    truncate: json["truncate"] == null ? true : flag(json, "truncate", inside),
-  };
-}
-
-/** A field's value; null counts as missing, as in transformers. */
-function field(json: JsonObject, name: string, where: string, fallback?: unknown): unknown {
-  const value = json[name] ?? fallback;
-  if (value === undefined) throw new InputError(`${name} is missing`, where, `add ${name}`);
-  return value;
-}
-
-function count(json: JsonObject, name: string, where: string, fallback?: number): number {
-  const value = field(json, name, where, fallback);
-  // A fallback is computed here, and checked by the caller.
-  if (value === fallback && json[name] == null) return fallback!;
-  if (typeof value === "number" && Number.isInteger(value) && value > 0 && value < 2 ** 31) return value;
-  throw new InputError(`${name} is ${JSON.stringify(value)}`, where, "use a positive whole number below 2^31");
-}
-
-function positive(json: JsonObject, name: string, where: string, fallback?: number): number {
-  const value = field(json, name, where, fallback);
-  if (typeof value === "number" && value > 0 && Number.isFinite(value)) return value;
-  throw new InputError(`${name} is ${JSON.stringify(value)}`, where, "use a positive number");
-}
-
-function flag(json: JsonObject, name: string, where: string): boolean {
-  const value = field(json, name, where, false);
-  if (typeof value === "boolean") return value;
-  throw new InputError(`${name} is ${JSON.stringify(value)}`, where, "use true or false");
 }
 
 function eosIds(json: unknown, where: string): number[] {

@@ -11,7 +11,8 @@ import { moveRows } from "../kernels/row-moves.ts";
 import { normSegments, rotate, rotateBackward, rotationAngles } from "../kernels/rotate.ts";
 import { type ScoreBlock, softmax, softmaxBackward } from "../kernels/softmax.ts";
 import { swiglu, swigluBackward } from "../kernels/swiglu.ts";
-import type { LayerAttention, ModelConfig, Rotation } from "../model/config.ts";
+import type { LayerAttention, ModelConfig } from "../model/config.ts";
+import type { Rotation } from "../model/rotary.ts";
 import { columns4, PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
 import type { BlockWeights, WeightMatrix } from "./weights.ts";
 
