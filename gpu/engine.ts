@@ -368,7 +368,7 @@ export interface Engine {
   /** Loads a Hugging Face style model directory. Throws InputError when a file is missing, broken or not supported. */
   loadModel(directory: string, options?: RunOptions): Promise<LoadedModel>;
   /**
-   * Predicts what a run with a model would take, without loading it; a short probe of the adapter's speed is measured
+   * Predicts what a run with a model would take, without loading it; a short trial of the adapter's speed is measured
    * once and kept. Throws InputError as the run itself would for bad requests and directories.
    */
   plan(directory: string, run: PlannedRun): Promise<RunPlan>;

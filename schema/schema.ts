@@ -9,7 +9,7 @@ import "./types/job.ts";
 import "./types/job_again.ts";
 import "./types/import.ts";
 import "./types/collect.ts";
-import "./types/find_pairs.ts";
+import "./types/pair_search.ts";
 import "./types/benchmark.ts";
 import "./types/response.ts";
 import "./types/annotate.ts";

@@ -17,7 +17,7 @@ import { checkItemOf } from "../server/benchmarks/items.ts";
 import { startQueue } from "../server/jobs/queue.ts";
 import { createServices } from "../server/http/services.ts";
 import { readSettings, ROOT } from "../server/base/settings.ts";
-import { storeAnswers } from "../server/cases/store_answers.ts";
+import { storeResponses } from "../server/cases/store_responses.ts";
 import { startSupervisor, type Supervisor } from "../server/worker/supervisor.ts";
 import { type JobWatcher, startJobWatcher } from "../server/jobs/watch_job.ts";
 import { testDatabase } from "./database.ts";
@@ -104,7 +104,7 @@ async function openCase(one: Mined, changes: { completionIds?: number[]; item?: 
     metadata: { maxTokens: 96 },
     ...changes,
   } as const;
-  await db.transaction((tx) => storeAnswers(tx, [answer], () => tokenizer));
+  await db.transaction((tx) => storeResponses(tx, [answer], () => tokenizer));
   return (await db.select().from(failureCases).orderBy(failureCases.id)).at(-1)!;
 }
 

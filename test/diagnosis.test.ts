@@ -4,7 +4,7 @@ import { InputError } from "../gpu/errors.ts";
 import type { ScoreRequest, ScoreResult } from "../gpu/engine.ts";
 import { classify, judge, outcomeOf, type ProbedClaim, probesOf } from "../server/diagnosis/classify.ts";
 import { diagnose } from "../server/diagnosis/diagnose.ts";
-import { compareReadings, parseLabels } from "../server/diagnosis/labels.ts";
+import { compareLabels, parseLabels } from "../server/diagnosis/labels.ts";
 import { type DiagnosisCase, isNameable, measure } from "../server/diagnosis/measures.ts";
 import { brokenPhrases } from "../server/diagnosis/relevant_tokens.ts";
 import { THRESHOLDS, versionOf } from "../server/diagnosis/thresholds.ts";
@@ -299,7 +299,7 @@ test("labels are read with their places, and agreement is kappa of each part", (
   const urt = { outcome: "m_ia", pattern: "urt" } as const;
   const both = { outcome: "m_ia", pattern: "urt_oit" } as const;
   const none = { outcome: "nc_ia_ag", pattern: null } as const;
-  const found = compareReadings([[urt, both], [both, both], [none, none], [urt, urt]]);
+  const found = compareLabels([[urt, both], [both, both], [none, none], [urt, urt]]);
   expect(found.outcome).toMatchObject({ observed: 1, kappa: 1 });
   expect(found.urt.kappa).toBe(1);
   expect(found.oit).toMatchObject({ observed: 0.75, kappa: 0.5 });

@@ -1,9 +1,9 @@
-/** The classifier and two blind readings of 72 demo cases: the agreement that docs/diagnosis.md reports. */
+/** The classifier and two blind labels of 72 demo cases: the agreement that docs/diagnosis.md reports. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { compareReadings, type Label, parseLabels, type Reading } from "../server/diagnosis/labels.ts";
+import { compareLabels, type Label, parseLabels } from "../server/diagnosis/labels.ts";
 import { culprit, refused } from "./command_line.ts";
 
 const ROOT = join(import.meta.dirname as string, "..");
@@ -24,7 +24,7 @@ const PATTERNS = { "URT": "urt", "OIT": "oit", "URT+OIT": "urt_oit", "none": nul
 
 test("both readers label the same 72 cases, and agree as far as is documented", () => {
   expect(new Set(readers[1]!.keys())).toEqual(new Set(keys));
-  const { outcome, pattern } = compareReadings(
+  const { outcome, pattern } = compareLabels(
     keys.map((key): [Label, Label] => [readers[0]!.get(key)!, readers[1]!.get(key)!]),
   );
   expect([outcome.count, keys.filter(isTuned).length]).toEqual([72, 35]);
@@ -48,13 +48,13 @@ describe("culprit diagnose", () => {
     const lines = out.trim().split("\n").map((line) => JSON.parse(line));
     const summary = lines.pop();
     expect(lines).toHaveLength(72);
-    const found = new Map<string, Reading>(lines.map(({ key, outcome, pattern }) => [key, {
+    const found = new Map<string, Label>(lines.map(({ key, outcome, pattern }) => [key, {
       outcome: OUTCOMES[outcome as keyof typeof OUTCOMES],
       pattern: PATTERNS[pattern as keyof typeof PATTERNS],
     }]));
     const held = keys.filter((key) => !isTuned(key));
     const agree = (reader: number, among: readonly string[]) =>
-      compareReadings(among.map((key): [Reading, Reading] => [found.get(key)!, readers[reader]!.get(key)!]));
+      compareLabels(among.map((key): [Label, Label] => [found.get(key)!, readers[reader]!.get(key)!]));
     // Documented: 0.86 and 0.62 for the pattern, 0.71 and 0.59 for the outcome. A case or two lie on a threshold.
     expect(agree(1, held).pattern.kappa).toBeGreaterThan(0.75);
     expect(agree(0, held).pattern.kappa).toBeGreaterThan(0.5);

@@ -15,7 +15,7 @@ import { versionOf } from "../server/diagnosis/thresholds.ts";
 import { setSegments } from "../server/cases/edit_segments.ts";
 import { measureGraph } from "../server/graphs/graph_metrics.ts";
 import { startQueue } from "../server/jobs/queue.ts";
-import { readingAgreement } from "../server/diagnosis/reading_agreement.ts";
+import { labelAgreement } from "../server/diagnosis/label_agreement.ts";
 import { readGraphFile } from "../server/graphs/stored_graph.ts";
 import { segmentsOf } from "../server/cases/segments.ts";
 import { ROOT } from "../server/base/settings.ts";
@@ -31,7 +31,7 @@ const KEYS = ["demo-ifeval/0216", "demo-math/0217", "demo-math/0489", "demo-ifev
 const database = testDatabase();
 const ask = graphqlClient(database, {
   diagnosisVersion: () => versionOf(),
-  readingAgreement: (request) => readingAgreement(database.connection.db, request),
+  labelAgreement: (request) => labelAgreement(database.connection.db, request),
 });
 const pairOf = new Map<string, number>();
 let boss: PgBoss;

@@ -11,7 +11,7 @@ import { excludeCase, type FoundPair, placeCase } from "../server/cases/place_ca
 import { startQueue } from "../server/jobs/queue.ts";
 import { createServices } from "../server/http/services.ts";
 import { readSettings, ROOT } from "../server/base/settings.ts";
-import { type Answer, storeAnswers } from "../server/cases/store_answers.ts";
+import { type ModelResponse, storeResponses } from "../server/cases/store_responses.ts";
 import type { JobWatcher } from "../server/jobs/watch_job.ts";
 import { storeModel, testDatabase } from "./database.ts";
 import { type Answer as GraphqlAnswer, globalId, graphqlClient } from "./graphql_client.ts";
@@ -55,7 +55,7 @@ beforeEach(async () => {
 const PROMPT = "<|im_start|>user\nAnswer in lower case only. Name a colour.<|im_end|>\n<|im_start|>assistant\n";
 const COMPLETION = "the colour is Red";
 
-function answer(task: string, changes: Partial<Answer> = {}): Answer {
+function answer(task: string, changes: Partial<ModelResponse> = {}): ModelResponse {
   const completion = changes.completion ?? COMPLETION;
   return {
     modelId,
@@ -78,8 +78,8 @@ function answer(task: string, changes: Partial<Answer> = {}): Answer {
   };
 }
 
-const store = (...answers: readonly Answer[]) =>
-  database.connection.db.transaction((tx) => storeAnswers(tx, answers, () => tokenizer));
+const store = (...answers: readonly ModelResponse[]) =>
+  database.connection.db.transaction((tx) => storeResponses(tx, answers, () => tokenizer));
 const cases = () => database.connection.db.select().from(failureCases).orderBy(failureCases.id);
 async function openCase(task = "1") {
   await store(answer(task));

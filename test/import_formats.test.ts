@@ -73,7 +73,7 @@ test("a real log of lm-evaluation-harness: verdicts as published, failures open,
     failedCount: 0,
     responses: 10,
     passed: lines.length - failing.length,
-    failedAnswers: failing.length,
+    failedResponses: failing.length,
     undecided: 0,
     disagreements: 0,
     skipped: {},
@@ -136,7 +136,7 @@ test("each filter is an answer of its own; scored choices and shared prompts are
     }),
     sample({ doc_id: 5, resps: [["one"], ["other"]] }),
   ], { from: "lm-eval", model });
-  expect(report).toMatchObject({ lines: 4, inserted: 2, failedCount: 0, passed: 1, failedAnswers: 1 });
+  expect(report).toMatchObject({ lines: 4, inserted: 2, failedCount: 0, passed: 1, failedResponses: 1 });
   expect(report.skipped).toEqual({ loglikelihood: 1, several_requests: 1 });
   expect((await answers()).map(({ benchmark, filter, key }) => [benchmark, filter, key])).toEqual([
     ["small_math", "none", expect.stringMatching(/^small_math\/3\/[0-9a-f]{12}$/)],
@@ -146,14 +146,14 @@ test("each filter is an answer of its own; scored choices and shared prompts are
 
 test("ours counts where log and checker disagree, and the report counts it", async () => {
   const report = await importText(LOG, [sample({ exact_match: 1 })], { from: "lm-eval", model });
-  expect(report).toMatchObject({ passed: 0, failedAnswers: 1, disagreements: 1 });
+  expect(report).toMatchObject({ passed: 0, failedResponses: 1, disagreements: 1 });
   const [answer] = await answers();
   expect(answer!.verdict).toMatchObject({ passed: false, detail: { log: { passed: true, exact_match: 1 } } });
 });
 
 test("repeats of one prompt are answers of their own, each with our verdict", async () => {
   const report = await importText(LOG, [sample({ resps: [["\\boxed{2}", "\\boxed{5}"]] })], { from: "lm-eval", model });
-  expect(report).toMatchObject({ lines: 1, inserted: 2, passed: 1, failedAnswers: 1 });
+  expect(report).toMatchObject({ lines: 1, inserted: 2, passed: 1, failedResponses: 1 });
   expect((await answers()).map(({ key }) => key.slice(-2))).toEqual(["#0", "#1"]);
 });
 
@@ -238,7 +238,7 @@ test("IFEval responses: undecided by themselves, decided when the items are give
   const items = join(folder, "items.jsonl");
   await writeFile(items, JSON.stringify(ITEM));
   const report = await importText("r.jsonl", lines, { from: "ifeval", model, items });
-  expect(report).toMatchObject({ inserted: 1, unchanged: 1, failedAnswers: 1, undecided: 1 });
+  expect(report).toMatchObject({ inserted: 1, unchanged: 1, failedResponses: 1, undecided: 1 });
   expect((await answers()).map(({ task, passed }) => [task, passed])).toEqual([["77", false], [
     expect.any(String),
     null,
@@ -259,7 +259,7 @@ test("IFEval evaluations bring their own verdict", async () => {
     instruction_id_list: ["en:change_case:english_lowercase"],
   };
   const report = await importText(`org__${model}.strict.jsonl`, [line], { from: "ifeval" });
-  expect(report).toMatchObject({ failedAnswers: 1 });
+  expect(report).toMatchObject({ failedResponses: 1 });
   expect((await cases())[0]!.verdict).toMatchObject({ reason: "not followed: en:change_case:english_lowercase" });
 });
 
@@ -291,7 +291,7 @@ test("EvalPlus: results, samples and folders of solutions, with the prompt of th
     pass_at_k: {},
   };
   const report = await importText("m.eval_results.json", JSON.stringify(results, null, 1), choices);
-  expect(report).toMatchObject({ lines: 1, inserted: 4, passed: 2, failedAnswers: 2, skipped: { no_solution: 1 } });
+  expect(report).toMatchObject({ lines: 1, inserted: 4, passed: 2, failedResponses: 2, skipped: { no_solution: 1 } });
   expect((await cases()).map(({ completion }) => completion)).toEqual(["def one(): return 1.0", "def one(): return 2"]);
   expect((await cases())[0]!.prompt).toContain("```python\ndef one():\n```<|im_end|>");
   expect(new Set((await answers()).map(({ benchmark, key }) => [benchmark, key.split("#")[0]].join()))).toHaveLength(1);
@@ -327,7 +327,7 @@ test("EvalPlus: results of thousands of samples are one record", async () => {
     model,
     items,
   });
-  expect(report).toMatchObject({ lines: 1, inserted: 2500, passed: 1, failedAnswers: 2499 });
+  expect(report).toMatchObject({ lines: 1, inserted: 2500, passed: 1, failedResponses: 2499 });
   expect(await database.connection.db.$count(failureCases)).toBe(2499);
 });
 
@@ -341,7 +341,7 @@ test("EvalPlus: code is run where the log has no verdict and the items have test
     { task_id: "Demo/0", completion: "    return 3\n", passed: true },
   ];
   const report = await importText("unjudged.jsonl", samples, { from: "evalplus", model, items });
-  expect(report).toMatchObject({ inserted: 3, passed: 2, failedAnswers: 1, undecided: 0, disagreements: 0 });
+  expect(report).toMatchObject({ inserted: 3, passed: 2, failedResponses: 1, undecided: 0, disagreements: 0 });
   expect((await cases()).map(({ completion, item }) => [completion, item?.kind])).toEqual([
     ["    return 2\n", "humaneval"],
   ]);
@@ -350,11 +350,11 @@ test("EvalPlus: code is run where the log has no verdict and the items have test
 test("MATH: a list of final answers counts, and becomes cases where the problem is known", async () => {
   const list = [{ answer: "2", prediction: "\\boxed{2}" }, { answer: "9", prediction: "\\boxed{196}" }];
   const report = await importText("answers.json", JSON.stringify(list, null, 2), { from: "math", model });
-  expect(report).toMatchObject({ lines: 2, inserted: 2, passed: 1, failedAnswers: 1, skipped: { no_prompt: 1 } });
+  expect(report).toMatchObject({ lines: 2, inserted: 2, passed: 1, failedResponses: 1, skipped: { no_prompt: 1 } });
   expect(await cases()).toEqual([]);
   const lines = [{ problem: "What is 3 times 3?", solution: "9", answer: "9", prediction: "\\boxed{8}" }];
   expect(await importText("lines.jsonl", lines, { from: "math", model })).toMatchObject({
-    failedAnswers: 1,
+    failedResponses: 1,
     skipped: {},
   });
   expect((await cases()).map(({ prompt, item }) => [prompt, item])).toEqual([
@@ -364,9 +364,9 @@ test("MATH: a list of final answers counts, and becomes cases where the problem 
 
 test("GAIA2: full, lite and call traces become chats that end before the answer", async () => {
   expect(await importPath(join(GAIA2, "synthetic_trace_hf.json"), { from: "gaia2", model }))
-    .toMatchObject({ lines: 1, inserted: 1, failedAnswers: 1 });
+    .toMatchObject({ lines: 1, inserted: 1, failedResponses: 1 });
   expect(await importPath(join(GAIA2, "synthetic_trace_lite.json"), { from: "gaia2", model }))
-    .toMatchObject({ lines: 1, inserted: 1, failedAnswers: 1 });
+    .toMatchObject({ lines: 1, inserted: 1, failedResponses: 1 });
   const [full, lite] = await cases();
   // Both forms of the same run put the same chat before the model.
   expect(full!.messages).toEqual(lite!.messages);

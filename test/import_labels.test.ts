@@ -9,7 +9,7 @@ import { failureCases, tokenPairs } from "../schema/tables/tables.ts";
 import type { ImportFormat, ImportReport } from "../schema/tables/values.ts";
 import { importFile } from "../server/import/import_file.ts";
 import { parseLabels } from "../server/diagnosis/labels.ts";
-import { readingAgreement } from "../server/diagnosis/reading_agreement.ts";
+import { labelAgreement } from "../server/diagnosis/label_agreement.ts";
 import { ROOT } from "../server/base/settings.ts";
 import { storeModel, storePair, testDatabase } from "./database.ts";
 import { graphqlClient } from "./graphql_client.ts";
@@ -19,7 +19,7 @@ const LABELS = join(ROOT, "test", "data", "labels");
 
 const database = testDatabase();
 const ask = graphqlClient(database, {
-  readingAgreement: (request) => readingAgreement(database.connection.db, request),
+  labelAgreement: (request) => labelAgreement(database.connection.db, request),
 });
 let folder = "";
 let modelId = 0;

@@ -104,7 +104,7 @@ test("logs of other harnesses are imported under a model that was added, with th
     result: "inserted",
     passed: expect.any(Boolean),
   });
-  const counts = { total: 10, failed: 0, responses: 10, passed: 3, failedAnswers: 7, undecided: 0, disagreements: 0 };
+  const counts = { total: 10, failed: 0, responses: 10, passed: 3, failedResponses: 7, undecided: 0, disagreements: 0 };
   expect(first.at(-1)).toEqual({ ...counts, inserted: 10, unchanged: 0 });
   expect((await lines()).at(-1)).toEqual({ ...counts, inserted: 0, unchanged: 10 });
   const format = await culprit(["import", "--from", "csv", folder]);

@@ -8,7 +8,7 @@ import {
 } from "../pass/blocks.ts";
 import type { AttributionRequest, AttributionResult, Progress, Rule, RunOptions } from "../engine.ts";
 import { moveRows, rowDot } from "../kernels/row-moves.ts";
-import { type Pack, packRows, planPacks } from "../pass/pack.ts";
+import { fillPacks, type Pack, packRows } from "../pass/pack.ts";
 import { targetsInPack } from "./packed_edges.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
 import {
@@ -32,7 +32,7 @@ export async function attributeAll(
 ): Promise<AttributionResult[]> {
   const { device, model: { config }, keepBytes } = runner;
   const limits = { bytes: runner.passBytes ?? Infinity, keepBytes, bindingBytes: device.info.bindingBytes };
-  const packs = planPacks(requests, packRows(config, limits));
+  const packs = fillPacks(requests, packRows(config, limits));
   const results = new Array<AttributionResult>(requests.length);
   for (const [index, pack] of packs.entries()) {
     const run = pack.members.length > pack.sequences.length ? attributeShared : attributeSideBySide;

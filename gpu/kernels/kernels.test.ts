@@ -225,7 +225,7 @@ test.each(["head", "projection"] as const)(
     const heads = queryHeads + keyHeads;
     const width = (heads + keyHeads) * headDimension;
     // The parts of a row that share a norm: first head and number of heads.
-    const segments: readonly (readonly [number, number])[] = over === "head"
+    const slices: readonly (readonly [number, number])[] = over === "head"
       ? Array.from({ length: heads }, (_, head) => [head, 1] as const)
       : [[0, queryHeads], [queryHeads, keyHeads]];
     const x = random.normals(rows * width);
@@ -243,7 +243,7 @@ test.each(["head", "projection"] as const)(
       headNorms: over,
       weight: uploadVector(w),
       angles,
-      r: device.allocate(segments.length * panelsOf(rows) * PANEL * 4, "test scale"),
+      r: device.allocate(slices.length * panelsOf(rows) * PANEL * 4, "test scale"),
       x: upload(x, rows, width),
     };
     const out = zeros(rows, heads * headDimension);
@@ -258,16 +258,16 @@ test.each(["head", "projection"] as const)(
           ? w.subarray(first * headDimension, (first + count) * headDimension)
           : w.subarray(first < queryHeads ? 0 : headDimension, first < queryHeads ? headDimension : 2 * headDimension),
       );
-    const each = (compute: (row: number, segment: readonly [number, number]) => number[]) =>
-      Array.from({ length: rows }, (_, row) => segments.map((segment) => compute(row, segment))).flat(2);
-    const turned = each((row, segment) =>
+    const each = (compute: (row: number, slice: readonly [number, number]) => number[]) =>
+      Array.from({ length: rows }, (_, row) => slices.map((slice) => compute(row, slice))).flat(2);
+    const turned = each((row, slice) =>
       rotateReference(
-        part(x, width, row, segment),
-        weightOf(segment),
+        part(x, width, row, slice),
+        weightOf(slice),
         positions[row] as number,
         theta,
         epsilon,
-        segment[1],
+        slice[1],
       )
     );
     // Angles are rounded to float32 as in transformers; at position 666 that moves a cosine by up to 3e-5.
@@ -276,19 +276,19 @@ test.each(["head", "projection"] as const)(
       const dx = zeros(rows, width);
       rotateBackward(device, { ...shape, rule, factor: 0.25, dout: upload(dout, rows, heads * headDimension), dx });
       const found = await download(dx, rows, width);
-      const expected = each((row, segment) =>
+      const expected = each((row, slice) =>
         rotateBackwardReference(
           rule,
-          part(x, width, row, segment),
-          weightOf(segment),
-          part(dout, heads * headDimension, row, segment),
+          part(x, width, row, slice),
+          weightOf(slice),
+          part(dout, heads * headDimension, row, slice),
           positions[row] as number,
           theta,
           epsilon,
-          segment[1],
+          slice[1],
         ).map((value) => value / 4)
       );
-      expect(relativeError(each((row, segment) => part(found, width, row, segment)), expected), rule).toBeLessThan(
+      expect(relativeError(each((row, slice) => part(found, width, row, slice)), expected), rule).toBeLessThan(
         1e-4,
       );
       const values = Array.from({ length: rows }, (_, row) => part(found, width, row, [heads, keyHeads])).flat();

@@ -2,7 +2,7 @@
 // NORM as in rotate.wgsl. dout and dx may hold several gradients (targets of a pack), `panels` panels each, that share r
 // and angles.
 // Bindings: 0 Params, 1 dout [targets, rows, q heads | k heads], 2 w [q weight | k weight], 3 angles,
-// 4 r [segments, state_rows], 5 dx [targets, rows, q heads | k heads | v heads] (columns of q and k written).
+// 4 r [slices, state_rows], 5 dx [targets, rows, q heads | k heads | v heads] (columns of q and k written).
 // One invocation a row and head: workgroup 16 rows x 4 heads.
 struct Params {
   chunks_in: u32, chunks_out: u32,

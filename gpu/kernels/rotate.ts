@@ -1,6 +1,6 @@
 /**
  * Norms of q and k, over each head or over the whole projection, followed by rotary position embedding; and the way back.
- * Sources: segment-scale.wgsl, rotate.wgsl, rotate-backward.wgsl, segment-pull.wgsl.
+ * Sources: slice-scale.wgsl, rotate.wgsl, rotate-backward.wgsl, slice-pull.wgsl.
  */
 import { type Device, floatBits } from "../device/dawn.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -20,23 +20,23 @@ interface Heads {
   readonly weight: GPUBuffer;
   /** From `rotationAngles`. */
   readonly angles: GPUBuffer;
-  /** [segments, rows with padding] */
+  /** [slices, rows with padding] */
   readonly r: GPUBuffer;
   /** q, k and v before the norm, [rows, (queryHeads + 2 keyHeads) headDimension]. */
   readonly x: GPUBuffer;
 }
 
 /** How many norms of q and k a row has. */
-export function normSegments(headNorms: ModelConfig["headNorms"], queryHeads: number, keyHeads: number): number {
+export function normSlices(headNorms: ModelConfig["headNorms"], queryHeads: number, keyHeads: number): number {
   return headNorms === "head" ? queryHeads + keyHeads : 2;
 }
 
 const width = ({ queryHeads, keyHeads, headDimension }: Heads) => columns4((queryHeads + 2 * keyHeads) * headDimension);
 
-/** The `Segments` of segments.inc.wgsl. */
-function segments({ headNorms, queryHeads, keyHeads, headDimension }: Heads): number[] {
+/** The `Slices` of slices.inc.wgsl. */
+function slices({ headNorms, queryHeads, keyHeads, headDimension }: Heads): number[] {
   const chunks = headDimension / 4;
-  const count = normSegments(headNorms, queryHeads, keyHeads);
+  const count = normSlices(headNorms, queryHeads, keyHeads);
   return headNorms === "head"
     ? [count, queryHeads, chunks, chunks]
     : [count, 1, queryHeads * chunks, keyHeads * chunks];
@@ -57,10 +57,10 @@ function shape(args: Heads): number[] {
 /** Records r, then out [rows, q heads | k heads] = rotated norms of x. */
 export function rotate(device: Device, args: Heads & { readonly epsilon: number; readonly out: GPUBuffer }): void {
   const panels = panelsOf(args.rows);
-  const all = segments(args);
+  const all = slices(args);
   const [count = 0] = all;
   device.run({
-    kernel: "segment-scale",
+    kernel: "slice-scale",
     bindings: [args.x, args.r],
     params: [...all, width(args), panels * PANEL, floatBits(args.epsilon)],
     workgroups: [panels, Math.ceil(count / 4), 1],
@@ -100,10 +100,10 @@ export function rotateBackward(
     workgroups: [across, Math.ceil((args.queryHeads + args.keyHeads) / 4), 1],
   });
   if (args.rule === "constant") return;
-  const all = segments(args);
+  const all = slices(args);
   const [count = 0] = all;
   device.run({
-    kernel: "segment-pull",
+    kernel: "slice-pull",
     bindings: [args.x, args.r, args.dx],
     params: [...all, width(args), panelsOf(args.rows) * PANEL, panels],
     workgroups: [across, Math.ceil(count / 4), 1],
@@ -133,7 +133,7 @@ export function rotationAngles(
   return angles;
 }
 
-/** Reference for one segment of one row that holds `heads` heads; the rotation without its rounding. */
+/** Reference for one slice of one row that holds `heads` heads; the rotation without its rounding. */
 export function rotateReference(
   x: readonly number[],
   weight: readonly number[],
@@ -145,7 +145,7 @@ export function rotateReference(
   return turnHeads(rmsNormReference(x, weight, epsilon).y, heads, position, theta, 1);
 }
 
-/** Reference for one segment of one row: dx without the factor. */
+/** Reference for one slice of one row: dx without the factor. */
 export function rotateBackwardReference(
   rule: NormRule,
   x: readonly number[],

@@ -5,7 +5,7 @@
 // NORM head: a head has its own r, and the weights are those of one head; NORM projection: all heads of q share r and have
 // weights of their own, and so do those of k.
 // Bindings: 0 Params, 1 x [rows, q heads | k heads | v heads], 2 w [q weight | k weight],
-// 3 angles [rows, D / 8, (cos, sin)] in vec4, 4 r [segments, rows], 5 out [rows, q heads | k heads].
+// 3 angles [rows, D / 8, (cos, sin)] in vec4, 4 r [slices, rows], 5 out [rows, q heads | k heads].
 // One invocation a row and head: workgroup 16 rows x 4 heads.
 struct Params {
   chunks_in: u32, chunks_out: u32,

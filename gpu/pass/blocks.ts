@@ -8,7 +8,7 @@ import type { Rule } from "../engine.ts";
 import { heads, matmul, matmulTransposed, type Operand, whole } from "../kernels/matmul.ts";
 import { type NormRule, rmsNorm, rmsNormBackward } from "../kernels/norm.ts";
 import { moveRows } from "../kernels/row-moves.ts";
-import { normSegments, rotate, rotateBackward, rotationAngles } from "../kernels/rotate.ts";
+import { normSlices, rotate, rotateBackward, rotationAngles } from "../kernels/rotate.ts";
 import { type ScoreBlock, softmax, softmaxBackward } from "../kernels/softmax.ts";
 import { swiglu, swigluBackward } from "../kernels/swiglu.ts";
 import type { LayerAttention, ModelConfig } from "../model/config.ts";
@@ -31,7 +31,7 @@ export interface BlockState {
   readonly queryKeyValue: GPUBuffer;
   /** Normed and rotated, [rows, q | k]. */
   readonly rotated: GPUBuffer;
-  /** 1 / RMS of q and k, [segments, rows]. */
+  /** 1 / RMS of q and k, [slices, rows]. */
   readonly headScale: GPUBuffer;
   /** [rows, gate | up] */
   readonly gateUp: GPUBuffer;
@@ -134,7 +134,7 @@ export function blockStateBytes(config: ModelConfig, rows: number): number {
   const { rotated, queryKeyValue, inner } = widths(config);
   const hidden = config.blockNorms === "input" ? config.hidden : 3 * config.hidden;
   return panelBytes(rows, hidden + rotated + queryKeyValue + 2 * inner) +
-    panelsOf(rows) * PANEL * 4 * (2 + normSegments(config.headNorms, config.heads, config.keyValueHeads));
+    panelsOf(rows) * PANEL * 4 * (2 + normSlices(config.headNorms, config.heads, config.keyValueHeads));
 }
 
 /** Lays out the sequences, given by their lengths, one after the other and allocates the work space. */
@@ -207,7 +207,7 @@ export function openWorkspace(device: Device, config: ModelConfig, lengths: read
           mlpScale: perRow(1, "MLP norm's scale"),
           queryKeyValue: allocate(queryKeyValue, "q, k and v"),
           rotated: allocate(rotated, "rotated q and k"),
-          headScale: perRow(normSegments(config.headNorms, config.heads, config.keyValueHeads), "head scales"),
+          headScale: perRow(normSlices(config.headNorms, config.heads, config.keyValueHeads), "head scales"),
           gateUp: allocate(2 * inner, "gate and up"),
         };
       },

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../test/random.ts";
 import type { AttributionRequest, Rule } from "../engine.ts";
-import { type Pack, planPacks } from "./pack.ts";
+import { fillPacks, type Pack } from "./pack.ts";
 import { PANEL, panelsOf } from "../kernels/panels.ts";
 
 const request = (inputIds: readonly number[], rule: Rule = "attnlrp"): AttributionRequest => ({
@@ -36,7 +36,7 @@ test("several token pairs, rules and positions of a prompt are one pack of one s
     request(prompt.slice(0, 33), "gradient"),
     request(prompt.slice(0, 12)),
   ];
-  const packs = planPacks(requests, 1024);
+  const packs = fillPacks(requests, 1024);
   check(requests, packs, 1024);
   expect(packs).toHaveLength(1);
   expect(packs[0]?.sequences).toEqual([prompt]);
@@ -45,14 +45,14 @@ test("several token pairs, rules and positions of a prompt are one pack of one s
 
 test("a prompt that is the beginning of several others joins one of them", () => {
   const requests = [request([5, 1]), request([5, 1, 2]), request([5, 1, 3]), request([5])];
-  const packs = planPacks(requests, 1024);
+  const packs = fillPacks(requests, 1024);
   check(requests, packs, 1024);
   expect(packs.reduce((count, { sequences }) => count + sequences.length, 0)).toBe(2);
 });
 
 test("more pairs of one prompt than a pack takes are several packs, each as long as it must be", () => {
   const requests = Array.from({ length: 300 }, (_, index) => request(ids(1 + index)));
-  const packs = planPacks(requests, 1024);
+  const packs = fillPacks(requests, 1024);
   check(requests, packs, 1024);
   expect(packs.map(({ sequences }) => sequences[0]?.length)).toEqual([300, 172, 44]);
 });
@@ -60,7 +60,7 @@ test("more pairs of one prompt than a pack takes are several packs, each as long
 describe("prompts of different lengths", () => {
   test("lie side by side up to the bound, longest first; a longer one goes alone", () => {
     const requests = [100, 20, 33, 200, 16, 90].map((length, index) => request(ids(length, 100 + index)));
-    const packs = planPacks(requests, 128);
+    const packs = fillPacks(requests, 128);
     check(requests, packs, 128);
     expect(packs.map(({ sequences }) => sequences.map(({ length }) => length))).toEqual([
       [200],
@@ -78,7 +78,7 @@ describe("prompts of different lengths", () => {
         return request(inputIds, (["attnlrp", "cplrp", "gradient"] as const)[random.integer(0, 2)] as Rule);
       });
       const mostRows = 16 * random.integer(1, 20);
-      const packs = planPacks(requests, mostRows);
+      const packs = fillPacks(requests, mostRows);
       check(requests, packs, mostRows);
       // First fit never leaves two packs of one rule half empty.
       const half = packs.filter((pack) => pack.sequences.length > 1 && rowsOf(pack) <= mostRows / 2);

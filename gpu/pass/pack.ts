@@ -54,7 +54,7 @@ export function packRows(config: ModelConfig, { bytes, keepBytes, bindingBytes }
  * Splits requests into packs of at most `mostRows` rows, longest first; a longer prompt goes alone. Every request is in
  * exactly one pack.
  */
-export function planPacks(requests: readonly AttributionRequest[], mostRows: number): Pack[] {
+export function fillPacks(requests: readonly AttributionRequest[], mostRows: number): Pack[] {
   const packs: Pack[] = [];
   const single = new Map<string, Prompt[]>();
   for (const prompt of groupByPrompt(requests)) {

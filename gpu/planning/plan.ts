@@ -1,4 +1,4 @@
-/** What a run will take, before it runs: memory by rehearsing it, time by a short probe of the adapter. */
+/** What a run will take, before it runs: memory by rehearsing it, time by a short trial of the adapter. */
 import { blockStateBytes, scoreCells } from "../pass/blocks.ts";
 import type { Device } from "../device/dawn.ts";
 import type { AttributionRequest, GraphRequest, PlannedRun, RunPlan } from "../engine.ts";
@@ -9,7 +9,7 @@ import { describeBytes, freeHostBytes, memorySetting, residentBytes } from "../d
 import type { ModelConfig } from "../model/config.ts";
 import { type ModelDirectory, openModelDirectory } from "../model/directory.ts";
 import { PANEL, panelsOf } from "../kernels/panels.ts";
-import { type ProbedRun, probeSpeed, type Speed, warmUp } from "./probe.ts";
+import { measureSpeed, type Speed, type TimedRun, warmUp } from "./speed.ts";
 import { skipsBlocks } from "./rehearsal.ts";
 import { FLUSH_BYTES } from "../pass/weights.ts";
 
@@ -40,8 +40,8 @@ export async function planRun(device: Device, directory: string, run: PlannedRun
       bytesBefore: 0,
       free,
     });
-    const probed = requests.map((request) => probedRun(model.config, run, request, keepBytes));
-    const [first] = probed;
+    const timed = requests.map((request) => timedRun(model.config, run, request, keepBytes));
+    const [first] = timed;
     const start = first ? await warmUp(device, model, first) : 0;
     // Now this process holds what the run's would, its weights and buffers left out.
     const isSoftware = info.kind !== "hardware";
@@ -51,7 +51,7 @@ export async function planRun(device: Device, directory: string, run: PlannedRun
     const loading = weightBytes + Math.min(weightBytes, FLUSH_BYTES);
     const running = use.stagedBytes + Math.min(weightBytes * LEFT_SHARE, LEFT_BYTES);
     const hostBytes = Math.round(baseline + Math.max(loading, running) - gpuBytes);
-    const seconds = Number((start + await predictSeconds(device, model, run, probed)).toPrecision(3));
+    const seconds = Number((start + await predictSeconds(device, model, run, timed)).toPrecision(3));
     const more = isSoftware ? gpuBytes + hostBytes - resident : gpuBytes;
     const wrong = whyNot(info, use, memorySetting() === undefined ? more : gpuBytes, free);
     const why = wrong ?? describeFit({ gpuBytes, hostBytes, isSoftware, free });
@@ -77,12 +77,12 @@ function describeFit({ gpuBytes, hostBytes, isSoftware, free }: {
   return `${needs}; ${describeBytes(free)} are free${beside}`;
 }
 
-function probedRun(
+function timedRun(
   config: ModelConfig,
   { kind }: PlannedRun,
   { inputIds, rule }: AttributionRequest,
   keepBytes: number,
-): ProbedRun {
+): TimedRun {
   const rows = panelsOf(inputIds.length) * PANEL;
   return { kind, rule, tokens: inputIds.length, kept: blockStateBytes(config, rows) * config.layers <= keepBytes };
 }
@@ -92,11 +92,11 @@ async function predictSeconds(
   device: Device,
   model: ModelDirectory,
   run: PlannedRun,
-  probed: readonly ProbedRun[],
+  timed: readonly TimedRun[],
 ): Promise<number> {
   let seconds = 0;
-  for (const one of probed) {
-    const speed = await probeSpeed(device, model, one);
+  for (const one of timed) {
+    const speed = await measureSpeed(device, model, one);
     seconds += speed.base + blockSeconds(model.config, speed, one.tokens);
     if (run.kind === "graph") seconds += packedSeconds(model.config, speed, run.request);
   }

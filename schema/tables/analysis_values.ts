@@ -1,6 +1,6 @@
 /** Shapes of the JSON columns of graphs, diagnoses, masking experiments and series. */
 
-import type { Rule } from "./values.ts";
+import type { Rule } from "./rules.ts";
 
 /** What jobs on token pairs were asked to do; see JobInput. */
 export type AnalysisInput =
@@ -164,7 +164,7 @@ export interface DiagnosisEvidence {
 
 /** Settings of masking experiments, in the words of server/masking. */
 export interface MaskingOptions {
-  readonly rankings: readonly ("attnlrp" | "cplrp" | "gradient" | "random" | "lowest")[];
+  readonly rankings: readonly (Rule | "random" | "lowest")[];
   readonly replacements: readonly ("remove" | "neutral" | "mean" | "attention")[];
   readonly scope: "prompt" | "all";
   /** Tokens masked at most. */

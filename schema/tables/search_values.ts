@@ -14,7 +14,7 @@ export interface CollectInput {
 }
 
 /** A search of token pairs for the open failure cases of a model. */
-export interface FindPairsInput {
+export interface PairSearchInput {
   readonly kind: "find_pairs";
   readonly modelId: number;
   /** A larger model of the family whose alternatives are tried where none of the model's own recovers; or null. */

@@ -21,10 +21,10 @@ import {
   uuid,
 } from "drizzle-orm/pg-core";
 import { createdAt, engine, identity, moment } from "./columns.ts";
+import { RULES } from "./rules.ts";
 import type { Candidate, ChatMessage, CheckItem, Exclusion, ImportReport, JobInput, Verdict } from "./values.ts";
 
-/** Backward rules, in the words of the engine. */
-export const ruleEnum = pgEnum("rule", ["attnlrp", "cplrp", "gradient"]);
+export const ruleEnum = pgEnum("rule", RULES);
 /** Who found a token pair. */
 export const pairSourceEnum = pgEnum("pair_source", ["imported", "search", "sibling", "annotation"]);
 export const jobKindEnum = pgEnum("job_kind", [
@@ -42,8 +42,8 @@ export const jobStatusEnum = pgEnum("job_status", ["queued", "running", "complet
 
 /** What became of a failure case: nothing yet, a token pair with delta > 1, or left out with its reason. */
 export const caseStatusEnum = pgEnum("case_status", ["open", "clean", "excluded"]);
-/** Where an answer comes from: a file, or a run of the model by `collect`. */
-export const answerSourceEnum = pgEnum("answer_source", ["imported", "collected"]);
+/** Where a response comes from: a file, or a run of the model by `collect`. */
+export const responseSourceEnum = pgEnum("response_source", ["imported", "collected"]);
 export const benchmarkKindEnum = pgEnum("benchmark_kind", ["ifeval", "math", "humaneval", "gaia2"]);
 export const decisionEnum = pgEnum("decision", ["pair", "exclude"]);
 
@@ -84,15 +84,15 @@ export const benchmarks = snakeCase.table("benchmarks", {
   createdAt: createdAt(),
 });
 
-/** An answer of a model to an item of a benchmark, passed or failed. */
+/** What a model wrote for an item of a benchmark, passed or failed. */
 export const responses = snakeCase.table("responses", {
   id: identity(),
   modelId: integer().notNull(),
   benchmark: text().notNull(),
   task: text().notNull(),
-  /** Made of benchmark, task, document, prompt and filter; see server/cases/store_answers.ts. */
+  /** Made of benchmark, task, document, prompt and filter; see server/cases/store_responses.ts. */
   key: text().notNull(),
-  /** The harness's name for how answers were cut out of raw output; "none" for the raw output. */
+  /** The harness's name for how responses were cut out of raw output; "none" for the raw output. */
   filter: text().notNull(),
   /** SHA-256 of the benchmark's item. */
   docHash: text().notNull(),
@@ -107,8 +107,8 @@ export const responses = snakeCase.table("responses", {
   passed: boolean(),
   verdict: jsonb().$type<Verdict>(),
   item: jsonb().$type<CheckItem>(),
-  source: answerSourceEnum().notNull(),
-  /** SHA-256 of prompt and completion, so that the same answer twice changes nothing. */
+  source: responseSourceEnum().notNull(),
+  /** SHA-256 of prompt and completion, so that the same response twice changes nothing. */
   contentHash: text().notNull(),
   createdAt: createdAt(),
 }, (table) => [
@@ -157,7 +157,7 @@ export const failureCases = snakeCase.table("failure_cases", {
   exclusionNote: text(),
   /** Who decided, where a person did. */
   reviewer: text(),
-  source: answerSourceEnum().notNull(),
+  source: responseSourceEnum().notNull(),
   /** What checks another answer to the same task; null when nothing can. */
   item: jsonb().$type<CheckItem>(),
   verdict: jsonb().$type<Verdict>(),

@@ -1,7 +1,8 @@
 /** Shapes of the JSON columns and of what passes between the schema and the server. */
 
 import type { AnalysisInput, StudyInput } from "./analysis_values.ts";
-import type { CollectInput, FindPairsInput } from "./search_values.ts";
+import type { Rule } from "./rules.ts";
+import type { CollectInput, PairSearchInput } from "./search_values.ts";
 
 /** One message of the chat that the prompt was rendered from. */
 export interface ChatMessage {
@@ -38,13 +39,13 @@ export interface ImportReport {
   readonly unchanged: number;
   readonly failedCount: number;
   readonly failed: readonly ImportFailure[];
-  /** Answers of a model among the records, stored now or before. */
+  /** Responses of a model among the records, stored now or before. */
   readonly responses: number;
   readonly passed: number;
-  readonly failedAnswers: number;
-  /** Answers that nobody could decide. */
+  readonly failedResponses: number;
+  /** Responses that nobody could decide. */
   readonly undecided: number;
-  /** Answers that our checker and the log judge differently; ours counts. */
+  /** Responses that our checker and the log judge differently; ours counts. */
   readonly disagreements: number;
   /** What was left out, by reason. */
   readonly skipped: Readonly<Record<string, number>>;
@@ -131,13 +132,11 @@ export const EXCLUSIONS = [
 ] as const;
 export type Exclusion = (typeof EXCLUSIONS)[number];
 
-export type Rule = "attnlrp" | "cplrp" | "gradient";
-
 /** What a job was asked to do, as stored with it. */
 export type JobInput =
   | AnalysisInput
   | CollectInput
-  | FindPairsInput
+  | PairSearchInput
   | StudyInput
   | { readonly kind: "attribute"; readonly rule: Rule; readonly tokenPairIds: readonly number[] | "missing" | "clean" }
   | {

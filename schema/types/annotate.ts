@@ -1,7 +1,7 @@
 /** Asking for annotations and edited segments, and how far annotators agree. */
 import { z } from "zod";
 import { Annotation, Decision } from "./annotation.ts";
-import { BadInput } from "./bad_input.ts";
+import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import type { AnnotatorAgreement } from "./context.ts";
 import { FailureCase, Segment } from "./failure_case.ts";
@@ -37,14 +37,14 @@ builder.mutationField("annotateCase", (t) =>
       "FIND_PAIRS job for this case: where more than half of its annotators choose the same position and contrast, " +
       "their logits are computed, the contrast is rolled out, and the case is placed there.",
     errors: {
-      types: [BadInput],
+      types: [InputError],
       union: { name: "AnnotateCaseResult", description: "The annotation, or what was wrong." },
     },
     args: { input: t.arg({ type: AnnotateCaseInput, required: true, description: "What they say." }) },
     resolve: async (query, _parent, { input }, context) => {
       const { failureCaseId, annotator, decision, position, targetId, reason, settle } = input;
       if (input.contrastId != null && input.contrastText != null) {
-        throw new BadInput("both are given", "contrastId, contrastText", "give one of them");
+        throw new InputError("both are given", "contrastId, contrastText", "give one of them");
       }
       const id = await context.services.annotateCase(Number(failureCaseId.id), {
         annotator,
@@ -78,7 +78,7 @@ builder.mutationField("setSegments", (t) =>
     description: "Changes the segments of a case's prompt tokens. Special tokens stay special, the answer stays the " +
       "answer. What was found automatically is kept apart: without ranges, it counts again.",
     errors: {
-      types: [BadInput],
+      types: [InputError],
       union: { name: "SetSegmentsResult", description: "The case, or what was wrong." },
     },
     args: {

@@ -1,7 +1,7 @@
 /** Attribution: relevance of every token at every node layer. */
 import { and, arrayContains, eq, type SQL, sql } from "drizzle-orm";
 import { builder, MAX_WINDOW, pageCost } from "./builder.ts";
-import { BadInput } from "./bad_input.ts";
+import { InputError } from "./input_error.ts";
 import { Segment } from "./failure_case.ts";
 import { cutFirst, Direction, direction, Range, withinRange } from "./lists.ts";
 import { Model } from "./model.ts";
@@ -21,7 +21,7 @@ const MAX_LAYERS = 10_000;
 
 function checkLayer(layer: number, layers: number): void {
   if (layer < 0 || layer > layers) {
-    throw new BadInput(`layer is ${layer}`, "relevance", `give a node layer from 0 to ${layers}`);
+    throw new InputError(`layer is ${layer}`, "relevance", `give a node layer from 0 to ${layers}`);
   }
 }
 

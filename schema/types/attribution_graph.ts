@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { GRAPH_OPTIONS } from "../tables/analysis_values.ts";
 import { Attribution } from "./attribution.ts";
-import { BadInput } from "./bad_input.ts";
+import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import { idempotencyKey, Job, Selection } from "./job.ts";
 import { found } from "./rows.ts";
@@ -159,11 +159,11 @@ builder.mutationField("buildGraph", (t) =>
   t.drizzleField({
     type: Job,
     description: "Builds the attribution graphs of token pairs, and stores their attributions with them.",
-    errors: { types: [BadInput], union: { name: "BuildGraphResult", description: "The job, or what was wrong." } },
+    errors: { types: [InputError], union: { name: "BuildGraphResult", description: "The job, or what was wrong." } },
     args: { input: t.arg({ type: BuildGraphInput, required: true, description: "What to build." }) },
     resolve: async (query, _parent, { input }, context) => {
       if ((input.tokenPairIds == null) === (input.selection == null)) {
-        throw new BadInput("it takes exactly one of the two", "tokenPairIds, selection", "give one of them");
+        throw new InputError("it takes exactly one of the two", "tokenPairIds, selection", "give one of them");
       }
       const id = await context.services.buildGraph({
         tokenPairIds: input.selection ?? (input.tokenPairIds ?? []).map(({ id }) => Number(id)),

@@ -1,7 +1,7 @@
 /** Benchmark: a file of items that `collect` can run a model over, and what is stored of each benchmark. */
 import { and, asc, count, eq, type SQL, sql } from "drizzle-orm";
 import { builder, pageCost } from "./builder.ts";
-import { AnswerSource, CaseStatus, ExclusionType } from "./case_status.ts";
+import { CaseStatus, ExclusionType, ResponseSource } from "./case_status.ts";
 import { benchmarks, failureCases, models } from "../tables/tables.ts";
 import type { Exclusion } from "../tables/values.ts";
 
@@ -66,7 +66,7 @@ const CaseCountFilter = builder.inputType("CaseCountFilter", {
   fields: (t) => ({
     benchmark: t.string({ description: "Benchmark, exactly." }),
     model: t.string({ description: "The model's name." }),
-    source: t.field({ type: AnswerSource, description: "Where their answers come from." }),
+    source: t.field({ type: ResponseSource, description: "Where their answers come from." }),
   }),
 });
 

@@ -7,7 +7,7 @@ import RelayPlugin from "@pothos/plugin-relay";
 import ValidationPlugin from "@pothos/plugin-validation";
 import { GraphQLError } from "graphql";
 import { getTableConfig } from "drizzle-orm/pg-core";
-import { BadInput } from "./bad_input.ts";
+import { InputError } from "./input_error.ts";
 import type { Context } from "./context.ts";
 import { relations } from "../tables/relations.ts";
 
@@ -101,7 +101,7 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     validationError: ({ issues }) => {
       const issue = issues[0];
       const path = (issue?.path ?? []).map((part) => typeof part === "object" ? part.key : part).join(".");
-      return new BadInput(issue?.message ?? "it is not valid", path, "mend the argument");
+      return new InputError(issue?.message ?? "it is not valid", path, "mend the argument");
     },
   },
 });

@@ -36,8 +36,8 @@ export const ExclusionType = builder.enumType("Exclusion", {
   values: EXCLUSION_VALUES,
 });
 
-export const AnswerSource = builder.enumType("AnswerSource", {
-  description: "Where an answer comes from.",
+export const ResponseSource = builder.enumType("ResponseSource", {
+  description: "Where a response comes from.",
   values: {
     IMPORTED: { value: "imported", description: "From a file." },
     COLLECTED: { value: "collected", description: "From a run of the model here." },

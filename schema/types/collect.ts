@@ -1,6 +1,6 @@
 /** Asking for a run of a model over a benchmark. */
 import { z } from "zod";
-import { BadInput } from "./bad_input.ts";
+import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import { idempotencyKey, Job } from "./job.ts";
 import { found } from "./rows.ts";
@@ -36,7 +36,10 @@ builder.mutationField("collectFailures", (t) =>
     description:
       "Runs a model over a benchmark (chat template, thinking off, greedy), checks each answer and stores it " +
       "with its tokens; answers that fail become open failure cases. What is stored already is not generated again.",
-    errors: { types: [BadInput], union: { name: "CollectFailuresResult", description: "The job, or what was wrong." } },
+    errors: {
+      types: [InputError],
+      union: { name: "CollectFailuresResult", description: "The job, or what was wrong." },
+    },
     args: { input: t.arg({ type: CollectFailuresInput, required: true, description: "What to run." }) },
     resolve: async (query, _parent, { input }, context) => {
       const { model, benchmark, limit, maxTokens, batch, idempotencyKey } = input;

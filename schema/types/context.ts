@@ -3,12 +3,13 @@ import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import type { relations } from "../tables/relations.ts";
 import type { SQL } from "drizzle-orm";
 import type { GraphOptions, MaskingOptions, StudyPairs, WeightFormula } from "../tables/analysis_values.ts";
-import type { ReadingAgreementRequest, ReadingAgreementRow } from "./label.ts";
+import type { LabelAgreementRequest, LabelAgreementRow } from "./label.ts";
 import type { MaskingSummaryRow } from "./masking_experiment.ts";
 import type { PreferenceExportRow } from "./preference_export.ts";
-import type { CollectInput, FindPairsInput } from "../tables/search_values.ts";
+import type { CollectInput, PairSearchInput } from "../tables/search_values.ts";
 import type { StudyPointRow, StudyPointsRequest, StudySummaryRow } from "./study.ts";
-import type { ImportChoices, Rule } from "../tables/values.ts";
+import type { Rule } from "../tables/rules.ts";
+import type { ImportChoices } from "../tables/values.ts";
 
 export type Database = PostgresJsDatabase<typeof relations>;
 
@@ -89,7 +90,7 @@ export interface CollectFailuresRequest extends Omit<CollectInput, "kind" | "mod
 }
 
 export interface FindTokenPairsRequest
-  extends Omit<FindPairsInput, "kind" | "modelId" | "siblingId" | "failureCaseId"> {
+  extends Omit<PairSearchInput, "kind" | "modelId" | "siblingId" | "failureCaseId"> {
   /** The models' names. */
   readonly model: string;
   readonly sibling: string | null;
@@ -168,7 +169,7 @@ export interface WorkPlan {
   readonly adapter: string | null;
 }
 
-/** What mutations and subscriptions ask of the server. Each throws BadInput for what people can mend. */
+/** What mutations and subscriptions ask of the server. Each throws InputError for what people can mend. */
 export interface Services {
   /** Returns the row id of the model. */
   addModel(request: { readonly directory: string; readonly name: string | undefined }): Promise<number>;
@@ -206,7 +207,7 @@ export interface Services {
   diagnose(request: DiagnoseRequest): Promise<string>;
   /** Version of the classifier: of its rules and thresholds. */
   diagnosisVersion(): string;
-  readingAgreement(request: ReadingAgreementRequest): Promise<ReadingAgreementRow[]>;
+  labelAgreement(request: LabelAgreementRequest): Promise<LabelAgreementRow[]>;
   /** Returns the annotation's row id. */
   annotateCase(failureCaseId: number, request: AnnotateRequest): Promise<number>;
   annotationAgreement(benchmark: string | undefined): Promise<AnnotatorAgreement[]>;

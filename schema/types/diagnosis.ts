@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { DiagnosisEvidence, EvidenceNumber } from "../tables/analysis_values.ts";
 import { Attribution } from "./attribution.ts";
-import { BadInput } from "./bad_input.ts";
+import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import { idempotencyKey, Job } from "./job.ts";
 import { Outcome, Pattern } from "./outcome.ts";
@@ -133,11 +133,11 @@ builder.mutationField("diagnose", (t) =>
   t.drizzleField({
     type: Job,
     description: "Says outcome and pattern of token pairs. What is missing of attributions and graphs is computed.",
-    errors: { types: [BadInput], union: { name: "DiagnoseResult", description: "The job, or what was wrong." } },
+    errors: { types: [InputError], union: { name: "DiagnoseResult", description: "The job, or what was wrong." } },
     args: { input: t.arg({ type: DiagnoseInput, required: true, description: "What to diagnose." }) },
     resolve: async (query, _parent, { input }, context) => {
       if ((input.tokenPairIds == null) === (input.selection == null)) {
-        throw new BadInput("it takes exactly one of the two", "tokenPairIds, selection", "give one of them");
+        throw new InputError("it takes exactly one of the two", "tokenPairIds, selection", "give one of them");
       }
       const id = await context.services.diagnose({
         tokenPairIds: input.selection ?? (input.tokenPairIds ?? []).map(({ id }) => Number(id)),

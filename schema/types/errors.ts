@@ -1,8 +1,8 @@
 /** Errors that people cause and can mend, as GraphQL shows them. */
-import { BadInput } from "./bad_input.ts";
+import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 
-builder.objectType(BadInput, {
+builder.objectType(InputError, {
   name: "InputError",
   description: "Bad input: what is wrong, where, and how to mend it.",
   fields: (t) => ({

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { builder, MAX_WINDOW, pageCost } from "./builder.ts";
 import { cutFirst, Direction, direction, Range, withinRange } from "./lists.ts";
 import { Annotation } from "./annotation.ts";
-import { AnswerSource, CaseStatus, ExclusionType, VerdictType } from "./case_status.ts";
+import { CaseStatus, ExclusionType, ResponseSource, VerdictType } from "./case_status.ts";
 import { Model } from "./model.ts";
 import { Response } from "./response.ts";
 import { attributions, failureCases, models, tokenPairs } from "../tables/tables.ts";
@@ -98,7 +98,7 @@ export const FailureCase = builder.drizzleNode("failureCases", {
       description: "Why it is left out, or how annotators of an open case disagree, in one line.",
     }),
     reviewer: t.exposeString("reviewer", { nullable: true, description: "Who decided, where a person did." }),
-    source: t.expose("source", { type: AnswerSource, description: "Where its answer comes from." }),
+    source: t.expose("source", { type: ResponseSource, description: "Where its answer comes from." }),
     filter: t.exposeString("filter", {
       nullable: true,
       description: "The harness's name for how the answer was cut out of raw output; null where it is not said.",
@@ -243,7 +243,7 @@ const FailureCaseFilter = builder.inputType("FailureCaseFilter", {
     key: t.string({ description: "The case's key, exactly." }),
     status: t.field({ type: CaseStatus, description: "What became of them." }),
     exclusion: t.field({ type: ExclusionType, description: "Why they are left out." }),
-    source: t.field({ type: AnswerSource, description: "Where their answers come from." }),
+    source: t.field({ type: ResponseSource, description: "Where their answers come from." }),
     attributed: t.boolean({ description: "Whether one of their token pairs has an attribution, under any rule." }),
     delta: t.field({ type: Range, description: "Largest delta of the case's token pairs." }),
     tokens: t.field({ type: Range, description: "Tokens of prompt and prefix." }),

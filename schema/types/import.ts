@@ -1,6 +1,6 @@
 /** Asking for imports. */
 import { z } from "zod";
-import { BadInput } from "./bad_input.ts";
+import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import { idempotencyKey, Job } from "./job.ts";
 import { found } from "./rows.ts";
@@ -59,7 +59,7 @@ builder.mutationField("importFailureCases", (t) =>
     description: "Imports answers of a model, or failure cases. Answers that failed become open failure cases. Good " +
       "lines are stored, bad ones reported with their line; importing the same file again changes nothing.",
     errors: {
-      types: [BadInput],
+      types: [InputError],
       union: { name: "ImportFailureCasesResult", description: "The job, or what was wrong." },
     },
     args: {

@@ -18,7 +18,7 @@ const SkippedRecords = builder.objectRef<{ readonly reason: string; readonly cou
     fields: (t) => ({
       reason: t.exposeString("reason", {
         description: "`loglikelihood` (scored choices: nothing was generated), `several_requests`, `no_solution`, " +
-          "`no_answer`, or `no_prompt` (the answer is stored, but there is no prompt to make a failure case of).",
+          "`no_answer`, or `no_prompt` (the response is stored, but there is no prompt to make a failure case of).",
       }),
       count: t.exposeInt("count", { description: "How many." }),
     }),
@@ -36,12 +36,16 @@ const MendedRecords = builder.objectRef<{ readonly kind: string; readonly count:
     }),
   });
 
+/** Reports of version 0.1 call them answers. */
+const failedResponses = (report: ImportReport & { readonly failedAnswers?: number }): number =>
+  report.failedResponses ?? report.failedAnswers ?? 0;
+
 export const ImportReportType = builder.objectRef<ImportReport>("ImportReport").implement({
   description: "What an import did. Every good line was stored, whatever the others were.",
   fields: (t) => ({
     lines: t.exposeInt("lines", { description: "Lines or other records read so far." }),
     inserted: t.exposeInt("inserted", {
-      description: "Records that added an answer, a failure case, a token pair or an annotation.",
+      description: "Records that added a response, a failure case, a token pair or an annotation.",
     }),
     unchanged: t.exposeInt("unchanged", { description: "Records that were stored before, word for word." }),
     failedCount: t.exposeInt("failedCount", { description: "Records that could not be stored." }),
@@ -53,20 +57,25 @@ export const ImportReportType = builder.objectRef<ImportReport>("ImportReport").
     }),
     // Reports of older versions lack what they did not count.
     responses: t.int({
-      description: "Answers of a model among the records, stored now or before.",
+      description: "Responses of a model among the records, stored now or before.",
       resolve: ({ responses }) => responses ?? 0,
     }),
-    passed: t.int({ description: "Answers that passed.", resolve: ({ passed }) => passed ?? 0 }),
+    passed: t.int({ description: "Responses that passed.", resolve: ({ passed }) => passed ?? 0 }),
+    failedResponses: t.int({
+      description: "Responses that did not: they are failure cases now.",
+      resolve: failedResponses,
+    }),
     failedAnswers: t.int({
-      description: "Answers that did not: they are failure cases now.",
-      resolve: ({ failedAnswers }) => failedAnswers ?? 0,
+      description: "The old name of failedResponses.",
+      deprecationReason: "Ask for failedResponses.",
+      resolve: failedResponses,
     }),
     undecided: t.int({
-      description: "Answers that neither the log nor a checker could decide.",
+      description: "Responses that neither the log nor a checker could decide.",
       resolve: ({ undecided }) => undecided ?? 0,
     }),
     disagreements: t.int({
-      description: "Answers that our checker and the log judge differently; ours counts.",
+      description: "Responses that our checker and the log judge differently; ours counts.",
       resolve: ({ disagreements }) => disagreements ?? 0,
     }),
     skipped: t.field({

@@ -2,7 +2,7 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
 import { Attribution } from "./attribution.ts";
-import { BadInput } from "./bad_input.ts";
+import { InputError } from "./input_error.ts";
 import { builder, pageCost } from "./builder.ts";
 import { Direction, direction } from "./lists.ts";
 import { ImportReportType } from "./import_report.ts";
@@ -219,11 +219,11 @@ builder.mutationField("attribute", (t) =>
   t.drizzleField({
     type: Job,
     description: "Computes attributions of token pairs.",
-    errors: { types: [BadInput], union: { name: "AttributeResult", description: "The job, or what was wrong." } },
+    errors: { types: [InputError], union: { name: "AttributeResult", description: "The job, or what was wrong." } },
     args: { input: t.arg({ type: AttributeInput, required: true, description: "What to attribute." }) },
     resolve: async (query, _parent, { input }, context) => {
       if ((input.tokenPairIds == null) === (input.selection == null)) {
-        throw new BadInput("it takes exactly one of the two", "tokenPairIds, selection", "give one of them");
+        throw new InputError("it takes exactly one of the two", "tokenPairIds, selection", "give one of them");
       }
       const id = await context.services.attribute({
         tokenPairIds: input.selection ?? (input.tokenPairIds ?? []).map(({ id }) => Number(id)),
@@ -238,7 +238,7 @@ builder.mutationField("cancelJob", (t) =>
   t.drizzleField({
     type: Job,
     description: "Cancels a job. What it finished stays; a job that has ended stays as it is.",
-    errors: { types: [BadInput], union: { name: "CancelJobResult", description: "The job, or what was wrong." } },
+    errors: { types: [InputError], union: { name: "CancelJobResult", description: "The job, or what was wrong." } },
     args: { id: t.arg.globalID({ for: Job, required: true, description: "The job's id." }) },
     resolve: async (query, _parent, args, context) => {
       const id = await context.services.cancelJob(checkedJobId(args.id.id, "cancelJob"));
@@ -268,7 +268,7 @@ builder.subscriptionField("jobProgress", (t) =>
 /** Job ids are UUIDs; PostgreSQL would answer anything else with an error of its own. */
 export function checkedJobId(id: string, where: string): string {
   if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) {
-    throw new BadInput(`"${id}" is no id of a job`, where, "give an id that another query returned");
+    throw new InputError(`"${id}" is no id of a job`, where, "give an id that another query returned");
   }
   return id;
 }

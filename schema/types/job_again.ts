@@ -1,12 +1,13 @@
 /** What a job is about, in words, and asking for the same again. */
 import { eq } from "drizzle-orm";
-import { BadInput } from "./bad_input.ts";
+import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import type { Context } from "./context.ts";
 import { checkedJobId, Job } from "./job.ts";
 import { found } from "./rows.ts";
 import { benchmarks, models } from "../tables/tables.ts";
-import type { JobInput, Rule } from "../tables/values.ts";
+import type { Rule } from "../tables/rules.ts";
+import type { JobInput } from "../tables/values.ts";
 
 const RULE_NAMES: Readonly<Record<Rule, string>> = {
   attnlrp: "AttnLRP",
@@ -31,9 +32,9 @@ async function nameOf(
   return row?.name;
 }
 
-/** What a job of old needs once more. Throws BadInput when it is no longer there. */
+/** What a job of old needs once more. Throws InputError when it is no longer there. */
 function there(name: string | undefined): string {
-  if (name === undefined) throw new BadInput("what it worked on is no longer there", "retryJob", "ask for it anew");
+  if (name === undefined) throw new InputError("what it worked on is no longer there", "retryJob", "ask for it anew");
   return name;
 }
 
@@ -88,7 +89,7 @@ async function again(input: JobInput, context: Context): Promise<string> {
     }
     case "import":
       if (input.uploadHash !== null) {
-        throw new BadInput("the upload was removed when its import ended", "retryJob", "choose the file again");
+        throw new InputError("the upload was removed when its import ended", "retryJob", "choose the file again");
       }
       return await services.importFailureCases({
         file: undefined,
@@ -103,7 +104,7 @@ async function again(input: JobInput, context: Context): Promise<string> {
     }
     case "find_pairs": {
       if (input.failureCaseId !== undefined) {
-        throw new BadInput("it looked at what annotators said of one case", "retryJob", "annotate the case again");
+        throw new InputError("it looked at what annotators said of one case", "retryJob", "annotate the case again");
       }
       const model = there(await nameOf(context, models, input.modelId));
       const sibling = input.siblingId === null ? null : there(await nameOf(context, models, input.siblingId));
@@ -138,16 +139,16 @@ builder.mutationField("retryJob", (t) =>
   t.drizzleField({
     type: Job,
     description: "Asks once more for what a failed or cancelled job was asked, as a new job. What is stored stays.",
-    errors: { types: [BadInput], union: { name: "RetryJobResult", description: "The new job, or what was wrong." } },
+    errors: { types: [InputError], union: { name: "RetryJobResult", description: "The new job, or what was wrong." } },
     args: { id: t.arg.globalID({ for: Job, required: true, description: "The id of the job that ended." }) },
     resolve: async (query, _parent, args, context) => {
       const job = await context.db.query.jobs.findFirst({
         columns: { input: true, status: true },
         where: { id: checkedJobId(args.id.id, "retryJob") },
       });
-      if (job === undefined) throw new BadInput("there is no such job", "retryJob", "give an id of another query");
+      if (job === undefined) throw new InputError("there is no such job", "retryJob", "give an id of another query");
       if (job.status !== "failed" && job.status !== "cancelled") {
-        throw new BadInput(`the job is ${job.status}`, "retryJob", "only failed and cancelled jobs are asked again");
+        throw new InputError(`the job is ${job.status}`, "retryJob", "only failed and cancelled jobs are asked again");
       }
       const id = await again(job.input, context);
       return found(await context.db.query.jobs.findFirst(query({ where: { id } })));

@@ -2,14 +2,14 @@
 import { eq } from "drizzle-orm";
 import { z } from "zod";
 import { labels } from "../tables/analysis_tables.ts";
-import { BadInput } from "./bad_input.ts";
+import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import { Outcome, Pattern } from "./outcome.ts";
 import { found } from "./rows.ts";
 import { Rule } from "./rule.ts";
 import { tokenPairs } from "../tables/tables.ts";
 import { TokenPair } from "./token_pair.ts";
-import type { Rule as RuleName } from "../tables/values.ts";
+import type { Rule as RuleName } from "../tables/rules.ts";
 
 export const Label = builder.drizzleNode("labels", {
   name: "Label",
@@ -51,7 +51,7 @@ builder.mutationField("labelTokenPair", (t) =>
     type: Label,
     description: "Stores what a person says of a token pair; saying something else later replaces it.",
     errors: {
-      types: [BadInput],
+      types: [InputError],
       union: { name: "LabelTokenPairResult", description: "The label, or what was wrong." },
     },
     args: { input: t.arg({ type: LabelInput, required: true, description: "What they say." }) },
@@ -60,10 +60,16 @@ builder.mutationField("labelTokenPair", (t) =>
       const pattern = input.pattern ?? null;
       const tokenPairId = Number(input.tokenPairId.id);
       if (outcome === "nc_ia_ag" && pattern !== null) {
-        throw new BadInput("what nothing explains has no pattern", "pattern", "leave it out, or give another outcome");
+        throw new InputError(
+          "what nothing explains has no pattern",
+          "pattern",
+          "leave it out, or give another outcome",
+        );
       }
       const [pair] = await db.select({ id: tokenPairs.id }).from(tokenPairs).where(eq(tokenPairs.id, tokenPairId));
-      if (!pair) throw new BadInput(`there is no token pair ${tokenPairId}`, "tokenPairId", "name one that is stored");
+      if (!pair) {
+        throw new InputError(`there is no token pair ${tokenPairId}`, "tokenPairId", "name one that is stored");
+      }
       const said = { outcome, pattern, note: input.note ?? null };
       const [row] = await db.insert(labels).values({ tokenPairId, reader: reader.trim(), ...said })
         .onConflictDoUpdate({ target: [labels.tokenPairId, labels.reader], set: said }).returning({ id: labels.id });
@@ -78,13 +84,13 @@ interface AgreementRow {
   readonly kappa: number | null;
 }
 
-export interface ReadingAgreementRequest {
+export interface LabelAgreementRequest {
   readonly benchmark: string | undefined;
   readonly rule: RuleName;
 }
 
 /** How far two readers agree; `one` is null for the classifier. */
-export interface ReadingAgreementRow {
+export interface LabelAgreementRow {
   readonly one: string | null;
   readonly other: string;
   readonly pairs: number;
@@ -106,7 +112,7 @@ const Agreement = builder.objectRef<AgreementRow>("Agreement").implement({
   }),
 });
 
-const ReadingAgreement = builder.objectRef<ReadingAgreementRow>("ReadingAgreement").implement({
+const LabelAgreement = builder.objectRef<LabelAgreementRow>("LabelAgreement").implement({
   description: "How far two readers, or a reader and the classifier, agree.",
   fields: (t) => ({
     one: t.exposeString("one", { nullable: true, description: "A reader; null for the classifier." }),
@@ -133,7 +139,7 @@ const ReadingAgreement = builder.objectRef<ReadingAgreementRow>("ReadingAgreemen
 
 builder.queryField("labelAgreement", (t) =>
   t.field({
-    type: [ReadingAgreement],
+    type: [LabelAgreement],
     description: "Agreement of readers with the classifier, and of each two readers, over the pairs that both read; " +
       "the first 20 readers by name.",
     complexity: { field: 50, multiplier: 5 },
@@ -147,5 +153,5 @@ builder.queryField("labelAgreement", (t) =>
       }),
     },
     resolve: (_parent, { benchmark, rule }, context) =>
-      context.services.readingAgreement({ benchmark: benchmark ?? undefined, rule }),
+      context.services.labelAgreement({ benchmark: benchmark ?? undefined, rule }),
   }));

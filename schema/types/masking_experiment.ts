@@ -3,7 +3,7 @@ import { and, eq, like, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
 import { MASKING_OPTIONS } from "../tables/analysis_values.ts";
 import { maskingExperiments } from "../tables/analysis_tables.ts";
-import { BadInput } from "./bad_input.ts";
+import { InputError } from "./input_error.ts";
 import { builder, pageCost } from "./builder.ts";
 import { idempotencyKey, Job } from "./job.ts";
 import { Direction, direction } from "./lists.ts";
@@ -416,18 +416,18 @@ builder.mutationField("runMaskingExperiment", (t) =>
     type: Job,
     description: "Masks tokens one after another and watches the prediction.",
     errors: {
-      types: [BadInput],
+      types: [InputError],
       union: { name: "RunMaskingExperimentResult", description: "The job, or what was wrong." },
     },
     args: { input: t.arg({ type: RunMaskingInput, required: true, description: "What to mask." }) },
     resolve: async (query, _parent, { input }, context) => {
       if ((input.tokenPairIds == null) === (input.selection == null)) {
-        throw new BadInput("it takes exactly one of the two", "tokenPairIds, selection", "give one of them");
+        throw new InputError("it takes exactly one of the two", "tokenPairIds, selection", "give one of them");
       }
       const rankings = input.rankings ?? MASKING_OPTIONS.rankings;
       const asked = ASKED.filter((ranking) => rankings.includes(ranking));
       if (asked.length < rankings.length) {
-        throw new BadInput("CHOSEN needs positions", "rankings", "ask for them by maskTokens, or leave CHOSEN out");
+        throw new InputError("CHOSEN needs positions", "rankings", "ask for them by maskTokens, or leave CHOSEN out");
       }
       const id = await context.services.runMasking({
         tokenPairIds: input.selection ?? (input.tokenPairIds ?? []).map(({ id }) => Number(id)),
@@ -464,7 +464,7 @@ builder.mutationField("maskTokens", (t) =>
     type: Job,
     description: "Masks tokens that a person chose, one after another; the result is a masking experiment with the " +
       "ranking CHOSEN.",
-    errors: { types: [BadInput], union: { name: "MaskTokensResult", description: "The job, or what was wrong." } },
+    errors: { types: [InputError], union: { name: "MaskTokensResult", description: "The job, or what was wrong." } },
     args: { input: t.arg({ type: MaskTokensInput, required: true, description: "What to mask." }) },
     resolve: async (query, _parent, { input }, context) => {
       const id = await context.services.maskTokens(

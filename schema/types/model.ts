@@ -1,6 +1,6 @@
 /** Model: a Hugging Face style directory whose failures are explained. */
 import { builder, pageCost } from "./builder.ts";
-import { BadInput } from "./bad_input.ts";
+import { InputError } from "./input_error.ts";
 import { found } from "./rows.ts";
 import { models } from "../tables/tables.ts";
 
@@ -56,7 +56,7 @@ builder.mutationField("addModel", (t) =>
   t.drizzleField({
     type: Model,
     description: "Adds a model. Adding the same model again changes nothing.",
-    errors: { types: [BadInput], union: { name: "AddModelResult", description: "The model, or what was wrong." } },
+    errors: { types: [InputError], union: { name: "AddModelResult", description: "The model, or what was wrong." } },
     args: { input: t.arg({ type: AddModelInput, required: true, description: "Which model to add." }) },
     resolve: async (query, _parent, { input }, context) => {
       const id = await context.services.addModel({ directory: input.directory, name: input.name ?? undefined });

@@ -2,7 +2,7 @@
 import { eq } from "drizzle-orm";
 import { z } from "zod";
 import { modelSeries } from "../tables/analysis_tables.ts";
-import { BadInput } from "./bad_input.ts";
+import { InputError } from "./input_error.ts";
 import { builder, pageCost } from "./builder.ts";
 import { Model } from "./model.ts";
 import { found } from "./rows.ts";
@@ -105,7 +105,7 @@ builder.mutationField("addModelSeries", (t) =>
     type: ModelSeries,
     description: "Adds a series of models, or gives the one of this name new members.",
     errors: {
-      types: [BadInput],
+      types: [InputError],
       union: { name: "AddModelSeriesResult", description: "The series, or what was wrong." },
     },
     args: { input: t.arg({ type: AddSeriesInput, required: true, description: "What to add." }) },

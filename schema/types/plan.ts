@@ -1,7 +1,7 @@
 /** Plan: what work would take, before it is asked for. */
 import { z } from "zod";
 import { MASKING_OPTIONS } from "../tables/analysis_values.ts";
-import { BadInput } from "./bad_input.ts";
+import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import type { WorkPlan } from "./context.ts";
 import { Selection } from "./job.ts";
@@ -74,13 +74,13 @@ builder.queryField("plan", (t) =>
       "What work would take, before it is asked for. Nothing is stored. The first question about a model's " +
       "shape measures the adapter for some seconds.",
     complexity: { field: 500, multiplier: 1 },
-    errors: { types: [BadInput], union: { name: "PlanResult", description: "The plan, or what was wrong." } },
+    errors: { types: [InputError], union: { name: "PlanResult", description: "The plan, or what was wrong." } },
     args: { input: t.arg({ type: PlanInput, required: true, description: "The work." }) },
     resolve: async (_parent, { input }, { services }) => {
       const { work, tokenPairIds, selection, rule, heads, replacements, series, name } = input;
       const given = [tokenPairIds, selection, series].filter((value) => value != null).length;
       if (given !== 1 || (work === "study") !== (series != null)) {
-        throw new BadInput(
+        throw new InputError(
           work === "study" ? "a study has a series and nothing else" : "it takes exactly one of the two",
           work === "study" ? "series" : "tokenPairIds, selection",
           work === "study" ? "name the series" : "give one of them",

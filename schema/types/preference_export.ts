@@ -1,6 +1,6 @@
 /** PreferenceExport: failures as preference pairs with a weight for each completion token. */
 import { z } from "zod";
-import { BadInput } from "./bad_input.ts";
+import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import { idempotencyKey, Job, Selection } from "./job.ts";
 import { found } from "./rows.ts";
@@ -134,13 +134,13 @@ builder.mutationField("exportPreferences", (t) =>
     type: Job,
     description: "Computes token weights of preference pairs; the job's `preferences` say where to download them.",
     errors: {
-      types: [BadInput],
+      types: [InputError],
       union: { name: "ExportPreferencesResult", description: "The job, or what was wrong." },
     },
     args: { input: t.arg({ type: ExportInput, required: true, description: "What to export." }) },
     resolve: async (query, _parent, { input }, context) => {
       if ((input.tokenPairIds == null) === (input.selection == null)) {
-        throw new BadInput("it takes exactly one of the two", "tokenPairIds, selection", "give one of them");
+        throw new InputError("it takes exactly one of the two", "tokenPairIds, selection", "give one of them");
       }
       const id = await context.services.exportPreferences({
         tokenPairIds: input.selection ?? (input.tokenPairIds ?? []).map(({ id }) => Number(id)),

@@ -3,7 +3,7 @@ import { Attribution } from "./attribution.ts";
 import { AttributionGraph } from "./attribution_graph.ts";
 import { builder } from "./builder.ts";
 import { Rule } from "./rule.ts";
-import type { Rule as RuleName } from "../tables/values.ts";
+import type { Rule as RuleName } from "../tables/rules.ts";
 
 interface ProvenanceRow {
   /** `VERSION+KERNELS`; null in rows older than the column. */

@@ -1,14 +1,14 @@
-/** Response: an answer of a model to an item of a benchmark, passed or failed. */
+/** Response: what a model wrote for an item of a benchmark, passed or failed. */
 import { and, eq, isNull, type SQL, sql } from "drizzle-orm";
 import { builder, pageCost } from "./builder.ts";
-import { AnswerSource, VerdictType } from "./case_status.ts";
+import { ResponseSource, VerdictType } from "./case_status.ts";
 import { Direction, direction } from "./lists.ts";
 import { Model } from "./model.ts";
 import { models, responses } from "../tables/tables.ts";
 
 export const Response = builder.drizzleNode("responses", {
   name: "Response",
-  description: "An answer of a model to an item of a benchmark, passed or failed. Those that failed are failure cases.",
+  description: "What a model wrote for an item of a benchmark, passed or failed. Those that failed are failure cases.",
   id: { column: (response) => response.id },
   select: { columns: {} },
   fields: (t) => ({
@@ -16,22 +16,22 @@ export const Response = builder.drizzleNode("responses", {
     benchmark: t.exposeString("benchmark", { description: "Benchmark the task comes from." }),
     task: t.exposeString("task", { description: "The task's name within its benchmark." }),
     filter: t.exposeString("filter", {
-      description: "The harness's name for how answers were cut out of raw output; `none` for the raw output.",
+      description: "The harness's name for how responses were cut out of raw output; `none` for the raw output.",
     }),
-    model: t.relation("model", { type: Model, description: "The model that answered." }),
+    model: t.relation("model", { type: Model, description: "The model that wrote it." }),
     prompt: t.exposeString("prompt", {
       description: "The prompt as the model read it; empty when the log did not hold it.",
     }),
-    completion: t.exposeString("completion", { description: "The answer." }),
+    completion: t.exposeString("completion", { description: "What it wrote." }),
     promptTokens: t.int({
       description: "Tokens of the prompt.",
       select: { columns: {}, extras: { promptCount: (table) => sql<number>`cardinality(${table.promptIds})` } },
       resolve: ({ promptCount }) => promptCount,
     }),
     completionTokens: t.int({
-      description: "Tokens of the answer.",
-      select: { columns: {}, extras: { answerCount: (table) => sql<number>`cardinality(${table.completionIds})` } },
-      resolve: ({ answerCount }) => answerCount,
+      description: "Tokens of what it wrote.",
+      select: { columns: {}, extras: { completionCount: (table) => sql<number>`cardinality(${table.completionIds})` } },
+      resolve: ({ completionCount }) => completionCount,
     }),
     passed: t.exposeBoolean("passed", {
       nullable: true,
@@ -44,25 +44,25 @@ export const Response = builder.drizzleNode("responses", {
       select: { columns: { verdict: true } },
       resolve: ({ verdict }) => verdict,
     }),
-    source: t.expose("source", { type: AnswerSource, description: "Where it comes from." }),
+    source: t.expose("source", { type: ResponseSource, description: "Where it comes from." }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was stored." }),
   }),
 });
 
 const ResponseFilter = builder.inputType("ResponseFilter", {
-  description: "Which answers to list; every condition given must hold.",
+  description: "Which responses to list; every condition given must hold.",
   fields: (t) => ({
     benchmark: t.string({ description: "Benchmark, exactly." }),
     task: t.string({ description: "Task within the benchmark, exactly." }),
     model: t.string({ description: "The model's name." }),
-    key: t.string({ description: "The answer's key, exactly." }),
+    key: t.string({ description: "The response's key, exactly." }),
     passed: t.boolean({ description: "Whether they passed." }),
     undecided: t.boolean({ description: "Only those that nobody could decide." }),
   }),
 });
 
 const ResponseSort = builder.enumType("ResponseSort", {
-  description: "What answers can be ordered by.",
+  description: "What responses can be ordered by.",
   values: {
     CREATED: { value: "createdAt", description: "When they were stored." },
     KEY: { value: "key", description: "Their key." },
@@ -70,7 +70,7 @@ const ResponseSort = builder.enumType("ResponseSort", {
 });
 
 const ResponseOrder = builder.inputType("ResponseOrder", {
-  description: "How to order answers; ties are broken by id.",
+  description: "How to order responses; ties are broken by id.",
   fields: (t) => ({
     by: t.field({ type: ResponseSort, required: true, description: "What to order by." }),
     direction: t.field({ type: Direction, description: "Which way; DESC when nothing is said." }),
@@ -94,7 +94,7 @@ builder.queryField("responses", (t) =>
   t.drizzleConnection(
     {
       type: Response,
-      description: "Answers of models to benchmarks, newest first when nothing else is said.",
+      description: "Responses of models to benchmarks, newest first when nothing else is said.",
       complexity: pageCost,
       args: {
         filter: t.arg({ type: ResponseFilter, description: "Which to list." }),
@@ -109,6 +109,6 @@ builder.queryField("responses", (t) =>
           }),
         ),
     },
-    { name: "ResponseConnection", description: "A page of answers." },
-    { name: "ResponseEdge", description: "An answer with its cursor." },
+    { name: "ResponseConnection", description: "A page of responses." },
+    { name: "ResponseEdge", description: "A response with its cursor." },
   ));

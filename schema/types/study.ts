@@ -3,7 +3,7 @@ import { resolveCursorConnection, type ResolveCursorConnectionArgs } from "@poth
 import { eq } from "drizzle-orm";
 import { z } from "zod";
 import { studies, studyPairs } from "../tables/analysis_tables.ts";
-import { BadInput } from "./bad_input.ts";
+import { InputError } from "./input_error.ts";
 import { builder, MAX_PAGE, pageCost } from "./builder.ts";
 import { idempotencyKey, Job } from "./job.ts";
 import { Interval, type IntervalRow } from "./masking_experiment.ts";
@@ -252,7 +252,7 @@ function pairOf(cursor: string | undefined): number | undefined {
   } catch { /* no base64 */ }
   const id = /^pair:(\d{1,9})$/.exec(text)?.[1];
   if (id !== undefined) return Number(id);
-  throw new BadInput(`${JSON.stringify(cursor)} is no cursor`, "points", "give one that this list returned");
+  throw new InputError(`${JSON.stringify(cursor)} is no cursor`, "points", "give one that this list returned");
 }
 
 builder.queryField("studies", (t) =>
@@ -295,12 +295,12 @@ builder.mutationField("runStudy", (t) =>
   t.drizzleField({
     type: Job,
     description: "Attributes the same token pairs on every member of a series. What is stored stays.",
-    errors: { types: [BadInput], union: { name: "RunStudyResult", description: "The job, or what was wrong." } },
+    errors: { types: [InputError], union: { name: "RunStudyResult", description: "The job, or what was wrong." } },
     args: { input: t.arg({ type: RunStudyInput, required: true, description: "What to study." }) },
     resolve: async (query, _parent, { input }, context) => {
       const { tokenPairIds, benchmark, model } = input;
       if (tokenPairIds != null && (benchmark ?? model) != null) {
-        throw new BadInput("it takes ids or conditions, not both", "tokenPairIds", "leave one of them out");
+        throw new InputError("it takes ids or conditions, not both", "tokenPairIds", "leave one of them out");
       }
       const id = await context.services.runStudy({
         series: input.series,

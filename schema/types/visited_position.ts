@@ -1,6 +1,6 @@
 /** VisitedPosition: the evidence that a search of token pairs left at a position of a failed answer. */
 import { type SQL, sql } from "drizzle-orm";
-import { BadInput } from "./bad_input.ts";
+import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import { FailureCase } from "./failure_case.ts";
 import { pairSearches } from "../tables/search_tables.ts";
@@ -76,7 +76,7 @@ const VisitedPosition = builder.objectRef<PositionRow>("VisitedPosition").implem
       },
       resolve: ({ tried }, { first }) => {
         if (first < 1 || first > MAX_TRIED) {
-          throw new BadInput(`first is ${first}`, "tried", `give a number from 1 to ${MAX_TRIED}`);
+          throw new InputError(`first is ${first}`, "tried", `give a number from 1 to ${MAX_TRIED}`);
         }
         const passed = ({ passed }: Candidate) => passed === true ? 0 : 1;
         return [...tried].sort((a, b) => passed(a) - passed(b) || a.rank - b.rank).slice(0, first);

@@ -1,15 +1,15 @@
 /** Windows over long vectors: bounded, so that no answer grows with the context. */
-import { BadInput } from "./bad_input.ts";
+import { InputError } from "./input_error.ts";
 
 /** Past every context: keeps the arithmetic of windows inside PostgreSQL's integers. */
 const MAX_POSITION = 100_000_000;
 
-/** Throws BadInput unless 0 <= from and 1 <= count <= most. A window past the end is empty, not wrong. */
+/** Throws InputError unless 0 <= from and 1 <= count <= most. A window past the end is empty, not wrong. */
 export function checkWindow(from: number, count: number, most: number, where: string): void {
   if (from < 0 || from > MAX_POSITION) {
-    throw new BadInput(`from is ${from}`, where, `give a position from 0 to ${MAX_POSITION}`);
+    throw new InputError(`from is ${from}`, where, `give a position from 0 to ${MAX_POSITION}`);
   }
   if (count < 1 || count > most) {
-    throw new BadInput(`count is ${count}`, where, `give a count from 1 to ${most}`);
+    throw new InputError(`count is ${count}`, where, `give a count from 1 to ${most}`);
   }
 }

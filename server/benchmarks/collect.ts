@@ -1,6 +1,6 @@
 /**
  * Runs a model over a benchmark: renders each item as a chat with thinking off, decodes greedily in batches, has every
- * answer checked, and stores them all with their tokens. What is stored already is not generated again.
+ * response checked, and stores them all with their tokens. What is stored already is not generated again.
  */
 import { and, eq, inArray } from "drizzle-orm";
 import type { GenerateResult, LoadedModel, RunOptions } from "../../gpu/engine.ts";
@@ -14,14 +14,14 @@ import { canonicalHash } from "../base/canonical_hash.ts";
 import type { Checkers } from "../checkers/check.ts";
 import type { Transaction } from "../database/database.ts";
 import { checkItemOf, phrasesOf, readItems } from "./items.ts";
-import { type Answer, answerKey, storeAnswers } from "../cases/store_answers.ts";
+import { type ModelResponse, responseKey, storeResponses } from "../cases/store_responses.ts";
 
 export interface CollectSettings {
   /** Only the first items; null: all. */
   readonly limit: number | null;
-  /** Tokens of an answer at most. */
+  /** Tokens of a response at most. */
   readonly maxTokens: number;
-  /** Answers that are decoded together. */
+  /** Responses that are decoded together. */
   readonly batch: number;
 }
 
@@ -62,7 +62,7 @@ export interface CollectParts {
 /** An item ready to be asked. */
 interface Question {
   readonly key: string;
-  readonly answer: Omit<Answer, "completion" | "completionIds" | "verdict">;
+  readonly response: Omit<ModelResponse, "completion" | "completionIds" | "verdict">;
 }
 
 export async function collect(
@@ -72,25 +72,25 @@ export async function collect(
 ): Promise<CollectTotals> {
   const { db, model, options, onItems } = parts;
   const questions = await readQuestions(benchmark, settings, parts);
-  const known = await storedAnswers(db, parts.modelId, questions);
+  const known = await storedResponses(db, parts.modelId, questions);
   const done: CollectedItem[] = questions.filter(({ key }) => known.has(key))
     .map(({ key }) => ({ key, result: "unchanged", passed: known.get(key) ?? null }));
   const open = questions.filter(({ key }) => !known.has(key));
-  const room = ({ answer: { promptIds } }: Question) => model.config.maxPositions - promptIds.length;
+  const room = ({ response: { promptIds } }: Question) => model.config.maxPositions - promptIds.length;
   for (const question of open.filter((one) => room(one) < 1)) {
     const reason =
-      `the prompt has ${question.answer.promptIds.length} tokens, the model takes ${model.config.maxPositions}`;
+      `the prompt has ${question.response.promptIds.length} tokens, the model takes ${model.config.maxPositions}`;
     done.push({ key: question.key, result: "skipped", passed: null, reason });
   }
   await onItems?.(done);
   // Equal lengths side by side: sequences of a batch end at about the same time, and memory is filled evenly.
   const asked = open.filter((one) => room(one) >= 1)
-    .sort((a, b) => a.answer.promptIds.length - b.answer.promptIds.length);
+    .sort((a, b) => a.response.promptIds.length - b.response.promptIds.length);
   for (let from = 0; from < asked.length; from += settings.batch) {
     const batch = asked.slice(from, from + settings.batch);
     const results = await model.generate(
       batch.map((one) => ({
-        inputIds: one.answer.promptIds,
+        inputIds: one.response.promptIds,
         maxTokens: Math.min(settings.maxTokens, room(one)),
       })),
       options,
@@ -119,12 +119,12 @@ async function readQuestions(
       task: taskOf(row, benchmark.name, index),
       docHash: canonicalHash(row),
       promptHash: canonicalHash(messages),
-      // What cuts an answer out of endless output is its limit.
+      // What cuts a response out of endless output is its limit.
       filter: `greedy-${maxTokens}`,
     };
     return {
-      key: answerKey(identity),
-      answer: {
+      key: responseKey(identity),
+      response: {
         ...identity,
         modelId,
         messages,
@@ -157,8 +157,8 @@ function picked(row: JsonObject, fields: readonly string[]): JsonObject {
   return Object.fromEntries(fields.flatMap((field) => row[field] === undefined ? [] : [[field, row[field]]]));
 }
 
-/** Verdicts of the answers that are stored under the questions' keys. */
-async function storedAnswers(
+/** Verdicts of the responses that are stored under the questions' keys. */
+async function storedResponses(
   db: Database,
   modelId: number,
   questions: readonly Question[],
@@ -174,24 +174,24 @@ async function storedAnswers(
 }
 
 async function finish(
-  { answer }: Question,
+  { response }: Question,
   { ids, end }: GenerateResult,
   { tokenizer, checkers }: CollectParts,
-): Promise<Answer> {
+): Promise<ModelResponse> {
   const completion = tokenizer.decode(ids);
-  const verdict = answer.item && await checkers.check(answer.item, completion);
+  const verdict = response.item && await checkers.check(response.item, completion);
   // The token that ended it is a position like the others: stopping too early is a mistake too.
-  return { ...answer, completion, completionIds: end === null ? ids : [...ids, end], verdict };
+  return { ...response, completion, completionIds: end === null ? ids : [...ids, end], verdict };
 }
 
 async function store(
-  answers: readonly Answer[],
+  answers: readonly ModelResponse[],
   { db, tokenizer, onBatch }: CollectParts,
   done: number,
   total: number,
 ): Promise<CollectedItem[]> {
   return await db.transaction(async (tx) => {
-    const stored = await storeAnswers(tx, answers, () => tokenizer);
+    const stored = await storeResponses(tx, answers, () => tokenizer);
     await onBatch?.(tx, done, total);
     return stored.map(({ key }, index) => {
       const verdict = answers[index]?.verdict;

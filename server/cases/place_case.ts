@@ -9,10 +9,8 @@ import type { Exclusion } from "../../schema/tables/values.ts";
 import { canonicalHash } from "../base/canonical_hash.ts";
 import type { Transaction } from "../database/database.ts";
 import type { Recovery } from "../search/search.ts";
+import { CLEAN_DELTA } from "./clean_delta.ts";
 import { segmentsOf } from "./segments.ts";
-
-/** A case is clean above this delta (docs/method.md, section 1). */
-export const CLEAN_DELTA = 1;
 
 /** The columns of a case that follow from its largest delta. */
 export function statusOf(

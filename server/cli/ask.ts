@@ -14,7 +14,7 @@ import { describeAttribution, tokenName } from "./attribution_table.ts";
 import { INPUT_OPTIONS, readModelInput } from "./input_arguments.ts";
 import { type Line, readLines } from "./lines.ts";
 import { optionText, type Verb, type VerbContext } from "./verb.ts";
-import { optionCount } from "./search_session.ts";
+import { optionCount } from "./model_session.ts";
 import { withModel } from "./with_model.ts";
 
 const { ids: _ids, ...TEXT_OPTIONS } = INPUT_OPTIONS;

@@ -25,7 +25,7 @@ export async function run(context: VerbContext, verb: Verb): Promise<void> {
   const paths = { items: requiredText(context, verb, "items"), responses: requiredText(context, verb, "responses") };
   const items = await readItems(paths.items, context.signal);
   // All is read before anything is printed: a wrong line leaves no half of a result.
-  const answers = await readAnswers(paths.responses, items, paths.items, context.signal);
+  const answers = await readResponses(paths.responses, items, paths.items, context.signal);
   const results: Result[] = [];
   const notes = new Set<string>();
   for (const { item, response, where } of answers) {
@@ -72,7 +72,7 @@ function readItem({ value, where }: JsonLine): Item {
   return { kind: "ifeval", key: known ? key : null, prompt, instruction_id_list: types, kwargs, where };
 }
 
-async function readAnswers(
+async function readResponses(
   path: string,
   items: ReadonlyMap<string, Item>,
   itemsPath: string,

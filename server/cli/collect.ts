@@ -2,7 +2,7 @@
 import { requiredText, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
 import { progressBar } from "./progress.ts";
 import type { CollectedItem, CollectTotals } from "../benchmarks/collect.ts";
-import type { SearchSession } from "./search_session.ts";
+import type { ModelSession } from "./model_session.ts";
 
 /** How answers are generated; `pairs --collect` has them too. */
 export const COLLECT_OPTIONS: Readonly<Record<string, VerbOption>> = {
@@ -29,13 +29,17 @@ export const verb: Verb = {
 };
 
 async function run(context: VerbContext): Promise<void> {
-  const { checkCounts, optionNames, refusePositionals, withSearch } = await import("./search_session.ts");
+  const { checkCounts, optionNames, refusePositionals, withModelSession } = await import("./model_session.ts");
   refusePositionals(context, verb.name);
   checkCounts(context, Object.keys(COLLECT_OPTIONS));
   const model = requiredText(context, verb, "model");
   requiredText(context, verb, "benchmark");
   const names = optionNames(context, "benchmark") ?? [];
-  const totals = await withSearch(context, model, (session) => collectAll(context, session, names, "--benchmark"));
+  const totals = await withModelSession(
+    context,
+    model,
+    (session) => collectAll(context, session, names, "--benchmark"),
+  );
   if (context.json) {
     const sum = (field: keyof CollectTotals) => totals.reduce((all, one) => all + one.totals[field], 0);
     const fields = ["total", "collected", "unchanged", "skipped", "passed", "failed", "undecided"] as const;
@@ -53,14 +57,14 @@ export interface NamedTotals {
 /** Collects the answers to several benchmarks, a line for each item with --json. */
 export async function collectAll(
   context: VerbContext,
-  session: SearchSession,
+  session: ModelSession,
   names: readonly string[],
   where: string,
 ): Promise<NamedTotals[]> {
   const [{ collect }, { findBenchmark }, { optionCount }] = await Promise.all([
     import("../benchmarks/collect.ts"),
     import("../benchmarks/benchmarks.ts"),
-    import("./search_session.ts"),
+    import("./model_session.ts"),
   ]);
   const settings = {
     limit: optionCount(context, "limit") ?? null,

@@ -7,7 +7,7 @@ import { openModelDirectory } from "../../gpu/model/directory.ts";
 import { loadTokenizer } from "../../gpu/model/tokenizer.ts";
 import type { DiagnosisFileCase } from "../diagnosis/case_file.ts";
 import type { Diagnosis } from "../diagnosis/classify.ts";
-import { compareReadings, type Label, outcomeName, parseLabels, patternName } from "../diagnosis/labels.ts";
+import { compareLabels, type KeyedLabel, outcomeName, parseLabels, patternName } from "../diagnosis/labels.ts";
 import { versionOf } from "../diagnosis/thresholds.ts";
 import { progressBar } from "./progress.ts";
 import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts";
@@ -136,7 +136,7 @@ function lineOf(key: string, { outcome, pattern, confidence, evidence, version }
 
 interface Reader {
   readonly name: string;
-  readonly labels: ReadonlyMap<string, Label>;
+  readonly labels: ReadonlyMap<string, KeyedLabel>;
 }
 
 function totalsOf(
@@ -159,7 +159,7 @@ function totalsOf(
     agreement: all.flatMap((one, index) =>
       all.slice(index + 1).map((other) => ({
         readers: [one.name, other.name],
-        ...compareReadings(found.map(({ key }) => [one.of.get(key)!, other.of.get(key)!])),
+        ...compareLabels(found.map(({ key }) => [one.of.get(key)!, other.of.get(key)!])),
       }))
     ),
   };

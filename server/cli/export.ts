@@ -34,7 +34,7 @@ export const exportGraphs: Verb = {
 
 async function begin(context: VerbContext, verb: Verb) {
   const [{ refusePositionals }, { withDatabase }] = await Promise.all([
-    import("./search_session.ts"),
+    import("./model_session.ts"),
     import("./with_database.ts"),
   ]);
   refusePositionals(context, verb.name);

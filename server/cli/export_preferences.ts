@@ -32,7 +32,7 @@ export const exportPreferences: Verb = {
 
 async function run(context: VerbContext): Promise<void> {
   const [{ optionCount, refusePositionals }, { followJob, withWorker }, { readSelection, selectedPairs }] =
-    await Promise.all([import("./search_session.ts"), import("./with_worker.ts"), import("./selection.ts")]);
+    await Promise.all([import("./model_session.ts"), import("./with_worker.ts"), import("./selection.ts")]);
   refusePositionals(context, exportPreferences.name);
   const file = requiredText(context, exportPreferences, "out");
   await checkWritable(file);

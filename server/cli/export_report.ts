@@ -22,7 +22,7 @@ export const exportReport: Verb = {
 
 async function run(context: VerbContext): Promise<void> {
   const [{ optionCount, refusePositionals }, { withDatabase }] = await Promise.all([
-    import("./search_session.ts"),
+    import("./model_session.ts"),
     import("./with_database.ts"),
   ]);
   refusePositionals(context, exportReport.name);

@@ -115,10 +115,10 @@ function totalsOf(
 }
 
 function summaryOf(report: ImportReport): string {
-  const { inserted, unchanged, failedCount, responses, passed, failedAnswers, undecided, disagreements } = report;
+  const { inserted, unchanged, failedCount, responses, passed, failedResponses, undecided, disagreements } = report;
   const lines = [`${inserted} added, ${unchanged} unchanged, ${failedCount} failed`];
   if (responses > 0) {
-    lines.push(`${responses} answers: ${passed} passed, ${failedAnswers} did not, ${undecided} undecided`);
+    lines.push(`${responses} answers: ${passed} passed, ${failedResponses} did not, ${undecided} undecided`);
   }
   if (disagreements > 0) lines.push(`${disagreements} where our checker and the log disagree; ours counts`);
   for (const [reason, count] of Object.entries(report.skipped)) lines.push(`${count} left out: ${reason}`);

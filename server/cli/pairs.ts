@@ -3,11 +3,11 @@ import { and, count, eq, inArray } from "drizzle-orm";
 import { InputError } from "../../gpu/errors.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { failureCases } from "../../schema/tables/tables.ts";
-import type { DecidedCase, FindPairsTotals } from "../search/find_pairs.ts";
+import type { DecidedCase, PairSearchTotals } from "../search/pair_search.ts";
 import { POSITION_RULES, type PositionRule } from "../search/search.ts";
 import { COLLECT_OPTIONS, collectAll, describe } from "./collect.ts";
 import { progressBar } from "./progress.ts";
-import type { SearchSession } from "./search_session.ts";
+import type { ModelSession } from "./model_session.ts";
 import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts";
 
 export const verb: Verb = {
@@ -46,7 +46,7 @@ export const verb: Verb = {
 };
 
 async function run(context: VerbContext): Promise<void> {
-  const { checkCounts, optionNames, refusePositionals, withSearch } = await import("./search_session.ts");
+  const { checkCounts, optionNames, refusePositionals, withModelSession } = await import("./model_session.ts");
   refusePositionals(context, verb.name);
   checkCounts(context, [...Object.keys(COLLECT_OPTIONS), "alternatives", "positions"]);
   const model = requiredText(context, verb, "model");
@@ -60,7 +60,7 @@ async function run(context: VerbContext): Promise<void> {
     );
   }
   const rule = positionRule(context);
-  await withSearch(context, model, async (session) => {
+  await withModelSession(context, model, async (session) => {
     const collected = collecting ? await collectAll(context, session, collecting, "--collect") : [];
     if (!context.json) await context.out(describe(collected));
     const benchmarks = collecting ? collected.map(({ benchmark }) => benchmark) : only ?? null;
@@ -79,7 +79,7 @@ async function run(context: VerbContext): Promise<void> {
 }
 
 async function exportPairs(
-  { db, model }: SearchSession,
+  { db, model }: ModelSession,
   benchmarks: readonly string[] | null,
   file: string,
 ): Promise<void> {
@@ -102,21 +102,21 @@ function positionRule(context: VerbContext): PositionRule {
 
 async function search(
   context: VerbContext,
-  session: SearchSession,
+  session: ModelSession,
   benchmarks: readonly string[] | null,
   rule: PositionRule,
-): Promise<FindPairsTotals> {
-  const [{ findPairs }, { findModel }, { optionCount }] = await Promise.all([
-    import("../search/find_pairs.ts"),
+): Promise<PairSearchTotals> {
+  const [{ searchOpenCases }, { findModel }, { optionCount }] = await Promise.all([
+    import("../search/pair_search.ts"),
     import("../models/find_model.ts"),
-    import("./search_session.ts"),
+    import("./model_session.ts"),
   ]);
   const { db, model, tokenizer, checkers, options } = session;
   const siblingName = optionText(context, "sibling");
   const sibling = siblingName === undefined ? undefined : await findModel(db, siblingName, "--sibling");
   const bar = progressBar(context);
   try {
-    return await findPairs({
+    return await searchOpenCases({
       benchmarks,
       alternatives: optionCount(context, "alternatives") ?? 10,
       positions: optionCount(context, "positions") ?? null,
@@ -187,7 +187,7 @@ async function countCases(
   });
 }
 
-function report(table: readonly TableRow[], { cases, undecided, counts }: FindPairsTotals, seconds: number): string {
+function report(table: readonly TableRow[], { cases, undecided, counts }: PairSearchTotals, seconds: number): string {
   const reasons = [...new Set(table.flatMap(({ excluded }) => Object.keys(excluded)))].sort();
   const header = ["benchmark", "failures", "clean", ...reasons, "open"];
   const rows = table.map(({ benchmark, failures, clean, excluded, open }) =>

@@ -40,7 +40,7 @@ export const verb: Verb = {
 
 async function run(context: VerbContext): Promise<void> {
   const [{ optionCount, refusePositionals }, { followJob, withWorker }] = await Promise.all([
-    import("./search_session.ts"),
+    import("./model_session.ts"),
     import("./with_worker.ts"),
   ]);
   refusePositionals(context, verb.name);

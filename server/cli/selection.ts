@@ -2,7 +2,7 @@
 import { InputError } from "../../gpu/errors.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { checkModel, type PairSelection, pairsOf, SELECTIONS } from "../jobs/pair_selection.ts";
-import { optionCount, optionNames } from "./search_session.ts";
+import { optionCount, optionNames } from "./model_session.ts";
 import { optionText, type VerbContext, type VerbOption } from "./verb.ts";
 
 export const SELECTION_OPTIONS: Readonly<Record<string, VerbOption>> = {

@@ -1,16 +1,16 @@
-/** Readers' labels (docs/labelling.md), and how far two readings agree. */
+/** Readers' labels (docs/labelling.md), and how far two labels agree. */
 import { z } from "zod";
 import { InputError } from "../../gpu/errors.ts";
 import { type Agreement, agreement } from "../base/statistics/kappa.ts";
 import type { Outcome, Pattern } from "./classify.ts";
 
 /** An outcome and a pattern, from a reader or the classifier. */
-export interface Reading {
+export interface Label {
   readonly outcome: Outcome;
   readonly pattern: Pattern | null;
 }
 
-export interface Label extends Reading {
+export interface KeyedLabel extends Label {
   readonly key: string;
   readonly note: string;
 }
@@ -40,7 +40,7 @@ export const labelLine = z.object({
 });
 
 /** What a line says. Throws InputError for what contradicts itself. */
-export function labelOf({ outcome, pattern, note }: z.infer<typeof labelLine>, where: string): Omit<Label, "key"> {
+export function labelOf({ outcome, pattern, note }: z.infer<typeof labelLine>, where: string): Omit<KeyedLabel, "key"> {
   if (outcome === "NC-IA+AG" && pattern !== null) {
     throw new InputError("what nothing explains has no pattern", where, "write null, or give another outcome");
   }
@@ -48,7 +48,7 @@ export function labelOf({ outcome, pattern, note }: z.infer<typeof labelLine>, w
 }
 
 /** Reads the labels of one reader. Throws InputError at `name:line`. */
-export function parseLabels(text: string, name: string): Label[] {
+export function parseLabels(text: string, name: string): KeyedLabel[] {
   const keys = new Set<string>();
   return text.split("\n").flatMap((one, index) => {
     if (one.trim() === "") return [];
@@ -69,8 +69,8 @@ export function parseLabels(text: string, name: string): Label[] {
   });
 }
 
-/** Agreement of two readings of the same cases: on the outcome, on the pattern (none counts as one), and its parts. */
-export interface ReadingAgreement {
+/** Agreement of two labels of the same cases: on the outcome, on the pattern (none counts as one), and its parts. */
+export interface LabelAgreement {
   readonly outcome: Agreement;
   readonly pattern: Agreement;
   /** Whether relevant tokens are underweighted, alone or with the other. */
@@ -79,9 +79,9 @@ export interface ReadingAgreement {
   readonly oit: Agreement;
 }
 
-/** Compares the readings of at least one case. */
-export function compareReadings(pairs: readonly (readonly [Reading, Reading])[]): ReadingAgreement {
-  const of = (name: (reading: Reading) => string) =>
+/** Compares the labels of at least one case. */
+export function compareLabels(pairs: readonly (readonly [Label, Label])[]): LabelAgreement {
+  const of = (name: (label: Label) => string) =>
     agreement(pairs.map(([one, other]): [string, string] => [name(one), name(other)]));
   const part = (letters: "urt" | "oit") => of(({ pattern }) => pattern?.includes(letters) ? "yes" : "no");
   return {

@@ -7,7 +7,7 @@ import type { AnalysisInput, GraphOptions, GraphSummary } from "../../schema/tab
 import { attributionGraphs } from "../../schema/tables/analysis_tables.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { attributions } from "../../schema/tables/tables.ts";
-import type { Rule } from "../../schema/tables/values.ts";
+import type { Rule } from "../../gpu/engine.ts";
 import type { Analysis, StoreResult } from "../worker/analyse_task.ts";
 import { attributionRow } from "../attributions/attribution_row.ts";
 import type { Transaction } from "../database/database.ts";

@@ -1,9 +1,10 @@
 /** The log of mutations: who asked for what, and what came of it. Mutations that a client may not ask for stand there too. */
 import { getLogger } from "@logtape/logtape";
+import { errorTypeMap } from "@pothos/plugin-errors";
 import { desc, lt } from "drizzle-orm";
 import { defaultFieldResolver, GraphQLError, type GraphQLSchema } from "graphql";
 import { auditEntries } from "../../schema/tables/audit_tables.ts";
-import { BadInput } from "../../schema/types/bad_input.ts";
+import { InputError } from "../../schema/types/input_error.ts";
 import type { Context, Database } from "../../schema/types/context.ts";
 import { type Client, includes, LOCAL, type Scope } from "./access/token.ts";
 import { askedBy } from "../jobs/owner.ts";
@@ -56,11 +57,11 @@ export function guardMutations(schema: GraphQLSchema): void {
           field.name,
           () => askedBy(client.name, () => resolve(source, args, context, info)),
         );
-        // Bad input is a result here, in a wrapping that `instanceof` does not see through.
-        await note((result as object | null)?.constructor === BadInput ? "BAD_INPUT" : "done");
+        // Bad input is a result here, in a wrapping of the plugin's.
+        await note(typeof result === "object" && result && errorTypeMap.has(result) ? "BAD_INPUT" : "done");
         return result;
       } catch (error) {
-        await note(error instanceof BadInput ? "BAD_INPUT" : "ERROR");
+        await note(error instanceof InputError ? "BAD_INPUT" : "ERROR");
         throw error;
       }
     };

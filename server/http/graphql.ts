@@ -5,7 +5,7 @@ import { getLogger } from "@logtape/logtape";
 import { complexityFromQuery } from "@pothos/plugin-complexity";
 import { type DocumentNode, getOperationAST, GraphQLError } from "graphql";
 import { createYoga, maskError, type Plugin } from "graphql-yoga";
-import { BadInput } from "../../schema/types/bad_input.ts";
+import { InputError } from "../../schema/types/input_error.ts";
 import { MAX_DEPTH } from "../../schema/types/builder.ts";
 import type { Context } from "../../schema/types/context.ts";
 import { schema } from "../../schema/schema.ts";
@@ -139,7 +139,7 @@ const OUT_OF_RANGE: ReadonlySet<string> = new Set(["22003", "22P02", "22021"]);
 function shownError(error: unknown, message: string): Error {
   const original = originalOf(error);
   const place = error instanceof GraphQLError ? { nodes: error.nodes ?? null, path: error.path ?? null } : {};
-  if (original instanceof BadInput) {
+  if (original instanceof InputError) {
     const { what, where, mend } = original;
     return new GraphQLError(original.message, { ...place, extensions: { code: "BAD_INPUT", what, where, mend } });
   }

@@ -1,7 +1,7 @@
 /** Which request goes where. */
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
-import { BadInput } from "../../schema/types/bad_input.ts";
+import { InputError } from "../../schema/types/input_error.ts";
 import type { Context } from "../../schema/types/context.ts";
 import { createOpenStreams } from "./access/open_streams.ts";
 import { BODY_LIMITS, type BodyLimits, boundBody } from "./access/bounded_body.ts";
@@ -110,7 +110,7 @@ function missing(pathname: string): Response {
 
 /** What people can mend, and what mends itself, is told; all else is for the log. */
 function refusalOf(error: unknown): Response {
-  if (error instanceof BadInput) return refusal(400, "BAD_INPUT", error.message);
+  if (error instanceof InputError) return refusal(400, "BAD_INPUT", error.message);
   const away = unavailable(error);
   if (!away) throw error;
   return refusal(503, away.code, away.message, { "retry-after": "1" });

@@ -8,7 +8,6 @@ import { pipeline } from "node:stream/promises";
 import { eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { InputError } from "../../gpu/errors.ts";
-import { BadInput } from "../../schema/types/bad_input.ts";
 import type {
   AnnotateRequest,
   AttributeRequest,
@@ -39,8 +38,8 @@ import { createPreferenceJob, describePreferences } from "../preferences/prefere
 import { listWorkers } from "../jobs/list_workers.ts";
 import { planWork } from "../planning/plan_work.ts";
 import type { Planner } from "../planning/planner.ts";
-import { readingAgreement } from "../diagnosis/reading_agreement.ts";
-import { createAnnotatedJob, createCollectJob, createFindPairsJob } from "../search/search_job.ts";
+import { labelAgreement } from "../diagnosis/label_agreement.ts";
+import { createAnnotatedJob, createCollectJob, createPairSearchJob } from "../search/search_job.ts";
 import { addModelSeries, createStudyJob, studyPoints, studySummary } from "../studies/study_job.ts";
 import type { Settings } from "../base/settings.ts";
 import type { JobWatcher } from "../jobs/watch_job.ts";
@@ -58,58 +57,54 @@ export function createServices({ settings, connection, boss, watcher, planner }:
   const { db } = connection;
   const tokenizerOf = tokenizerCache();
   return {
-    addModel: ({ directory, name }) =>
-      shown(async () => (await addModel(db, await confinedPath(settings, directory, "directory"), name)).id),
-    importFailureCases: (request) =>
-      shown(async () => (await importFailureCases({ settings, connection, boss, watcher }, request)).id),
-    attribute: (request: AttributeRequest) => shown(async () => (await createAttributeJob(db, boss, request)).id),
-    runMasking: (request) => shown(async () => (await createMaskingJob(db, boss, request)).id),
-    maskTokens: (tokenPairId, positions, replacement) =>
-      shown(async () => (await createChosenJob(db, boss, tokenPairId, positions, replacement)).id),
+    addModel: async ({ directory, name }) =>
+      (await addModel(db, await confinedPath(settings, directory, "directory"), name)).id,
+    importFailureCases: async (request) =>
+      (await importFailureCases({ settings, connection, boss, watcher }, request)).id,
+    attribute: async (request: AttributeRequest) => (await createAttributeJob(db, boss, request)).id,
+    runMasking: async (request) => (await createMaskingJob(db, boss, request)).id,
+    maskTokens: async (tokenPairId, positions, replacement) =>
+      (await createChosenJob(db, boss, tokenPairId, positions, replacement)).id,
     summariseMasking: (condition, budget, seed) => summariseMasking(db, condition, budget, seed),
-    buildGraph: (request) => shown(async () => (await createGraphJob(db, boss, request)).id),
-    addModelSeries: (request) => shown(() => addModelSeries(db, request)),
-    runStudy: (request) => shown(async () => (await createStudyJob(db, boss, request)).id),
-    summariseStudy: (id, request) => shown(() => studySummary(db, id, request)),
-    studyPoints: (id, request) => shown(() => studyPoints(db, id, request)),
-    exportPreferences: (request) => shown(async () => (await createPreferenceJob(db, boss, request)).id),
-    describePreferences: (jobId) => shown(() => describePreferences(db, jobId)),
-    diagnose: (request) => shown(async () => (await createDiagnoseJob(db, boss, request)).id),
+    buildGraph: async (request) => (await createGraphJob(db, boss, request)).id,
+    addModelSeries: (request) => addModelSeries(db, request),
+    runStudy: async (request) => (await createStudyJob(db, boss, request)).id,
+    summariseStudy: (id, request) => studySummary(db, id, request),
+    studyPoints: (id, request) => studyPoints(db, id, request),
+    exportPreferences: async (request) => (await createPreferenceJob(db, boss, request)).id,
+    describePreferences: (jobId) => describePreferences(db, jobId),
+    diagnose: async (request) => (await createDiagnoseJob(db, boss, request)).id,
     diagnosisVersion: () => versionOf(),
-    readingAgreement: (request) => readingAgreement(db, request),
-    annotateCase: (id, request) => shown(() => annotateCase(db, boss, tokenizerOf, id, request)),
+    labelAgreement: (request) => labelAgreement(db, request),
+    annotateCase: (id, request) => annotateCase(db, boss, tokenizerOf, id, request),
     annotationAgreement: (benchmark) => annotationAgreement(db, benchmark),
-    annotationPrompt: (id) => shown(() => annotationPrompt(db, id, tokenizerOf)),
-    setSegments: (id, ranges) =>
-      shown(async () => {
-        await setSegments(db, id, ranges);
-        return id;
-      }),
-    showTokens: (directory, ids) =>
-      shown(async () => {
-        const tokenizer = await tokenizerOf(directory);
-        return ids.map((id) => ({
-          text: tokenizer.token(id).replaceAll("\0", "\u2400"),
-          special: isControl(tokenizer, 1, id),
-        }));
-      }),
-    collectFailures: (request) => shown(async () => (await createCollectJob(settings, db, boss, request)).id),
-    findTokenPairs: (request) => shown(async () => (await createFindPairsJob(db, boss, request)).id),
-    cancelJob: (id) =>
-      shown(async () => {
-        await cancelJob(db, id);
-        return id;
-      }),
+    annotationPrompt: (id) => annotationPrompt(db, id, tokenizerOf),
+    setSegments: async (id, ranges) => {
+      await setSegments(db, id, ranges);
+      return id;
+    },
+    showTokens: async (directory, ids) => {
+      const tokenizer = await tokenizerOf(directory);
+      return ids.map((id) => ({
+        text: tokenizer.token(id).replaceAll("\0", "\u2400"),
+        special: isControl(tokenizer, 1, id),
+      }));
+    },
+    collectFailures: async (request) => (await createCollectJob(settings, db, boss, request)).id,
+    findTokenPairs: async (request) => (await createPairSearchJob(db, boss, request)).id,
+    cancelJob: async (id) => {
+      await cancelJob(db, id);
+      return id;
+    },
     listWorkers: () => listWorkers(db),
-    planWork: (request) =>
-      shown(async () => {
-        if (planner) return await planWork(db, planner, request);
-        throw new InputError(
-          "no worker runs beside this server",
-          "plan",
-          "ask where one runs: npx culprit plan --help",
-        );
-      }),
+    planWork: async (request) => {
+      if (planner) return await planWork(db, planner, request);
+      throw new InputError(
+        "no worker runs beside this server",
+        "plan",
+        "ask where one runs: npx culprit plan --help",
+      );
+    },
     watchJob: (id, after) => watcher.watch(id, after),
   };
 }
@@ -197,13 +192,4 @@ async function confinedChoices(settings: Settings, db: Database, choices: Import
   if (choices.items === undefined) return choices;
   const [named] = await db.select({ path: benchmarks.path }).from(benchmarks).where(eq(benchmarks.name, choices.items));
   return { ...choices, items: named?.path ?? await confinedPath(settings, choices.items, "items") };
-}
-
-/** Runs it, and turns the engine's InputError into the one that GraphQL shows. */
-async function shown<Result>(work: () => Promise<Result>): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    throw error instanceof InputError ? new BadInput(error.what, error.where, error.mend) : error;
-  }
 }

@@ -8,7 +8,7 @@ import { z } from "zod";
 import { InputError } from "../../gpu/errors.ts";
 import type { JsonObject } from "../../gpu/model/json.ts";
 import { canonicalHash, textHash } from "../base/canonical_hash.ts";
-import type { FileFacts, Format, LoggedAnswer, Reading } from "./format.ts";
+import type { FileFacts, Format, Logged, LoggedResponse } from "./format.ts";
 import { checkItemOf, phrasesOf } from "../benchmarks/items.ts";
 import { parseRecord } from "./parse_record.ts";
 
@@ -62,26 +62,26 @@ export const evalplus: Format = {
       ...(passed ? {} : { reason: result ?? "failed" }),
       detail: { passed, result: result ?? null },
     };
-    return [answerOf(task_id, answer, { where, facts, logged, chat: solution !== undefined })];
+    return [responseOf(task_id, answer, { where, facts, logged, chat: solution !== undefined })];
   },
 };
 
 /** `HumanEval_0/0.py` */
-function solutionFile(text: string, where: string, facts: FileFacts): Reading {
+function solutionFile(text: string, where: string, facts: FileFacts): Logged {
   const task = basename(dirname(where)).replace(/_(\d+)$/, "/$1");
-  return answerOf(task, text, { where, facts, logged: null, chat: true });
+  return responseOf(task, text, { where, facts, logged: null, chat: true });
 }
 
-function readResults(record: object, where: string, facts: FileFacts): readonly Reading[] {
+function readResults(record: object, where: string, facts: FileFacts): readonly Logged[] {
   const { eval: byTask } = parseRecord(results, record, where, "results of EvalPlus");
   return Object.entries(byTask).flatMap(([task, entries]) => {
     // Older files hold statuses only; their solutions lie in files beside them.
     if (!Array.isArray(entries)) return [{ kind: "skipped", reason: "no_solution" } as const];
-    return entries.map((entry, index): Reading => {
+    return entries.map((entry, index): Logged => {
       const place = `${where} (${task}[${index}])`;
       const { solution, base_status, plus_status } = parseRecord(result, entry, place, "results of EvalPlus");
       if (typeof solution !== "string") return { kind: "skipped", reason: "no_solution" };
-      return answerOf(task, solution, {
+      return responseOf(task, solution, {
         where: place,
         facts,
         logged: loggedOf(base_status ?? null, plus_status ?? null),
@@ -91,24 +91,24 @@ function readResults(record: object, where: string, facts: FileFacts): readonly 
   });
 }
 
-function loggedOf(base: string | null, plus: string | null): LoggedAnswer["logged"] {
+function loggedOf(base: string | null, plus: string | null): LoggedResponse["logged"] {
   const detail = { base_status: base, plus_status: plus };
   if (base === null) return { passed: null, detail };
   const passed = base === "pass" && (plus === null || plus === "pass");
   return { passed, ...(passed ? {} : { reason: `base tests: ${base}, plus tests: ${plus ?? "not run"}` }), detail };
 }
 
-function answerOf(
+function responseOf(
   taskId: string,
   text: string,
   { where, facts, logged, chat }: {
     readonly where: string;
     readonly facts: FileFacts;
-    readonly logged: LoggedAnswer["logged"];
+    readonly logged: LoggedResponse["logged"];
     /** The solution is a whole script that a chat model was asked for; else it goes on with the prompt. */
     readonly chat: boolean;
   },
-): Reading {
+): Logged {
   const item: JsonObject | undefined = facts.items?.find(taskId);
   const problem = item?.["prompt"];
   if (item === undefined || typeof problem !== "string") {
@@ -116,8 +116,8 @@ function answerOf(
   }
   const prompt = chat ? `${INSTRUCTION}\n\`\`\`python\n${problem.trim()}\n\`\`\`` : problem;
   return {
-    kind: "answer",
-    answer: {
+    kind: "response",
+    response: {
       model: undefined,
       benchmark: facts.benchmark,
       task: taskId,

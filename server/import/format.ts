@@ -1,12 +1,12 @@
-/** What every importer's format is: JSON of one record in, answers out. */
+/** What every importer's format is: JSON of one record in, responses out. */
 import type { ChatMessage, CheckItem, Detail } from "../../schema/tables/values.ts";
-import type { AnswerIdentity } from "../cases/store_answers.ts";
+import type { ResponseIdentity } from "../cases/store_responses.ts";
 import type { LoggedAnnotation } from "../cases/annotate.ts";
-import type { Reading as Diagnosed } from "../diagnosis/labels.ts";
+import type { Label } from "../diagnosis/labels.ts";
 import type { ImportLine, ImportModel } from "./import_model.ts";
 import type { Items } from "../benchmarks/items.ts";
 
-/** The prompt of a logged answer, as far as the log holds it. */
+/** The prompt of a logged response, as far as the log holds it. */
 export type LoggedPrompt =
   /** A user's message; it is rendered unless it turns out to be rendered already. */
   | { readonly kind: "user"; readonly text: string }
@@ -20,8 +20,8 @@ export type LoggedPrompt =
   | { readonly kind: "plain"; readonly text: string }
   | { readonly kind: "unknown" };
 
-/** An answer as a log holds it: not yet rendered, tokenised or checked. */
-export interface LoggedAnswer extends AnswerIdentity {
+/** A response as a log holds it: not yet rendered, tokenised or checked. */
+export interface LoggedResponse extends ResponseIdentity {
   /** The model's name in the log; undefined where the record has none. */
   readonly model: string | undefined;
   readonly prompt: LoggedPrompt;
@@ -47,8 +47,8 @@ export type SkipReason =
   /** The answer is stored, but there is no prompt to make a failure case of. */
   | "no_prompt";
 
-export type Reading =
-  | { readonly kind: "answer"; readonly answer: LoggedAnswer }
+export type Logged =
+  | { readonly kind: "response"; readonly response: LoggedResponse }
   /** A placed failure case with its token pair. `build` throws InputError for one that does not fit its model. */
   | { readonly kind: "case"; readonly model: string | undefined; readonly build: (model: ImportModel) => ImportLine }
   | { readonly kind: "annotation"; readonly key: string; readonly annotation: LoggedAnnotation }
@@ -56,7 +56,7 @@ export type Reading =
   | { readonly kind: "skipped"; readonly reason: SkipReason };
 
 /** What a reader says of a token pair of a case. */
-export interface LoggedLabel extends Diagnosed {
+export interface LoggedLabel extends Label {
   readonly reader: string;
   readonly note: string;
   /** Text of the contrast of the pair that is meant; undefined where the case has one pair. */
@@ -94,5 +94,5 @@ export interface Format {
   /** Whether answers mean nothing without a benchmark's items. */
   readonly needsItems?: boolean;
   /** Throws InputError at `where` for a record that is not of the format. `ordinal` counts records from 1. */
-  readonly read: (record: unknown, where: string, facts: FileFacts, ordinal: number) => readonly Reading[];
+  readonly read: (record: unknown, where: string, facts: FileFacts, ordinal: number) => readonly Logged[];
 }

@@ -10,7 +10,7 @@ import { InputError } from "../../gpu/errors.ts";
 import { isJsonObject, type JsonObject } from "../../gpu/model/json.ts";
 import type { ChatMessage, CheckItem } from "../../schema/tables/values.ts";
 import { canonicalHash } from "../base/canonical_hash.ts";
-import type { FileFacts, Format, LoggedAnswer, Reading } from "./format.ts";
+import type { FileFacts, Format, Logged, LoggedResponse } from "./format.ts";
 import { firstWrongAction } from "./gaia2_actions.ts";
 import { readCall } from "./gaia2_calls.ts";
 import { checkItemOf, phrasesOf } from "../benchmarks/items.ts";
@@ -53,7 +53,7 @@ export const gaia2: Format = {
   read: readRecord,
 };
 
-function readRecord(record: unknown, where: string, facts: FileFacts, ordinal: number): readonly Reading[] {
+function readRecord(record: unknown, where: string, facts: FileFacts, ordinal: number): readonly Logged[] {
   if (!isJsonObject(record)) throw notTrace(where);
   if (typeof record["data"] === "string" && "scenario_id" in record) return readRow(record, where, facts, ordinal);
   if ("world_logs" in record) return [readTrace(record, where, facts)];
@@ -71,7 +71,7 @@ function notTrace(where: string): InputError {
 }
 
 /** A result row holds a trace as text, and the judge's score. */
-function readRow(record: JsonObject, where: string, facts: FileFacts, ordinal: number): readonly Reading[] {
+function readRow(record: JsonObject, where: string, facts: FileFacts, ordinal: number): readonly Logged[] {
   const { data, score, rationale } = parseRecord(row, record, where, "a result row of GAIA2");
   const readings = readRecord(parseText(data, `${where} (data)`), `${where} (data)`, facts, ordinal);
   if (score === null || score === undefined) return readings;
@@ -81,7 +81,7 @@ function readRow(record: JsonObject, where: string, facts: FileFacts, ordinal: n
     ...(passed ? {} : { reason: rationale ?? "the judge's score is 0" }),
     detail: { score, rationale: rationale ?? null },
   };
-  return readings.map((one) => one.kind === "answer" ? { ...one, answer: { ...one.answer, logged } } : one);
+  return readings.map((one) => one.kind === "response" ? { ...one, response: { ...one.response, logged } } : one);
 }
 
 interface Turn {
@@ -90,7 +90,7 @@ interface Turn {
   tool?: { readonly name: string; readonly arguments: unknown };
 }
 
-function readTrace(record: JsonObject, where: string, facts: FileFacts): Reading {
+function readTrace(record: JsonObject, where: string, facts: FileFacts): Logged {
   const { world_logs, events, completed_events, metadata } = parseRecord(trace, record, where, "a trace of GAIA2");
   const turns = turnsOf(world_logs, where);
   const { definition, simulation, annotation } = metadata;
@@ -99,7 +99,7 @@ function readTrace(record: JsonObject, where: string, facts: FileFacts): Reading
   const item: CheckItem | null = wrong !== undefined && committed >= 0
     ? { kind: "gaia2", expected: { ...wrong } }
     : null;
-  return answerOf(turns.map(({ message }) => message), {
+  return responseOf(turns.map(({ message }) => message), {
     at: committed >= 0 ? committed : undefined,
     scenario: definition.scenario_id,
     run: definition.run_number ?? null,
@@ -157,11 +157,11 @@ function turnsOf(worldLogs: readonly string[], where: string): Turn[] {
   return turns;
 }
 
-function readLite(record: JsonObject, where: string, facts: FileFacts): Reading {
+function readLite(record: JsonObject, where: string, facts: FileFacts): Logged {
   const line = parseRecord(lite, record, where, "a lite trace of GAIA2");
   const [history = []] = Object.values(line.per_agent_interaction_histories);
   const messages = history.map(({ role, content }): ChatMessage => ({ role, content: textOf(content) }));
-  return answerOf(messages, {
+  return responseOf(messages, {
     scenario: line.scenario_id,
     run: line.run_number ?? null,
     model: line.model_id ?? undefined,
@@ -184,7 +184,7 @@ interface RunFacts {
   readonly facts: FileFacts;
 }
 
-function answerOf(messages: readonly ChatMessage[], run: RunFacts): Reading {
+function responseOf(messages: readonly ChatMessage[], run: RunFacts): Logged {
   const at = run.at ?? messages.findLastIndex(({ role }) => role === "assistant");
   const answer = messages[at];
   if (answer === undefined) return { kind: "skipped", reason: "no_answer" };
@@ -192,8 +192,8 @@ function answerOf(messages: readonly ChatMessage[], run: RunFacts): Reading {
   const known = run.facts.items?.find(run.scenario);
   const passed = run.decision === "Valid" ? true : run.decision === "Invalid" ? false : null;
   return {
-    kind: "answer",
-    answer: {
+    kind: "response",
+    response: {
       model: run.model,
       benchmark: run.facts.benchmark,
       task: run.scenario,
@@ -216,13 +216,13 @@ function answerOf(messages: readonly ChatMessage[], run: RunFacts): Reading {
 }
 
 /** A line of `trace.jsonl`; its folder is called by the scenario. */
-function readLlmCall(record: JsonObject, where: string, facts: FileFacts, ordinal: number): Reading {
+function readLlmCall(record: JsonObject, where: string, facts: FileFacts, ordinal: number): Logged {
   const call = readCall(record, where);
   if (call === undefined) return { kind: "skipped", reason: "no_answer" };
   const folder = basename(dirname(facts.name));
   const scenario = folder === "." || folder === "" ? "trace" : folder;
   const known = facts.items?.find(scenario);
-  const answer: LoggedAnswer = {
+  const response: LoggedResponse = {
     model: call.model,
     benchmark: facts.benchmark,
     task: scenario,
@@ -237,7 +237,7 @@ function readLlmCall(record: JsonObject, where: string, facts: FileFacts, ordina
     instructionPhrases: phrasesOf(known),
     metadata: { from: "gaia2", scenario_id: scenario, call: call.sequence ?? ordinal },
   };
-  return { kind: "answer", answer };
+  return { kind: "response", response };
 }
 
 function textOf(value: unknown): string {

@@ -35,8 +35,8 @@ export const ifeval: Format = {
       followed ? [] : [ids[index] ?? `instruction ${index + 1}`]
     );
     return [{
-      kind: "answer",
-      answer: {
+      kind: "response",
+      response: {
         model: undefined,
         benchmark: facts.benchmark,
         task: String(key ?? known?.["key"] ?? hash.slice(0, 8)),

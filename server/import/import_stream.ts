@@ -3,7 +3,7 @@
  * disk however large it is. The query takes what the mutation importFailureCases takes.
  */
 import { basename } from "node:path";
-import { BadInput } from "../../schema/types/bad_input.ts";
+import { InputError } from "../../gpu/errors.ts";
 import type { Context } from "../../schema/types/context.ts";
 import { IMPORT_FORMATS, type ImportChoices } from "../../schema/tables/values.ts";
 import { type BodyLimits, boundBody } from "../http/access/bounded_body.ts";
@@ -45,15 +45,15 @@ export async function receiveImport(
 
 function readQuery(query: URLSearchParams) {
   for (const [key, value] of query) {
-    if (!PARAMETERS.includes(key)) throw new BadInput(`there is no parameter ${key}`, "/imports", "leave it out");
+    if (!PARAMETERS.includes(key)) throw new InputError(`there is no parameter ${key}`, "/imports", "leave it out");
     if (value.length > MAX_TEXT) {
-      throw new BadInput(`it has more than ${MAX_TEXT} characters`, key, "give a shorter one");
+      throw new InputError(`it has more than ${MAX_TEXT} characters`, key, "give a shorter one");
     }
   }
   const text = (key: string): string | undefined => query.get(key)?.replaceAll("\0", "\u2400") || undefined;
   const from = IMPORT_FORMATS.find((format) => format === (text("from") ?? "culprit"));
   if (from === undefined) {
-    throw new BadInput(`"${text("from")}" is no format`, "from", `give one of ${IMPORT_FORMATS.join(", ")}`);
+    throw new InputError(`"${text("from")}" is no format`, "from", `give one of ${IMPORT_FORMATS.join(", ")}`);
   }
   const choice = (key: "model" | "items" | "benchmark" | "annotator") => {
     const value = text(key);

@@ -10,7 +10,7 @@ import { InputError } from "../../gpu/errors.ts";
 import { isJsonObject, type JsonObject } from "../../gpu/model/json.ts";
 import type { CheckItem } from "../../schema/tables/values.ts";
 import { canonicalHash, textHash } from "../base/canonical_hash.ts";
-import type { FileFacts, Format, LoggedAnswer, LoggedPrompt, Reading } from "./format.ts";
+import type { FileFacts, Format, Logged, LoggedPrompt, LoggedResponse } from "./format.ts";
 import { checkItemOf, phrasesOf } from "../benchmarks/items.ts";
 import { parseRecord } from "./parse_record.ts";
 import { readPrompt } from "./prompt_shapes.ts";
@@ -63,14 +63,14 @@ export const lmEval: Format = {
       throw new InputError("arguments: the request has no prompt", where, "give the sample as the harness wrote it");
     }
     const prompt = readPrompt(request.prompt, where, request.place);
-    return outputs.map((output, index): Reading => {
+    return outputs.map((output, index): Logged => {
       if (output === null) return { kind: "skipped", reason: "no_answer" };
       if (typeof output !== "string") {
         throw new InputError(`resps[0][${index}]: it is no text`, where, "give the sample as the harness wrote it");
       }
       return {
-        kind: "answer",
-        answer: answerOf(
+        kind: "response",
+        response: responseOf(
           line,
           { prompt, original: request.prompt },
           output,
@@ -117,13 +117,13 @@ function isNumber(output: unknown): boolean {
     (typeof output === "string" && /^-?(?:\d+(?:\.\d+)?(?:e[-+]?\d+)?|inf|nan)$/i.test(output));
 }
 
-function answerOf(
+function responseOf(
   line: Sample,
   { prompt, original }: { readonly prompt: LoggedPrompt; readonly original: unknown },
   completion: string,
   repeat: number | undefined,
   facts: FileFacts,
-): LoggedAnswer {
+): LoggedResponse {
   const { doc_id, filter } = line;
   const doc = isJsonObject(line.doc) ? line.doc : {};
   const named = textOf(doc["key"] ?? doc["task_id"] ?? doc["unique_id"] ?? doc_id);
@@ -153,7 +153,7 @@ function itemOf(doc: JsonObject, target: unknown): CheckItem | null {
 }
 
 /** The harness's verdict; every metric of the line stays in its detail. */
-function verdictOf(line: Sample): LoggedAnswer["logged"] {
+function verdictOf(line: Sample): LoggedResponse["logged"] {
   const detail: JsonObject = Object.fromEntries(
     [...new Set([...line.metrics, ...DECIDING])].filter((name) => line[name] !== undefined)
       .map((name) => [name, line[name]]),

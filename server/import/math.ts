@@ -44,8 +44,8 @@ export const math: Format = {
     const passed = line.passed ?? line.correct;
     const task = String(id ?? ordinal);
     return [{
-      kind: "answer",
-      answer: {
+      kind: "response",
+      response: {
         model: line.model,
         benchmark: facts.benchmark,
         task: String(id ?? known?.["unique_id"] ?? known?.["id"] ?? ordinal),

@@ -5,8 +5,8 @@ import { InputError } from "../../gpu/errors.ts";
 import type { CheckItem, Detail, Verdict } from "../../schema/tables/values.ts";
 import type { LoggedAnnotation } from "../cases/annotate.ts";
 import type { Checkers } from "../checkers/check.ts";
-import type { Answer } from "../cases/store_answers.ts";
-import type { FileFacts, Format, LoggedAnswer, LoggedLabel, Reading, SkipReason } from "./format.ts";
+import type { ModelResponse } from "../cases/store_responses.ts";
+import type { FileFacts, Format, Logged, LoggedLabel, LoggedResponse, SkipReason } from "./format.ts";
 import type { ImportLine, ImportModel } from "./import_model.ts";
 import type { FindItem } from "../benchmarks/known_items.ts";
 import { parseText, withStorableText } from "./parse_record.ts";
@@ -26,7 +26,7 @@ export type Entry =
     | { readonly kind: "blank" }
     | { readonly kind: "wrong"; readonly error: InputError; readonly unknownModel: boolean }
     | { readonly kind: "skipped"; readonly reason: SkipReason }
-    | { readonly kind: "answer"; readonly answer: Answer; readonly disagrees: boolean }
+    | { readonly kind: "response"; readonly response: ModelResponse; readonly disagrees: boolean }
     | { readonly kind: "case"; readonly line: ImportLine }
     | {
       readonly kind: "annotation";
@@ -125,7 +125,7 @@ function jsonOf(
 
 type Entered = Entry extends infer One ? One extends Entry ? Omit<One, "ordinal" | "where" | "mended"> : never : never;
 
-async function entryOf(reading: Reading, { file, where }: TextRecord, parts: ReadParts): Promise<Entered> {
+async function entryOf(reading: Logged, { file, where }: TextRecord, parts: ReadParts): Promise<Entered> {
   switch (reading.kind) {
     case "skipped":
       return reading;
@@ -140,9 +140,9 @@ async function entryOf(reading: Reading, { file, where }: TextRecord, parts: Rea
       const item = await parts.findItem({ benchmark, task, prompt, messages });
       return { kind: "case", line: { ...line, failureCase: { ...line.failureCase, item } } };
     }
-    case "answer": {
-      const model = await modelNamed(reading.answer.model, file, where, parts);
-      return await answerEntry(reading.answer, model, parts, parts.factsOf(file), where);
+    case "response": {
+      const model = await modelNamed(reading.response.model, file, where, parts);
+      return await responseEntry(reading.response, model, parts, parts.factsOf(file), where);
     }
   }
 }
@@ -164,8 +164,8 @@ async function modelNamed(
   );
 }
 
-async function answerEntry(
-  logged: LoggedAnswer,
+async function responseEntry(
+  logged: LoggedResponse,
   model: ImportModel,
   parts: ReadParts,
   facts: FileFacts,
@@ -178,9 +178,9 @@ async function answerEntry(
   const ours = await check(logged, completion, parts.checkers, where);
   const verdict = verdictOf(own, ours);
   return {
-    kind: "answer",
+    kind: "response",
     disagrees: own?.passed != null && ours?.passed != null && own.passed !== ours.passed,
-    answer: {
+    response: {
       ...identity,
       modelId: model.id,
       messages: rendered.messages,
@@ -196,7 +196,7 @@ async function answerEntry(
 }
 
 /** Whether an answer begins with thoughts. */
-function thinks(said: LoggedAnswer["completion"]): boolean {
+function thinks(said: LoggedResponse["completion"]): boolean {
   if (typeof said === "string") return said.trimStart().startsWith("<think>");
   return typeof said["reasoning_content"] === "string" || said.content.trimStart().startsWith("<think>");
 }
@@ -205,7 +205,7 @@ function thinks(said: LoggedAnswer["completion"]): boolean {
 const CHEAP: ReadonlySet<CheckItem["kind"]> = new Set(["ifeval", "math", "gaia2"]);
 
 async function check(
-  { item, logged }: LoggedAnswer,
+  { item, logged }: LoggedResponse,
   completion: string,
   checkers: Checkers,
   where: string,
@@ -220,7 +220,7 @@ async function check(
 }
 
 /** Ours counts where it could decide, the log's else; the log's words are kept in `detail.log`. */
-function verdictOf(own: LoggedAnswer["logged"], ours: Verdict | null): Verdict | null {
+function verdictOf(own: LoggedResponse["logged"], ours: Verdict | null): Verdict | null {
   if (own === null) return ours;
   const log: Detail = { passed: own.passed, ...own.detail };
   const decides = ours !== null && ours.passed !== null ? ours : own;

@@ -12,7 +12,7 @@ export const EMPTY_REPORT: ImportReport = {
   failed: [],
   responses: 0,
   passed: 0,
-  failedAnswers: 0,
+  failedResponses: 0,
   undecided: 0,
   disagreements: 0,
   skipped: {},
@@ -50,7 +50,7 @@ export function countMended(report: Counting, mended: Readonly<Record<string, nu
 export function countVerdict(report: Counting, passed: boolean | null, disagrees: boolean): void {
   report.responses++;
   if (passed === true) report.passed++;
-  else if (passed === false) report.failedAnswers++;
+  else if (passed === false) report.failedResponses++;
   else report.undecided++;
   if (disagrees) report.disagreements++;
 }

@@ -7,18 +7,18 @@ import type { ImportReport } from "../../schema/tables/values.ts";
 import { annotate } from "../cases/annotate.ts";
 import type { Transaction } from "../database/database.ts";
 import { raiseDelta } from "../cases/place_case.ts";
-import { storeAnswers, type StoredAnswer } from "../cases/store_answers.ts";
+import { type StoredResponse, storeResponses } from "../cases/store_responses.ts";
 import type { ImportLine, ImportModel, ModelFinder } from "./import_model.ts";
 import type { Entry } from "./read_entries.ts";
 import { countFailure, type Counting, counting, countMended, countSkipped, countVerdict } from "./report.ts";
 
 /** What became of a record that was not blank. */
 export interface ImportedLine {
-  /** The key of case or answer; the record's place where it could not be read. */
+  /** The key of case or response; the record's place where it could not be read. */
   readonly id: string;
   readonly kind: "failureCase" | "response" | "annotation" | "label" | "record";
   readonly result: "inserted" | "unchanged" | "failed" | "skipped";
-  /** Whether an answer passed; null when nobody could decide. */
+  /** Whether a response passed; null when nobody could decide. */
   readonly passed?: boolean | null;
   /** Why it failed or was left out. */
   readonly message?: string;
@@ -37,8 +37,8 @@ export async function storeBatch(
 ): Promise<StoredBatch> {
   const report = counting(before);
   const lines: ImportedLine[] = [];
-  const answers = entries.flatMap((entry) => entry.kind === "answer" ? [entry.answer] : []);
-  const stored = (await storeAnswers(tx, answers, finder.tokenizerOf)).values();
+  const responses = entries.flatMap((entry) => entry.kind === "response" ? [entry.response] : []);
+  const stored = (await storeResponses(tx, responses, finder.tokenizerOf)).values();
   for (const entry of entries) {
     report.lines = Math.max(report.lines, entry.ordinal);
     if (entry.mended) countMended(report, entry.mended);
@@ -54,8 +54,8 @@ export async function storeBatch(
 
 interface Storing {
   readonly report: Counting;
-  /** What became of the answers, in order. */
-  readonly stored: Iterator<StoredAnswer>;
+  /** What became of the responses, in order. */
+  readonly stored: Iterator<StoredResponse>;
   readonly finder: ModelFinder;
 }
 
@@ -70,8 +70,8 @@ async function storeEntry(
     case "skipped":
       countSkipped(report, entry.reason);
       return { id: entry.where, kind: "record", result: "skipped", message: entry.reason };
-    case "answer":
-      return answerLine(entry, stored.next().value, report);
+    case "response":
+      return responseLine(entry, stored.next().value, report);
     case "case":
       return await storeLine(tx, entry.line, entry.where);
     case "annotation":
@@ -81,9 +81,9 @@ async function storeEntry(
   }
 }
 
-function answerLine(
-  { answer, disagrees, where }: Extract<Entry, { kind: "answer" }>,
-  stored: StoredAnswer,
+function responseLine(
+  { response, disagrees, where }: Extract<Entry, { kind: "response" }>,
+  stored: StoredResponse,
   report: Counting,
 ): ImportedLine {
   const { key } = stored;
@@ -95,9 +95,9 @@ function answerLine(
       message: conflict(`another answer is stored as "${key}"`, where),
     };
   }
-  const passed = answer.verdict?.passed ?? null;
+  const passed = response.verdict?.passed ?? null;
   countVerdict(report, passed, disagrees);
-  if (passed === false && answer.promptIds.length === 0) countSkipped(report, "no_prompt");
+  if (passed === false && response.promptIds.length === 0) countSkipped(report, "no_prompt");
   return { id: key, kind: "response", result: stored.kind === "unchanged" ? "unchanged" : "inserted", passed };
 }
 

@@ -4,9 +4,11 @@ import { and, count, eq, isNull, type SQL, sql } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import type { AttributeRequest, Database } from "../../schema/types/context.ts";
 import { attributions, failureCases, jobs, jobTasks, tokenPairs } from "../../schema/tables/tables.ts";
-import type { ImportReport, JobInput, Rule } from "../../schema/tables/values.ts";
+import type { ImportReport, JobInput } from "../../schema/tables/values.ts";
+import type { Rule } from "../../gpu/engine.ts";
 import { InputError } from "../../gpu/errors.ts";
 import { among } from "../base/among.ts";
+import { CLEAN_DELTA } from "../cases/clean_delta.ts";
 import type { Transaction } from "../database/database.ts";
 import { enqueue, enqueueOn } from "./enqueue.ts";
 import { currentOwner } from "./owner.ts";
@@ -15,8 +17,6 @@ import type { PairTask } from "./queue.ts";
 import { notifyJob } from "./signals.ts";
 import { currentTrace } from "../base/telemetry.ts";
 
-/** A case is clean above this delta (docs/method.md, section 1). */
-export const CLEAN_DELTA = 1;
 /** Jobs this small have turns of their own: somebody waits for them. */
 export const SMALL_JOB = 4;
 const ROWS_AT_ONCE = 1000;

@@ -7,7 +7,8 @@ import type { Database } from "../../schema/types/context.ts";
 import { failureCases, jobs, jobTasks, tokenPairs } from "../../schema/tables/tables.ts";
 import { among } from "../base/among.ts";
 import type { Transaction } from "../database/database.ts";
-import { CLEAN_DELTA, type CreatedJob, insertJob, settlePairJob, SMALL_JOB } from "./jobs.ts";
+import { CLEAN_DELTA } from "../cases/clean_delta.ts";
+import { type CreatedJob, insertJob, settlePairJob, SMALL_JOB } from "./jobs.ts";
 import { enqueue } from "./enqueue.ts";
 import type { PairTask } from "./queue.ts";
 

@@ -3,7 +3,7 @@ import { and, eq, inArray, type SQL, sql } from "drizzle-orm";
 import { InputError } from "../../gpu/errors.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
-import { CLEAN_DELTA } from "./jobs.ts";
+import { CLEAN_DELTA } from "../cases/clean_delta.ts";
 
 export const SELECTIONS = ["clean", "all"] as const;
 

@@ -3,7 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import { type SQL, sql } from "drizzle-orm";
 import { fromDrizzle, PgBoss } from "pg-boss";
 import { InputError } from "../../gpu/errors.ts";
-import type { Rule } from "../../schema/tables/values.ts";
+import type { Rule } from "../../gpu/engine.ts";
 import type { Transaction } from "../database/database.ts";
 
 /** What a job asks of one token pair on one model. */

@@ -1,6 +1,6 @@
 /** Watches a job: woken by NOTIFY, told the truth by the table, so that nothing is missed and nothing is invented. */
 import { eq } from "drizzle-orm";
-import { BadInput } from "../../schema/types/bad_input.ts";
+import { InputError } from "../../gpu/errors.ts";
 import { jobs } from "../../schema/tables/tables.ts";
 import type { Connection } from "../database/database.ts";
 import { JOB_CHANGED } from "./signals.ts";
@@ -12,7 +12,7 @@ const LOOK_MS = 5000;
 export interface JobWatcher {
   /**
    * Yields the job's id whenever its sequence has passed the last one yielded, the first time past `after`; ends after
-   * its final status, or when `signal` is aborted. Throws BadInput when there is no such job.
+   * its final status, or when `signal` is aborted. Throws InputError when there is no such job.
    */
   watch(jobId: string, after: number, signal?: AbortSignal): AsyncGenerator<string>;
   stop(): Promise<void>;
@@ -40,7 +40,7 @@ export async function startJobWatcher(connection: Connection): Promise<JobWatche
         const [job] = await connection.db.select({ sequence: jobs.sequence, status: jobs.status }).from(jobs)
           .where(eq(jobs.id, jobId));
         if (!job) {
-          throw new BadInput(`there is no job ${jobId}`, "jobProgress", "give an id that another query returned");
+          throw new InputError(`there is no job ${jobId}`, "jobProgress", "give an id that another query returned");
         }
         const final = job.status !== "queued" && job.status !== "running";
         if (job.sequence > seen || final) {

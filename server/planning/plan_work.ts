@@ -5,10 +5,10 @@ import { attributionGraphs, studies, studyPairs } from "../../schema/tables/anal
 import { GRAPH_OPTIONS } from "../../schema/tables/analysis_values.ts";
 import type { Database, PlanRequest, WorkPlan } from "../../schema/types/context.ts";
 import { attributions, failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
-import type { Rule } from "../../schema/tables/values.ts";
+import type { Rule } from "../../gpu/engine.ts";
 import { among } from "../base/among.ts";
 import { hashOfOptions } from "../graphs/compute_graph.ts";
-import { CLEAN_DELTA } from "../jobs/jobs.ts";
+import { CLEAN_DELTA } from "../cases/clean_delta.ts";
 import { decodingPasses, maskingPasses, ROLLOUTS } from "../masking/passes.ts";
 import type { Planner } from "./planner.ts";
 import { findSeries, membersOf } from "../studies/series.ts";

@@ -15,7 +15,7 @@ export interface Planner {
 
 /** How long the process is kept without a question, in milliseconds. It holds a device. */
 const IDLE_MS = 60_000;
-/** How long an answer may take, in milliseconds: a probe on a slow adapter takes some seconds for each length. */
+/** How long an answer may take, in milliseconds: a trial on a slow adapter takes some seconds for each length. */
 const ANSWER_MS = 180_000;
 /** Questions that wait at most. */
 const MOST_WAITING = 16;

@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import type { AdapterInfo, Engine, PlannedRun, RunPlan } from "../../gpu/engine.ts";
 import { InputError } from "../../gpu/errors.ts";
 import { openEngine } from "../../gpu/mod.ts";
-import type { Rule } from "../../schema/tables/values.ts";
+import type { Rule } from "../../gpu/engine.ts";
 import { readSettings } from "../base/settings.ts";
 
 /** A run of a kind with a model, at some lengths. */

@@ -4,14 +4,14 @@ import { gunzipSync } from "node:zlib";
 import { attributionGraphs, diagnoses, maskingExperiments, studies } from "../../schema/tables/analysis_tables.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { attributions, failureCases, models, responses, tokenPairs } from "../../schema/tables/tables.ts";
-import type { Rule } from "../../schema/tables/values.ts";
+import type { Rule } from "../../gpu/engine.ts";
 import { among } from "../base/among.ts";
 import type { StoredGraphMetrics } from "../../schema/tables/analysis_values.ts";
-import type { ReadingAgreementRow } from "../../schema/types/label.ts";
+import type { LabelAgreementRow } from "../../schema/types/label.ts";
 import { measureGraph, shownMetrics } from "../graphs/graph_metrics.ts";
 import { summariseMasking } from "../masking/masking_job.ts";
 import { caseCondition, type PairSelection, pairsOf } from "../jobs/pair_selection.ts";
-import { readingAgreement } from "../diagnosis/reading_agreement.ts";
+import { labelAgreement } from "../diagnosis/label_agreement.ts";
 import { readNumbers, readStudy, readStudySummary, type StudyRow } from "../studies/numbers.ts";
 import type { StudySummary } from "../studies/summary.ts";
 import { readGraphFile } from "../graphs/stored_graph.ts";
@@ -97,7 +97,7 @@ export interface Report extends ReportRequest {
   readonly failures: readonly FailureRow[];
   readonly diagnoses: readonly DiagnosisRow[];
   /** Over all labelled pairs of the selection's benchmarks. */
-  readonly readers: readonly ReadingAgreementRow[];
+  readonly readers: readonly LabelAgreementRow[];
   readonly segments: readonly SegmentRow[];
   readonly sinks: readonly SinkPart[];
   readonly shapes: readonly ShapePart[];
@@ -127,7 +127,7 @@ export async function readReport(db: Database, request: ReportRequest): Promise<
     attributed: none ? 0 : await countAttributed(db, own),
     failures: await readFailures(db, request),
     diagnoses: none ? [] : await readDiagnoses(db, own),
-    readers: none ? [] : await readingAgreement(db, {
+    readers: none ? [] : await labelAgreement(db, {
       benchmark: benchmarks?.length === 1 ? benchmarks[0] : undefined,
       rule: request.rule,
     }),

@@ -1,5 +1,5 @@
 /** Relevance by segment, readers beside the classifier, and how the numbers came about. */
-import type { ReadingAgreementRow } from "../../schema/types/label.ts";
+import type { LabelAgreementRow } from "../../schema/types/label.ts";
 import { chart, legend, px, span } from "./chart.ts";
 import { escape, figure, fixed, interval, missing, percent, table } from "./html.ts";
 import type { Report } from "./read_report.ts";
@@ -77,8 +77,7 @@ function bars(benchmark: string, rows: readonly SegmentRow[], rule: string): str
 /** Agreement of readers with each other and with the classifier; nothing where nobody labelled. */
 export function readersSection({ readers, rule }: Report): string {
   if (readers.length === 0) return "";
-  const agreement = ({ kappa, observed }: ReadingAgreementRow["outcome"]) =>
-    `${fixed(kappa)} (${percent(observed, 1)})`;
+  const agreement = ({ kappa, observed }: LabelAgreementRow["outcome"]) => `${fixed(kappa)} (${percent(observed, 1)})`;
   return "<h3>Agreement of readers</h3>" + table(
     ["", "pairs", "outcome", "pattern", "relevant underweighted", "irrelevant overweighted"],
     readers.map(({ one, other, pairs, outcome, pattern, urt, oit }) => [

@@ -2,7 +2,7 @@
 import type { PgBoss } from "pg-boss";
 import { InputError } from "../../gpu/errors.ts";
 import type { CollectFailuresRequest, Database, FindTokenPairsRequest } from "../../schema/types/context.ts";
-import type { CollectInput, FindPairsInput } from "../../schema/tables/search_values.ts";
+import type { CollectInput, PairSearchInput } from "../../schema/tables/search_values.ts";
 import { findBenchmark } from "../benchmarks/benchmarks.ts";
 import { confinedPath } from "../base/confined_path.ts";
 import { enqueue } from "../jobs/enqueue.ts";
@@ -27,7 +27,7 @@ export async function createCollectJob(
 }
 
 /** Stores a job that searches token pairs. Throws InputError for a model that is not there, or a sibling that cannot be. */
-export async function createFindPairsJob(
+export async function createPairSearchJob(
   db: Database,
   boss: PgBoss,
   request: FindTokenPairsRequest,
@@ -77,7 +77,7 @@ async function modelByName(db: Database, name: string, where: string) {
 async function createSearchJob(
   db: Database,
   boss: PgBoss,
-  input: CollectInput | FindPairsInput,
+  input: CollectInput | PairSearchInput,
   idempotencyKey: string | undefined,
 ): Promise<CreatedJob> {
   return await db.transaction((tx) => insertSearchJob(tx, boss, input, idempotencyKey, { small: false }));
@@ -86,7 +86,7 @@ async function createSearchJob(
 async function insertSearchJob(
   tx: Transaction,
   boss: PgBoss,
-  input: CollectInput | FindPairsInput,
+  input: CollectInput | PairSearchInput,
   idempotencyKey: string | undefined,
   size: { readonly small: boolean },
 ): Promise<CreatedJob> {
@@ -97,6 +97,6 @@ async function insertSearchJob(
 }
 
 /** Ids of the models that a search needs. */
-export function modelsOf(input: CollectInput | FindPairsInput): number[] {
+export function modelsOf(input: CollectInput | PairSearchInput): number[] {
   return [input.modelId, ...input.kind === "find_pairs" && input.siblingId !== null ? [input.siblingId] : []];
 }

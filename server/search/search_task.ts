@@ -2,14 +2,14 @@
 import { eq } from "drizzle-orm";
 import { InputError } from "../../gpu/errors.ts";
 import { loadTokenizer } from "../../gpu/model/tokenizer.ts";
-import type { CollectInput, FindPairsInput } from "../../schema/tables/search_values.ts";
+import type { CollectInput, PairSearchInput } from "../../schema/tables/search_values.ts";
 import { benchmarks, jobs, models } from "../../schema/tables/tables.ts";
 import { openCheckers } from "../checkers/check.ts";
 import { collect } from "../benchmarks/collect.ts";
 import type { Attempt } from "../jobs/consumer.ts";
 import type { Transaction } from "../database/database.ts";
 import { hashesOf } from "../jobs/enqueue.ts";
-import { type DecidedCase, findPairs } from "./find_pairs.ts";
+import { type DecidedCase, searchOpenCases } from "./pair_search.ts";
 import { failJob, finishJob, type JobState, lockJob, saveState, startJob } from "../jobs/jobs.ts";
 import { type AttributeParts, located, withRoom } from "../attributions/attribute_task.ts";
 import type { ModelLease } from "../models/model_cache.ts";
@@ -60,7 +60,7 @@ export async function performSearch(parts: SearchParts, attempt: Attempt<SearchT
     },
   };
   try {
-    const perform = () => input.kind === "collect" ? performCollect(work, input) : performFindPairs(work, input);
+    const perform = () => input.kind === "collect" ? performCollect(work, input) : performPairSearch(work, input);
     const state = await withRoom(cache, perform);
     await db.transaction(async (tx) => {
       if (await lockJob(tx, jobId) === "running") await finishJob(tx, jobId, state);
@@ -107,13 +107,13 @@ async function performCollect({ parts, signal, lease, save }: Work, input: Colle
   }
 }
 
-async function performFindPairs({ parts, signal, lease, save }: Work, input: FindPairsInput): Promise<JobState> {
+async function performPairSearch({ parts, signal, lease, save }: Work, input: PairSearchInput): Promise<JobState> {
   const model = await modelOf(parts, input.modelId);
   const sibling = input.siblingId === null ? undefined : await modelOf(parts, input.siblingId);
   const checkers = openCheckers();
   const said: string[] = [];
   try {
-    const totals = await findPairs(input, {
+    const totals = await searchOpenCases(input, {
       db: parts.connection.db,
       model: { ...model, loaded: await lease.get(model, { signal }) },
       sibling: sibling && { ...sibling, loaded: await lease.get(sibling, { signal }) },

@@ -7,10 +7,11 @@ import type { StudyInput, StudyPairs } from "../../schema/tables/analysis_values
 import type { AddModelSeriesRequest, Database, RunStudyRequest } from "../../schema/types/context.ts";
 import type { StudyPointRow, StudyPointsRequest } from "../../schema/types/study.ts";
 import { attributions, failureCases, jobs, jobTasks, models, tokenPairs } from "../../schema/tables/tables.ts";
-import type { Rule } from "../../schema/tables/values.ts";
+import type { Rule } from "../../gpu/engine.ts";
 import { among } from "../base/among.ts";
 import type { Transaction } from "../database/database.ts";
-import { CLEAN_DELTA, type CreatedJob, insertJob, settlePairJob, SMALL_JOB } from "../jobs/jobs.ts";
+import { CLEAN_DELTA } from "../cases/clean_delta.ts";
+import { type CreatedJob, insertJob, settlePairJob, SMALL_JOB } from "../jobs/jobs.ts";
 import { findModel } from "../models/find_model.ts";
 import { enqueue } from "../jobs/enqueue.ts";
 import type { AttributeTask } from "../jobs/queue.ts";

@@ -1,14 +1,14 @@
 /**
- * Words of English text as NLTK's `word_tokenize` cuts them: Punkt's sentences, then the rules of the Penn Treebank with
+ * Words of English text as NLTK's `word_tokenize` cuts them: Punkt's sentences, then the replacements of the Penn Treebank with
  * NLTK's additions. IFEval counts words in capitals by it.
  */
 import { sentences } from "./punkt.ts";
 import { BOUNDARY, END, SPACE, split, WORD } from "./python_text.ts";
 
-type Rule = readonly [pattern: RegExp, replacement: string];
+type Replacement = readonly [pattern: RegExp, replacement: string];
 
 /** In the order in which they are applied: each puts spaces around what shall be a token. */
-const RULES: readonly Rule[] = [
+const REPLACEMENTS: readonly Replacement[] = [
   // opening quotes
   [/([«“‘„]|`+)/gu, " $1 "],
   [/^"/gu, "``"],
@@ -31,7 +31,7 @@ const RULES: readonly Rule[] = [
 ];
 
 /** Applied to the text with a space on either side. */
-const LATER_RULES: readonly Rule[] = [
+const LATER_REPLACEMENTS: readonly Replacement[] = [
   // closing quotes
   [/([»”’])/gu, " $1 "],
   [/''/gu, " '' "],
@@ -40,21 +40,21 @@ const LATER_RULES: readonly Rule[] = [
   [/([^' ])('[sS]|'[mM]|'[dD]|') /gu, "$1 $2 "],
   [/([^' ])('ll|'LL|'re|'RE|'ve|'VE|n't|N'T) /gu, "$1 $2 "],
   // contractions: "cannot" are two words
-  ...["can)(not", "d)('ye", "gim)(me", "gon)(na", "got)(ta", "lem)(me", "more)('n"].map((words): Rule => [
+  ...["can)(not", "d)('ye", "gim)(me", "gon)(na", "got)(ta", "lem)(me", "more)('n"].map((words): Replacement => [
     new RegExp(`${BOUNDARY}(${words})${BOUNDARY}`, "giu"),
     " $1 $2 ",
   ]),
   [new RegExp(`${BOUNDARY}(wan)(na)(?=[${SPACE}])`, "giu"), " $1 $2 "],
-  ...["is", "was"].map((word): Rule => [new RegExp(` ('t)(${word})${BOUNDARY}`, "giu"), " $1 $2 "]),
+  ...["is", "was"].map((word): Replacement => [new RegExp(` ('t)(${word})${BOUNDARY}`, "giu"), " $1 $2 "]),
 ];
 
 export function wordTokens(text: string): readonly string[] {
   return sentences(text).flatMap((sentence) => {
-    const spaced = apply(RULES, sentence);
-    return split(apply(LATER_RULES, ` ${spaced} `));
+    const spaced = apply(REPLACEMENTS, sentence);
+    return split(apply(LATER_REPLACEMENTS, ` ${spaced} `));
   });
 }
 
-function apply(rules: readonly Rule[], text: string): string {
-  return rules.reduce((before, [pattern, replacement]) => before.replace(pattern, replacement), text);
+function apply(replacements: readonly Replacement[], text: string): string {
+  return replacements.reduce((before, [pattern, replacement]) => before.replace(pattern, replacement), text);
 }

@@ -7,7 +7,7 @@ import { Trouble, Waiting } from "../shell/notice.tsx";
 import { READ_CHOICES } from "../operations/run.ts";
 import { Analyse } from "./run_analyse.tsx";
 import { AddModel, Import } from "./run_import.tsx";
-import { Collect, FindPairs } from "./run_search.tsx";
+import { Collect, SearchPairs } from "./run_search.tsx";
 import { AddSeries, RunStudy } from "./run_study.tsx";
 import { useLoad } from "../shell/use_load.ts";
 
@@ -33,7 +33,7 @@ export function RunPage() {
           <AddModel onAdded={reading.reload} />
           <Import models={models} />
           <Collect models={models} benchmarks={benchmarks} />
-          <FindPairs models={models} benchmarks={benchmarks} />
+          <SearchPairs models={models} benchmarks={benchmarks} />
           <Analyse />
           {models.length < 2 ? null : <AddSeries models={summaries} onAdded={reading.reload} />}
           {series.length === 0 ? null : <RunStudy series={series} />}

@@ -36,7 +36,7 @@ export function Collect({ models, benchmarks }: ChoicesProps) {
   );
 }
 
-export function FindPairs({ models, benchmarks }: ChoicesProps) {
+export function SearchPairs({ models, benchmarks }: ChoicesProps) {
   const [{ model = models[0] ?? "", benchmark = "", sibling }, set] = useValues({});
   const start = async () => {
     const some = benchmark === "" ? {} : { benchmarks: [benchmark] };

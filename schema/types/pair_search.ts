@@ -1,6 +1,6 @@
 /** Asking for a search of token pairs. */
 import { z } from "zod";
-import { BadInput } from "./bad_input.ts";
+import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import { idempotencyKey, Job } from "./job.ts";
 import { found } from "./rows.ts";
@@ -61,7 +61,10 @@ builder.mutationField("findTokenPairs", (t) =>
     description:
       "Searches target and contrast of open failure cases by the strict recovery criterion: each alternative " +
       "is forced, continued greedily and checked. Every case becomes clean, or is excluded with its reason.",
-    errors: { types: [BadInput], union: { name: "FindTokenPairsResult", description: "The job, or what was wrong." } },
+    errors: {
+      types: [InputError],
+      union: { name: "FindTokenPairsResult", description: "The job, or what was wrong." },
+    },
     args: { input: t.arg({ type: FindTokenPairsInput, required: true, description: "What to search." }) },
     resolve: async (query, _parent, { input }, context) => {
       const { sibling, benchmarks, positions, idempotencyKey, ...rest } = input;

@@ -1,6 +1,6 @@
 /**
- * Stores answers of a model to items of benchmarks, imported or collected: every answer as a response, and each one
- * that failed as an open failure case besides. The same answer twice changes nothing.
+ * Stores responses of a model to items of benchmarks, imported or collected: all of them, and each one
+ * that failed as an open failure case besides. The same response twice changes nothing.
  */
 import { and, eq, inArray } from "drizzle-orm";
 import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
@@ -11,8 +11,8 @@ import type { Transaction } from "../database/database.ts";
 import { tokenTextsOf } from "./place_case.ts";
 import { segmentsOf } from "./segments.ts";
 
-/** What makes an answer the same answer when it comes again; the model counts too. */
-export interface AnswerIdentity {
+/** What makes a response the same response when it comes again; the model counts too. */
+export interface ResponseIdentity {
   readonly benchmark: string;
   /** The item's name within its benchmark. */
   readonly task: string;
@@ -22,14 +22,14 @@ export interface AnswerIdentity {
   readonly promptHash: string;
   /** "none" for raw output. */
   readonly filter: string;
-  /** Tells several answers to one prompt apart; left out where there is one. */
+  /** Tells several responses to one prompt apart; left out where there is one. */
   readonly sample?: string;
   /** Stands for the task in the key, where the task's name may only be learnt later. */
   readonly label?: string;
 }
 
-/** An answer with its tokens and verdict. */
-export interface Answer extends AnswerIdentity {
+/** A response with its tokens and verdict. */
+export interface ModelResponse extends ResponseIdentity {
   readonly modelId: number;
   /** The chat that the prompt was rendered from; empty for a plain prompt. */
   readonly messages: readonly ChatMessage[];
@@ -47,18 +47,18 @@ export interface Answer extends AnswerIdentity {
 }
 
 /** The key of a response and of its failure case, unique for a model. */
-export function answerKey(identity: AnswerIdentity): string {
+export function responseKey(identity: ResponseIdentity): string {
   const { benchmark, task, docHash, promptHash, filter, sample, label = task } = identity;
   const hash = textHash(`${docHash}\n${promptHash}`).slice(0, 12);
   const ending = `${filter === "none" ? "" : `/${filter}`}${sample === undefined ? "" : `#${sample}`}`;
   return `${benchmark}/${label}/${hash}${ending}`;
 }
 
-/** What became of an answer. */
-export type StoredAnswer =
-  /** `updated`: the same answer was stored without a verdict, and has one now. */
+/** What became of a response. */
+export type StoredResponse =
+  /** `updated`: the same response was stored without a verdict, and has one now. */
   | { readonly kind: "inserted" | "unchanged" | "updated"; readonly key: string; readonly responseId: number }
-  /** Another answer is stored under its key. */
+  /** Another response is stored under its key. */
   | { readonly kind: "conflict"; readonly key: string };
 
 type ResponseRow = Omit<typeof responses.$inferInsert, "id">;
@@ -66,35 +66,35 @@ type CaseRow = Omit<typeof failureCases.$inferInsert, "id" | "responseId">;
 
 interface Rows {
   readonly response: ResponseRow;
-  /** Undefined unless the answer failed. */
+  /** Undefined unless the response failed. */
   readonly failureCase: CaseRow | undefined;
 }
 
-/** Answers that one statement stores: it has a parameter for each column of each, 65,535 at most. */
-const ANSWERS_AT_ONCE = 500;
+/** Responses that one statement stores: it has a parameter for each column of each, 65,535 at most. */
+const RESPONSES_AT_ONCE = 500;
 
 /**
- * Stores answers, few statements for many. The result has an entry for each answer, in order. `tokenizerOf` gives the
- * tokenizer of an answer's model.
+ * Stores responses, few statements for many. The result has an entry for each response, in order. `tokenizerOf` gives the
+ * tokenizer of a response's model.
  */
-export async function storeAnswers(
+export async function storeResponses(
   tx: Transaction,
-  answers: readonly Answer[],
+  given: readonly ModelResponse[],
   tokenizerOf: (modelId: number) => Tokenizer,
-): Promise<StoredAnswer[]> {
-  const results: StoredAnswer[] = [];
-  for (let from = 0; from < answers.length; from += ANSWERS_AT_ONCE) {
-    results.push(...await storeSome(tx, answers.slice(from, from + ANSWERS_AT_ONCE), tokenizerOf));
+): Promise<StoredResponse[]> {
+  const results: StoredResponse[] = [];
+  for (let from = 0; from < given.length; from += RESPONSES_AT_ONCE) {
+    results.push(...await storeSome(tx, given.slice(from, from + RESPONSES_AT_ONCE), tokenizerOf));
   }
   return results;
 }
 
 async function storeSome(
   tx: Transaction,
-  answers: readonly Answer[],
+  given: readonly ModelResponse[],
   tokenizerOf: (modelId: number) => Tokenizer,
-): Promise<StoredAnswer[]> {
-  const rows = answers.map((answer) => rowsOf(answer, tokenizerOf(answer.modelId)));
+): Promise<StoredResponse[]> {
+  const rows = given.map((one) => rowsOf(one, tokenizerOf(one.modelId)));
   const added = await tx.insert(responses).values(rows.map(({ response }) => response))
     .onConflictDoNothing({ target: [responses.modelId, responses.key] })
     .returning({ id: responses.id, modelId: responses.modelId, key: responses.key });
@@ -102,14 +102,14 @@ async function storeSome(
   const addedIds = new Map(added.map((row) => [place(row), row.id]));
   const stored = await storedResponses(tx, rows.map(({ response }) => response), addedIds.size === rows.length);
 
-  const results: StoredAnswer[] = [];
+  const results: StoredResponse[] = [];
   const cases: (typeof failureCases.$inferInsert)[] = [];
   for (const { response, failureCase } of rows) {
     const { key } = response;
     const addedId = addedIds.get(place(response));
     const other = stored.get(place(response));
     if (addedId !== undefined) {
-      // A later answer of the same file with the same key meets the one that was just added.
+      // A later response of the same file with the same key meets the one that was just added.
       addedIds.delete(place(response));
       if (failureCase) cases.push({ ...failureCase, responseId: addedId });
       results.push({ kind: "inserted", key, responseId: addedId });
@@ -133,7 +133,7 @@ async function storeSome(
   return results;
 }
 
-interface StoredResponse {
+interface KeptResponse {
   readonly id: number;
   readonly contentHash: string;
   readonly passed: boolean | null;
@@ -144,7 +144,7 @@ async function storedResponses(
   tx: Transaction,
   rows: readonly ResponseRow[],
   allNew: boolean,
-): Promise<Map<string, StoredResponse>> {
+): Promise<Map<string, KeptResponse>> {
   if (allNew) return new Map();
   const found = await tx.select({
     id: responses.id,
@@ -159,11 +159,11 @@ async function storedResponses(
   return new Map(found.map(({ modelId, key, ...row }) => [`${modelId} ${key}`, row]));
 }
 
-function rowsOf(answer: Answer, tokenizer: Tokenizer): Rows {
-  const { modelId, benchmark, task, filter, docHash, promptHash, prompt, completion, item, verdict, source } = answer;
-  const key = answerKey(answer);
-  const promptIds = [...answer.promptIds];
-  const completionIds = [...answer.completionIds];
+function rowsOf(given: ModelResponse, tokenizer: Tokenizer): Rows {
+  const { modelId, benchmark, task, filter, docHash, promptHash, prompt, completion, item, verdict, source } = given;
+  const key = responseKey(given);
+  const promptIds = [...given.promptIds];
+  const completionIds = [...given.completionIds];
   const passed = verdict?.passed ?? null;
   const contentHash = textHash(JSON.stringify([prompt, completion]));
   const response: ResponseRow = {
@@ -186,7 +186,7 @@ function rowsOf(answer: Answer, tokenizer: Tokenizer): Rows {
   };
   if (passed !== false || promptIds.length === 0) return { response, failureCase: undefined };
   const empty = completionIds.length === 0;
-  const { phrases, segments } = segmentsWithPhrases(tokenizer, promptIds, prompt, answer.instructionPhrases);
+  const { phrases, segments } = segmentsWithPhrases(tokenizer, promptIds, prompt, given.instructionPhrases);
   return {
     response,
     failureCase: {
@@ -194,13 +194,13 @@ function rowsOf(answer: Answer, tokenizer: Tokenizer): Rows {
       key,
       benchmark,
       task,
-      messages: answer.messages,
+      messages: given.messages,
       prompt,
       prefix: "",
       completion,
       completionIds,
       instructionPhrases: phrases,
-      metadata: answer.metadata,
+      metadata: given.metadata,
       inputIds: promptIds,
       tokenTexts: tokenTextsOf(tokenizer, promptIds),
       segments,

@@ -13,7 +13,7 @@ import type { Exclusion } from "../../schema/tables/values.ts";
 import { canonicalHash } from "../base/canonical_hash.ts";
 import type { Checkers } from "../checkers/check.ts";
 import type { Transaction } from "../database/database.ts";
-import { placeAnnotated } from "./find_pairs_annotated.ts";
+import { placeAnnotated } from "./annotated_pairs.ts";
 import { excludeCase, placeRecovery, storable } from "../cases/place_case.ts";
 import {
   type CaseUpdate,
@@ -27,7 +27,7 @@ import {
 } from "./search.ts";
 import { type StoredCase, storedCase } from "./stored_case.ts";
 
-export interface FindPairsSettings {
+export interface PairSearchSettings {
   readonly benchmarks: readonly string[] | null;
   readonly alternatives: number;
   readonly positions: number | null;
@@ -57,7 +57,7 @@ export interface DecidedCase {
   readonly pair: Recovery | undefined;
 }
 
-export interface FindPairsParts {
+export interface PairSearchParts {
   readonly db: Database;
   readonly model: SearchedModel;
   readonly sibling: SearchedModel | undefined;
@@ -65,17 +65,17 @@ export interface FindPairsParts {
   readonly checkers: Checkers;
   readonly options: RunOptions;
   /** Called inside the transaction that stores a wave; what it throws undoes the wave and ends the search. */
-  readonly onWave?: (tx: Transaction, progress: FindPairsProgress) => Promise<void>;
+  readonly onWave?: (tx: Transaction, progress: PairSearchProgress) => Promise<void>;
   readonly onDecided?: (cases: readonly DecidedCase[]) => Promise<void>;
 }
 
-export interface FindPairsProgress {
+export interface PairSearchProgress {
   readonly done: number;
   readonly total: number;
   readonly counts: SearchCounts;
 }
 
-export interface FindPairsTotals {
+export interface PairSearchTotals {
   readonly cases: number;
   readonly clean: number;
   readonly excluded: number;
@@ -86,7 +86,7 @@ export interface FindPairsTotals {
 }
 
 /** Decides all open cases of the model; what is decided stays decided when it is asked again. */
-export async function findPairs(settings: FindPairsSettings, parts: FindPairsParts): Promise<FindPairsTotals> {
+export async function searchOpenCases(settings: PairSearchSettings, parts: PairSearchParts): Promise<PairSearchTotals> {
   const { model, sibling, tokenizer, options } = parts;
   if (sibling && sibling.tokenizerHash !== model.tokenizerHash) {
     throw new InputError(
@@ -140,8 +140,8 @@ export async function findPairs(settings: FindPairsSettings, parts: FindPairsPar
 const quiet = ({ signal }: RunOptions): RunOptions => signal ? { signal } : {};
 
 async function loadCases(
-  { benchmarks }: FindPairsSettings,
-  { db, model, sibling, checkers }: FindPairsParts,
+  { benchmarks }: PairSearchSettings,
+  { db, model, sibling, checkers }: PairSearchParts,
   settingsHash: string,
 ): Promise<{ readonly searchCase: StoredCase; readonly state: SearchState }[]> {
   // Where no alternative of its own recovered, a sibling that was not asked yet may help.

@@ -28,7 +28,7 @@ export interface Speed {
   readonly cell: number;
 }
 
-export interface ProbedRun {
+export interface TimedRun {
   readonly kind: PlannedRun["kind"];
   readonly rule: Rule;
   /** Tokens of the run. */
@@ -37,8 +37,8 @@ export interface ProbedRun {
   readonly kept: boolean;
 }
 
-/** Floating point operations of a probe at most; some tenths of a second each. */
-const PROBE_OPERATIONS = { hardware: 4e11, system: 5e9, bundled: 1.5e9 } as const;
+/** Floating point operations of a trial at most; some tenths of a second each. */
+const TRIAL_OPERATIONS = { hardware: 4e11, system: 5e9, bundled: 1.5e9 } as const;
 const SHORTEST = 16;
 /** Short runs are repeated until they have taken this long, or as often. */
 const ENOUGH_SECONDS = 0.4;
@@ -49,10 +49,10 @@ const NARROW = { hidden: 16, intermediate: 16 };
 const DAY = 24 * 3600 * 1000;
 
 /** Measures, or finds what was measured before. */
-export async function probeSpeed(device: Device, model: ModelDirectory, run: ProbedRun): Promise<Speed> {
+export async function measureSpeed(device: Device, model: ModelDirectory, run: TimedRun): Promise<Speed> {
   const { hidden, intermediate, heads, keyValueHeads, headDimension, blockNorms } = model.config;
   const shape = { hidden, intermediate, heads, keyValueHeads, headDimension, blockNorms, dtype: dtypeOf(model) };
-  const lengths = probeLengths(device, model.config, run.tokens);
+  const lengths = trialLengths(device, model.config, run.tokens);
   const key = JSON.stringify([device.info.name, { ...run, tokens: undefined }, shape, lengths, sourcesHash()]);
   const path = join(home(), "speeds", `${createHash("sha256").update(key).digest("hex").slice(0, 32)}.json`);
   const known = readSpeed(path);
@@ -69,7 +69,7 @@ export async function probeSpeed(device: Device, model: ModelDirectory, run: Pro
  * Runs the smallest run of its kind, for its pipelines to be compiled. Returns the seconds that took, beyond the run's
  * own: what the first run of a process takes more than the others.
  */
-export async function warmUp(device: Device, model: ModelDirectory, run: ProbedRun): Promise<number> {
+export async function warmUp(device: Device, model: ModelDirectory, run: TimedRun): Promise<number> {
   const { first, seconds } = await timeRun(device, model, { ...model.config, ...NARROW }, 1, run, SHORTEST);
   return Math.max(0, first - seconds);
 }
@@ -99,14 +99,14 @@ function sourcesHash(): string {
 const dtypeOf = (model: ModelDirectory) => model.tensor("model.layers.0.mlp.down_proj.weight").info.dtype;
 
 interface Lengths {
-  /** Tokens of the probe with whole blocks, and of the one with narrow blocks. */
+  /** Tokens of the trial with whole blocks, and of the one with narrow blocks. */
   readonly whole: number;
   readonly narrow: number;
 }
 
-function probeLengths(device: Device, config: ModelConfig, tokens: number): Lengths {
+function trialLengths(device: Device, config: ModelConfig, tokens: number): Lengths {
   const { hidden, intermediate, heads, keyValueHeads, headDimension } = config;
-  const most = PROBE_OPERATIONS[device.info.kind];
+  const most = TRIAL_OPERATIONS[device.info.kind];
   const parameters = hidden * (3 * intermediate + (2 * heads + 2 * keyValueHeads) * headDimension);
   // A token of an attribution takes about 6 operations a parameter, a score about 14 times a head's dimensions.
   const bound = (length: number) => Math.min(tokens, MOST_TOKENS, Math.max(SHORTEST, Math.floor(length)));
@@ -116,7 +116,7 @@ function probeLengths(device: Device, config: ModelConfig, tokens: number): Leng
   };
 }
 
-async function measure(device: Device, model: ModelDirectory, run: ProbedRun, lengths: Lengths): Promise<Speed> {
+async function measure(device: Device, model: ModelDirectory, run: TimedRun, lengths: Lengths): Promise<Speed> {
   const { config } = model;
   const narrow = { ...config, ...NARROW };
   const narrowOne = await timeRun(device, model, narrow, 1, run, lengths.narrow);
@@ -140,7 +140,7 @@ async function timeRun(
   model: ModelDirectory,
   config: ModelConfig,
   layers: number,
-  run: ProbedRun,
+  run: TimedRun,
   tokens: number,
 ): Promise<{ first: number; seconds: number }> {
   const zeros = zeroModel(model, { ...config, layers, vocabulary: 16 });

@@ -9,7 +9,7 @@ import { createModelCache, type ModelCache } from "../models/model_cache.ts";
 import { optionText, type VerbContext } from "./verb.ts";
 import { withDatabase } from "./with_database.ts";
 
-export interface SearchSession {
+export interface ModelSession {
   readonly db: Database;
   readonly model: ModelRow;
   readonly tokenizer: Tokenizer;
@@ -20,10 +20,10 @@ export interface SearchSession {
 }
 
 /** Runs the work with the model that `--model` names; closes everything afterwards. */
-export async function withSearch<Result>(
+export async function withModelSession<Result>(
   context: VerbContext,
   nameOrDirectory: string,
-  work: (session: SearchSession) => Promise<Result>,
+  work: (session: ModelSession) => Promise<Result>,
 ): Promise<Result> {
   const { openEngine } = await import("../../gpu/mod.ts");
   return await withDatabase(async ({ db }) => {

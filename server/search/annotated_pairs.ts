@@ -8,8 +8,9 @@ import { pairSearches } from "../../schema/tables/search_tables.ts";
 import { annotations, failureCases, tokenPairs } from "../../schema/tables/tables.ts";
 import type { Candidate, Exclusion } from "../../schema/tables/values.ts";
 import type { Transaction } from "../database/database.ts";
-import type { DecidedCase, FindPairsParts } from "./find_pairs.ts";
-import { CLEAN_DELTA, excludeCase, type FailureCaseRow, placeRecovery } from "../cases/place_case.ts";
+import type { DecidedCase, PairSearchParts } from "./pair_search.ts";
+import { CLEAN_DELTA } from "../cases/clean_delta.ts";
+import { excludeCase, type FailureCaseRow, placeRecovery } from "../cases/place_case.ts";
 import { rankIn, spellsItself } from "./outcome.ts";
 import { openRollouts, type RolledOut, type Rollouts } from "./rollouts.ts";
 import type { Outcome, Recovery, SearchModel, SearchState } from "./search.ts";
@@ -53,7 +54,7 @@ interface Computed {
 /** Decides all annotated cases of the selection, in transactions of a batch each. */
 export async function placeAnnotated(
   settings: AnnotatedSettings,
-  parts: FindPairsParts,
+  parts: PairSearchParts,
   model: SearchModel,
 ): Promise<AnnotatedTotals> {
   const cases = await loadAnnotated(settings, parts);
@@ -82,7 +83,7 @@ export async function placeAnnotated(
 
 async function loadAnnotated(
   { benchmarks, failureCaseId }: AnnotatedSettings,
-  { db, model, checkers }: FindPairsParts,
+  { db, model, checkers }: PairSearchParts,
 ): Promise<AnnotatedCase[]> {
   const annotated = exists(
     db.select({ id: annotations.id }).from(annotations).where(eq(annotations.failureCaseId, failureCases.id)),
@@ -108,7 +109,7 @@ async function loadAnnotated(
 }
 
 async function votesOn(
-  db: FindPairsParts["db"] | Transaction,
+  db: PairSearchParts["db"] | Transaction,
   failureCaseIds: readonly number[],
 ): Promise<ReadonlyMap<number, readonly Vote[]>> {
   const found = new Map<number, Vote[]>();
@@ -120,7 +121,7 @@ async function votesOn(
 
 interface Computing {
   readonly settings: AnnotatedSettings;
-  readonly parts: FindPairsParts;
+  readonly parts: PairSearchParts;
   readonly model: SearchModel;
   readonly rollouts: Rollouts;
 }
@@ -234,7 +235,7 @@ function bestOf(logits: Float32Array, count: number): number[] {
 async function settle(
   tx: Transaction,
   { one: { searchCase: { row }, ballot }, outcome }: Computed,
-  { tokenizer }: FindPairsParts,
+  { tokenizer }: PairSearchParts,
 ): Promise<DecidedCase[]> {
   const [now] = await tx.select().from(failureCases).where(eq(failureCases.id, row.id)).for("update");
   const votes = await votesOn(tx, [row.id]);

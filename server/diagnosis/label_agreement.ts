@@ -2,12 +2,12 @@
 import { and, eq, sql } from "drizzle-orm";
 import { diagnoses, labels } from "../../schema/tables/analysis_tables.ts";
 import type { Database } from "../../schema/types/context.ts";
-import type { ReadingAgreementRequest, ReadingAgreementRow } from "../../schema/types/label.ts";
+import type { LabelAgreementRequest, LabelAgreementRow } from "../../schema/types/label.ts";
 import { attributions, failureCases, tokenPairs } from "../../schema/tables/tables.ts";
-import { compareReadings, type Reading } from "./labels.ts";
+import { compareLabels, type Label } from "./labels.ts";
 
 /** Labels and diagnoses that are compared: more than people write. */
-const MAX_READINGS = 200_000;
+const MAX_LABELS = 200_000;
 /** Readers that are compared with each other. */
 const MAX_READERS = 20;
 
@@ -15,10 +15,10 @@ const MAX_READERS = 20;
 const CLASSIFIER = null;
 
 /** Agreement of each two readers, and of each reader with the classifier, over the pairs that both read. */
-export async function readingAgreement(
+export async function labelAgreement(
   db: Database,
-  { benchmark, rule }: ReadingAgreementRequest,
-): Promise<ReadingAgreementRow[]> {
+  { benchmark, rule }: LabelAgreementRequest,
+): Promise<LabelAgreementRow[]> {
   const ofBenchmark = benchmark === undefined ? undefined : eq(failureCases.benchmark, benchmark);
   const written = await db.select({
     reader: labels.reader,
@@ -27,7 +27,7 @@ export async function readingAgreement(
     pattern: labels.pattern,
   }).from(labels).innerJoin(tokenPairs, eq(tokenPairs.id, labels.tokenPairId))
     .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId)).where(ofBenchmark)
-    .limit(MAX_READINGS);
+    .limit(MAX_LABELS);
   const classified = await db.select({
     pair: attributions.tokenPairId,
     outcome: diagnoses.outcome,
@@ -45,21 +45,21 @@ export async function readingAgreement(
       eq(attributions.rule, rule),
       sql`exists (select 1 from ${labels} where ${labels.tokenPairId} = ${attributions.tokenPairId})`,
       ofBenchmark,
-    )).limit(MAX_READINGS);
+    )).limit(MAX_LABELS);
   const rows = [...written, ...classified.map((row) => ({ ...row, reader: CLASSIFIER }))];
-  const readings = Map.groupBy(rows, ({ reader }): string | null => reader);
-  const readers = [CLASSIFIER, ...[...readings.keys()].filter((name) => name !== null).sort().slice(0, MAX_READERS)];
+  const byReader = Map.groupBy(rows, ({ reader }): string | null => reader);
+  const readers = [CLASSIFIER, ...[...byReader.keys()].filter((name) => name !== null).sort().slice(0, MAX_READERS)];
   const byPair = new Map(
-    readers.map((name) => [name, new Map((readings.get(name) ?? []).map((row): [number, Reading] => [row.pair, row]))]),
+    readers.map((name) => [name, new Map((byReader.get(name) ?? []).map((row): [number, Label] => [row.pair, row]))]),
   );
   return readers.flatMap((one, index) =>
-    readers.slice(index + 1).flatMap((other): ReadingAgreementRow[] => {
+    readers.slice(index + 1).flatMap((other): LabelAgreementRow[] => {
       const [mine, theirs] = [byPair.get(one)!, byPair.get(other)!];
-      const common = [...mine].flatMap(([pair, reading]): [Reading, Reading][] => {
+      const common = [...mine].flatMap(([pair, label]): [Label, Label][] => {
         const found = theirs.get(pair);
-        return found ? [[reading, found]] : [];
+        return found ? [[label, found]] : [];
       });
-      return common.length === 0 ? [] : [{ one, other: other!, pairs: common.length, ...compareReadings(common) }];
+      return common.length === 0 ? [] : [{ one, other: other!, pairs: common.length, ...compareLabels(common) }];
     })
   );
 }

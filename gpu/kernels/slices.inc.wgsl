@@ -1,0 +1,9 @@
+// Slices of a row [q | k | ...] that share a norm: the first `queries` of `query_chunks` chunks each, the others of
+// `key_chunks`.
+struct Slices { count: u32, queries: u32, query_chunks: u32, key_chunks: u32 }
+
+fn slice_chunks(s: Slices, slice: u32) -> u32 { return select(s.key_chunks, s.query_chunks, slice < s.queries); }
+
+fn slice_start(s: Slices, slice: u32) -> u32 {
+  return min(slice, s.queries) * s.query_chunks + (max(slice, s.queries) - s.queries) * s.key_chunks;
+}

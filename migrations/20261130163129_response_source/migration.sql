@@ -1,0 +1,1 @@
+ALTER TYPE "answer_source" RENAME TO "response_source";
