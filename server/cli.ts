@@ -25,6 +25,7 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
   "model add": () => import("./cli/model.ts"),
   "import": () => import("./cli/import.ts"),
   "check": () => import("./cli/check.ts"),
+  "mark": () => import("./cli/mark.ts"),
   "collect": () => import("./cli/collect.ts"),
   "pairs": () => import("./cli/pairs.ts"),
   "study": () => import("./cli/study.ts"),
