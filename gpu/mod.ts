@@ -1,31 +1,41 @@
-/** The engine's front door. */
-import { openDevice } from "./device/dawn.ts";
-import type { Engine } from "./engine.ts";
-import { freeBytesFor } from "./planning/fit.ts";
-import { loadModel } from "./loaded_model.ts";
-import { planRun } from "./planning/plan.ts";
+/**
+ * The engine's front door: other rooms import from here alone. What needs the GPU's library is loaded when it is called,
+ * so that processes without a device can read models and their tokenizers.
+ */
+import type { ComponentEdgesRequest, ComponentsRequest, Engine, GraphRequest } from "./engine.ts";
+import type { ModelConfig } from "./model/config.ts";
 
 export type * from "./engine.ts";
 export { RULES } from "./engine.ts";
 export { InputError, MemoryError } from "./errors.ts";
+export { describeBytes } from "./device/memory.ts";
+export type { ChatMessage } from "./model/chat.ts";
+export type { ModelConfig } from "./model/config.ts";
+export { type ModelDirectory, openModelDirectory } from "./model/directory.ts";
+export { isJsonObject, type JsonObject, parseJson } from "./model/json.ts";
+export { readSafetensorsHeader } from "./model/safetensors.ts";
+export { elements, type TensorInfo } from "./model/tensor.ts";
+export { loadTokenizer, type Tokenizer } from "./model/tokenizer.ts";
 
 /**
  * Opens the best adapter, or the one that `adapter` names (default: the environment's CULPRIT_ADAPTER).
  * Throws InputError when no adapter fits. A process with an open engine does not end by itself: close it and exit.
  */
 export async function openEngine(options: { readonly adapter?: string } = {}): Promise<Engine> {
-  const device = await openDevice(options.adapter);
-  return {
-    adapter: device.info,
-    lost: device.lost,
-    gpuBytes: () => device.allocatedBytes(),
-    wasteBytes: () => device.wasteBytes(),
-    memoryBytes: () => {
-      const free = freeBytesFor(device);
-      return free === undefined ? null : free + device.allocatedBytes();
-    },
-    loadModel: (directory, loadOptions) => loadModel(device, directory, loadOptions),
-    plan: (directory, run) => planRun(device, directory, run),
-    close: () => device.close(),
-  };
+  return await (await import("./open_engine.ts")).openEngine(options);
+}
+
+/** Throws InputError for a graph that a model of the configuration cannot have. */
+export async function checkGraphRequest(config: ModelConfig, request: GraphRequest): Promise<void> {
+  (await import("./explanation/graph.ts")).checkGraphRequest(config, request);
+}
+
+/** Throws InputError for nodes that a model of the configuration does not have. */
+export async function checkNodes(config: ModelConfig, request: ComponentsRequest): Promise<void> {
+  (await import("./explanation/components.ts")).checkNodes(config, request);
+}
+
+/** Throws InputError for components that a model of the configuration does not have. */
+export async function checkComponentEdges(config: ModelConfig, request: ComponentEdgesRequest): Promise<void> {
+  (await import("./explanation/component_edges.ts")).checkComponentEdges(config, request);
 }

@@ -3,7 +3,7 @@
  * 0 done, 1 the work failed, 2 bad arguments or bad input.
  */
 import { parseArgs } from "node:util";
-import { InputError } from "../gpu/errors.ts";
+import { InputError } from "../gpu/mod.ts";
 import type { Verb, VerbContext, VerbOption } from "./cli/verb.ts";
 
 /** Where each verb lives. A file is loaded when its verb runs, or for the list of verbs. */

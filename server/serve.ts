@@ -1,6 +1,6 @@
 /** The server process: database, queue, worker, HTTP, all started and stopped together. */
 import { getLogger } from "@logtape/logtape";
-import { InputError } from "../gpu/errors.ts";
+import { InputError } from "../gpu/mod.ts";
 import type { Context, Services } from "../schema/types/context.ts";
 import { type Connection, openDatabase, startDatabase } from "./database/database.ts";
 import { startConsumer } from "./jobs/consumer.ts";

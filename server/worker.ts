@@ -6,8 +6,7 @@
  */
 import process from "node:process";
 import { getLogger } from "@logtape/logtape";
-import { InputError } from "../gpu/errors.ts";
-import { openEngine } from "../gpu/mod.ts";
+import { InputError, openEngine } from "../gpu/mod.ts";
 import { performAnalyse } from "./worker/analyse_task.ts";
 import { performAttributes } from "./attributions/attribute_task.ts";
 import { openCheckers } from "./checkers/check.ts";

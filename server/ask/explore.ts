@@ -1,5 +1,5 @@
 /** An answer of a model, and at each of its tokens what else the model could have said. */
-import type { LoadedModel, RunOptions, TokenLogit } from "../../gpu/engine.ts";
+import type { LoadedModel, RunOptions, TokenLogit } from "../../gpu/mod.ts";
 
 /** What the model could have said instead. */
 export interface Alternative extends TokenLogit {

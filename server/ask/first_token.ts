@@ -1,6 +1,5 @@
 /** Tokens that people type: an id, or a text that may be more than one token. */
-import { InputError } from "../../gpu/errors.ts";
-import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
+import { InputError, type Tokenizer } from "../../gpu/mod.ts";
 
 const TOKEN_TEXT = "text:";
 

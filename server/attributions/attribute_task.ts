@@ -1,8 +1,7 @@
 /** Computes attributions as tasks of the queue: those of one model that were taken together, of whatever jobs, in one pass. */
 import { and, eq, inArray, type SQL } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
-import type { AttributionResult } from "../../gpu/engine.ts";
-import { InputError, MemoryError } from "../../gpu/errors.ts";
+import { type AttributionResult, InputError, MemoryError } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { attributions, jobs } from "../../schema/tables/tables.ts";
 import { attributionRow } from "./attribution_row.ts";

@@ -1,6 +1,6 @@
 /** What is stored of an attribution beside its vectors: scales and key tokens (docs/method.md, section 1). */
 import { Buffer } from "node:buffer";
-import type { AttributionResult } from "../../gpu/engine.ts";
+import type { AttributionResult } from "../../gpu/mod.ts";
 import type { attributions } from "../../schema/tables/tables.ts";
 import { engineName } from "../base/provenance.ts";
 

@@ -9,7 +9,7 @@ import { setImmediate } from "node:timers/promises";
 import { createGunzip } from "node:zlib";
 import type { Readable } from "node:stream";
 import type postgres from "postgres";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { BACKUP_FORMAT, type BackupEnd, type BackupHeader, type BackupTable, type BackupTask } from "./backup.ts";
 import { migrateDatabase, openDatabase } from "../database/database.ts";
 import { startEmbeddedPostgres } from "../database/embedded_postgres.ts";

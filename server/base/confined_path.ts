@@ -1,7 +1,7 @@
 /** Paths that people give: inside the allowed folders only, after links were followed. */
 import { realpath } from "node:fs/promises";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { ROOT, type Settings } from "./settings.ts";
 
 /**

@@ -1,7 +1,7 @@
 /** The folder of a server's files (CULPRIT_HOME), known by a name of its own: uploads are read where they lie. */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import type { Settings } from "./settings.ts";
 
 /** The home's id, made on first use. Servers that share the folder have one id. */

@@ -2,7 +2,7 @@
 import { homedir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { isAbsolute, join, resolve } from "node:path";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { type ApiToken, parseTokens } from "../http/access/token.ts";
 
 /** The project's root: relative paths of settings and arguments start here. */

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { eq } from "drizzle-orm";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { benchmarks } from "../../schema/tables/tables.ts";
 import { checkItemOf, readItems } from "./items.ts";

@@ -3,9 +3,14 @@
  * response checked, and stores them all with their tokens. What is stored already is not generated again.
  */
 import { and, eq, inArray } from "drizzle-orm";
-import type { GenerateResult, LoadedModel, RunOptions } from "../../gpu/engine.ts";
-import { isJsonObject, type JsonObject } from "../../gpu/model/json.ts";
-import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
+import {
+  type GenerateResult,
+  isJsonObject,
+  type JsonObject,
+  type LoadedModel,
+  type RunOptions,
+  type Tokenizer,
+} from "../../gpu/mod.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { responses } from "../../schema/tables/tables.ts";
 import type { ChatMessage } from "../../schema/tables/values.ts";

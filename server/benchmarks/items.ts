@@ -1,8 +1,7 @@
 /** Items of a benchmark's file, found by what logs say of them. */
 import { open, readFile } from "node:fs/promises";
 import { gunzipSync } from "node:zlib";
-import { InputError } from "../../gpu/errors.ts";
-import { isJsonObject, type JsonObject } from "../../gpu/model/json.ts";
+import { InputError, isJsonObject, type JsonObject } from "../../gpu/mod.ts";
 import type { CheckItem } from "../../schema/tables/values.ts";
 
 /** Largest benchmark file, in bytes: it is held in memory. */

@@ -1,6 +1,6 @@
 /** Items of benchmarks that are known by name: what checks another answer to a case that came without its item. */
 import { eq } from "drizzle-orm";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { benchmarks } from "../../schema/tables/tables.ts";
 import type { ChatMessage, CheckItem } from "../../schema/tables/values.ts";

@@ -1,7 +1,6 @@
 /** Annotations of failure cases: where the first wrong token stands, what should have come, or why to leave it out. */
 import { and, eq } from "drizzle-orm";
-import { InputError } from "../../gpu/errors.ts";
-import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
+import { InputError, type Tokenizer } from "../../gpu/mod.ts";
 import { annotations, failureCases } from "../../schema/tables/tables.ts";
 import type { Transaction } from "../database/database.ts";
 import { excludeCase } from "./place_case.ts";

@@ -1,7 +1,6 @@
 /** A text that asks an outside annotator, a person or a model, for a failure case's token pair. */
 import { asc, eq } from "drizzle-orm";
-import { InputError } from "../../gpu/errors.ts";
-import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
+import { InputError, type Tokenizer } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 

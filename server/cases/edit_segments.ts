@@ -1,6 +1,6 @@
 /** Segments that a person changed, kept apart from those that were found automatically. */
 import { eq } from "drizzle-orm";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import type { Database, SegmentRange } from "../../schema/types/context.ts";
 import { failureCases } from "../../schema/tables/tables.ts";
 

@@ -3,7 +3,7 @@
  * become the case's tokens, and stores the token pair.
  */
 import { and, eq, sql } from "drizzle-orm";
-import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
+import type { Tokenizer } from "../../gpu/mod.ts";
 import { failureCases, tokenPairs } from "../../schema/tables/tables.ts";
 import type { Exclusion } from "../../schema/tables/values.ts";
 import { canonicalHash } from "../base/canonical_hash.ts";

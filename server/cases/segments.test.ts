@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { loadTokenizer, type Tokenizer } from "../../gpu/model/tokenizer.ts";
+import { loadTokenizer, type Tokenizer } from "../../gpu/mod.ts";
 import { segmentsOf } from "./segments.ts";
 import { ROOT } from "../base/settings.ts";
 

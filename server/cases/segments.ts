@@ -1,5 +1,5 @@
 /** Segments of a failure case's tokens (docs/method.md, section 6). */
-import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
+import type { Tokenizer } from "../../gpu/mod.ts";
 
 /** Tokens that steer a chat although some tokenizers do not mark them as special. */
 const CHAT_CONTROL: ReadonlySet<string> = new Set([

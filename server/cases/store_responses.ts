@@ -3,7 +3,7 @@
  * that failed as an open failure case besides. The same response twice changes nothing.
  */
 import { and, eq, inArray } from "drizzle-orm";
-import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
+import type { Tokenizer } from "../../gpu/mod.ts";
 import { failureCases, responses } from "../../schema/tables/tables.ts";
 import type { ChatMessage, CheckItem, Verdict } from "../../schema/tables/values.ts";
 import { textHash } from "../base/canonical_hash.ts";

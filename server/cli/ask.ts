@@ -2,10 +2,14 @@
  * `culprit ask`: what the model answers, what else it could have said at every token, and why it did not. On a terminal a
  * person chooses token and alternative; elsewhere `--at` and `--contrast` do.
  */
-import type { AttributionResult, LoadedModel, RunOptions } from "../../gpu/engine.ts";
-import { InputError } from "../../gpu/errors.ts";
-import type { ModelConfig } from "../../gpu/model/config.ts";
-import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
+import {
+  type AttributionResult,
+  InputError,
+  type LoadedModel,
+  type ModelConfig,
+  type RunOptions,
+  type Tokenizer,
+} from "../../gpu/mod.ts";
 import { type Exploration, explore, type ExploredToken } from "../ask/explore.ts";
 import { firstToken } from "../ask/first_token.ts";
 import { attributionJson } from "./attribution_json.ts";

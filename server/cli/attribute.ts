@@ -1,7 +1,5 @@
 /** `culprit attribute`: which input tokens made the model prefer the target to the contrast. */
-import type { AttributionRequest, NodePlace } from "../../gpu/engine.ts";
-import { InputError } from "../../gpu/errors.ts";
-import type { ModelConfig } from "../../gpu/model/config.ts";
+import { type AttributionRequest, checkNodes, InputError, type ModelConfig, type NodePlace } from "../../gpu/mod.ts";
 import {
   ATTRIBUTION_OPTIONS,
   ATTRIBUTION_USAGE,
@@ -67,9 +65,8 @@ async function checkPlaces(
   request: AttributionRequest,
   nodes: readonly NodePlace[],
 ): Promise<void> {
-  const { checkNodes } = await import("../../gpu/explanation/components.ts");
   try {
-    checkNodes(config, { ...request, nodes });
+    await checkNodes(config, { ...request, nodes });
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     throw new InputError(error.what, "--nodes", error.mend);

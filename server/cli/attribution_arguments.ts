@@ -1,8 +1,12 @@
 /** The arguments of the verbs that start from an attribution: what they are, and how they are read and checked. */
-import { type AttributionRequest, type Rule, RULES } from "../../gpu/engine.ts";
-import { InputError } from "../../gpu/errors.ts";
-import type { ModelConfig } from "../../gpu/model/config.ts";
-import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
+import {
+  type AttributionRequest,
+  InputError,
+  type ModelConfig,
+  type Rule,
+  RULES,
+  type Tokenizer,
+} from "../../gpu/mod.ts";
 import { INPUT_OPTIONS, INPUT_USAGE, parseToken, readModelInput } from "./input_arguments.ts";
 import { optionText, requiredText, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
 

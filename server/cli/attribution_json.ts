@@ -1,4 +1,4 @@
-import type { AttributionResult } from "../../gpu/engine.ts";
+import type { AttributionResult } from "../../gpu/mod.ts";
 
 /** What `attribute --json` prints. Relevance is that of the embeddings; node layers come with `layers`. */
 export function attributionJson(result: AttributionResult, tokens: readonly string[] | null, layers: boolean) {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { AttributionResult } from "../../gpu/engine.ts";
+import type { AttributionResult } from "../../gpu/mod.ts";
 import { describeAttribution } from "./attribution_table.ts";
 
 const RESULT: AttributionResult = {

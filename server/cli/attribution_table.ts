@@ -1,6 +1,5 @@
 /** An attribution as people read it on a terminal. */
-import type { AttributionResult } from "../../gpu/engine.ts";
-import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
+import type { AttributionResult, Tokenizer } from "../../gpu/mod.ts";
 import { isControl } from "../cases/segments.ts";
 
 /** Columns of a terminal that texts are made for. */

@@ -3,7 +3,7 @@ import { createWriteStream } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { writeBackup } from "../backup/backup.ts";
 import type { Verb, VerbContext } from "./verb.ts";
 import { withDatabase } from "./with_database.ts";

@@ -1,5 +1,5 @@
 /** `culprit check`: verdicts of a benchmark's checker on given outputs. Each benchmark's own file reads its inputs. */
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { requiredText, type Verb, type VerbContext } from "./verb.ts";
 
 export const verb: Verb = {

@@ -1,5 +1,5 @@
 /** `culprit check --benchmark humaneval`: runs samples with their tests in the sandbox. */
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import type { Verdict } from "../checkers/checker.ts";
 import type { CodeItem } from "../checkers/code/program.ts";
 import { MAX_TIMEOUT_SECONDS, openSandbox, type Sandbox } from "../checkers/code/sandbox.ts";

@@ -1,5 +1,5 @@
 /** `culprit check --benchmark ifeval`: strict and loose verdicts of responses, matched with their items by the prompt. */
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { checkIfeval, type Following, type IfevalItem } from "../checkers/ifeval/check.ts";
 import { type JsonLine, readJsonLines } from "./json_lines.ts";
 import { requiredText, type Verb, type VerbContext } from "./verb.ts";

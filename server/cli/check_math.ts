@@ -1,5 +1,5 @@
 /** `culprit check --benchmark math`: whether pairs of final answers are the same. */
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { equivalent } from "../checkers/math.ts";
 import { readJsonLines } from "./json_lines.ts";
 import { requiredText, type Verb, type VerbContext } from "./verb.ts";

@@ -1,15 +1,16 @@
 /** Heads and neurons on the command line: which are wanted, what is computed for them, and how it is shown. */
-import type {
-  AttributionRequest,
-  ComponentEdges,
-  ComponentTarget,
-  LoadedModel,
-  NodeComponents,
-  NodePlace,
-  RunOptions,
-} from "../../gpu/engine.ts";
-import { InputError } from "../../gpu/errors.ts";
-import type { ModelConfig } from "../../gpu/model/config.ts";
+import {
+  type AttributionRequest,
+  checkComponentEdges,
+  type ComponentEdges,
+  type ComponentTarget,
+  InputError,
+  type LoadedModel,
+  type ModelConfig,
+  type NodeComponents,
+  type NodePlace,
+  type RunOptions,
+} from "../../gpu/mod.ts";
 import { paint, signedLogits, tokenName, type TokenNames } from "./attribution_table.ts";
 import { optionText, type VerbContext, type VerbOption } from "./verb.ts";
 
@@ -47,9 +48,8 @@ export async function readComponents(
   const targets = into === undefined ? [] : into.split(",").map(parseTarget);
   const sources = from === undefined ? [0] : from.split(",").map((text) => wholeNumber(text.trim(), "--from"));
   if (targets.length > 0) {
-    const { checkComponentEdges } = await import("../../gpu/explanation/component_edges.ts");
     try {
-      checkComponentEdges(config, { ...request, targets, sources });
+      await checkComponentEdges(config, { ...request, targets, sources });
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       throw new InputError(error.what, error.where.startsWith("sources") ? "--from" : "--into", error.mend);

@@ -1,10 +1,7 @@
 /** `culprit diagnose`: outcome and pattern of failure cases from a file, compared with readers' labels. */
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { RULES } from "../../gpu/engine.ts";
-import { InputError } from "../../gpu/errors.ts";
-import { openModelDirectory } from "../../gpu/model/directory.ts";
-import { loadTokenizer } from "../../gpu/model/tokenizer.ts";
+import { InputError, loadTokenizer, openModelDirectory, RULES } from "../../gpu/mod.ts";
 import type { DiagnosisFileCase } from "../diagnosis/case_file.ts";
 import type { Diagnosis } from "../diagnosis/classify.ts";
 import { compareLabels, type KeyedLabel, outcomeName, parseLabels, patternName } from "../diagnosis/labels.ts";

@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { and, eq } from "drizzle-orm";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { attributionGraphs } from "../../schema/tables/analysis_tables.ts";
 import { attributions, failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 import { among } from "../base/among.ts";

@@ -1,6 +1,6 @@
 /** `culprit export preferences`: failures as preference pairs with a weight for each completion token. */
 import { open, rm, stat } from "node:fs/promises";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { WEIGHT_FORMULAS } from "../../schema/tables/analysis_values.ts";
 import { PREFERENCE_FORMATS } from "../preferences/rows.ts";
 import { WEIGHT_CHOICES } from "../preferences/weights.ts";

@@ -1,6 +1,5 @@
 /** `culprit export report`: the tables and figures of a selection as one HTML page. */
-import { InputError } from "../../gpu/errors.ts";
-import { RULES } from "../../gpu/engine.ts";
+import { InputError, RULES } from "../../gpu/mod.ts";
 import { checkWritable, writeFile } from "./export_preferences.ts";
 import { readSelection, SELECTION_OPTIONS, SELECTION_USAGE } from "./selection.ts";
 import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts";

@@ -1,7 +1,5 @@
 /** `culprit generate`: what the model writes, greedily, and what else it might have begun with. */
-import type { GenerateRequest, GenerateResult } from "../../gpu/engine.ts";
-import { InputError } from "../../gpu/errors.ts";
-import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
+import { type GenerateRequest, type GenerateResult, InputError, type Tokenizer } from "../../gpu/mod.ts";
 import { INPUT_OPTIONS, INPUT_USAGE, parseToken, readModelInput } from "./input_arguments.ts";
 import { optionText, type Verb, type VerbContext } from "./verb.ts";
 import { withModel } from "./with_model.ts";

@@ -1,7 +1,12 @@
 /** `culprit graph`: how relevance travels between tokens, layer by layer. */
-import type { GraphRequest, GraphResult, NodePlace } from "../../gpu/engine.ts";
-import { InputError } from "../../gpu/errors.ts";
-import type { ModelConfig } from "../../gpu/model/config.ts";
+import {
+  checkGraphRequest,
+  type GraphRequest,
+  type GraphResult,
+  InputError,
+  type ModelConfig,
+  type NodePlace,
+} from "../../gpu/mod.ts";
 import type { StoredGraphMetrics } from "../../schema/tables/analysis_values.ts";
 import {
   ATTRIBUTION_OPTIONS,
@@ -161,9 +166,8 @@ function parseReach(text: string | undefined): "last" | "all" {
 
 /** The engine's own check, before a model is loaded, with its fields under the names of the options. */
 async function check(config: ModelConfig, request: GraphRequest): Promise<void> {
-  const { checkGraphRequest } = await import("../../gpu/explanation/graph.ts");
   try {
-    checkGraphRequest(config, request);
+    await checkGraphRequest(config, request);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     const option = error.where.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { GraphResult } from "../../gpu/engine.ts";
+import type { GraphResult } from "../../gpu/mod.ts";
 import { graphJson } from "./graph_json.ts";
 
 test("more rows than a piece holds are one list, and no edges an empty one", () => {

@@ -1,4 +1,4 @@
-import type { GraphResult, Transition } from "../../gpu/engine.ts";
+import type { GraphResult, Transition } from "../../gpu/mod.ts";
 import { attributionJson } from "./attribution_json.ts";
 
 /** A node of a graph. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { GraphResult, Transition } from "../../gpu/engine.ts";
+import type { GraphResult, Transition } from "../../gpu/mod.ts";
 import { describeGraph } from "./graph_table.ts";
 
 const TRANSITION: Transition = {

@@ -1,5 +1,5 @@
 /** An attribution graph as people read it on a terminal of 80 columns. */
-import type { GraphResult, Transition } from "../../gpu/engine.ts";
+import type { GraphResult, Transition } from "../../gpu/mod.ts";
 import {
   describeDifference,
   describeLargest,

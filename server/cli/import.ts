@@ -1,5 +1,5 @@
 /** `culprit import`: stores answers and failure cases of evaluation logs. */
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { IMPORT_FORMATS, type ImportFormat, type ImportReport } from "../../schema/tables/values.ts";
 import type { ImportedLine } from "../import/store_batch.ts";
 import { progressBar } from "./progress.ts";

@@ -1,10 +1,13 @@
 /** The input of the verbs that run a model: which options say what it reads, and how they are read and checked. */
 import { readFile } from "node:fs/promises";
-import { InputError } from "../../gpu/errors.ts";
-import type { ModelConfig } from "../../gpu/model/config.ts";
-import { openModelDirectory } from "../../gpu/model/directory.ts";
-import { parseJson } from "../../gpu/model/json.ts";
-import { loadTokenizer, type Tokenizer } from "../../gpu/model/tokenizer.ts";
+import {
+  InputError,
+  loadTokenizer,
+  type ModelConfig,
+  openModelDirectory,
+  parseJson,
+  type Tokenizer,
+} from "../../gpu/mod.ts";
 import { optionText, requiredText, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
 
 /** Options that name the model and its input. */

@@ -1,10 +1,13 @@
 /** `culprit inspect`: what a model directory or a safetensors file holds, from its headers alone. */
 import { stat } from "node:fs/promises";
-import { InputError } from "../../gpu/errors.ts";
-import { openModelDirectory } from "../../gpu/model/directory.ts";
-import type { JsonObject } from "../../gpu/model/json.ts";
-import { readSafetensorsHeader } from "../../gpu/model/safetensors.ts";
-import { elements, type TensorInfo } from "../../gpu/model/tensor.ts";
+import {
+  elements,
+  InputError,
+  type JsonObject,
+  openModelDirectory,
+  readSafetensorsHeader,
+  type TensorInfo,
+} from "../../gpu/mod.ts";
 import type { Verb, VerbContext } from "./verb.ts";
 
 export const verb: Verb = {

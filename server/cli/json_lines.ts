@@ -1,6 +1,5 @@
 /** Files of JSON lines that a verb is given. */
-import { InputError } from "../../gpu/errors.ts";
-import { isJsonObject, type JsonObject, parseJson } from "../../gpu/model/json.ts";
+import { InputError, isJsonObject, type JsonObject, parseJson } from "../../gpu/mod.ts";
 import { readLines } from "./lines.ts";
 
 export interface JsonLine {

@@ -1,5 +1,5 @@
 /** Lines of a byte stream, as they come. */
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 
 export interface Line {
   /** Counted from 1. */

@@ -1,9 +1,13 @@
 /** `culprit mask`: which tokens flip the wrong prediction, and whether a ranking finds them sooner than chance. */
-import type { LoadedModel, RunOptions } from "../../gpu/engine.ts";
-import { InputError } from "../../gpu/errors.ts";
-import type { ModelConfig } from "../../gpu/model/config.ts";
-import { openModelDirectory } from "../../gpu/model/directory.ts";
-import { loadTokenizer, type Tokenizer } from "../../gpu/model/tokenizer.ts";
+import {
+  InputError,
+  type LoadedModel,
+  loadTokenizer,
+  type ModelConfig,
+  openModelDirectory,
+  type RunOptions,
+  type Tokenizer,
+} from "../../gpu/mod.ts";
 import { type FileCase, readCases } from "../masking/case_file.ts";
 import { MASKING_DEFAULTS, type MaskingResult, type MaskingSettings, runMasking } from "../masking/experiment.ts";
 import { RANKINGS, SCOPES } from "../masking/ranking.ts";

@@ -1,5 +1,5 @@
 /** `culprit model add`: makes a model directory known to the server. */
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { addModel } from "../models/add_model.ts";
 import type { Verb, VerbContext } from "./verb.ts";
 import { withDatabase } from "./with_database.ts";

@@ -1,7 +1,13 @@
 /** What `collect` and `pairs` work with: database, engine, models and checkers, opened together and closed together. */
-import type { Engine, LoadedModel, RunOptions } from "../../gpu/engine.ts";
-import { InputError } from "../../gpu/errors.ts";
-import { loadTokenizer, type Tokenizer } from "../../gpu/model/tokenizer.ts";
+import {
+  type Engine,
+  InputError,
+  type LoadedModel,
+  loadTokenizer,
+  openEngine,
+  type RunOptions,
+  type Tokenizer,
+} from "../../gpu/mod.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { type Checkers, openCheckers } from "../checkers/check.ts";
 import { findModel, type ModelRow } from "../models/find_model.ts";
@@ -25,7 +31,6 @@ export async function withModelSession<Result>(
   nameOrDirectory: string,
   work: (session: ModelSession) => Promise<Result>,
 ): Promise<Result> {
-  const { openEngine } = await import("../../gpu/mod.ts");
   return await withDatabase(async ({ db }) => {
     const model = await findModel(db, nameOrDirectory, "--model");
     const options = { signal: context.signal };

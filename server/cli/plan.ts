@@ -1,5 +1,5 @@
 /** `culprit plan attribute` and `culprit plan graph`: what a run would take. Nothing is attributed. */
-import type { PlannedRun, RunPlan } from "../../gpu/engine.ts";
+import { openEngine, type PlannedRun, type RunPlan } from "../../gpu/mod.ts";
 import {
   ATTRIBUTION_OPTIONS,
   ATTRIBUTION_USAGE,
@@ -34,7 +34,6 @@ export const planGraph: Verb = {
 };
 
 async function plan(context: VerbContext, model: string, run: PlannedRun): Promise<void> {
-  const { openEngine } = await import("../../gpu/mod.ts");
   const engine = await openEngine();
   try {
     const found = await engine.plan(model, run);

@@ -1,7 +1,7 @@
 /** `culprit restore`: what `culprit backup` wrote, into an empty database. */
 import { createReadStream } from "node:fs";
 import { access } from "node:fs/promises";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { restoreBackup } from "../backup/restore.ts";
 import { readSettings } from "../base/settings.ts";
 import type { Verb, VerbContext } from "./verb.ts";

@@ -1,6 +1,5 @@
 /** `culprit run`: attributes, builds graphs, diagnoses and masks a selection of token pairs. */
-import { InputError } from "../../gpu/errors.ts";
-import { RULES } from "../../gpu/engine.ts";
+import { InputError, RULES } from "../../gpu/mod.ts";
 import { GRAPH_OPTIONS, MASKING_OPTIONS } from "../../schema/tables/analysis_values.ts";
 import type { Services } from "../../schema/types/context.ts";
 import { REPLACEMENTS } from "../masking/replacement.ts";

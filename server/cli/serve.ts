@@ -1,6 +1,6 @@
 /** `culprit serve`: the server with its page, its database and its worker. */
 import process from "node:process";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { addShippedBenchmarks } from "../benchmarks/benchmarks.ts";
 import { addDemo } from "../demo.ts";
 import { messageOf } from "../jobs/consumer.ts";

@@ -1,7 +1,6 @@
 /** `culprit study`: the same token pairs attributed on every member of a series of models. */
 import { stat } from "node:fs/promises";
-import { InputError } from "../../gpu/errors.ts";
-import { type Rule, RULES } from "../../gpu/engine.ts";
+import { InputError, type Rule, RULES } from "../../gpu/mod.ts";
 import type { StudySummary } from "../studies/summary.ts";
 import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts";
 

@@ -1,8 +1,5 @@
 /** `culprit tokenize`: ids and tokens of texts or conversations, line by line. */
-import { InputError } from "../../gpu/errors.ts";
-import type { ChatMessage } from "../../gpu/model/chat.ts";
-import { isJsonObject, parseJson } from "../../gpu/model/json.ts";
-import { loadTokenizer, type Tokenizer } from "../../gpu/model/tokenizer.ts";
+import { type ChatMessage, InputError, isJsonObject, loadTokenizer, parseJson, type Tokenizer } from "../../gpu/mod.ts";
 import { type Line, readLines } from "./lines.ts";
 import { requiredText, type Verb, type VerbContext } from "./verb.ts";
 

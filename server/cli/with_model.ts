@@ -1,5 +1,5 @@
 /** The engine and a model for a verb that computes, with its progress bar. */
-import type { LoadedModel, RunOptions } from "../../gpu/engine.ts";
+import { type LoadedModel, openEngine, type RunOptions } from "../../gpu/mod.ts";
 import { progressBar } from "./progress.ts";
 import type { VerbContext } from "./verb.ts";
 
@@ -9,7 +9,6 @@ export async function withModel<Result>(
   directory: string,
   work: (model: LoadedModel, options: RunOptions) => Promise<Result>,
 ): Promise<Result> {
-  const { openEngine } = await import("../../gpu/mod.ts");
   const bar = progressBar(context);
   const options = { signal: context.signal, onProgress: bar.update };
   const engine = await openEngine();

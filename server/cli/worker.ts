@@ -1,7 +1,7 @@
 /** `culprit worker`: one more GPU worker for the server's queue, on this machine or another. */
 import { writeFile } from "node:fs/promises";
 import process from "node:process";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { messageOf } from "../jobs/consumer.ts";
 import { startLogging } from "../base/logging.ts";
 import { runWorker } from "../worker.ts";

@@ -4,7 +4,7 @@ import { sql as raw } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/postgres-js";
 import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { relations } from "../../schema/tables/relations.ts";
 import { startEmbeddedPostgres } from "./embedded_postgres.ts";

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { getLogger } from "@logtape/logtape";
 import postgres from "postgres";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { freePort, isFree } from "../base/free_port.ts";
 import { type Account, type Binaries, openBinaries, postgresAccount, runProgram } from "./postgres_programs.ts";
 

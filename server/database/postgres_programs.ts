@@ -4,7 +4,7 @@ import { access, chmod, readFile, stat, symlink } from "node:fs/promises";
 import { arch, platform } from "node:os";
 import { dirname, join, relative } from "node:path";
 import process from "node:process";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { ROOT } from "../base/settings.ts";
 
 /** The account that PostgreSQL runs as where it must not run as root. */

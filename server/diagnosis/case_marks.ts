@@ -1,7 +1,6 @@
 /** What a stored failure case says of its relevant tokens. */
 import { eq } from "drizzle-orm";
-import { InputError } from "../../gpu/errors.ts";
-import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
+import { InputError, type Tokenizer } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { benchmarks, failureCases, tokenPairs } from "../../schema/tables/tables.ts";
 import type { CheckItem, Detail } from "../../schema/tables/values.ts";

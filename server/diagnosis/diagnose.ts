@@ -1,5 +1,5 @@
 /** Diagnoses cases: measures, probes what they claim, classifies. Needs no database. */
-import type { LoadedModel, RunOptions } from "../../gpu/engine.ts";
+import type { LoadedModel, RunOptions } from "../../gpu/mod.ts";
 import { probe } from "../masking/probe.ts";
 import { classify, type Diagnosis, type ProbedClaim, probesOf } from "./classify.ts";
 import type { DiagnosisCase } from "./measures.ts";

@@ -1,6 +1,6 @@
 /** Readers' labels (docs/labelling.md), and how far two labels agree. */
 import { z } from "zod";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { type Agreement, agreement } from "../base/statistics/kappa.ts";
 import type { Outcome, Pattern } from "./classify.ts";
 

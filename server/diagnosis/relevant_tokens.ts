@@ -2,7 +2,7 @@
  * Which tokens a right answer has to use: those of the constraints that the answer breaks, where a checker says which
  * (docs/diagnosis.md), else all tokens of the segment Instruction.
  */
-import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
+import type { Tokenizer } from "../../gpu/mod.ts";
 import type { Detail } from "../../schema/tables/values.ts";
 import { segmentsOf } from "../cases/segments.ts";
 

@@ -2,12 +2,11 @@
 import { createHash } from "node:crypto";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { and, eq, type SQL } from "drizzle-orm";
-import type { GraphResult } from "../../gpu/engine.ts";
+import type { GraphResult, Rule } from "../../gpu/mod.ts";
 import type { AnalysisInput, GraphOptions, GraphSummary } from "../../schema/tables/analysis_values.ts";
 import { attributionGraphs } from "../../schema/tables/analysis_tables.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { attributions } from "../../schema/tables/tables.ts";
-import type { Rule } from "../../gpu/engine.ts";
 import type { Analysis, StoreResult } from "../worker/analyse_task.ts";
 import { attributionRow } from "../attributions/attribution_row.ts";
 import type { Transaction } from "../database/database.ts";

@@ -1,5 +1,5 @@
 /** What the metrics read of an attribution graph, and the small sums that they share. docs/graph-metrics.md. */
-import type { GraphResult, Transition } from "../../gpu/engine.ts";
+import type { GraphResult, Transition } from "../../gpu/mod.ts";
 
 /** An attribution graph without what only its computation needs; any GraphResult is one. */
 export interface MeasuredGraph extends Pick<GraphResult, "inputIds" | "nodeRelevance" | "nodeLayers"> {

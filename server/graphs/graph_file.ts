@@ -4,7 +4,7 @@
  * each transition sources u32 [edges], targets u32 [edges], weights f32 [edges] and, when the head's `heads` > 0, terms
  * f32 [edges, heads, (OV, QK)].
  */
-import type { GraphResult, Transition } from "../../gpu/engine.ts";
+import type { GraphResult, Transition } from "../../gpu/mod.ts";
 
 /** What is said of a transition beside its edges. */
 export function transitionSummary({ edges, headEdges: _headEdges, ...summary }: Transition) {

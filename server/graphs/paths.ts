@@ -1,5 +1,5 @@
 /** The strongest paths from the inputs to the last token. Exact, by dynamic programming over the layers. */
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import type { GraphNode, MeasuredGraph } from "./graph.ts";
 
 /** How a path's strength comes from its edges' shares: their product, or the smallest of them. */

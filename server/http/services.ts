@@ -7,7 +7,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError, loadTokenizer, type Tokenizer } from "../../gpu/mod.ts";
 import type {
   AnnotateRequest,
   AttributeRequest,
@@ -18,7 +18,6 @@ import type {
 import { benchmarks, failureCases, models } from "../../schema/tables/tables.ts";
 import type { ImportChoices } from "../../schema/tables/values.ts";
 
-import { loadTokenizer, type Tokenizer } from "../../gpu/model/tokenizer.ts";
 import { addModel } from "../models/add_model.ts";
 import { annotate } from "../cases/annotate.ts";
 import { annotationAgreement } from "../cases/annotation_agreement.ts";

@@ -3,7 +3,7 @@
  * annotation prompt asks for them. Lines of prose around them are reported, the JSON lines land.
  */
 import { z } from "zod";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import type { Format } from "./format.ts";
 import { parseRecord } from "./parse_record.ts";
 

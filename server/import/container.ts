@@ -5,7 +5,7 @@
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { createGunzip } from "node:zlib";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import type { Cut } from "./format.ts";
 import { parseJsonText } from "./parse_record.ts";
 import { MAX_LINE_BYTES } from "./text_lines.ts";

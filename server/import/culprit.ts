@@ -1,6 +1,6 @@
 /** One line of a culprit/1 file: read, checked, and made ready to store. */
 import { z } from "zod";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { canonicalHash } from "../base/canonical_hash.ts";
 import { statusOf, tokenTextsOf } from "../cases/place_case.ts";
 import { segmentsOf } from "../cases/segments.ts";

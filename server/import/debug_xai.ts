@@ -4,7 +4,7 @@
  * tokenizer; ranks may be counted from 0 or from 1.
  */
 import { z } from "zod";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import type { Candidate } from "../../schema/tables/values.ts";
 import { importLineOf, type Line } from "./culprit.ts";
 import type { FileFacts, Format } from "./format.ts";

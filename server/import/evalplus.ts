@@ -5,8 +5,7 @@
  */
 import { basename, dirname, extname } from "node:path";
 import { z } from "zod";
-import { InputError } from "../../gpu/errors.ts";
-import type { JsonObject } from "../../gpu/model/json.ts";
+import { InputError, type JsonObject } from "../../gpu/mod.ts";
 import { canonicalHash, textHash } from "../base/canonical_hash.ts";
 import type { FileFacts, Format, Logged, LoggedResponse } from "./format.ts";
 import { checkItemOf, phrasesOf } from "../benchmarks/items.ts";

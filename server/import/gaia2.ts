@@ -6,8 +6,7 @@
  */
 import { basename, dirname } from "node:path";
 import { z } from "zod";
-import { InputError } from "../../gpu/errors.ts";
-import { isJsonObject, type JsonObject } from "../../gpu/model/json.ts";
+import { InputError, isJsonObject, type JsonObject } from "../../gpu/mod.ts";
 import type { ChatMessage, CheckItem } from "../../schema/tables/values.ts";
 import { canonicalHash } from "../base/canonical_hash.ts";
 import type { FileFacts, Format, Logged, LoggedResponse } from "./format.ts";

@@ -1,6 +1,6 @@
 /** Calls of language models as proxies log them (`trace.jsonl`): request and response of the known interfaces. */
 import { z } from "zod";
-import { isJsonObject, type JsonObject } from "../../gpu/model/json.ts";
+import { isJsonObject, type JsonObject } from "../../gpu/mod.ts";
 import type { ChatMessage } from "../../schema/tables/values.ts";
 import { parseRecord } from "./parse_record.ts";
 import { readMessages, readRequest, wrongShapeAt } from "./prompt_shapes.ts";

@@ -3,7 +3,7 @@
  * disk however large it is. The query takes what the mutation importFailureCases takes.
  */
 import { basename } from "node:path";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import type { Context } from "../../schema/types/context.ts";
 import { IMPORT_FORMATS, type ImportChoices } from "../../schema/tables/values.ts";
 import { type BodyLimits, boundBody } from "../http/access/bounded_body.ts";

@@ -2,7 +2,7 @@
 import { rm } from "node:fs/promises";
 import { eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { jobs } from "../../schema/tables/tables.ts";
 import type { Attempt } from "../jobs/consumer.ts";
 import type { Connection } from "../database/database.ts";

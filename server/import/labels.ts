@@ -1,5 +1,5 @@
 /** Readers' labels (docs/labelling.md): JSON Lines `{key, outcome, pattern, note}` about failure cases that are stored. */
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { labelLine, labelOf } from "../diagnosis/labels.ts";
 import type { Format } from "./format.ts";
 import { parseRecord } from "./parse_record.ts";

@@ -6,8 +6,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
-import { InputError } from "../../gpu/errors.ts";
-import { isJsonObject, type JsonObject } from "../../gpu/model/json.ts";
+import { InputError, isJsonObject, type JsonObject } from "../../gpu/mod.ts";
 import type { CheckItem } from "../../schema/tables/values.ts";
 import { canonicalHash, textHash } from "../base/canonical_hash.ts";
 import type { FileFacts, Format, Logged, LoggedPrompt, LoggedResponse } from "./format.ts";

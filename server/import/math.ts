@@ -4,7 +4,7 @@
  */
 import { basename } from "node:path";
 import { z } from "zod";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { canonicalHash, textHash } from "../base/canonical_hash.ts";
 import type { FileFacts, Format } from "./format.ts";
 import { phrasesOf } from "../benchmarks/items.ts";

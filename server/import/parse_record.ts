@@ -1,6 +1,6 @@
 /** What readers of records share: parsing with one clear line for what is wrong. */
 import type { z } from "zod";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 
 /** Checks a record's shape. `what` names it in the mend, for example "a sample of lm-evaluation-harness". */
 export function parseRecord<Shape extends z.ZodType>(

@@ -3,8 +3,7 @@
  * Anthropic's and Google's, JSON of messages inside text, and plain text. A shape that is not understood is an error with
  * its place: text made out of it would be a prompt that no model has read.
  */
-import { InputError } from "../../gpu/errors.ts";
-import { isJsonObject, type JsonObject } from "../../gpu/model/json.ts";
+import { InputError, isJsonObject, type JsonObject } from "../../gpu/mod.ts";
 import type { ChatMessage } from "../../schema/tables/values.ts";
 import type { LoggedPrompt } from "./format.ts";
 

@@ -1,7 +1,7 @@
 /** Records read, rendered, tokenised and checked: ready to store, or wrong with their place and mend. */
 import { extname } from "node:path";
 import { setImmediate } from "node:timers";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import type { CheckItem, Detail, Verdict } from "../../schema/tables/values.ts";
 import type { LoggedAnnotation } from "../cases/annotate.ts";
 import type { Checkers } from "../checkers/check.ts";

@@ -1,7 +1,7 @@
 /** Records of a file or of a folder's files, with their places: an import that is interrupted goes on from there. */
 import { readdir, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { type Container, containerOf, cutOf, MAX_WHOLE_BYTES, readPieces, textBytes } from "./container.ts";
 import type { Cut } from "./format.ts";
 import { readElements } from "./json_elements.ts";

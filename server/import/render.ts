@@ -1,6 +1,5 @@
 /** Prompts and completions of logs as the model reads and writes them. */
-import { InputError } from "../../gpu/errors.ts";
-import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
+import { InputError, type Tokenizer } from "../../gpu/mod.ts";
 import type { ChatMessage } from "../../schema/tables/values.ts";
 import type { LoggedPrompt } from "./format.ts";
 import type { ImportModel } from "./import_model.ts";

@@ -2,7 +2,7 @@
  * The assistant's turn in the body of a response: OpenAI's chats and Responses, Anthropic's and Google's, each as one JSON
  * value or as server-sent events, and bodies with a `completion_message`.
  */
-import { isJsonObject, type JsonObject } from "../../gpu/model/json.ts";
+import { isJsonObject, type JsonObject } from "../../gpu/mod.ts";
 import type { ChatMessage } from "../../schema/tables/values.ts";
 import { readMessages, readParts, toolCall, type WrongShape } from "./prompt_shapes.ts";
 

@@ -1,6 +1,6 @@
 /** Stores a batch of entries in one transaction, and counts what became of them. */
 import { and, eq, inArray } from "drizzle-orm";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { labels } from "../../schema/tables/analysis_tables.ts";
 import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 import type { ImportReport } from "../../schema/tables/values.ts";

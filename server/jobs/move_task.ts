@@ -1,8 +1,7 @@
 /** A task that this worker's memory cannot take goes to a worker with more, or fails with the numbers. */
 import { sql } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
-import { InputError, MemoryError } from "../../gpu/errors.ts";
-import { describeBytes } from "../../gpu/device/memory.ts";
+import { describeBytes, InputError, MemoryError } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/types/context.ts";
 import type { Attempt } from "./consumer.ts";
 import { enqueueOn } from "./enqueue.ts";

@@ -1,7 +1,7 @@
 /** Jobs that do one thing with each of many token pairs: stored with their tasks, in one transaction. */
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import type { AnalysisInput } from "../../schema/tables/analysis_values.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { failureCases, jobs, jobTasks, tokenPairs } from "../../schema/tables/tables.ts";

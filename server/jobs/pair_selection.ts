@@ -1,6 +1,6 @@
 /** Token pairs by what their cases are: the selections of the command line and of reports. */
 import { and, eq, inArray, type SQL, sql } from "drizzle-orm";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";

@@ -1,7 +1,6 @@
 /** What tasks on one token pair share: the rows they read, and how they tell of their progress. */
 import { eq, inArray } from "drizzle-orm";
-import type { Progress } from "../../gpu/engine.ts";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError, type Progress } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 import { reportProgress } from "./jobs.ts";

@@ -2,8 +2,7 @@
 import { getLogger } from "@logtape/logtape";
 import { type SQL, sql } from "drizzle-orm";
 import { fromDrizzle, PgBoss } from "pg-boss";
-import { InputError } from "../../gpu/errors.ts";
-import type { Rule } from "../../gpu/engine.ts";
+import { InputError, type Rule } from "../../gpu/mod.ts";
 import type { Transaction } from "../database/database.ts";
 
 /** What a job asks of one token pair on one model. */

@@ -3,7 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import { and, eq, inArray, like, sql } from "drizzle-orm";
 import type { Database } from "../../schema/types/context.ts";
 import { jobs, models } from "../../schema/tables/tables.ts";
-import { describeBytes } from "../../gpu/device/memory.ts";
+import { describeBytes } from "../../gpu/mod.ts";
 import { messageOf, waitingQueues } from "./consumer.ts";
 import type { Connection } from "../database/database.ts";
 import { queueName, routeOf, serves, shortHash } from "./queue.ts";

@@ -1,6 +1,6 @@
 /** Watches a job: woken by NOTIFY, told the truth by the table, so that nothing is missed and nothing is invented. */
 import { eq } from "drizzle-orm";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { jobs } from "../../schema/tables/tables.ts";
 import type { Connection } from "../database/database.ts";
 import { JOB_CHANGED } from "./signals.ts";

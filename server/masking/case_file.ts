@@ -1,9 +1,7 @@
 /** Failure cases for masking from a culprit/1 file, without a database. */
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import { InputError } from "../../gpu/errors.ts";
-import type { ModelConfig } from "../../gpu/model/config.ts";
-import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
+import { InputError, type ModelConfig, type Tokenizer } from "../../gpu/mod.ts";
 import type { CheckItem } from "../checkers/checker.ts";
 import { checkItemOf, type Items } from "../benchmarks/items.ts";
 import { isControl } from "../cases/segments.ts";

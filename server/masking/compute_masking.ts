@@ -1,6 +1,6 @@
 /** The masking experiments of a token pair, computed and stored. */
 import { and, eq, inArray } from "drizzle-orm";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { maskingExperiments } from "../../schema/tables/analysis_tables.ts";
 import type { AnalysisInput } from "../../schema/tables/analysis_values.ts";
 import type { Analysis, StoreResult } from "../worker/analyse_task.ts";

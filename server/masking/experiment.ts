@@ -2,7 +2,7 @@
  * Masking experiments (docs/masking.md): tokens are masked one after another in the order of a ranking, and the
  * prediction is watched. The engine and the checker are given, so that the experiment knows neither device nor database.
  */
-import type { GenerateResult, LoadedModel, Rule, RunOptions, ScoreResult } from "../../gpu/engine.ts";
+import type { GenerateResult, LoadedModel, Rule, RunOptions, ScoreResult } from "../../gpu/mod.ts";
 import { mean } from "../base/statistics/bootstrap.ts";
 import {
   maskablePositions,

@@ -1,7 +1,7 @@
 /** Asks for masking experiments, and says what the stored ones say together. */
 import { and, eq, like, not, type SQL } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { maskingExperiments } from "../../schema/tables/analysis_tables.ts";
 import type { Database, RunMaskingRequest } from "../../schema/types/context.ts";
 import type { MaskingSummaryRow } from "../../schema/types/masking_experiment.ts";

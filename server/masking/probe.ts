@@ -2,8 +2,7 @@
  * The causal probe (docs/method.md section 6): a set of tokens gets less, then more weight in every attention score
  * toward it, and delta is watched. It tests what an explanation claims with a change that the explanation did not use.
  */
-import type { LoadedModel, RunOptions, ScoreRequest, ScoreResult } from "../../gpu/engine.ts";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError, type LoadedModel, type RunOptions, type ScoreRequest, type ScoreResult } from "../../gpu/mod.ts";
 
 /** That the model gives these tokens too much weight, or too little, and fails for it. */
 export type Claim = "overweighted" | "underweighted";

@@ -1,5 +1,5 @@
 /** The orders in which tokens are masked. */
-import type { Rule } from "../../gpu/engine.ts";
+import type { Rule } from "../../gpu/mod.ts";
 import { randomStream, shuffled } from "../base/statistics/random.ts";
 import type { MaskingCase } from "./experiment.ts";
 

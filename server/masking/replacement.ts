@@ -1,5 +1,5 @@
 /** What stands where a token was masked. docs/masking.md says what each asks of the model. */
-import type { ScoreRequest } from "../../gpu/engine.ts";
+import type { ScoreRequest } from "../../gpu/mod.ts";
 
 /** The token is left out; another token's or the mean embedding stands for it; or nobody attends to it. */
 export const REPLACEMENTS = ["remove", "neutral", "mean", "attention"] as const;

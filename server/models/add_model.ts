@@ -1,7 +1,6 @@
 /** Adds a model directory to the database. */
 import { eq } from "drizzle-orm";
-import { InputError } from "../../gpu/errors.ts";
-import { type ModelDirectory, openModelDirectory } from "../../gpu/model/directory.ts";
+import { InputError, type ModelDirectory, openModelDirectory } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { models } from "../../schema/tables/tables.ts";
 

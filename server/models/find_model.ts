@@ -1,7 +1,7 @@
 /** A model by the name it was added under, or by its directory, which is added then. */
 import { eq } from "drizzle-orm";
 import { stat } from "node:fs/promises";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { models } from "../../schema/tables/tables.ts";
 import { addModel } from "./add_model.ts";

@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import type { Engine, LoadedModel } from "../../gpu/engine.ts";
-import { openModelDirectory } from "../../gpu/model/directory.ts";
+import { type Engine, type LoadedModel, openModelDirectory } from "../../gpu/mod.ts";
 import { createModelCache, type ModelCache, type StoredModel } from "./model_cache.ts";
 import { ROOT } from "../base/settings.ts";
 

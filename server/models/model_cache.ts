@@ -1,7 +1,5 @@
 /** Models that a worker keeps on its device: those in use, and the last ones used as far as they fit a budget. */
-import type { Engine, LoadedModel, RunOptions } from "../../gpu/engine.ts";
-import { InputError } from "../../gpu/errors.ts";
-import { openModelDirectory } from "../../gpu/model/directory.ts";
+import { type Engine, InputError, type LoadedModel, openModelDirectory, type RunOptions } from "../../gpu/mod.ts";
 
 /** A model as the database knows it, with the directory where its files lie here. */
 export interface StoredModel {

@@ -1,11 +1,10 @@
 /** What work that could be asked for would take: which runs it comes to, and what the planner says of them. */
 import { and, eq, inArray, type SQL, sql } from "drizzle-orm";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError, type Rule } from "../../gpu/mod.ts";
 import { attributionGraphs, studies, studyPairs } from "../../schema/tables/analysis_tables.ts";
 import { GRAPH_OPTIONS } from "../../schema/tables/analysis_values.ts";
 import type { Database, PlanRequest, WorkPlan } from "../../schema/types/context.ts";
 import { attributions, failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
-import type { Rule } from "../../gpu/engine.ts";
 import { among } from "../base/among.ts";
 import { hashOfOptions } from "../graphs/compute_graph.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";

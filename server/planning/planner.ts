@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import type { PlanAnswer, PlanMessage, PlanQuestion } from "./planner_process.ts";
 import { ROOT } from "../base/settings.ts";
 

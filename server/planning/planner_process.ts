@@ -4,10 +4,15 @@
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
-import type { AdapterInfo, Engine, PlannedRun, RunPlan } from "../../gpu/engine.ts";
-import { InputError } from "../../gpu/errors.ts";
-import { openEngine } from "../../gpu/mod.ts";
-import type { Rule } from "../../gpu/engine.ts";
+import {
+  type AdapterInfo,
+  type Engine,
+  InputError,
+  openEngine,
+  type PlannedRun,
+  type Rule,
+  type RunPlan,
+} from "../../gpu/mod.ts";
 import { readSettings } from "../base/settings.ts";
 
 /** A run of a kind with a model, at some lengths. */

@@ -1,6 +1,6 @@
 /** Token weights of a failure as a preference pair, computed and stored. */
 import { and, eq } from "drizzle-orm";
-import type { LoadedModel, RunOptions } from "../../gpu/engine.ts";
+import type { LoadedModel, RunOptions } from "../../gpu/mod.ts";
 import { preferences } from "../../schema/tables/analysis_tables.ts";
 import type { AnalysisInput, WeightFormula } from "../../schema/tables/analysis_values.ts";
 import { failureCases, tokenPairs } from "../../schema/tables/tables.ts";

@@ -1,5 +1,5 @@
 /** A failure as a preference pair: token ids of both completions, or why there are none. */
-import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
+import type { Tokenizer } from "../../gpu/mod.ts";
 import type { Candidate } from "../../schema/tables/values.ts";
 
 /** Why a token pair is not exported; docs/preferences.md explains each. */

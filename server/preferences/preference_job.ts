@@ -1,7 +1,7 @@
 /** Asks for preference exports, describes and downloads them. */
 import { eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import type { AnalysisInput } from "../../schema/tables/analysis_values.ts";
 import type { Database, ExportPreferencesRequest } from "../../schema/types/context.ts";
 import type { PreferenceExportRow } from "../../schema/types/preference_export.ts";

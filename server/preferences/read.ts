@@ -1,6 +1,6 @@
 /** Reads the preference pairs of a selection, and counts those that are left out. */
 import { and, eq, inArray } from "drizzle-orm";
-import { loadTokenizer, type Tokenizer } from "../../gpu/model/tokenizer.ts";
+import { loadTokenizer, type Tokenizer } from "../../gpu/mod.ts";
 import { preferences } from "../../schema/tables/analysis_tables.ts";
 import type { WeightFormula } from "../../schema/tables/analysis_values.ts";
 import type { Database } from "../../schema/types/context.ts";

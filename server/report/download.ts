@@ -1,6 +1,5 @@
 /** The report over HTTP: `/report.html?model=&benchmark=&key=&selection=&study=&rule=&seed=`. */
-import { InputError } from "../../gpu/errors.ts";
-import { RULES } from "../../gpu/engine.ts";
+import { InputError, RULES } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { checkModel, SELECTIONS } from "../jobs/pair_selection.ts";
 import { reportPage } from "./page.ts";

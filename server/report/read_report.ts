@@ -4,7 +4,7 @@ import { gunzipSync } from "node:zlib";
 import { attributionGraphs, diagnoses, maskingExperiments, studies } from "../../schema/tables/analysis_tables.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { attributions, failureCases, models, responses, tokenPairs } from "../../schema/tables/tables.ts";
-import type { Rule } from "../../gpu/engine.ts";
+import type { Rule } from "../../gpu/mod.ts";
 import { among } from "../base/among.ts";
 import type { StoredGraphMetrics } from "../../schema/tables/analysis_values.ts";
 import type { LabelAgreementRow } from "../../schema/types/label.ts";

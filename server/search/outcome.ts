@@ -1,5 +1,5 @@
 /** What a search says of a case: the pair that was found, or why there is none, with the numbers. */
-import type { TokenLogit } from "../../gpu/engine.ts";
+import type { TokenLogit } from "../../gpu/mod.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
 import type {
   ActiveCase,

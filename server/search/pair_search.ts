@@ -3,9 +3,7 @@
  * ones by search; what is found is stored wave by wave.
  */
 import { and, asc, eq, inArray, or, type SQL, sql } from "drizzle-orm";
-import type { LoadedModel, RunOptions } from "../../gpu/engine.ts";
-import { InputError } from "../../gpu/errors.ts";
-import type { Tokenizer } from "../../gpu/model/tokenizer.ts";
+import { InputError, type LoadedModel, type RunOptions, type Tokenizer } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { pairSearches } from "../../schema/tables/search_tables.ts";
 import { failureCases } from "../../schema/tables/tables.ts";

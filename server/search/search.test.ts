@@ -1,6 +1,6 @@
 /** The strict recovery criterion on a scripted model: every rule of it, and that no rollout is decoded in vain. */
 import { expect, test } from "vitest";
-import type { NextTokens } from "../../gpu/engine.ts";
+import type { NextTokens } from "../../gpu/mod.ts";
 import {
   type CaseUpdate,
   type Outcome,

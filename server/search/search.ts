@@ -2,7 +2,7 @@
  * The strict recovery criterion (docs/method.md, section 5; docs/token-pairs.md): finds the position and the token pair
  * of failed answers. It knows a model only as three questions, so that a script can stand in for one.
  */
-import type { GenerateRequest, NextTokens, NextTokensRequest, TokenLogit } from "../../gpu/engine.ts";
+import type { GenerateRequest, NextTokens, NextTokensRequest, TokenLogit } from "../../gpu/mod.ts";
 import type { Candidate, Exclusion, Verdict } from "../../schema/tables/values.ts";
 import { excludedBefore, outcomeAt, outcomeOfNone } from "./outcome.ts";
 import { openRollouts, type RolledOut, type Rollouts } from "./rollouts.ts";

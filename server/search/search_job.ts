@@ -1,6 +1,6 @@
 /** Jobs that run a model over a benchmark, or search token pairs: one task each, done by a worker. */
 import type { PgBoss } from "pg-boss";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import type { CollectFailuresRequest, Database, FindTokenPairsRequest } from "../../schema/types/context.ts";
 import type { CollectInput, PairSearchInput } from "../../schema/tables/search_values.ts";
 import { findBenchmark } from "../benchmarks/benchmarks.ts";

@@ -1,7 +1,6 @@
 /** Performs a job of the queue `search`: runs a model over a benchmark, or searches token pairs. */
 import { eq } from "drizzle-orm";
-import { InputError } from "../../gpu/errors.ts";
-import { loadTokenizer } from "../../gpu/model/tokenizer.ts";
+import { InputError, loadTokenizer } from "../../gpu/mod.ts";
 import type { CollectInput, PairSearchInput } from "../../schema/tables/search_values.ts";
 import { benchmarks, jobs, models } from "../../schema/tables/tables.ts";
 import { openCheckers } from "../checkers/check.ts";

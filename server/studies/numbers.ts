@@ -1,7 +1,7 @@
 /** Reads what a study's pairs gave on the members of its series. */
 import { and, type Column, count, eq, inArray, type SQL, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { modelSeries, studies, studyPairs } from "../../schema/tables/analysis_tables.ts";
 import type { SeriesMember } from "../../schema/tables/analysis_values.ts";
 import type { Database } from "../../schema/types/context.ts";

@@ -1,6 +1,6 @@
 /** Model series: sizes or checkpoints of one family, in order. */
 import { eq, inArray } from "drizzle-orm";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { modelSeries } from "../../schema/tables/analysis_tables.ts";
 import type { SeriesMember } from "../../schema/tables/analysis_values.ts";
 import type { Database } from "../../schema/types/context.ts";

@@ -2,7 +2,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { findModel } from "../models/find_model.ts";
 import { type SeriesRow, storeSeries } from "./series.ts";

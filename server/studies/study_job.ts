@@ -1,13 +1,12 @@
 /** What is asked of series and studies: the same token pairs attributed on every member of a series. */
 import { and, eq, inArray, sql } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
-import { InputError } from "../../gpu/errors.ts";
+import { InputError, type Rule } from "../../gpu/mod.ts";
 import { studies, studyPairs } from "../../schema/tables/analysis_tables.ts";
 import type { StudyInput, StudyPairs } from "../../schema/tables/analysis_values.ts";
 import type { AddModelSeriesRequest, Database, RunStudyRequest } from "../../schema/types/context.ts";
 import type { StudyPointRow, StudyPointsRequest } from "../../schema/types/study.ts";
 import { attributions, failureCases, jobs, jobTasks, models, tokenPairs } from "../../schema/tables/tables.ts";
-import type { Rule } from "../../gpu/engine.ts";
 import { among } from "../base/among.ts";
 import type { Transaction } from "../database/database.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";

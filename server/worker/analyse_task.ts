@@ -1,8 +1,6 @@
 /** Performs one task of a job on token pairs: what the job's input says, for one pair on one model. */
 import { eq } from "drizzle-orm";
-import type { LoadedModel, RunOptions } from "../../gpu/engine.ts";
-import { InputError } from "../../gpu/errors.ts";
-import { loadTokenizer, type Tokenizer } from "../../gpu/model/tokenizer.ts";
+import { InputError, type LoadedModel, loadTokenizer, type RunOptions, type Tokenizer } from "../../gpu/mod.ts";
 import type { AnalysisInput } from "../../schema/tables/analysis_values.ts";
 import { jobs } from "../../schema/tables/tables.ts";
 import type { Checkers } from "../checkers/check.ts";

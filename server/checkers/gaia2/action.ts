@@ -1,5 +1,5 @@
 /** Actions of GAIA2: a tool call or a final answer, in each of the forms in which traces and models write them. */
-import { isJsonObject, type JsonObject } from "../../../gpu/model/json.ts";
+import { isJsonObject, type JsonObject } from "../../../gpu/mod.ts";
 
 export type Action =
   /** `tool` as App__function. */

@@ -1,5 +1,5 @@
 /** When two values of a tool's argument are the same: true, false, or undefined where only their wording differs. */
-import { isJsonObject } from "../../../gpu/model/json.ts";
+import { isJsonObject } from "../../../gpu/mod.ts";
 
 export type Same = boolean | undefined;
 

@@ -1,7 +1,7 @@
 /** Gzip that comes from outside, opened with a bound: a small file must not become a huge one. */
 import { Buffer } from "node:buffer";
 import { createGunzip } from "node:zlib";
-import { InputError } from "../../../gpu/errors.ts";
+import { InputError } from "../../../gpu/mod.ts";
 
 /** Places in imported files are stored as 32-bit numbers: nothing larger could be read anyway. */
 const MAX_BYTES = 2 ** 31 - 1;
