@@ -284,12 +284,19 @@ export interface Progress {
   readonly total: number;
 }
 
+/** Which work goes first: what a person waits for passes batches between two submissions. */
+export type Lane = "interactive" | "batch";
+
 export interface RunOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
+  /** Of generating: the new tokens of each request so far, in the order of the requests, after every few steps. */
+  readonly onTokens?: (ids: readonly (readonly number[])[]) => void;
+  /** Default: batch. */
+  readonly lane?: Lane;
 }
 
-/** A model whose weights are on the device. Calls on one model are run one after another. */
+/** A model whose weights are on the device. Calls on one model are run one after another in each lane. */
 export interface LoadedModel {
   readonly directory: string;
   readonly config: ModelConfig;

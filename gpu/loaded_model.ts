@@ -3,11 +3,11 @@ import { attributeAll } from "./explanation/attribution.ts";
 import { TILE_LIMITS, type TileLimits } from "./explanation/closed_form.ts";
 import { tune } from "./kernels/autotune.ts";
 import type { Device } from "./device/dawn.ts";
-import type { AttributionRequest, AttributionResult, LoadedModel, RunOptions, ScoreRequest } from "./engine.ts";
+import type { AttributionRequest, AttributionResult, Lane, LoadedModel, RunOptions, ScoreRequest } from "./engine.ts";
 import { buildComponentEdges, checkComponentEdges } from "./explanation/component_edges.ts";
 import { attributeComponents, checkNodes } from "./explanation/components.ts";
 import { fitRunner, keepBytesFor } from "./planning/fit.ts";
-import { InputError } from "./errors.ts";
+import { InputError, MemoryError } from "./errors.ts";
 import { checkGenerateRequest, generateBatch } from "./generation/generate.ts";
 import { buildGraph, checkGraphRequest } from "./explanation/graph.ts";
 import { checkIntervention } from "./pass/intervention.ts";
@@ -100,19 +100,30 @@ export async function loadModel(device: Device, directory: string, options: Load
     keepBytes: options.keepBytes ?? keepBytesFor(device.info, undefined),
     tiles: options.tiles ?? TILE_LIMITS,
   };
-  let queue: Promise<unknown> = Promise.resolve();
+  const queues: Record<Lane, Promise<unknown>> = { interactive: Promise.resolve(), batch: Promise.resolve() };
   let disposed = false;
-  function inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = queue.then(() => {
+  function inTurn<T>(lane: Lane, work: () => Promise<T>): Promise<T> {
+    const turn = queues[lane].then(() => {
       if (disposed) throw new Error(`${model.directory} is disposed`);
-      return work();
+      return device.lanes.run(lane, work);
     });
-    queue = turn.catch(() => {});
+    queues[lane] = turn.catch(() => {});
     return turn;
   }
   /** Runs in turn what fits into the memory that is free then. Throws InputError, with the numbers, for what does not. */
-  function fitting<T>(run: RehearsedRun, work: (runner: Runner) => Promise<T>): Promise<T> {
-    return inTurn(async () => await work(await fitRunner(runner, run, options.keepBytes)));
+  async function fitting<T>(
+    run: RehearsedRun,
+    { lane = "batch" }: RunOptions,
+    work: (runner: Runner) => Promise<T>,
+  ): Promise<T> {
+    const fitted = async () => await work(await fitRunner(runner, run, options.keepBytes));
+    try {
+      return await inTurn(lane, fitted);
+    } catch (error) {
+      // What does not fit beside a batch may fit after it.
+      if (lane === "batch" || !(error instanceof MemoryError)) throw error;
+      return await inTurn("batch", fitted);
+    }
   }
   /** The same for work that is rehearsed by doing it. */
   function fittingWork<T>(
@@ -121,6 +132,7 @@ export async function loadModel(device: Device, directory: string, options: Load
   ): Promise<T> {
     return fitting(
       { kind: "work", work: (rehearsing) => work(rehearsing, {}) },
+      runOptions,
       (bounded) => work(bounded, runOptions),
     );
   }
@@ -131,30 +143,34 @@ export async function loadModel(device: Device, directory: string, options: Load
     async attribute(request, runOptions = {}) {
       checkRequest(model.config, request);
       const run = { kind: "attribute", requests: [request] } as const;
-      const [result] = await fitting(run, (bounded) => attributeAll(bounded, [request], runOptions));
+      const [result] = await fitting(run, runOptions, (bounded) => attributeAll(bounded, [request], runOptions));
       return result as AttributionResult;
     },
     attributeMany(requests, runOptions = {}) {
       requests.forEach((request) => checkRequest(model.config, request));
       const run = { kind: "attribute", requests } as const;
-      return fitting(run, (bounded) => attributeAll(bounded, requests, runOptions));
+      return fitting(run, runOptions, (bounded) => attributeAll(bounded, requests, runOptions));
     },
     async graph(request, runOptions = {}) {
       checkRequest(model.config, request);
       checkGraphRequest(model.config, request);
-      return await fitting({ kind: "graph", request }, (bounded) => buildGraph(bounded, request, runOptions));
+      return await fitting(
+        { kind: "graph", request },
+        runOptions,
+        (bounded) => buildGraph(bounded, request, runOptions),
+      );
     },
     async components(request, runOptions = {}) {
       checkRequest(model.config, request);
       checkNodes(model.config, request);
       const run = { kind: "attribute", requests: [request] } as const;
-      return await fitting(run, (bounded) => attributeComponents(bounded, request, runOptions));
+      return await fitting(run, runOptions, (bounded) => attributeComponents(bounded, request, runOptions));
     },
     async componentEdges(request, runOptions = {}) {
       checkRequest(model.config, request);
       checkComponentEdges(model.config, request);
       const run = { kind: "graph", request: { ...request, transitions: [0, model.config.layers] } } as const;
-      return await fitting(run, (bounded) => buildComponentEdges(bounded, request, runOptions));
+      return await fitting(run, runOptions, (bounded) => buildComponentEdges(bounded, request, runOptions));
     },
     async generate(requests, runOptions = {}) {
       for (const request of requests) {

@@ -17,7 +17,8 @@ export async function openEngine({ adapter }: { readonly adapter?: string }): Pr
       const free = freeBytesFor(device);
       return free === undefined ? null : free + device.allocatedBytes();
     },
-    loadModel: (directory, loadOptions) => loadModel(device, directory, loadOptions),
+    loadModel: (directory, loadOptions = {}) =>
+      device.lanes.run(loadOptions.lane ?? "batch", () => loadModel(device, directory, loadOptions)),
     plan: (directory, run) => planRun(device, directory, run),
     close: () => device.close(),
   };

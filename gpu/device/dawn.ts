@@ -15,6 +15,7 @@ import { create, globals } from "webgpu";
 import type { AdapterInfo } from "../engine.ts";
 import { InputError } from "../errors.ts";
 import type { Tile } from "../kernels/matmul.ts";
+import { createLanes, type Lanes } from "./lanes.ts";
 import { expandSource } from "../kernels/source.ts";
 
 Object.assign(globalThis, globals);
@@ -77,6 +78,8 @@ export interface Device {
   readonly workgroupBytes: number;
   /** Where it was asked for with CULPRIT_MATRIX=on and the adapter reports one that fits; matrix_unit.ts checks it. */
   readonly matrixUnit?: MatrixUnit;
+  /** Calls run in them; `flush`, `advance` and `read` give way to the interactive one. */
+  readonly lanes: Lanes;
   /** Bytes of live buffers made by `allocate`. */
   allocatedBytes(): number;
   /** Bytes of the process that Deno did not and will not give back, counted from what was made and polled. */
@@ -610,9 +613,12 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
     return offset;
   }
 
+  const lanes = createLanes();
+
   return {
     info,
     lost,
+    lanes,
     tiles: new Map(),
     workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
     allocatedBytes: () => liveBytes,
@@ -683,6 +689,7 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
       device.queue.submit([]);
       submitted = undefined;
       await wait(device.queue.onSubmittedWorkDone());
+      await lanes.giveWay();
       check();
     },
     async advance() {
@@ -693,6 +700,7 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
       // Nobody may ever ask for this one again; a lost device says so by `check`.
       submitted.catch(() => {});
       if (before) await wait(before);
+      await lanes.giveWay();
       check();
     },
     async read(buffer, offset, bytes) {
@@ -705,7 +713,9 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
       try {
         await wait(staging.mapAsync(GPUMapMode.READ));
         check();
-        return staging.getMappedRange().slice(0, bytes);
+        const data = staging.getMappedRange().slice(0, bytes);
+        await lanes.giveWay();
+        return data;
       } catch (error) {
         check();
         throw error;

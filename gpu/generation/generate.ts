@@ -62,7 +62,9 @@ export async function generateBatch(
   options: RunOptions,
 ): Promise<GenerateResult[]> {
   const decodings = openDecodings(runner, requests);
-  for (const pack of packs(runner, decodings)) await decodePack(runner, pack, options);
+  const { onTokens } = options;
+  const onSteps = onTokens && (() => onTokens(decodings.map(({ ids }) => ids)));
+  for (const pack of packs(runner, decodings)) await decodePack(runner, pack, { ...options, onSteps });
   return decodings.map(({ ids, first, stop, end }) => ({ ids, first, stop: stop ?? "length", end }));
 }
 
@@ -145,7 +147,12 @@ function* packs(
   if (pack.length > 0) yield pack;
 }
 
-async function decodePack(runner: Runner, pack: readonly Decoding[], options: RunOptions): Promise<void> {
+/** Called after every few steps. */
+interface DecodeOptions extends RunOptions {
+  readonly onSteps: (() => void) | undefined;
+}
+
+async function decodePack(runner: Runner, pack: readonly Decoding[], options: DecodeOptions): Promise<void> {
   const { device, model: { config } } = runner;
   let cacheRows = 0;
   const prompts = [...new Set(pack.map(({ prompt }) => prompt))];
@@ -182,7 +189,7 @@ async function decodeAll(
   pack: readonly Decoding[],
   caches: readonly GPUBuffer[],
   bias: GPUBuffer | undefined,
-  options: RunOptions,
+  options: DecodeOptions,
 ): Promise<void> {
   const { model: { config } } = runner;
   const total = Math.max(...pack.map(({ request }) => request.maxTokens));
@@ -210,6 +217,7 @@ async function decodeAll(
           active.forEach((decoding, row) => advance(config, decoding, tokens[row] as number));
         }
         going = active.filter(({ stop }) => stop === undefined);
+        options.onSteps?.();
         options.onProgress?.({ phase: "decode", done: Math.max(...pack.map(({ ids }) => ids.length)), total });
         // The first steps take as much memory as all.
         if (runner.rehearsal) going = [];
