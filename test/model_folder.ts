@@ -29,6 +29,8 @@ export interface TestTensor {
   readonly name: string;
   readonly dtype: string;
   readonly shape: readonly number[];
+  /** Each of its bytes; default: by its position. */
+  readonly fill?: number;
 }
 
 /** The F32 tensors that a config needs. */
@@ -40,10 +42,10 @@ export function tinyTensors(config: Readonly<Record<string, unknown>> = TINY_CON
 export function writeSafetensors(path: string, tensors: readonly TestTensor[], seed = 1): void {
   const header: Record<string, unknown> = {};
   let end = 0;
-  const parts = tensors.map(({ name, dtype, shape }, index) => {
+  const parts = tensors.map(({ name, dtype, shape, fill }, index) => {
     const size = shape.reduce((product, length) => product * length, 1) * (dtype === "F32" ? 4 : 2);
     header[name] = { dtype, shape, data_offsets: [end, end += size] };
-    return new Uint8Array(size).fill((seed * 31 + index) % 64);
+    return new Uint8Array(size).fill(fill ?? (seed * 31 + index) % 64);
   });
   const text = new TextEncoder().encode(JSON.stringify(header));
   const length = new Uint8Array(8);

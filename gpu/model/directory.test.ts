@@ -4,13 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { InputError } from "../errors.ts";
 import { openModelDirectory } from "./directory.ts";
-import {
-  TINY_CONFIG,
-  tinyTensors,
-  writeSafetensors,
-  writeTinyModel,
-  writeTinyTokenizer,
-} from "../../test/model_folder.ts";
+import { TINY_CONFIG, tinyTensors, writeTinyModel, writeTinyTokenizer } from "../../test/model_folder.ts";
 
 let folder: string;
 let count = 0;
@@ -174,11 +168,5 @@ describe("tensors are checked against the architecture", () => {
   test("another dtype", async () => {
     const path = writeTinyModel(fresh(), { tensors: change({ dtype: "I16" }) });
     await refused(path, /has dtype I16, expected one of F32, F16, BF16; use weights that are not quantized/);
-  });
-  test("tensors that nothing needs are left alone", async () => {
-    const path = writeTinyModel(fresh());
-    const extra = { name: "rotary.inv_freq", dtype: "F32", shape: [2] };
-    writeSafetensors(join(path, "model.safetensors"), [...tinyTensors(), extra]);
-    (await openModelDirectory(path)).close();
   });
 });

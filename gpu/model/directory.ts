@@ -1,13 +1,15 @@
 /** A Hugging Face style model directory: its config, and its weights as one set of tensors over one or more files. */
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { InputError } from "../errors.ts";
 import { type ModelConfig, parseConfig } from "./config.ts";
+import { CONFIG, openWeights, refuseStrayAdapter, requireFolder, withoutConfig } from "./folder.ts";
 import { isJsonObject, type JsonObject, parseJson, readTextFile } from "./json.ts";
-import { requiredTensors } from "./layout.ts";
-import { openSafetensors, type SafetensorsFile, tensorOf } from "./safetensors.ts";
+import { type RequiredTensor, requiredTensors } from "./layout.ts";
+import { plainNames, unreadTensors } from "./names.ts";
 import { elements, type ModelTensor } from "./tensor.ts";
 
 /** The dtypes of weights that the engine reads. */
@@ -58,18 +60,14 @@ export interface ModelSource extends
   readonly configText: string;
 }
 
-const CONFIG = "config.json";
 const GENERATION_CONFIG = "generation_config.json";
-const WEIGHTS = "model.safetensors";
-const INDEX = "model.safetensors.index.json";
 const TOKENIZER = "tokenizer.json";
-const GET_FILE = "download it into the model's folder";
 /** Bytes of each sample that the hash takes from the start and from the middle of a tensor. */
 const SAMPLE_BYTES = 1024;
 
 /**
  * Opens a model directory, and checks that each tensor which its architecture needs is there with the right shape and a
- * dtype that the engine reads. Only headers and samples of the weights are read.
+ * dtype that the engine reads, and that no other is there. Only headers and samples of the weights are read.
  * Throws InputError, naming the file and the mend, for what is missing, broken or not supported.
  */
 export async function openModelDirectory(dir: string): Promise<ModelDirectory> {
@@ -77,14 +75,16 @@ export async function openModelDirectory(dir: string): Promise<ModelDirectory> {
   await requireFolder(directory);
   const configPath = join(directory, CONFIG);
   const configText = await readTextFile(configPath);
-  if (configText === undefined) throw new InputError("there is no such file", configPath, GET_FILE);
+  if (configText === undefined) throw await withoutConfig(directory);
   const configJson = parseJson(configText, configPath);
+  refuseMlx(configJson, configPath);
   const generationPath = join(directory, GENERATION_CONFIG);
   const generationText = await readTextFile(generationPath);
   const generation = generationText === undefined
     ? undefined
     : { json: parseJson(generationText, generationPath), where: generationPath };
   const config = parseConfig(configJson, configPath, generation);
+  await refuseStrayAdapter(directory);
   const tokenizerHash = await hashFile(join(directory, TOKENIZER));
   const { files, tensors } = await openWeights(directory);
   return checkedModel({
@@ -101,127 +101,96 @@ export async function openModelDirectory(dir: string): Promise<ModelDirectory> {
   });
 }
 
+/** MLX packs weights in a way of its own, under a field that nobody else has. */
+function refuseMlx(json: unknown, where: string): void {
+  const quantization = isJsonObject(json) ? json["quantization"] : undefined;
+  if (!isJsonObject(quantization)) return;
+  const bits = typeof quantization["bits"] === "number" ? ` to ${quantization["bits"]} bits` : "";
+  throw new InputError(`the weights are quantised${bits} by MLX, which is not read`, where, "use the original model");
+}
+
 /**
- * The model of a source, whose tensors are those that its config needs. Closes the source and throws InputError when
- * they are not.
+ * The model of a source, whose tensors are those that its config needs, under the names that transformers gives them.
+ * Closes the source and throws InputError when they are not.
  */
 export function checkedModel(source: ModelSource): ModelDirectory {
-  const { directory, config, configJson, tensors, files, tokenizerHash, notes, close } = source;
   try {
-    checkTensors(config, tensors, files[0] ?? directory, source.configPath);
-    const tensor = (name: string): ModelTensor => {
-      const found = tensors.get(name);
-      if (!found) throw new RangeError(`${directory} has no tensor ${JSON.stringify(name)}`);
-      return found;
-    };
-    const infos = [...tensors.values()].map(({ info }) => info);
-    return {
-      directory,
-      name: basename(directory),
-      config,
-      configJson,
-      files,
-      tensors,
-      parameters: infos.reduce((sum, info) => sum + elements(info), 0),
-      weightBytes: infos.reduce((sum, { bytes }) => sum + bytes, 0),
-      hash: hashModel(source.configText, tensors),
-      tokenizerHash,
-      tensor,
-      readInto: (name, byteOffset, target) => tensor(name).readInto(byteOffset, target),
-      notes,
-      close,
-    };
+    return checked(source);
   } catch (error) {
-    close();
+    source.close();
     throw error;
   }
 }
 
-async function requireFolder(directory: string): Promise<void> {
-  const found = await stat(directory).catch(() => undefined);
-  if (!found) throw new InputError("there is no such folder", directory, "give the path of a model directory");
-  if (!found.isDirectory()) {
-    throw new InputError("is not a folder", directory, "give the model directory that holds config.json");
-  }
+function checked(source: ModelSource): ModelDirectory {
+  const { directory, configJson, files, tokenizerHash, close } = source;
+  const firstPath = files[0] ?? directory;
+  const { tensors, notes } = underPlainNames(source, firstPath);
+  const { config, notes: headNotes } = withOwnHead(source.config, tensors);
+  checkTensors(config, tensors, firstPath, source.configPath);
+  const tensor = (name: string): ModelTensor => {
+    const found = tensors.get(name);
+    if (!found) throw new RangeError(`${directory} has no tensor ${JSON.stringify(name)}`);
+    return found;
+  };
+  const infos = [...tensors.values()].map(({ info }) => info);
+  return {
+    directory,
+    name: basename(directory),
+    config,
+    configJson,
+    files,
+    tensors,
+    parameters: infos.reduce((sum, info) => sum + elements(info), 0),
+    weightBytes: infos.reduce((sum, { bytes }) => sum + bytes, 0),
+    hash: hashModel(source.configText, tensors),
+    tokenizerHash,
+    tensor,
+    readInto: (name, byteOffset, target) => tensor(name).readInto(byteOffset, target),
+    notes: [...source.notes, ...config.notes, ...notes, ...headNotes],
+    close,
+  };
 }
 
-interface Weights {
-  readonly files: readonly SafetensorsFile[];
-  readonly tensors: ReadonlyMap<string, ModelTensor>;
+const HEAD = "lm_head.weight";
+
+function underPlainNames({ config, tensors }: ModelSource, path: string) {
+  const [embedding] = requiredTensors(config) as [RequiredTensor];
+  const { stored, notes } = plainNames(tensors.keys(), embedding.name, (name) => name === HEAD);
+  const renamed = [...stored].map(([name, from]): [string, ModelTensor] => {
+    const tensor = tensors.get(from)!;
+    return [name, name === from ? tensor : { ...tensor, info: { ...tensor.info, name } }];
+  });
+  return { tensors: new Map(renamed), notes: notes.map((note) => `${path}: ${note}`) };
 }
 
-async function openWeights(directory: string): Promise<Weights> {
-  const single = join(directory, WEIGHTS);
-  const hasSingle = await stat(single).then(() => true, () => false);
-  const indexPath = join(directory, INDEX);
-  // As in transformers: one whole file goes before an index that stands beside it.
-  const indexText = hasSingle ? undefined : await readTextFile(indexPath);
-  if (indexText === undefined) {
-    if (!hasSingle) {
-      throw new InputError(`there is no such file, nor ${INDEX} beside it`, single, GET_FILE);
-    }
-    const file = openSafetensors(single);
-    return { files: [file], tensors: new Map([...file.tensors].map(([name, info]) => [name, tensorOf(file, info)])) };
-  }
-  return openShards(directory, parseIndex(indexText, indexPath), indexPath);
+/**
+ * Some fine-tunes say that embedding and head are tied and hold a head of their own. Their bytes are compared: a head
+ * that differs is the one that was trained (LlamaFactory#10560); transformers 5 uses it too.
+ */
+function withOwnHead(config: ModelConfig, tensors: ReadonlyMap<string, ModelTensor>) {
+  const head = tensors.get(HEAD);
+  const embedding = tensors.get(requiredTensors(config)[0]!.name);
+  if (!config.tiedEmbeddings || !head || !embedding || sameBytes(head, embedding)) return { config, notes: [] };
+  const note =
+    `${head.path}: ${HEAD} differs from ${embedding.info.name}, though tie_word_embeddings is true: it is used`;
+  return { config: { ...config, tiedEmbeddings: false }, notes: [note] };
 }
 
-/** Shard names by tensor name. */
-function parseIndex(text: string, indexPath: string): ReadonlyMap<string, string> {
-  const json = parseJson(text, indexPath);
-  const map = isJsonObject(json) ? json["weight_map"] : undefined;
-  if (!isJsonObject(map) || Object.keys(map).length === 0) {
-    throw new InputError("has no weight_map of tensor names to shards", indexPath, "download the index again");
-  }
-  for (const [name, shard] of Object.entries(map)) {
-    // A shard is a file of this folder: an index must not lead elsewhere.
-    if (typeof shard !== "string" || !/^[^/\\]+\.safetensors$/.test(shard)) {
-      throw new InputError(
-        `weight_map gives tensor ${JSON.stringify(name)} the shard ${JSON.stringify(shard)}`,
-        indexPath,
-        "name a .safetensors file of the same folder",
-      );
-    }
-  }
-  return new Map(Object.entries(map as Record<string, string>));
-}
+const COMPARED_BYTES = 2 ** 20;
 
-function openShards(directory: string, index: ReadonlyMap<string, string>, indexPath: string): Weights {
-  const files = new Map<string, SafetensorsFile>();
-  try {
-    for (const shard of [...new Set(index.values())].sort()) {
-      files.set(shard, openShard(join(directory, shard), indexPath));
-    }
-    for (const [name, shard] of index) {
-      if (files.get(shard)?.tensors.has(name)) continue;
-      throw new InputError(
-        `has no tensor ${JSON.stringify(name)}, which ${INDEX} says it holds`,
-        join(directory, shard),
-        "download shard and index again, from one revision",
-      );
-    }
-  } catch (error) {
-    for (const file of files.values()) file.close();
-    throw error;
+function sameBytes(one: ModelTensor, other: ModelTensor): boolean {
+  const { bytes } = one.info;
+  if (bytes !== other.info.bytes || one.info.dtype !== other.info.dtype) return false;
+  for (let at = 0; at < bytes; at += COMPARED_BYTES) {
+    const [first, second] = [one, other].map((tensor) => {
+      const part = new Uint8Array(Math.min(COMPARED_BYTES, bytes - at));
+      tensor.readInto(at, part);
+      return part;
+    }) as [Uint8Array, Uint8Array];
+    if (!Buffer.from(first.buffer).equals(second)) return false;
   }
-  const tensors = new Map<string, ModelTensor>();
-  for (const [shard, file] of files) {
-    for (const [name, info] of file.tensors) {
-      if ((index.get(name) ?? shard) === shard) tensors.set(name, tensorOf(file, info));
-    }
-  }
-  return { files: [...files.values()], tensors };
-}
-
-function openShard(path: string, indexPath: string): SafetensorsFile {
-  try {
-    return openSafetensors(path);
-  } catch (error) {
-    if (error instanceof InputError && error.what === "there is no such file") {
-      throw new InputError(`the shard is missing, though ${basename(indexPath)} names it`, path, GET_FILE);
-    }
-    throw error;
-  }
+  return true;
 }
 
 function checkTensors(
@@ -230,30 +199,66 @@ function checkTensors(
   firstPath: string,
   configPath: string,
 ): void {
-  for (const { name, shape } of requiredTensors(config)) {
-    const found = tensors.get(name);
-    if (!found) {
-      throw new InputError(
-        `tensor ${name} of shape [${shape}] is missing, which ${config.architecture} needs`,
-        firstPath,
-        `use weights that belong to ${configPath}`,
-      );
-    }
-    const { path, info } = found;
-    if (info.shape.length !== shape.length || info.shape.some((size, axis) => size !== shape[axis])) {
-      throw new InputError(
-        `tensor ${name} has shape [${info.shape}], expected [${shape}]`,
-        path,
-        `use weights that belong to ${configPath}`,
-      );
-    }
-    if (!WEIGHT_DTYPES.some((dtype) => dtype === info.dtype)) {
-      throw new InputError(
-        `tensor ${name} has dtype ${info.dtype}, expected one of ${WEIGHT_DTYPES.join(", ")}`,
-        path,
-        "use weights that are not quantized",
-      );
-    }
+  const required = requiredTensors(config);
+  refuseUnmergedAdapter(tensors);
+  for (const needed of required) checkTensor(needed, tensors.get(needed.name), config, firstPath, configPath);
+  const read = new Set([...required.map(({ name }) => name), ...(config.tiedEmbeddings ? [HEAD] : [])]);
+  const unread = unreadTensors(tensors.keys(), read);
+  if (unread.length === 0) return;
+  const more = unread.length > 1 ? ` and ${unread.length - 1} more` : "";
+  throw new InputError(
+    `nothing of ${config.architecture} reads tensor ${unread[0]}${more}`,
+    tensors.get(unread[0]!)!.path,
+    "use weights that belong to the config, or remove what is no part of the model",
+  );
+}
+
+function refuseUnmergedAdapter(tensors: ReadonlyMap<string, ModelTensor>): void {
+  for (const [name, { path }] of tensors) {
+    if (!/\.lora_[AB]\.|\.base_layer\./.test(name)) continue;
+    throw new InputError(
+      `holds a LoRA adapter that was not merged (${name})`,
+      path,
+      "save the model after merge_and_unload(), or give the base model and the adapter with --lora",
+    );
+  }
+}
+
+function checkTensor(
+  { name, shape }: RequiredTensor,
+  found: ModelTensor | undefined,
+  config: ModelConfig,
+  firstPath: string,
+  configPath: string,
+): void {
+  if (!found) {
+    throw new InputError(
+      `tensor ${name} of shape [${shape}] is missing, which ${config.architecture} needs`,
+      firstPath,
+      `use weights that belong to ${configPath}`,
+    );
+  }
+  const { path, info } = found;
+  if (elements(info) === 0) {
+    throw new InputError(
+      `tensor ${name} is empty, of shape [${info.shape}]: a placeholder of DeepSpeed ZeRO-3`,
+      path,
+      "gather the weights before saving (stage3_gather_16bit_weights_on_model_save), or run zero_to_fp32.py",
+    );
+  }
+  if (info.shape.length !== shape.length || info.shape.some((size, axis) => size !== shape[axis])) {
+    throw new InputError(
+      `tensor ${name} has shape [${info.shape}], expected [${shape}]`,
+      path,
+      `use weights that belong to ${configPath}`,
+    );
+  }
+  if (!WEIGHT_DTYPES.some((dtype) => dtype === info.dtype)) {
+    throw new InputError(
+      `tensor ${name} has dtype ${info.dtype}, expected one of ${WEIGHT_DTYPES.join(", ")}`,
+      path,
+      "use weights that are not quantized",
+    );
   }
 }
 

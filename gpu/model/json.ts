@@ -1,6 +1,7 @@
 /** Small JSON files that people give us: read whole, with errors that name the line. */
 import { readFile } from "node:fs/promises";
 import { InputError } from "../errors.ts";
+import { otherFormat, TELLING_BYTES } from "./other_formats.ts";
 
 /** A JSON object as it was read, before anything about its fields is known. */
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -14,6 +15,8 @@ export function parseJson(text: string, where: string, firstLine = 1): unknown {
   try {
     return JSON.parse(text);
   } catch {
+    const other = otherFormat(new TextEncoder().encode(text.slice(0, TELLING_BYTES)), where);
+    if (other) throw other;
     const position = brokenAt(text);
     const line = firstLine + text.slice(0, position).split("\n").length - 1;
     const found = [...text.slice(position, position + 2)][0];

@@ -6,6 +6,7 @@
  */
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { InputError } from "../errors.ts";
+import { otherFormat, TELLING_BYTES } from "./other_formats.ts";
 import type { ModelTensor, TensorInfo } from "./tensor.ts";
 
 /** Bits an element, for every dtype of the format. Some are narrower than a byte. */
@@ -108,8 +109,10 @@ export function openSafetensors(path: string): SafetensorsFile {
     };
     return { path, tensors, metadata, bytes, readInto, close };
   } catch (error) {
+    const start = new Uint8Array(TELLING_BYTES);
+    const found = readSync(descriptor, start, 0, start.length, 0);
     close();
-    throw error;
+    throw otherFormat(start.subarray(0, found), path) ?? error;
   }
 }
 
