@@ -28,3 +28,11 @@ export class MemoryError extends InputError {
     super(what, where, mend);
   }
 }
+
+/** What failed for no fault of the input: a hub that is away or asks to wait, a full disk. One clear line, as InputError. */
+export class UnavailableError extends Error {
+  override readonly name = "UnavailableError";
+  constructor(readonly what: string, readonly where: string, readonly mend: string) {
+    super(`${where}: ${what}; ${mend}`);
+  }
+}
