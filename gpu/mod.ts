@@ -7,11 +7,20 @@ import type { ModelConfig } from "./model/config.ts";
 
 export type * from "./engine.ts";
 export { RULES } from "./engine.ts";
-export { InputError, MemoryError } from "./errors.ts";
+export { InputError, MemoryError, UnavailableError } from "./errors.ts";
 export { describeBytes } from "./device/memory.ts";
 export type { ChatMessage } from "./model/chat.ts";
 export type { ModelConfig } from "./model/config.ts";
 export { type ModelDirectory, openModelDirectory } from "./model/directory.ts";
+export {
+  downloadModel,
+  type LocatedModel,
+  locateModel,
+  type LocateOptions,
+  locateReference,
+} from "./model/hub/locate.ts";
+export { type HubReference, parseReference } from "./model/hub/reference.ts";
+export { type HubSettings, readHubSettings } from "./model/hub/settings.ts";
 export { isJsonObject, type JsonObject, parseJson } from "./model/json.ts";
 export { readSafetensorsHeader } from "./model/safetensors.ts";
 export { elements, type TensorInfo } from "./model/tensor.ts";

@@ -23,6 +23,7 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
   "backup": () => import("./cli/backup.ts"),
   "restore": () => import("./cli/restore.ts"),
   "model add": () => import("./cli/model.ts"),
+  "model pull": () => import("./cli/model_pull.ts"),
   "import": () => import("./cli/import.ts"),
   "check": () => import("./cli/check.ts"),
   "mark": () => import("./cli/mark.ts"),

@@ -48,7 +48,7 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   const boss = await startQueue(database.url, { worker: true });
   const cache = createModelCache(engine);
   const checkers = openCheckers();
-  const held = createHeldModels(connection.db, settings.modelFolders);
+  const held = createHeldModels(connection.db, settings.modelFolders, settings.hub.cache);
   const { name: adapter } = engine.adapter;
   const registration = await register(connection.db, held, { adapter, memoryBytes: () => engine.memoryBytes() });
   const parts = { connection, boss, cache, checkers, held };

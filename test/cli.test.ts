@@ -96,7 +96,7 @@ describe("inspect", () => {
   });
 
   test("bad models", async () => {
-    await refused(["inspect"], /^culprit inspect: 0 paths are given; give one model directory/);
+    await refused(["inspect"], /^culprit inspect: 0 paths are given; give one model or /);
     await refused(["inspect", bare, model], /2 paths are given/);
     await refused(["inspect", join(folder, "nowhere")], /nowhere: there is no such folder; give/);
     await refused(["inspect", join(folder, "x.safetensors")], /x\.safetensors: there is no such file; check/);

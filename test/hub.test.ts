@@ -1,4 +1,5 @@
 /** Models of a hub: found in the cache that huggingface_hub keeps, fetched into it, and never used half-written. */
+import { execFile } from "node:child_process";
 import {
   existsSync,
   lstatSync,
@@ -15,12 +16,15 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { InputError, UnavailableError } from "../gpu/errors.ts";
 import { openModelDirectory } from "../gpu/model/directory.ts";
 import { downloadModel, locateModel, type LocateOptions } from "../gpu/model/hub/locate.ts";
 import { parseReference } from "../gpu/model/hub/reference.ts";
 import { type HubSettings, readHubSettings } from "../gpu/model/hub/settings.ts";
+import { culprit } from "./command_line.ts";
 import { COMMIT, type Failure, gitHash, type HubOptions, type HubServer, openHub, sha256 } from "./hub_server.ts";
 import { writeTinyModel, writeTinyTokenizer } from "./model_folder.ts";
 
@@ -40,6 +44,8 @@ beforeEach(() => {
   }
 });
 afterEach(() => {
+  for (const name of ["HF_HOME", "HF_ENDPOINT"]) Deno.env.delete(name);
+  Deno.env.set("HF_HUB_OFFLINE", "1");
   hub?.close();
   rmSync(folder, { recursive: true });
 });
@@ -430,4 +436,111 @@ test("references to a revision outside of the cache are none", async () => {
   for (const text of ["org/tiny@../../../model", "org/..", "org/tiny@..", "../model"]) {
     expect(await locateModel(text, fast())).toEqual({ path: text, name: undefined });
   }
+});
+
+/** Lets the process itself see this hub and an empty cache, as a user sets it. */
+async function openForProcess(): Promise<void> {
+  await open();
+  Deno.env.set("HF_HOME", folder);
+  Deno.env.set("HF_ENDPOINT", hub!.url);
+  Deno.env.set("HF_HUB_OFFLINE", "0");
+  settings = { ...settings, cache: join(folder, "hub") };
+}
+
+describe("the command line", () => {
+  test("model pull fetches, says where, and asks anew each time", async () => {
+    await openForProcess();
+    const pulled = await culprit(["model", "pull", "org/tiny", "--json"], [], { progress: true });
+    const path = join(folder, "hub", "models--org--tiny", "snapshots", COMMIT);
+    expect(pulled.out.trim().split("\n").map((line) => JSON.parse(line))).toEqual([
+      { id: "org/tiny", kind: "model", status: "COMPLETED", path },
+      { total: 1 },
+    ]);
+    expect(pulled.err).toMatch(/^org\/tiny: fetching [\d.]+ MiB into .*models--org--tiny\n/);
+    expect(pulled.err).toMatch(/download \[#+\] 100 % {2}[\d.]+ MiB of [\d.]+ MiB/);
+    expect(await culprit(["model", "pull", "org/tiny"])).toEqual({ code: 0, out: `${path}\n`, err: "" });
+    expect((await culprit(["model", "pull", "no-slash"])).err).toMatch(
+      /"no-slash" is no hub's id; give one model as ORG/,
+    );
+  });
+
+  test("every verb of the engine takes a hub's id; what the hub does not have is bad input, a hub that is away is not", async () => {
+    await openForProcess();
+    const inspected = await culprit(["inspect", "org/tiny", "--json"]);
+    expect({ code: inspected.code, config: JSON.parse(inspected.out).config.model_type }).toEqual({
+      code: 0,
+      config: "qwen3",
+    });
+    const line = '{"text":"a"}\n';
+    const [there, here] = [
+      await culprit(["tokenize", "--model", "org/tiny", "--json"], [line]),
+      await culprit(["tokenize", "--model", model, "--json"], [line]),
+    ];
+    expect(there).toEqual(here);
+    const none = await culprit(["generate", "--model", "org/none", "--prompt", "a"]);
+    expect(none).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/^org\/none: there is no such folder, and no such model on .*\n$/),
+    });
+    Deno.env.set("HF_HUB_OFFLINE", "1");
+    expect((await culprit(["inspect", "org/tiny"])).code).toBe(0);
+    expect((await culprit(["inspect", "org/other"])).err).toMatch(/unset HF_HUB_OFFLINE/);
+  });
+
+  test("a hub that cannot give now is exit code 1", async () => {
+    await openForProcess();
+    hub!.close();
+    hub = await openHub({}, { fails: () => ({ status: 429, headers: { "retry-after": "9999" } }) });
+    Deno.env.set("HF_ENDPOINT", hub.url);
+    const busy = await culprit(["inspect", "org/tiny"]);
+    expect(busy).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/takes no more requests .*; try again in 9999 s/),
+    });
+  });
+});
+
+describe.skipIf(!Deno.env.get("PYTHON"))("huggingface_hub itself", () => {
+  const script = new URL("reference/hub_cache.py", import.meta.url).pathname;
+  const python = async (...args: string[]) => {
+    const env = { ...process.env, HF_ENDPOINT: hub!.url, HF_HOME: join(folder, "python") };
+    const { stdout } = await promisify(execFile)(Deno.env.get("PYTHON")!, [script, ...args], { env });
+    return JSON.parse(stdout);
+  };
+
+  test("reads what we wrote, without network", async () => {
+    await open();
+    const path = await downloadModel(reference("org/tiny"), fast());
+    hub!.close();
+    const found = await python("read", settings.cache, "org/tiny");
+    const hashes = Object.fromEntries(readdirSync(path).sort().map((name) => [name, sha256(join(model, name))]));
+    expect(found).toEqual({
+      snapshot: path,
+      hashes,
+      repos: [["org/tiny", [[COMMIT, ["main"]]]]],
+      warnings: [],
+      // Its own object for what is known not to exist.
+      absent: "object",
+    });
+  });
+
+  test("writes what we read, without network; a half of it is completed", async () => {
+    await open();
+    const names = ["config.json", "model.safetensors", "tokenizer.json"];
+    const { snapshot: written } = await python("write", settings.cache, "org/tiny", ...names.slice(0, 2));
+    // Without the tokenizer the model may be incomplete: only with a hub at hand is that found out.
+    expect(await locateModel("org/tiny", fast({ settings: { ...settings, offline: true } }))).toMatchObject({
+      path: written,
+    });
+    await python("write", settings.cache, "org/tiny", ...names);
+    const asked = hub!.requests.length;
+    expect(await locateModel("org/tiny", fast())).toEqual({ path: written, name: "org/tiny" });
+    expect(hub!.requests.length).toBe(asked);
+    (await openModelDirectory(written)).close();
+    const fetched = await downloadModel(reference("org/tiny"), fast());
+    expect(fetched).toBe(written);
+    expect(readdirSync(written)).toContain("chat_template.jinja");
+    const resolved = hub!.requests.slice(asked).filter((line) => line.includes("/resolve/"));
+    expect(resolved).toEqual([`GET /org/tiny/resolve/${COMMIT}/chat_template.jinja`]);
+  });
 });

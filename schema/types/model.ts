@@ -11,7 +11,7 @@ export const Model = builder.drizzleNode("models", {
   select: { columns: {} },
   fields: (t) => ({
     name: t.exposeString("name", { description: "The name that failure cases refer to; unique." }),
-    directory: t.exposeString("directory", { description: "The directory on the server." }),
+    directory: t.exposeString("directory", { description: "Where it lies on the server." }),
     architecture: t.exposeString("architecture", { description: "Architecture in the words of `config.json`." }),
     parameters: t.exposeFloat("parameters", { description: "Number of weights." }),
     layers: t.exposeInt("layers", { description: "Number of blocks; attributions have one node layer more." }),
@@ -45,10 +45,14 @@ const AddModelInput = builder.inputType("AddModelInput", {
   fields: (t) => ({
     directory: t.string({
       required: true,
-      description: "A directory with `config.json`, weights and tokenizer, inside one of the CULPRIT_MODELS folders: " +
-        "absolute, or relative to the project's root or to one of those folders.",
+      description: "A directory with `config.json`, weights and tokenizer, or a `.gguf` file, inside one of the " +
+        "CULPRIT_MODELS folders: absolute, or relative to the project's root or to one of those folders. Or a hub's " +
+        "`ORG/NAME`, `ORG/NAME@REVISION` or `ORG/NAME:FILE.gguf`: taken from the hub's cache, or fetched into it " +
+        "where CULPRIT_DOWNLOADS allows.",
     }),
-    name: t.string({ description: "The name that failure cases refer to; the directory's own name if not given." }),
+    name: t.string({
+      description: "The name that failure cases refer to; the directory's own name or the hub's id if not given.",
+    }),
   }),
 });
 

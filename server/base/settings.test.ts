@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { readHubSettings } from "../../gpu/mod.ts";
 import { clientOf } from "../http/access/token.ts";
 import { verb as serve } from "../cli/serve.ts";
 import { verb as worker } from "../cli/worker.ts";
@@ -14,6 +15,8 @@ test("without any setting the server listens on this machine only, with its own 
     home: join(ROOT, ".culprit"),
     modelFolders: [join(ROOT, "models")],
     adapter: undefined,
+    hub: readHubSettings({}),
+    downloads: true,
     tokens: [],
     rate: 300,
     persistedOnly: false,
@@ -25,6 +28,8 @@ test("without any setting the server listens on this machine only, with its own 
 test.each([
   [{ PORT: "http" }, /^PORT: "http" is no port; give a number/],
   [{ PORT: "70000" }, /^PORT: /],
+  [{ HF_ENDPOINT: "huggingface" }, /^HF_ENDPOINT: "huggingface" is no address of a hub; give https/],
+  [{ CULPRIT_DOWNLOADS: "yes" }, /^CULPRIT_DOWNLOADS: "yes" is none of its values; give on or off/],
   [{ DATABASE_URL: "mysql://somewhere/x" }, /^DATABASE_URL: "mysql:" is no PostgreSQL URL; give postgres:/],
   [{ DATABASE_URL: "not a url" }, /^DATABASE_URL: it is no URL; give/],
   [{ CULPRIT_TOKENS: "short" }, /^CULPRIT_TOKENS: token 1 has fewer than 16 characters; take longer/],
@@ -45,6 +50,13 @@ test.each([
 
 test("a password in a wrong DATABASE_URL is not repeated", () => {
   expect(() => readSettings({ DATABASE_URL: "mysql://me:secret@host/db" })).toThrow(/^(?!.*secret)/);
+});
+
+test("a server that others reach fetches models only where it is told to", () => {
+  const beyond = { HOST: "0.0.0.0", CULPRIT_TOKENS: "a-long-enough-token" };
+  expect(readSettings(beyond).downloads).toBe(false);
+  expect(readSettings({ ...beyond, CULPRIT_DOWNLOADS: "on" }).downloads).toBe(true);
+  expect(readSettings({ CULPRIT_DOWNLOADS: "off" }).downloads).toBe(false);
 });
 
 test("listening beyond this machine is fine with tokens", () => {

@@ -2,7 +2,7 @@
 import { homedir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { isAbsolute, join, resolve } from "node:path";
-import { InputError } from "../../gpu/mod.ts";
+import { type HubSettings, InputError, readHubSettings } from "../../gpu/mod.ts";
 import { type ApiToken, parseTokens } from "../http/access/token.ts";
 
 /** The project's root: relative paths of settings and arguments start here. */
@@ -19,6 +19,10 @@ export interface Settings {
   readonly modelFolders: readonly string[];
   /** `hardware`, `system`, `bundled`, or part of an adapter's name; the best one when absent. */
   readonly adapter: string | undefined;
+  /** Where hub models are kept and how they are fetched. */
+  readonly hub: HubSettings;
+  /** Whether models that are added over the network may be fetched from the hub. */
+  readonly downloads: boolean;
   /** API tokens; when there are any, requests must carry one. */
   readonly tokens: readonly ApiToken[];
   /** Requests a second that a client may send for long; four times as many at once. */
@@ -54,6 +58,12 @@ export function readSettings(environment: Environment = process.env): Settings {
     home: absolute(get("CULPRIT_HOME") ?? ".culprit"),
     modelFolders: (get("CULPRIT_MODELS") ?? "models").split(":").filter((folder) => folder !== "").map(absolute),
     adapter: get("CULPRIT_ADAPTER"),
+    hub: readHubSettings(environment),
+    downloads: readChoice(
+      "CULPRIT_DOWNLOADS",
+      get("CULPRIT_DOWNLOADS") ?? (isLoopback(host) ? "on" : "off"),
+      ["on", "off"],
+    ) === "on",
     tokens,
     rate: readRate(get("CULPRIT_RATE") ?? "300"),
     persistedOnly: readChoice("CULPRIT_PERSISTED_ONLY", get("CULPRIT_PERSISTED_ONLY") ?? "0", ["0", "1"]) === "1",

@@ -34,7 +34,7 @@ export const attributionExample = (verb: string): string =>
   'Do not include the keywords bread and painter." --prefix "just saw a sad"';
 
 export interface ReadRequest {
-  /** Path of the model directory. */
+  /** Path of the model. */
   readonly model: string;
   readonly request: AttributionRequest;
   readonly config: ModelConfig;

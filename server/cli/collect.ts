@@ -14,10 +14,14 @@ export const COLLECT_OPTIONS: Readonly<Record<string, VerbOption>> = {
 export const verb: Verb = {
   name: "collect",
   summary: "Runs a model over a benchmark, and stores its answers with their verdicts",
-  usage: "collect --model NAME|DIR --benchmark NAME|FILE [--limit N] [--max-tokens N] [--batch N] [--json]",
+  usage: "collect --model NAME|MODEL --benchmark NAME|FILE [--limit N] [--max-tokens N] [--batch N] [--json]",
   example: "npx culprit collect --model models/demo-1m --benchmark demo-ifeval --max-tokens 96",
   options: {
-    model: { type: "string", value: "NAME|DIR", help: "a model that was added, or a model directory" },
+    model: {
+      type: "string",
+      value: "NAME|MODEL",
+      help: "a model that was added, or one to add: a folder, or a hub's ORG/NAME",
+    },
     benchmark: {
       type: "string",
       value: "NAME|FILE",

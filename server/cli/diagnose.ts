@@ -7,7 +7,8 @@ import type { Diagnosis } from "../diagnosis/classify.ts";
 import { compareLabels, type KeyedLabel, outcomeName, parseLabels, patternName } from "../diagnosis/labels.ts";
 import { versionOf } from "../diagnosis/thresholds.ts";
 import { progressBar } from "./progress.ts";
-import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts";
+import { MODEL_OPTION, requiredModel } from "./locate.ts";
+import { optionText, type Verb, type VerbContext } from "./verb.ts";
 import { withModel } from "./with_model.ts";
 
 /** Cases that are probed in one batch. */
@@ -21,7 +22,7 @@ export const verb: Verb = {
   example: "npx culprit diagnose --model models/demo-1m --cases models/demo-1m/failure-cases-divergence.jsonl " +
     "--items models/benchmarks/demo-ifeval.jsonl --limit 20",
   options: {
-    model: { type: "string", value: "MODEL", help: "model directory" },
+    model: MODEL_OPTION,
     cases: { type: "string", value: "FILE", help: "failure cases, culprit/1", multiple: true },
     items: {
       type: "string",
@@ -40,7 +41,7 @@ async function run(context: VerbContext): Promise<void> {
   if (context.positionals.length > 0) {
     throw new InputError(`"${context.positionals[0]}" is not an option`, verb.name, "give files by their options");
   }
-  const directory = requiredText(context, verb, "model");
+  const directory = await requiredModel(context, verb);
   const rule = RULES.find((each) => each === optionText(context, "rule"));
   if (rule === undefined) {
     throw new InputError(`${optionText(context, "rule")} is not known`, "--rule", `give of: ${RULES.join(", ")}`);

@@ -8,11 +8,12 @@ import {
   parseJson,
   type Tokenizer,
 } from "../../gpu/mod.ts";
+import { MODEL_OPTION, requiredModel } from "./locate.ts";
 import { optionText, requiredText, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
 
 /** Options that name the model and its input. */
 export const INPUT_OPTIONS: Readonly<Record<string, VerbOption>> = {
-  model: { type: "string", value: "MODEL", help: "model directory" },
+  model: MODEL_OPTION,
   prompt: { type: "string", value: "TEXT", help: "input as plain text; special tokens in it are parsed" },
   chat: { type: "string", value: "TEXT", help: "a user's message, written by the chat template with thinking off" },
   ids: { type: "string", value: "FILE", help: "input as a JSON array of token ids" },
@@ -22,7 +23,7 @@ export const INPUT_OPTIONS: Readonly<Record<string, VerbOption>> = {
 export const INPUT_USAGE = "--model MODEL (--prompt TEXT | --chat TEXT | --ids FILE)";
 
 export interface ModelInput {
-  /** Path of the model directory. */
+  /** Path of the model. */
   readonly model: string;
   readonly config: ModelConfig;
   readonly inputIds: readonly number[];
@@ -46,8 +47,9 @@ export async function readModelInput(
       "quote texts that hold spaces",
     );
   }
-  const model = requiredText(context, verb, "model");
+  requiredText(context, verb, "model");
   const source = inputSource(context, verb);
+  const model = await requiredModel(context, verb);
   const directory = await openModelDirectory(model);
   directory.close();
   const { config } = directory;

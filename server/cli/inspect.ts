@@ -8,6 +8,7 @@ import {
   readSafetensorsHeader,
   type TensorInfo,
 } from "../../gpu/mod.ts";
+import { locateForVerb } from "./locate.ts";
 import type { Verb, VerbContext } from "./verb.ts";
 
 export const verb: Verb = {
@@ -34,18 +35,18 @@ async function run(context: VerbContext): Promise<void> {
     throw new InputError(
       `${context.positionals.length} paths are given`,
       "culprit inspect",
-      "give one model directory or one .safetensors file",
+      "give one model or one .safetensors file",
     );
   }
-  const inspection = await inspect(path);
+  const inspection = await inspect(context, path);
   await context.out(context.json ? `${JSON.stringify(inspection)}\n` : describe(inspection));
 }
 
-async function inspect(path: string): Promise<Inspection> {
+async function inspect(context: VerbContext, path: string): Promise<Inspection> {
   if (await stat(path).then((found) => !found.isDirectory(), () => path.endsWith(".safetensors"))) {
     return summarize(null, [...readSafetensorsHeader(path).tensors.values()]);
   }
-  const model = await openModelDirectory(path);
+  const model = await openModelDirectory((await locateForVerb(context, path)).path);
   model.close();
   return summarize(model.configJson, [...model.tensors.values()].map(({ info }) => info));
 }

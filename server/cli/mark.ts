@@ -1,5 +1,5 @@
 /** `culprit mark`: where the prompts of a benchmark state their constraints. */
-import { InputError } from "../../gpu/errors.ts";
+import { InputError } from "../../gpu/mod.ts";
 import { type LocatedInstruction, type LocatedItem, locateInstructions } from "../marks/locate.ts";
 import { type JsonLine, readJsonLines } from "./json_lines.ts";
 import { requiredText, type Verb, type VerbContext } from "./verb.ts";

@@ -17,6 +17,7 @@ import { parseToken } from "./input_arguments.ts";
 import { curveJson } from "./mask_json.ts";
 import { describeMasking } from "./mask_table.ts";
 import { progressBar } from "./progress.ts";
+import { locateForVerb, MODEL_OPTION } from "./locate.ts";
 import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts";
 import { withModel } from "./with_model.ts";
 
@@ -28,7 +29,7 @@ export const verb: Verb = {
   example: "npx culprit mask --model models/demo-1m --cases models/demo-1m/failure-cases-divergence.jsonl " +
     "--items models/benchmarks/demo-ifeval.jsonl --replacements remove --limit 20",
   options: {
-    model: { type: "string", value: "MODEL", help: "model directory" },
+    model: MODEL_OPTION,
     cases: { type: "string", value: "FILE", help: "failure cases, culprit/1" },
     rankings: { type: "string", value: "LIST", help: "of " + RANKINGS.join(","), default: RANKINGS.join(",") },
     replacements: {
@@ -59,8 +60,9 @@ async function run(context: VerbContext): Promise<void> {
   if (context.positionals.length > 0) {
     throw new InputError(`"${context.positionals[0]}" is not an option`, "culprit mask", "give files by their options");
   }
-  const model = requiredText(context, verb, "model");
+  requiredText(context, verb, "model");
   const path = requiredText(context, verb, "cases");
+  const { path: model, name } = await locateForVerb(context, requiredText(context, verb, "model"));
   const directory = await openModelDirectory(model);
   directory.close();
   const { config } = directory;
@@ -85,7 +87,7 @@ async function run(context: VerbContext): Promise<void> {
       }),
   );
   const report = {
-    model: { name: directory.name, hash: directory.hash },
+    model: { name: name ?? directory.name, hash: directory.hash },
     settings: { ...settings, seed },
     cases: limited.length,
     skipped: result.skipped,

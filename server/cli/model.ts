@@ -1,25 +1,38 @@
-/** `culprit model add`: makes a model directory known to the server. */
+/** `culprit model add`: makes a model known to the server. */
 import { InputError } from "../../gpu/mod.ts";
 import { addModel } from "../models/add_model.ts";
+import { locateForVerb } from "./locate.ts";
 import type { Verb, VerbContext } from "./verb.ts";
 import { withDatabase } from "./with_database.ts";
 
 export const verb: Verb = {
   name: "model add",
-  summary: "Adds a model directory, so that failure cases can refer to it",
-  usage: "model add DIR [--name NAME] [--json]",
+  summary: "Adds a model, so that failure cases can refer to it; one of a hub is fetched where it is not here",
+  usage: "model add MODEL [--name NAME] [--json]",
   example: "npx culprit model add models/demo-1m",
-  options: { "name": { type: "string", value: "NAME", help: "the name to give it; the folder's own if left out" } },
+  options: {
+    "name": {
+      type: "string",
+      value: "NAME",
+      help: "the name to give it; the folder's own, or the hub's id, if left out",
+    },
+  },
   run,
 };
 
-async function run({ values, positionals, json, out }: VerbContext): Promise<void> {
-  const [directory, ...more] = positionals;
-  if (directory === undefined || more.length > 0) {
-    throw new InputError(`${positionals.length} folders are given`, "culprit model add", "give one model directory");
+async function run(context: VerbContext): Promise<void> {
+  const { values, positionals, json, out } = context;
+  const [text, ...more] = positionals;
+  if (text === undefined || more.length > 0) {
+    throw new InputError(
+      `${positionals.length} models are given`,
+      "culprit model add",
+      "give one: a folder, a file, or a hub's ORG/NAME",
+    );
   }
   const name = typeof values["name"] === "string" ? values["name"] : undefined;
-  const model = await withDatabase(({ db }) => addModel(db, directory, name));
+  const located = await locateForVerb(context, text);
+  const model = await withDatabase(({ db }) => addModel(db, located.path, name ?? located.name));
   if (!json) return await out(`${model.name} ${model.created ? "was added" : "was there already"}\n`);
   const id = btoa(`Model:${model.id}`);
   await out(

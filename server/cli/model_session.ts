@@ -12,6 +12,7 @@ import type { Database } from "../../schema/types/context.ts";
 import { type Checkers, openCheckers } from "../checkers/check.ts";
 import { findModel, type ModelRow } from "../models/find_model.ts";
 import { createModelCache, type ModelCache } from "../models/model_cache.ts";
+import { locateForVerb } from "./locate.ts";
 import { optionText, type VerbContext } from "./verb.ts";
 import { withDatabase } from "./with_database.ts";
 
@@ -28,11 +29,11 @@ export interface ModelSession {
 /** Runs the work with the model that `--model` names; closes everything afterwards. */
 export async function withModelSession<Result>(
   context: VerbContext,
-  nameOrDirectory: string,
+  nameOrModel: string,
   work: (session: ModelSession) => Promise<Result>,
 ): Promise<Result> {
   return await withDatabase(async ({ db }) => {
-    const model = await findModel(db, nameOrDirectory, "--model");
+    const model = await findModel(db, nameOrModel, "--model", { locate: (text) => locateForVerb(context, text) });
     const options = { signal: context.signal };
     const checkers = openCheckers();
     let engine: Engine | undefined;

@@ -7,6 +7,7 @@ import type { DecidedCase, PairSearchTotals } from "../search/pair_search.ts";
 import { POSITION_RULES, type PositionRule } from "../search/search.ts";
 import { COLLECT_OPTIONS, collectAll, describe } from "./collect.ts";
 import { progressBar } from "./progress.ts";
+import { locateForVerb } from "./locate.ts";
 import type { ModelSession } from "./model_session.ts";
 import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts";
 
@@ -14,11 +15,15 @@ export const verb: Verb = {
   name: "pairs",
   summary: "Searches target and contrast of failed answers: forces alternatives, rolls out, checks",
   usage:
-    "pairs --model NAME|DIR [--collect NAME,...] [--benchmark NAME,...] [--sibling NAME|DIR] [--alternatives 10] " +
+    "pairs --model NAME|MODEL [--collect NAME,...] [--benchmark NAME,...] [--sibling NAME|MODEL] [--alternatives 10] " +
     "[--positions N] [--position-rule recovering|clean] [--batch N] [--export FILE] [--json]",
   example: "npx culprit pairs --model models/demo-1m --collect demo-ifeval,demo-math --max-tokens 96",
   options: {
-    model: { type: "string", value: "NAME|DIR", help: "a model that was added, or a model directory" },
+    model: {
+      type: "string",
+      value: "NAME|MODEL",
+      help: "a model that was added, or one to add: a folder, or a hub's ORG/NAME",
+    },
     collect: {
       type: "string",
       value: "NAME|FILE,...",
@@ -27,7 +32,7 @@ export const verb: Verb = {
     benchmark: { type: "string", value: "NAME,...", help: "only cases of these benchmarks; all if left out" },
     sibling: {
       type: "string",
-      value: "NAME|DIR",
+      value: "NAME|MODEL",
       help: "a larger model of the family, whose alternatives are tried where none of the model's own recovers",
     },
     alternatives: { type: "string", value: "N", help: "best-ranked alternatives tried at a position", default: "10" },
@@ -113,7 +118,9 @@ async function search(
   ]);
   const { db, model, tokenizer, checkers, options } = session;
   const siblingName = optionText(context, "sibling");
-  const sibling = siblingName === undefined ? undefined : await findModel(db, siblingName, "--sibling");
+  const sibling = siblingName === undefined ? undefined : await findModel(db, siblingName, "--sibling", {
+    locate: (text) => locateForVerb(context, text),
+  });
   const bar = progressBar(context);
   try {
     return await searchOpenCases({

@@ -1,6 +1,7 @@
 /** `culprit tokenize`: ids and tokens of texts or conversations, line by line. */
 import { type ChatMessage, InputError, isJsonObject, loadTokenizer, parseJson, type Tokenizer } from "../../gpu/mod.ts";
 import { type Line, readLines } from "./lines.ts";
+import { MODEL_OPTION, requiredModel } from "./locate.ts";
 import { requiredText, type Verb, type VerbContext } from "./verb.ts";
 
 export const verb: Verb = {
@@ -9,7 +10,7 @@ export const verb: Verb = {
   usage: "tokenize --model MODEL [--chat] [--json] < LINES",
   example: `echo '{"text":"Hello"}' | npx culprit tokenize --model models/demo-1m --json`,
   options: {
-    model: { type: "string", value: "MODEL", help: "model directory with tokenizer.json" },
+    model: MODEL_OPTION,
     chat: { type: "boolean", help: 'lines are {"messages":[...]}, written by the chat template with thinking off' },
   },
   run,
@@ -18,7 +19,7 @@ export const verb: Verb = {
 const STDIN = "<stdin>";
 
 async function run(context: VerbContext): Promise<void> {
-  const model = requiredText(context, verb, "model");
+  requiredText(context, verb, "model");
   if (context.positionals.length > 0) {
     throw new InputError(
       `${JSON.stringify(context.positionals[0])} is not an option`,
@@ -26,7 +27,7 @@ async function run(context: VerbContext): Promise<void> {
       "give the texts as JSON lines on standard input",
     );
   }
-  const tokenizer = await loadTokenizer(model);
+  const tokenizer = await loadTokenizer(await requiredModel(context, verb));
   const chat = context.values["chat"] === true;
   for await (const line of readLines(context.stdin, STDIN, context.signal)) {
     if (line.text.trim() === "") continue;

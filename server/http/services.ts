@@ -7,7 +7,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
-import { InputError, loadTokenizer, type Tokenizer } from "../../gpu/mod.ts";
+import { InputError, loadTokenizer, type Tokenizer, UnavailableError } from "../../gpu/mod.ts";
 import type {
   AnnotateRequest,
   AttributeRequest,
@@ -19,6 +19,7 @@ import { benchmarks, failureCases, models } from "../../schema/tables/tables.ts"
 import type { ImportChoices } from "../../schema/tables/values.ts";
 
 import { addModel } from "../models/add_model.ts";
+import { locateAllowed } from "../models/locate_allowed.ts";
 import { annotate } from "../cases/annotate.ts";
 import { annotationAgreement } from "../cases/annotation_agreement.ts";
 import { annotationPrompt } from "../cases/annotation_prompt.ts";
@@ -56,8 +57,10 @@ export function createServices({ settings, connection, boss, watcher, planner }:
   const { db } = connection;
   const tokenizerOf = tokenizerCache();
   return {
-    addModel: async ({ directory, name }) =>
-      (await addModel(db, await confinedPath(settings, directory, "directory"), name)).id,
+    addModel: async ({ directory, name }) => {
+      const located = await locateAllowed(settings, directory, "directory").catch(shown);
+      return (await addModel(db, located.path, name ?? located.name)).id;
+    },
     importFailureCases: async (request) =>
       (await importFailureCases({ settings, connection, boss, watcher }, request)).id,
     attribute: async (request: AttributeRequest) => (await createAttributeJob(db, boss, request)).id,
@@ -191,4 +194,9 @@ async function confinedChoices(settings: Settings, db: Database, choices: Import
   if (choices.items === undefined) return choices;
   const [named] = await db.select({ path: benchmarks.path }).from(benchmarks).where(eq(benchmarks.name, choices.items));
   return { ...choices, items: named?.path ?? await confinedPath(settings, choices.items, "items") };
+}
+
+/** A hub that is away is told to who asked, as their own mistakes are: both have a mend. */
+function shown(error: unknown): never {
+  throw error instanceof UnavailableError ? new InputError(error.what, error.where, error.mend) : error;
 }

@@ -1,31 +1,38 @@
-/** A model by the name it was added under, or by its directory, which is added then. */
+/** A model by the name it was added under, or by where it is: a folder, a file, a hub's id. It is added then. */
 import { eq } from "drizzle-orm";
 import { stat } from "node:fs/promises";
-import { InputError } from "../../gpu/mod.ts";
+import { InputError, type LocatedModel, locateModel } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/types/context.ts";
 import { models } from "../../schema/tables/tables.ts";
 import { addModel } from "./add_model.ts";
 
 export type ModelRow = typeof models.$inferSelect;
 
-/** Throws InputError at `where` when it is neither. `byName` looks at no directory. */
+export interface FindOptions {
+  /** Only models that were added: nothing else is looked for. */
+  readonly byName?: boolean;
+  /** Finds what was not added; default: locateModel. */
+  readonly locate?: (text: string) => Promise<LocatedModel>;
+}
+
+/** Throws InputError at `where` when there is no such model, and as locateModel. */
 export async function findModel(
   db: Database,
-  nameOrDirectory: string,
+  nameOrModel: string,
   where: string,
-  { byName = false }: { readonly byName?: boolean } = {},
+  { byName = false, locate = locateModel }: FindOptions = {},
 ): Promise<ModelRow> {
-  const [known] = await db.select().from(models).where(eq(models.name, nameOrDirectory));
+  const [known] = await db.select().from(models).where(eq(models.name, nameOrModel));
   if (known) return known;
-  const isFolder = !byName && await stat(nameOrDirectory).then((info) => info.isDirectory(), () => false);
-  if (!isFolder) {
+  const located = byName ? undefined : await locate(nameOrModel);
+  if (!located || !await stat(located.path).then(() => true, () => false)) {
     throw new InputError(
-      `there is no model ${JSON.stringify(nameOrDirectory)}${byName ? "" : ", nor such a folder"}`,
+      `there is no model ${JSON.stringify(nameOrModel)}${byName ? "" : ", nor such a folder"}`,
       where,
-      "add it first: npx culprit model add DIR",
+      "add it first: npx culprit model add MODEL",
     );
   }
-  const { id } = await addModel(db, nameOrDirectory, undefined);
+  const { id } = await addModel(db, located.path, located.name);
   const [added] = await db.select().from(models).where(eq(models.id, id));
   return added!;
 }

@@ -40,8 +40,14 @@ const DEPTH = 3;
 const CONFIG = "config.json";
 const isWeights = (name: string) => name.endsWith(".safetensors") || name.endsWith(".safetensors.index.json");
 
-/** Holds what lies in `folders`, and what was added to the database from elsewhere and is here too. */
-export function createHeldModels(db: Database, folders: readonly string[]): HeldModels {
+/** Where a hub's snapshot lies below any machine's cache. */
+const SNAPSHOT = /[/\\](models--[^/\\]+[/\\]snapshots[/\\][0-9a-f]{40}(?:[/\\].*)?)$/;
+
+/**
+ * Holds what lies in `folders`, and what was added to the database from elsewhere and is here too: at the same path, or
+ * at the same place of this machine's cache of hub models.
+ */
+export function createHeldModels(db: Database, folders: readonly string[], hubCache?: string): HeldModels {
   /** By directory; undefined where the files are no model that the engine reads. */
   const read = new Map<string, { readonly stamp: string; readonly model: HeldModel | undefined }>();
   let found: readonly HeldModel[] = [];
@@ -63,6 +69,10 @@ export function createHeldModels(db: Database, folders: readonly string[]): Held
     scan: async () => {
       const added = await db.selectDistinct({ directory: models.directory }).from(models);
       const directories = new Set(added.map(({ directory }) => directory));
+      for (const { directory } of added) {
+        const place = SNAPSHOT.exec(directory)?.[1];
+        if (place !== undefined && hubCache !== undefined) directories.add(join(hubCache, ...place.split(/[/\\]/)));
+      }
       for (const folder of folders) for (const directory of await below(folder, DEPTH)) directories.add(directory);
       const all: HeldModel[] = [];
       for (const directory of directories) {

@@ -70,8 +70,7 @@ export async function createAnnotatedJob(
 
 /** Over the network, models are known by their names only: directories are added by `addModel`, which confines them. */
 async function modelByName(db: Database, name: string, where: string) {
-  if (!/[/\\]/.test(name) && name !== "." && name !== "..") return await findModel(db, name, where, { byName: true });
-  throw new InputError(`${JSON.stringify(name)} is no model's name`, where, "add the model, and give its name");
+  return await findModel(db, name, where, { byName: true });
 }
 
 async function createSearchJob(

@@ -23,6 +23,8 @@ export interface DownloadProgress {
 
 export interface DownloadOptions extends FetchOptions {
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
+  /** Told before anything is fetched: how much, and into which folder. */
+  readonly onStart?: ((start: { readonly bytes: number; readonly folder: string }) => void) | undefined;
   readonly link?: Link | undefined;
   /** How long a connection may be silent, in milliseconds. */
   readonly silentMs?: number | undefined;
@@ -51,6 +53,7 @@ export async function downloadFiles(
   if (missing.length === 0) return;
   await checkRoom(source, missing);
   const total = missing.reduce((sum, { bytes }) => sum + bytes, 0);
+  options.onStart?.({ bytes: total, folder: repositoryFolder(source.settings, source.reference) });
   let before = 0;
   for (const file of missing) {
     const tell = (done: number) => options.onProgress?.({ phase: "download", done: before + done, total });

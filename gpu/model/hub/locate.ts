@@ -1,7 +1,6 @@
 /** Where a model that somebody named lies on this machine: a path as it is, a hub's model from the cache or fetched. */
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { listFiles, modelInfo } from "@huggingface/hub";
 import { InputError, UnavailableError } from "../../errors.ts";
 import { COMMIT, findCached, repositoryFolder, shardsOf, writeAbsent, writeRevision } from "./cache.ts";
 import { downloadFiles, type DownloadOptions, type Source } from "./download.ts";
@@ -13,8 +12,6 @@ import { type HubSettings, readHubSettings } from "./settings.ts";
 export interface LocateOptions extends DownloadOptions {
   /** Default: by the environment. */
   readonly settings?: HubSettings | undefined;
-  /** Told once, before anything is fetched. */
-  readonly onDownload?: ((reference: HubReference, settings: HubSettings) => void) | undefined;
   /** Why nothing may be fetched, as the mend of an error: `set CULPRIT_DOWNLOADS=on`. */
   readonly forbidden?: string | undefined;
 }
@@ -34,16 +31,21 @@ export interface LocatedModel {
 export async function locateModel(text: string, options: LocateOptions = {}): Promise<LocatedModel> {
   const isThere = await stat(text).then(() => true, () => false);
   const reference = isThere ? undefined : parseReference(text);
-  if (reference === undefined) return { path: text, name: undefined };
+  return reference === undefined ? { path: text, name: undefined } : await locateReference(reference, options);
+}
+
+/** Finds a hub's model in the cache, or fetches it. Throws as locateModel. */
+export async function locateReference(reference: HubReference, options: LocateOptions = {}): Promise<LocatedModel> {
+  const { text: name } = reference;
   const settings = options.settings ?? readHubSettings(Deno.env.toObject());
   const cached = await findCached(settings, reference);
   const mayFetch = !settings.offline && options.forbidden === undefined;
-  if (cached && (cached.complete || !mayFetch)) return { path: cached.path, name: text };
+  if (cached && (cached.complete || !mayFetch)) return { path: cached.path, name };
   try {
-    return { path: await downloadModel(reference, { ...options, settings }), name: text };
+    return { path: await downloadModel(reference, { ...options, settings }), name };
   } catch (error) {
     // What is there may be all that there is.
-    if (cached && error instanceof UnavailableError) return { path: cached.path, name: text };
+    if (cached && error instanceof UnavailableError) return { path: cached.path, name };
     throw error;
   }
 }
@@ -59,7 +61,6 @@ export async function downloadModel(reference: HubReference, options: LocateOpti
       `${forbidden}, or name a model that is there`,
     );
   }
-  options.onDownload?.(reference, settings);
   const source: Source = { settings, reference, commit: await commitOf(settings, reference, options) };
   const listing = await listRepository(source, options);
   const { small, weights } = neededFiles(reference, listing);
@@ -67,7 +68,7 @@ export async function downloadModel(reference: HubReference, options: LocateOpti
   const snapshot = join(folder, "snapshots", source.commit);
   // Weights come last: where they are there, all is.
   const index = small.find(({ path }) => path === INDEX);
-  if (index) await downloadFiles(source, [index], options);
+  if (index) await downloadFiles(source, [index], { ...options, onStart: undefined, onProgress: undefined });
   const shards = index ? await shardFiles(reference, join(snapshot, INDEX), listing) : weights;
   await downloadFiles(source, [...small, ...shards], options);
   if (reference.file === undefined) {
@@ -79,6 +80,7 @@ export async function downloadModel(reference: HubReference, options: LocateOpti
 }
 
 async function commitOf(settings: HubSettings, reference: HubReference, options: DownloadOptions): Promise<string> {
+  const { modelInfo } = await import("@huggingface/hub");
   const { sha } = await modelInfo({
     name: reference.repository,
     revision: reference.revision,
@@ -94,6 +96,7 @@ async function commitOf(settings: HubSettings, reference: HubReference, options:
 async function listRepository({ settings, reference, commit }: Source, options: DownloadOptions): Promise<HubFile[]> {
   const slash = reference.file?.lastIndexOf("/") ?? -1;
   const files: HubFile[] = [];
+  const { listFiles } = await import("@huggingface/hub");
   const entries = listFiles({
     repo: reference.repository,
     revision: commit,

@@ -32,13 +32,18 @@ export function AddModel({ onAdded }: { readonly onAdded: () => void }) {
   return (
     <Starter
       title="Add a model"
-      help="A Hugging Face style directory with config.json, safetensors and tokenizer, inside one of the server's CULPRIT_MODELS folders."
+      help="A Hugging Face style directory or a GGUF file inside one of the server's CULPRIT_MODELS folders, or a hub's ORG/NAME, which is fetched where it is not in the hub's cache."
       verb="Add"
       ready={directory !== ""}
       start={start}
     >
-      <Write label="Directory" value={directory} placeholder="models/demo-1m" onValue={set("directory")} />
-      <Write label="Name, its directory's if left empty" value={name ?? ""} onValue={set("name")} />
+      <Write
+        label="Model"
+        value={directory}
+        placeholder="models/demo-1m or Qwen/Qwen3-0.6B"
+        onValue={set("directory")}
+      />
+      <Write label="Name, its directory's or the hub's id if left empty" value={name ?? ""} onValue={set("name")} />
       <span role="status">{added === undefined ? "" : `${added} is there.`}</span>
     </Starter>
   );

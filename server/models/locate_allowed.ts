@@ -1,0 +1,26 @@
+/** Models that somebody names over the network: in the folders that may be read, in the hub's cache, or fetched into it. */
+import { lstat } from "node:fs/promises";
+import { join } from "node:path";
+import { InputError, type LocatedModel, locateReference, parseReference } from "../../gpu/mod.ts";
+import { confinedPath } from "../base/confined_path.ts";
+import { ROOT, type Settings } from "../base/settings.ts";
+
+/**
+ * Finds it. A path goes before the hub, and one that lies outside of the folders is refused whatever the hub has.
+ * Throws InputError and UnavailableError, as confinedPath and locateReference.
+ */
+export async function locateAllowed(settings: Settings, text: string, where: string): Promise<LocatedModel> {
+  const reference = parseReference(text);
+  try {
+    return { path: await confinedPath(settings, text, where), name: undefined };
+  } catch (error) {
+    if (reference === undefined || !(error instanceof InputError)) throw error;
+    for (const folder of [ROOT, ...settings.modelFolders]) {
+      if (await lstat(join(folder, text)).then(() => true, () => false)) throw error;
+    }
+  }
+  return await locateReference(reference, {
+    settings: settings.hub,
+    ...(settings.downloads ? {} : { forbidden: "set CULPRIT_DOWNLOADS=on where the server runs" }),
+  });
+}

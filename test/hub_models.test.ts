@@ -1,0 +1,78 @@
+/** Models of a hub as the server adds them: where it may fetch them, and how workers find them again. */
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { models } from "../schema/tables/tables.ts";
+import { readSettings, type Settings } from "../server/base/settings.ts";
+import { createServices } from "../server/http/services.ts";
+import { createHeldModels } from "../server/models/held_models.ts";
+import { findModel } from "../server/models/find_model.ts";
+import { testDatabase } from "./database.ts";
+import { COMMIT, type HubServer, openHub } from "./hub_server.ts";
+import { writeTinyModel, writeTinyTokenizer } from "./model_folder.ts";
+
+const database = testDatabase();
+let folder: string;
+let hub: HubServer;
+let settings: Settings;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "culprit-hub-models-"));
+  const model = writeTinyModel(join(folder, "tiny"));
+  writeTinyTokenizer(model, "{{ messages[0].content }}");
+  hub = await openHub({ "org/tiny": model }, { large: 1000 });
+  const cache = { HF_HUB_CACHE: join(folder, "cache"), HF_ENDPOINT: hub.url };
+  settings = { ...readSettings({ ...cache, CULPRIT_MODELS: join(folder, "models") }), home: folder };
+});
+afterAll(() => {
+  hub.close();
+  rmSync(folder, { recursive: true });
+});
+
+const services = (more: Partial<Settings> = {}) =>
+  createServices({
+    settings: { ...settings, ...more },
+    connection: database.connection,
+    boss: undefined as never,
+    watcher: undefined as never,
+  });
+
+test("a model that is not here is fetched only where downloads are on; once it is here it may be added anywhere", async () => {
+  const add = (more?: Partial<Settings>) => services(more).addModel({ directory: "org/tiny", name: undefined });
+  await expect(add({ downloads: false })).rejects.toThrow(
+    /no such model in the hub's cache .*; set CULPRIT_DOWNLOADS=on/,
+  );
+  expect(hub.requests).toEqual([]);
+  const id = await add();
+  expect(await add({ downloads: false })).toBe(id);
+  const [row] = await database.connection.db.select().from(models);
+  expect(row).toMatchObject({
+    id,
+    name: "org/tiny",
+    directory: join(folder, "cache", "models--org--tiny", "snapshots", COMMIT),
+  });
+  expect((await findModel(database.connection.db, "org/tiny", "test", { byName: true })).id).toBe(id);
+});
+
+test("what the hub says no to is told to who asked", async () => {
+  await expect(services().addModel({ directory: "org/gated", name: undefined })).rejects.toMatchObject({
+    name: "InputError",
+    message: expect.stringMatching(/gated/),
+  });
+});
+
+test("a worker with a cache of its own finds the model there", async () => {
+  const other = join(folder, "elsewhere");
+  cpSync(join(folder, "cache"), other, { recursive: true, verbatimSymlinks: true });
+  rmSync(join(folder, "cache"), { recursive: true });
+  const { db } = database.connection;
+  const [row] = await db.select().from(models);
+  const without = createHeldModels(db, []);
+  await without.scan();
+  expect(without.hashes()).toEqual([]);
+  const held = createHeldModels(db, [], other);
+  await held.scan();
+  expect(held.hashes()).toEqual([row!.hash]);
+  expect(held.locate(row!).directory).toBe(join(other, "models--org--tiny", "snapshots", COMMIT));
+});
