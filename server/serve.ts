@@ -1,7 +1,7 @@
 /** The server process: database, queue, worker, HTTP, all started and stopped together. */
 import { getLogger } from "@logtape/logtape";
 import { InputError } from "../gpu/mod.ts";
-import type { Context, Services } from "../schema/types/context.ts";
+import type { Context, Services } from "../schema/services/services.ts";
 import { type Connection, openDatabase, startDatabase } from "./database/database.ts";
 import { startConsumer } from "./jobs/consumer.ts";
 import { startFailedTasks } from "./jobs/failed_tasks.ts";

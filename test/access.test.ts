@@ -11,7 +11,7 @@ import { desc } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { auditEntries } from "../schema/tables/audit_tables.ts";
-import type { Context } from "../schema/types/context.ts";
+import type { Context } from "../schema/services/services.ts";
 import { jobs } from "../schema/tables/tables.ts";
 import { createAllowance } from "../server/http/access/allowance.ts";
 import { BODY_LIMITS } from "../server/http/access/bounded_body.ts";

@@ -2,7 +2,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { eq, sql } from "drizzle-orm";
 import { attributionGraphs } from "../schema/tables/analysis_tables.ts";
-import type { Database } from "../schema/types/context.ts";
+import type { Database } from "../schema/tables/database.ts";
 import {
   attributions,
   benchmarks,

@@ -1,7 +1,7 @@
 /** What lies in a database while malformed inputs come: some of it may be changed by them, all else must stay. */
 import { join } from "node:path";
 import { eq } from "drizzle-orm";
-import type { Database } from "../schema/types/context.ts";
+import type { Database } from "../schema/tables/database.ts";
 import { failureCases, jobs, tokenPairs } from "../schema/tables/tables.ts";
 import { addModel } from "../server/models/add_model.ts";
 import { addShippedBenchmarks } from "../server/benchmarks/benchmarks.ts";

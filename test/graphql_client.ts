@@ -1,6 +1,6 @@
 /** Asks the server's real GraphQL handler in process. */
 import { createGraphQL } from "../server/http/graphql.ts";
-import type { Context, Services } from "../schema/types/context.ts";
+import type { Context, Services } from "../schema/services/services.ts";
 import type { TestDatabase } from "./database.ts";
 
 export interface Answer {

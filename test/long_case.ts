@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib";
 import type { GraphResult } from "../gpu/engine.ts";
 import { attributionGraphs } from "../schema/tables/analysis_tables.ts";
 import { GRAPH_OPTIONS } from "../schema/tables/analysis_values.ts";
-import type { Database } from "../schema/types/context.ts";
+import type { Database } from "../schema/tables/database.ts";
 import { attributions, failureCases, models, tokenPairs } from "../schema/tables/tables.ts";
 import { attributionRow } from "../server/attributions/attribution_row.ts";
 import { hashOfOptions } from "../server/graphs/compute_graph.ts";

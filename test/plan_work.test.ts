@@ -3,7 +3,7 @@ import { eq } from "drizzle-orm";
 import { beforeAll, expect, test } from "vitest";
 import { InputError } from "../gpu/errors.ts";
 import { MASKING_OPTIONS } from "../schema/tables/analysis_values.ts";
-import type { PlanRequest } from "../schema/types/context.ts";
+import type { PlanRequest } from "../schema/services/plans.ts";
 import { attributions, failureCases } from "../schema/tables/tables.ts";
 import { attributionRow } from "../server/attributions/attribution_row.ts";
 import { findModel } from "../server/models/find_model.ts";

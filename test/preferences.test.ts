@@ -12,7 +12,7 @@ import type { Engine } from "../gpu/engine.ts";
 import { openEngine } from "../gpu/mod.ts";
 import { loadTokenizer, type Tokenizer } from "../gpu/model/tokenizer.ts";
 import { preferences } from "../schema/tables/analysis_tables.ts";
-import type { Services } from "../schema/types/context.ts";
+import type { Services } from "../schema/services/services.ts";
 import { failureCases, jobs, tokenPairs } from "../schema/tables/tables.ts";
 import { addModel } from "../server/models/add_model.ts";
 import { performAnalyse } from "../server/worker/analyse_task.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createClient } from "graphql-sse";
 import type { PgBoss } from "pg-boss";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Context } from "../schema/types/context.ts";
+import type { Context } from "../schema/services/services.ts";
 import { attributions } from "../schema/tables/tables.ts";
 import { attributionRow } from "../server/attributions/attribution_row.ts";
 import { parseTokens } from "../server/http/access/token.ts";

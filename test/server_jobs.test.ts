@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import type { AttributionRequest, AttributionResult, RunOptions } from "../gpu/engine.ts";
 import { InputError } from "../gpu/errors.ts";
 import { attributions, failureCases, jobs, jobTasks, models, tokenPairs } from "../schema/tables/tables.ts";
-import type { Services } from "../schema/types/context.ts";
+import type { Services } from "../schema/services/services.ts";
 import { performAttribute } from "../server/attributions/attribute_task.ts";
 import { type Consumer, startConsumer } from "../server/jobs/consumer.ts";
 import { startFailedTasks } from "../server/jobs/failed_tasks.ts";

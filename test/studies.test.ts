@@ -6,7 +6,7 @@ import { eq, sql } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { AttributionRequest } from "../gpu/engine.ts";
-import type { Services } from "../schema/types/context.ts";
+import type { Services } from "../schema/services/services.ts";
 import { modelSeries, studies, studyPairs } from "../schema/tables/analysis_tables.ts";
 import { attributions, failureCases, jobs, jobTasks, models, tokenPairs } from "../schema/tables/tables.ts";
 import { performAttribute } from "../server/attributions/attribute_task.ts";

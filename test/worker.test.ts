@@ -9,7 +9,7 @@ import { openEngine } from "../gpu/mod.ts";
 import { openModelDirectory } from "../gpu/model/directory.ts";
 import { attributionGraphs } from "../schema/tables/analysis_tables.ts";
 import { GRAPH_OPTIONS } from "../schema/tables/analysis_values.ts";
-import type { BuildGraphRequest } from "../schema/types/context.ts";
+import type { BuildGraphRequest } from "../schema/services/attributions.ts";
 import { attributions, failureCases, jobs, jobTasks, models, tokenPairs } from "../schema/tables/tables.ts";
 import { performAttributes } from "../server/attributions/attribute_task.ts";
 import { downloadGraph } from "../server/graphs/compute_graph.ts";

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { Annotation, Decision } from "./annotation.ts";
 import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
-import type { AnnotatorAgreement } from "./context.ts";
+import type { AnnotatorAgreement } from "../services/annotations.ts";
 import { FailureCase, Segment } from "./failure_case.ts";
 import { found } from "./rows.ts";
 

@@ -8,7 +8,7 @@ import ValidationPlugin from "@pothos/plugin-validation";
 import { GraphQLError } from "graphql";
 import { getTableConfig } from "drizzle-orm/pg-core";
 import { InputError } from "./input_error.ts";
-import type { Context } from "./context.ts";
+import type { Context } from "../services/services.ts";
 import { relations } from "../tables/relations.ts";
 
 /** Most rows of one page of a list. */

@@ -7,7 +7,6 @@ import { builder, pageCost } from "./builder.ts";
 import { Direction, direction } from "./lists.ts";
 import { ImportReportType } from "./import_report.ts";
 import { found } from "./rows.ts";
-import { Rule } from "./rule.ts";
 import { jobs } from "../tables/tables.ts";
 import { TokenPair } from "./token_pair.ts";
 
@@ -200,39 +199,6 @@ export const Selection = builder.enumType("TokenPairSelection", {
     },
   } as const,
 });
-
-const AttributeInput = builder.inputType("AttributeInput", {
-  description: "What to attribute: `tokenPairIds` or a `selection`.",
-  fields: (t) => ({
-    tokenPairIds: t.globalIDList({
-      for: TokenPair,
-      description: "The token pairs; those that have an attribution of the rule keep it.",
-      validate: z.array(z.unknown()).min(1).max(10_000),
-    }),
-    selection: t.field({ type: Selection, description: "Instead of ids: all pairs of a kind." }),
-    rule: t.field({ type: Rule, description: "Backward rule; ATTNLRP when nothing is said." }),
-    idempotencyKey: t.string(idempotencyKey),
-  }),
-});
-
-builder.mutationField("attribute", (t) =>
-  t.drizzleField({
-    type: Job,
-    description: "Computes attributions of token pairs.",
-    errors: { types: [InputError], union: { name: "AttributeResult", description: "The job, or what was wrong." } },
-    args: { input: t.arg({ type: AttributeInput, required: true, description: "What to attribute." }) },
-    resolve: async (query, _parent, { input }, context) => {
-      if ((input.tokenPairIds == null) === (input.selection == null)) {
-        throw new InputError("it takes exactly one of the two", "tokenPairIds, selection", "give one of them");
-      }
-      const id = await context.services.attribute({
-        tokenPairIds: input.selection ?? (input.tokenPairIds ?? []).map(({ id }) => Number(id)),
-        rule: input.rule ?? "attnlrp",
-        idempotencyKey: input.idempotencyKey ?? undefined,
-      });
-      return found(await context.db.query.jobs.findFirst(query({ where: { id } })));
-    },
-  }));
 
 builder.mutationField("cancelJob", (t) =>
   t.drizzleField({

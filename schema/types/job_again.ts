@@ -2,7 +2,7 @@
 import { eq } from "drizzle-orm";
 import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
-import type { Context } from "./context.ts";
+import type { Context } from "../services/services.ts";
 import { checkedJobId, Job } from "./job.ts";
 import { found } from "./rows.ts";
 import { benchmarks, models } from "../tables/tables.ts";

@@ -1,6 +1,7 @@
 /** Label: what a person says of a token pair, and how far readers and the classifier agree. */
 import { eq } from "drizzle-orm";
 import { z } from "zod";
+import type { AgreementRow, LabelAgreementRow } from "../services/diagnoses.ts";
 import { labels } from "../tables/analysis_tables.ts";
 import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
@@ -9,7 +10,6 @@ import { found } from "./rows.ts";
 import { Rule } from "./rule.ts";
 import { tokenPairs } from "../tables/tables.ts";
 import { TokenPair } from "./token_pair.ts";
-import type { Rule as RuleName } from "../tables/rules.ts";
 
 export const Label = builder.drizzleNode("labels", {
   name: "Label",
@@ -76,29 +76,6 @@ builder.mutationField("labelTokenPair", (t) =>
       return found(await db.query.labels.findFirst(query({ where: { id: found(row).id } })));
     },
   }));
-
-/** Cohen's kappa with what it is made of. */
-interface AgreementRow {
-  readonly observed: number;
-  readonly expected: number;
-  readonly kappa: number | null;
-}
-
-export interface LabelAgreementRequest {
-  readonly benchmark: string | undefined;
-  readonly rule: RuleName;
-}
-
-/** How far two readers agree; `one` is null for the classifier. */
-export interface LabelAgreementRow {
-  readonly one: string | null;
-  readonly other: string;
-  readonly pairs: number;
-  readonly outcome: AgreementRow;
-  readonly pattern: AgreementRow;
-  readonly urt: AgreementRow;
-  readonly oit: AgreementRow;
-}
 
 const Agreement = builder.objectRef<AgreementRow>("Agreement").implement({
   description: "Agreement beyond chance: Cohen's kappa.",

@@ -3,9 +3,9 @@ import { z } from "zod";
 import { MASKING_OPTIONS } from "../tables/analysis_values.ts";
 import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
-import type { WorkPlan } from "./context.ts";
+import type { WorkPlan } from "../services/plans.ts";
 import { Selection } from "./job.ts";
-import { Replacement } from "./masking_experiment.ts";
+import { Replacement } from "./masking_choices.ts";
 import { Rule } from "./rule.ts";
 import { TokenPair } from "./token_pair.ts";
 

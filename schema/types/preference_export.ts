@@ -1,5 +1,6 @@
 /** PreferenceExport: failures as preference pairs with a weight for each completion token. */
 import { z } from "zod";
+import type { PreferenceExportRow } from "../services/preferences.ts";
 import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import { idempotencyKey, Job, Selection } from "./job.ts";
@@ -48,17 +49,6 @@ const Formula = builder.enumType("PreferenceFormula", {
     },
   } as const,
 });
-
-/** What a job of exportPreferences has to export. */
-export interface PreferenceExportRow {
-  readonly jobId: string;
-  readonly formula: typeof Formula.$inferType;
-  /** Token pairs asked for; rows that can be exported now. */
-  readonly pairs: number;
-  readonly rows: number;
-  /** Pairs without a row, by reason. */
-  readonly leftOut: readonly { readonly reason: string; readonly count: number }[];
-}
 
 const LeftOut = builder.objectRef<PreferenceExportRow["leftOut"][number]>("PreferenceLeftOut").implement({
   description: "Token pairs that are not exported.",

@@ -2,11 +2,12 @@
 import { resolveCursorConnection, type ResolveCursorConnectionArgs } from "@pothos/plugin-relay";
 import { eq } from "drizzle-orm";
 import { z } from "zod";
+import type { MemberRow, SegmentsRow, StudyPointRow, StudySummaryRow } from "../services/studies.ts";
 import { studies, studyPairs } from "../tables/analysis_tables.ts";
 import { InputError } from "./input_error.ts";
 import { builder, MAX_PAGE, pageCost } from "./builder.ts";
 import { idempotencyKey, Job } from "./job.ts";
-import { Interval, type IntervalRow } from "./masking_experiment.ts";
+import { Interval } from "./interval.ts";
 import { ModelSeries } from "./model_series.ts";
 import { found } from "./rows.ts";
 import { Rule } from "./rule.ts";
@@ -20,34 +21,6 @@ const Verdict = builder.enumType("StudyVerdict", {
     UNDECIDED: { value: "undecided", description: "Neither." },
   } as const,
 });
-type VerdictName = typeof Verdict.$inferType;
-
-/** Which points of a study's scatter; `limit` counts one more than the page. */
-export interface StudyPointsRequest {
-  readonly x: string | undefined;
-  readonly y: string | undefined;
-  readonly verdict: VerdictName | undefined;
-  /** Row ids of token pairs. */
-  readonly after: number | undefined;
-  readonly before: number | undefined;
-  readonly limit: number;
-  readonly backwards: boolean;
-}
-
-export interface StudyPointRow {
-  readonly tokenPairId: number;
-  readonly failureCaseId: number;
-  readonly key: string;
-  readonly benchmark: string;
-  readonly targetText: string;
-  readonly contrastText: string;
-  readonly xAttributionId: number;
-  readonly yAttributionId: number;
-  readonly x: number;
-  readonly y: number;
-  readonly verdict: VerdictName;
-}
-
 const globalId = (type: string, id: number) => btoa(`${type}:${id}`);
 
 const StudyPoint = builder.objectRef<StudyPointRow>("StudyPoint").implement({
@@ -78,36 +51,6 @@ const StudyPoint = builder.objectRef<StudyPointRow>("StudyPoint").implement({
     contrast: t.exposeString("contrastText", { description: "Text of the right token." }),
   }),
 });
-
-interface SegmentsRow {
-  readonly verdict: VerdictName | null;
-  readonly count: number;
-  readonly means: {
-    readonly instruction: number;
-    readonly query: number;
-    readonly answer: number;
-    readonly special: number;
-  } | null;
-}
-
-interface MemberRow {
-  readonly label: string;
-  readonly position: number;
-  readonly attributed: number;
-  readonly delta: IntervalRow | null;
-  readonly failing: number | null;
-  readonly segments: readonly SegmentsRow[];
-}
-
-export interface StudySummaryRow {
-  readonly x: string;
-  readonly y: string;
-  readonly pairs: number;
-  readonly both: number;
-  readonly all: number;
-  readonly counts: Readonly<Record<VerdictName, number>>;
-  readonly members: readonly MemberRow[];
-}
 
 const segment = (what: string) =>
   ({ nullable: true, description: `Mean sum over ${what}; null when there are none.` }) as const;

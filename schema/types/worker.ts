@@ -1,6 +1,6 @@
 /** Worker: who works now. */
 import { builder } from "./builder.ts";
-import type { LiveWorker } from "./context.ts";
+import type { LiveWorker } from "../services/workers.ts";
 
 const Worker = builder.objectRef<LiveWorker>("Worker").implement({
   description: "A GPU worker that runs now: it wrote itself down within the last seconds.",

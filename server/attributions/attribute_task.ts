@@ -2,7 +2,7 @@
 import { and, eq, inArray, type SQL } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { type AttributionResult, InputError, MemoryError } from "../../gpu/mod.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { attributions, jobs } from "../../schema/tables/tables.ts";
 import { attributionRow } from "./attribution_row.ts";
 import type { Attempt } from "../jobs/consumer.ts";

@@ -1,6 +1,6 @@
 /** The relevance of an attribution as a NumPy file. */
 import { eq } from "drizzle-orm";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { attributions } from "../../schema/tables/tables.ts";
 
 /** Answers `/attributions/ID.npy` with [layers + 1, tokens] little-endian f32; undefined for other paths. */

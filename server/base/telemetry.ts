@@ -6,7 +6,7 @@
 import process from "node:process";
 import { context, type Span, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { inArray } from "drizzle-orm";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { jobs } from "../../schema/tables/tables.ts";
 
 const tracer = () => trace.getTracer("culprit");

@@ -4,7 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { eq } from "drizzle-orm";
 import { InputError } from "../../gpu/mod.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { benchmarks } from "../../schema/tables/tables.ts";
 import { checkItemOf, readItems } from "./items.ts";
 import { ROOT } from "../base/settings.ts";

@@ -11,7 +11,7 @@ import {
   type RunOptions,
   type Tokenizer,
 } from "../../gpu/mod.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { responses } from "../../schema/tables/tables.ts";
 import type { ChatMessage } from "../../schema/tables/values.ts";
 import type { BenchmarkRow } from "./benchmarks.ts";

@@ -1,7 +1,7 @@
 /** Items of benchmarks that are known by name: what checks another answer to a case that came without its item. */
 import { eq } from "drizzle-orm";
 import { InputError } from "../../gpu/mod.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { benchmarks } from "../../schema/tables/tables.ts";
 import type { ChatMessage, CheckItem } from "../../schema/tables/values.ts";
 import { addShippedBenchmarks } from "./benchmarks.ts";

@@ -1,7 +1,8 @@
 /** How far annotators agree: Cohen's kappa of each two of them. */
 import { and, eq, lt, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
-import type { AnnotatorAgreement, Database } from "../../schema/types/context.ts";
+import type { AnnotatorAgreement } from "../../schema/services/annotations.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { annotations, failureCases } from "../../schema/tables/tables.ts";
 import { agreement } from "../base/statistics/kappa.ts";
 

@@ -1,7 +1,7 @@
 /** A text that asks an outside annotator, a person or a model, for a failure case's token pair. */
 import { asc, eq } from "drizzle-orm";
 import { InputError, type Tokenizer } from "../../gpu/mod.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 
 /** Tokens of the completion that are listed; more would drown whoever reads them. */

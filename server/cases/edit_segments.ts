@@ -1,7 +1,8 @@
 /** Segments that a person changed, kept apart from those that were found automatically. */
 import { eq } from "drizzle-orm";
 import { InputError } from "../../gpu/mod.ts";
-import type { Database, SegmentRange } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
+import type { SegmentRange } from "../../schema/services/annotations.ts";
 import { failureCases } from "../../schema/tables/tables.ts";
 
 /**

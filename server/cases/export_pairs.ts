@@ -1,6 +1,6 @@
 /** Clean token pairs as lines of culprit/1, the format that `import --from culprit` reads. */
 import { and, asc, eq, inArray } from "drizzle-orm";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 
 /** Cases of one page: their candidates may hold long completions. */

@@ -8,7 +8,7 @@ import {
   type RunOptions,
   type Tokenizer,
 } from "../../gpu/mod.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { type Checkers, openCheckers } from "../checkers/check.ts";
 import { findModel, type ModelRow } from "../models/find_model.ts";
 import { createModelCache, type ModelCache } from "../models/model_cache.ts";

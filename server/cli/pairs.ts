@@ -1,7 +1,7 @@
 /** `culprit pairs`: searches the token pairs of failed answers by the strict recovery criterion. */
 import { and, count, eq, inArray } from "drizzle-orm";
 import { InputError } from "../../gpu/mod.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { failureCases } from "../../schema/tables/tables.ts";
 import type { DecidedCase, PairSearchTotals } from "../search/pair_search.ts";
 import { POSITION_RULES, type PositionRule } from "../search/search.ts";

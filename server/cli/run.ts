@@ -1,7 +1,7 @@
 /** `culprit run`: attributes, builds graphs, diagnoses and masks a selection of token pairs. */
 import { InputError, RULES } from "../../gpu/mod.ts";
 import { GRAPH_OPTIONS, MASKING_OPTIONS } from "../../schema/tables/analysis_values.ts";
-import type { Services } from "../../schema/types/context.ts";
+import type { Services } from "../../schema/services/services.ts";
 import { REPLACEMENTS } from "../masking/replacement.ts";
 import { readSelection, selectedPairs, SELECTION_OPTIONS, SELECTION_USAGE } from "./selection.ts";
 import { optionText, type Verb, type VerbContext } from "./verb.ts";

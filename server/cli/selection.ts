@@ -1,6 +1,6 @@
 /** Which token pairs a verb is about: options that several verbs share. */
 import { InputError } from "../../gpu/mod.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { checkModel, type PairSelection, pairsOf, SELECTIONS } from "../jobs/pair_selection.ts";
 import { optionCount, optionNames } from "./model_session.ts";
 import { optionText, type VerbContext, type VerbOption } from "./verb.ts";

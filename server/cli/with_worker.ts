@@ -1,7 +1,7 @@
 /** The server's verbs for a verb of the command line: database, queue and a worker in this process. */
 import { eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
-import type { Services } from "../../schema/types/context.ts";
+import type { Services } from "../../schema/services/services.ts";
 import { failureCases, jobs, jobTasks, models, tokenPairs } from "../../schema/tables/tables.ts";
 import { type Connection, openDatabase, startDatabase } from "../database/database.ts";
 import { startFailedTasks } from "../jobs/failed_tasks.ts";

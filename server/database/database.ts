@@ -5,7 +5,7 @@ import { drizzle } from "drizzle-orm/postgres-js";
 import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
 import { InputError } from "../../gpu/mod.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { relations } from "../../schema/tables/relations.ts";
 import { startEmbeddedPostgres } from "./embedded_postgres.ts";
 import { guardTransactions } from "./guard_transactions.ts";

@@ -1,7 +1,7 @@
 /** What a stored failure case says of its relevant tokens. */
 import { eq } from "drizzle-orm";
 import { InputError, type Tokenizer } from "../../gpu/mod.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { benchmarks, failureCases, tokenPairs } from "../../schema/tables/tables.ts";
 import type { CheckItem, Detail } from "../../schema/tables/values.ts";
 import type { Checkers } from "../checkers/check.ts";

@@ -2,7 +2,8 @@
 import { sql } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { diagnoses } from "../../schema/tables/analysis_tables.ts";
-import type { Database, DiagnoseRequest } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
+import type { DiagnoseRequest } from "../../schema/services/diagnoses.ts";
 import { attributions, failureCases, tokenPairs } from "../../schema/tables/tables.ts";
 import { versionOf } from "./thresholds.ts";
 import type { CreatedJob } from "../jobs/jobs.ts";

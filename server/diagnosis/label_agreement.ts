@@ -1,8 +1,8 @@
 /** How far readers agree with each other and with the classifier. */
 import { and, eq, sql } from "drizzle-orm";
 import { diagnoses, labels } from "../../schema/tables/analysis_tables.ts";
-import type { Database } from "../../schema/types/context.ts";
-import type { LabelAgreementRequest, LabelAgreementRow } from "../../schema/types/label.ts";
+import type { Database } from "../../schema/tables/database.ts";
+import type { LabelAgreementRequest, LabelAgreementRow } from "../../schema/services/diagnoses.ts";
 import { attributions, failureCases, tokenPairs } from "../../schema/tables/tables.ts";
 import { compareLabels, type Label } from "./labels.ts";
 

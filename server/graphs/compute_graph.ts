@@ -5,7 +5,7 @@ import { and, eq, type SQL } from "drizzle-orm";
 import type { GraphResult, Rule } from "../../gpu/mod.ts";
 import type { AnalysisInput, GraphOptions, GraphSummary } from "../../schema/tables/analysis_values.ts";
 import { attributionGraphs } from "../../schema/tables/analysis_tables.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { attributions } from "../../schema/tables/tables.ts";
 import type { Analysis, StoreResult } from "../worker/analyse_task.ts";
 import { attributionRow } from "../attributions/attribution_row.ts";

@@ -2,7 +2,8 @@
 import { sql } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { attributionGraphs } from "../../schema/tables/analysis_tables.ts";
-import type { BuildGraphRequest, Database } from "../../schema/types/context.ts";
+import type { BuildGraphRequest } from "../../schema/services/attributions.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { attributions, failureCases, tokenPairs } from "../../schema/tables/tables.ts";
 import { hashOfOptions } from "./compute_graph.ts";
 import type { CreatedJob } from "../jobs/jobs.ts";

@@ -7,7 +7,7 @@ import { type DocumentNode, getOperationAST, GraphQLError } from "graphql";
 import { createYoga, maskError, type Plugin } from "graphql-yoga";
 import { InputError } from "../../schema/types/input_error.ts";
 import { MAX_DEPTH } from "../../schema/types/builder.ts";
-import type { Context } from "../../schema/types/context.ts";
+import type { Context } from "../../schema/services/services.ts";
 import { schema } from "../../schema/schema.ts";
 import type { Allowance } from "./access/allowance.ts";
 import { type Documents, hashOfDocument } from "./access/documents.ts";

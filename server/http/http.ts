@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import { InputError } from "../../schema/types/input_error.ts";
-import type { Context } from "../../schema/types/context.ts";
+import type { Context } from "../../schema/services/services.ts";
 import { createOpenStreams } from "./access/open_streams.ts";
 import { BODY_LIMITS, type BodyLimits, boundBody } from "./access/bounded_body.ts";
 import { type Documents, readDocuments } from "./access/documents.ts";

@@ -2,7 +2,7 @@
 import process from "node:process";
 import { sql } from "drizzle-orm";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import type { WorkerState } from "../worker/supervisor.ts";
 import { liveWorkers } from "../jobs/worker_registry.ts";
 

@@ -8,13 +8,11 @@ import { pipeline } from "node:stream/promises";
 import { eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { InputError, loadTokenizer, type Tokenizer, UnavailableError } from "../../gpu/mod.ts";
-import type {
-  AnnotateRequest,
-  AttributeRequest,
-  Database,
-  ImportRequest,
-  Services,
-} from "../../schema/types/context.ts";
+import type { AnnotateRequest } from "../../schema/services/annotations.ts";
+import type { AttributeRequest } from "../../schema/services/attributions.ts";
+import type { Database } from "../../schema/tables/database.ts";
+import type { ImportRequest } from "../../schema/services/imports.ts";
+import type { Services } from "../../schema/services/services.ts";
 import { benchmarks, failureCases, models } from "../../schema/tables/tables.ts";
 import type { ImportChoices } from "../../schema/tables/values.ts";
 

@@ -1,7 +1,7 @@
 /** Imports a file or a folder: streamed, in batches of one transaction each, going on where it was interrupted. */
 import { basename } from "node:path";
 import { InputError } from "../../gpu/mod.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import type { ImportChoices, ImportFormat } from "../../schema/tables/values.ts";
 import { openCheckers } from "../checkers/check.ts";
 import type { Transaction } from "../database/database.ts";

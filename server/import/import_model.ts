@@ -1,7 +1,7 @@
 /** The models that an import's answers are of. */
 import { eq } from "drizzle-orm";
 import { loadTokenizer, type Tokenizer } from "../../gpu/mod.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { type failureCases, models, type tokenPairs } from "../../schema/tables/tables.ts";
 
 /** What an import knows of a model. */

@@ -4,7 +4,7 @@
  */
 import { basename } from "node:path";
 import { InputError } from "../../gpu/mod.ts";
-import type { Context } from "../../schema/types/context.ts";
+import type { Context } from "../../schema/services/services.ts";
 import { IMPORT_FORMATS, type ImportChoices } from "../../schema/tables/values.ts";
 import { type BodyLimits, boundBody } from "../http/access/bounded_body.ts";
 import { refusal } from "../http/access/refusal.ts";

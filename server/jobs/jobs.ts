@@ -2,7 +2,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { and, count, eq, isNull, type SQL, sql } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
-import type { AttributeRequest, Database } from "../../schema/types/context.ts";
+import type { AttributeRequest } from "../../schema/services/attributions.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { attributions, failureCases, jobs, jobTasks, tokenPairs } from "../../schema/tables/tables.ts";
 import type { ImportReport, JobInput } from "../../schema/tables/values.ts";
 import { InputError, type Rule } from "../../gpu/mod.ts";

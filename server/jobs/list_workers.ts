@@ -1,6 +1,7 @@
 /** The workers that live, with the names of the models that they hold. */
 import { sql } from "drizzle-orm";
-import type { Database, LiveWorker } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
+import type { LiveWorker } from "../../schema/services/workers.ts";
 import { models } from "../../schema/tables/tables.ts";
 import { workers } from "../../schema/tables/worker_tables.ts";
 import { alive } from "./worker_registry.ts";

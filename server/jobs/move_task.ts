@@ -2,7 +2,7 @@
 import { sql } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { describeBytes, InputError, MemoryError } from "../../gpu/mod.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import type { Attempt } from "./consumer.ts";
 import { enqueueOn } from "./enqueue.ts";
 import { inside, queueName, type QueueTasks, type Route, serves, type TaskKind } from "./queue.ts";

@@ -3,7 +3,7 @@ import { and, eq, type SQL, sql } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { InputError } from "../../gpu/mod.ts";
 import type { AnalysisInput } from "../../schema/tables/analysis_values.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { failureCases, jobs, jobTasks, tokenPairs } from "../../schema/tables/tables.ts";
 import { among } from "../base/among.ts";
 import type { Transaction } from "../database/database.ts";

@@ -1,7 +1,7 @@
 /** Token pairs by what their cases are: the selections of the command line and of reports. */
 import { and, eq, inArray, type SQL, sql } from "drizzle-orm";
 import { InputError } from "../../gpu/mod.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
 

@@ -1,7 +1,7 @@
 /** What tasks on one token pair share: the rows they read, and how they tell of their progress. */
 import { eq, inArray } from "drizzle-orm";
 import { InputError, type Progress } from "../../gpu/mod.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 import { reportProgress } from "./jobs.ts";
 import type { PairTask } from "./queue.ts";

@@ -1,7 +1,7 @@
 /** Jobs that nobody can do say so: what no worker that lives may take is told in the job's message within seconds. */
 import { getLogger } from "@logtape/logtape";
 import { and, eq, inArray, like, sql } from "drizzle-orm";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { jobs, models } from "../../schema/tables/tables.ts";
 import { describeBytes } from "../../gpu/mod.ts";
 import { messageOf, waitingQueues } from "./consumer.ts";

@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import process from "node:process";
 import { getLogger } from "@logtape/logtape";
 import { eq, lt, type SQL, sql } from "drizzle-orm";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { workers } from "../../schema/tables/worker_tables.ts";
 import { messageOf } from "./consumer.ts";
 import type { HeldModels } from "../models/held_models.ts";

@@ -1,7 +1,7 @@
 /** Adds a model directory to the database. */
 import { eq } from "drizzle-orm";
 import { InputError, type ModelDirectory, openModelDirectory } from "../../gpu/mod.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { models } from "../../schema/tables/tables.ts";
 
 export interface AddedModel {

@@ -2,7 +2,7 @@
 import { eq } from "drizzle-orm";
 import { stat } from "node:fs/promises";
 import { InputError, type LocatedModel, locateModel } from "../../gpu/mod.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { models } from "../../schema/tables/tables.ts";
 import { addModel } from "./add_model.ts";
 

@@ -3,7 +3,7 @@ import { and, eq, inArray } from "drizzle-orm";
 import { loadTokenizer, type Tokenizer } from "../../gpu/mod.ts";
 import { preferences } from "../../schema/tables/analysis_tables.ts";
 import type { WeightFormula } from "../../schema/tables/analysis_values.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 import { parquetFile } from "./parquet.ts";
 import { type LeftOut, preferencePair, standsAlone } from "./pair.ts";

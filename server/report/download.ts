@@ -1,6 +1,6 @@
 /** The report over HTTP: `/report.html?model=&benchmark=&key=&selection=&study=&rule=&seed=`. */
 import { InputError, RULES } from "../../gpu/mod.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { checkModel, SELECTIONS } from "../jobs/pair_selection.ts";
 import { reportPage } from "./page.ts";
 import { readReport, type ReportRequest } from "./read_report.ts";

@@ -2,7 +2,7 @@
 import { and, eq, type SQL } from "drizzle-orm";
 import { attributionGraphs } from "../../schema/tables/analysis_tables.ts";
 import { metricsOf, type StoredGraphMetrics } from "../../schema/tables/analysis_values.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { attributions, failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 
 /** Cases that are looked at, oldest attributions first; relevance of long ones takes much memory. */

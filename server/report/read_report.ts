@@ -2,12 +2,12 @@
 import { and, count, desc, eq, inArray, isNotNull, type SQL, sql } from "drizzle-orm";
 import { gunzipSync } from "node:zlib";
 import { attributionGraphs, diagnoses, maskingExperiments, studies } from "../../schema/tables/analysis_tables.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { attributions, failureCases, models, responses, tokenPairs } from "../../schema/tables/tables.ts";
 import type { Rule } from "../../gpu/mod.ts";
 import { among } from "../base/among.ts";
 import type { StoredGraphMetrics } from "../../schema/tables/analysis_values.ts";
-import type { LabelAgreementRow } from "../../schema/types/label.ts";
+import type { LabelAgreementRow } from "../../schema/services/diagnoses.ts";
 import { measureGraph, shownMetrics } from "../graphs/graph_metrics.ts";
 import { summariseMasking } from "../masking/masking_job.ts";
 import { caseCondition, type PairSelection, pairsOf } from "../jobs/pair_selection.ts";

@@ -2,7 +2,7 @@
 import { count, eq, type SQL, sql } from "drizzle-orm";
 import type { AnyPgColumn } from "drizzle-orm/pg-core";
 import { attributionGraphs, diagnoses } from "../../schema/tables/analysis_tables.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { attributions, failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 import type { Mean } from "./read_layers.ts";
 

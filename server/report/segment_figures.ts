@@ -1,5 +1,5 @@
 /** Relevance by segment, readers beside the classifier, and how the numbers came about. */
-import type { LabelAgreementRow } from "../../schema/types/label.ts";
+import type { LabelAgreementRow } from "../../schema/services/diagnoses.ts";
 import { chart, legend, px, span } from "./chart.ts";
 import { escape, figure, fixed, interval, missing, percent, table } from "./html.ts";
 import type { Report } from "./read_report.ts";

@@ -2,7 +2,7 @@
 import { gunzipSync } from "node:zlib";
 import { and, eq } from "drizzle-orm";
 import { attributionGraphs } from "../../schema/tables/analysis_tables.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { attributions, failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 import { measureLayers } from "../graphs/layer_metrics.ts";
 import { readGraphFile } from "../graphs/stored_graph.ts";

@@ -4,7 +4,7 @@
  */
 import { and, asc, eq, inArray, or, type SQL, sql } from "drizzle-orm";
 import { InputError, type LoadedModel, type RunOptions, type Tokenizer } from "../../gpu/mod.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { pairSearches } from "../../schema/tables/search_tables.ts";
 import { failureCases } from "../../schema/tables/tables.ts";
 import type { Exclusion } from "../../schema/tables/values.ts";

@@ -1,7 +1,8 @@
 /** Jobs that run a model over a benchmark, or search token pairs: one task each, done by a worker. */
 import type { PgBoss } from "pg-boss";
 import { InputError } from "../../gpu/mod.ts";
-import type { CollectFailuresRequest, Database, FindTokenPairsRequest } from "../../schema/types/context.ts";
+import type { CollectFailuresRequest, FindTokenPairsRequest } from "../../schema/services/searches.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import type { CollectInput, PairSearchInput } from "../../schema/tables/search_values.ts";
 import { findBenchmark } from "../benchmarks/benchmarks.ts";
 import { confinedPath } from "../base/confined_path.ts";

@@ -4,8 +4,8 @@ import { alias } from "drizzle-orm/pg-core";
 import { InputError } from "../../gpu/mod.ts";
 import { modelSeries, studies, studyPairs } from "../../schema/tables/analysis_tables.ts";
 import type { SeriesMember } from "../../schema/tables/analysis_values.ts";
-import type { Database } from "../../schema/types/context.ts";
-import type { StudyPointRow, StudyPointsRequest } from "../../schema/types/study.ts";
+import type { Database } from "../../schema/tables/database.ts";
+import type { StudyPointRow, StudyPointsRequest } from "../../schema/services/studies.ts";
 import { attributions, failureCases, tokenPairs } from "../../schema/tables/tables.ts";
 import { CLEAR_DELTA, type StudyNumber, type StudySummary, summariseStudy, verdictOf } from "./summary.ts";
 

@@ -3,7 +3,7 @@ import { eq, inArray } from "drizzle-orm";
 import { InputError } from "../../gpu/mod.ts";
 import { modelSeries } from "../../schema/tables/analysis_tables.ts";
 import type { SeriesMember } from "../../schema/tables/analysis_values.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { models } from "../../schema/tables/tables.ts";
 import type { Transaction } from "../database/database.ts";
 import type { ModelRow } from "../models/find_model.ts";

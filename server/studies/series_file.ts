@@ -3,7 +3,7 @@ import { readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { InputError } from "../../gpu/mod.ts";
-import type { Database } from "../../schema/types/context.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { findModel } from "../models/find_model.ts";
 import { type SeriesRow, storeSeries } from "./series.ts";
 

@@ -11,7 +11,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import postgres from "postgres";
 import { InputError } from "../../gpu/errors.ts";
-import type { Services } from "../../schema/types/context.ts";
+import type { Services } from "../../schema/services/services.ts";
 import { migrateDatabase, openDatabase } from "../../server/database/database.ts";
 import { startEmbeddedPostgres } from "../../server/database/embedded_postgres.ts";
 import { createGraphQL } from "../../server/http/graphql.ts";
