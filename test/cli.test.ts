@@ -81,6 +81,15 @@ describe("inspect", () => {
     expect((JSON.parse(sharded.out) as { parameters: number }).parameters).toBe(1224);
   });
 
+  test("what was decided while reading is said beside the result", async () => {
+    const tensors = tinyTensors().map((tensor) => ({ ...tensor, name: `_orig_mod.${tensor.name}` }));
+    const wrapped = writeTinyModel(join(folder, "wrapped"), { tensors });
+    const { code, out, err } = await culprit(["inspect", wrapped, "--json"]);
+    expect(code).toBe(0);
+    expect(err).toMatch(/^note: .*model\.safetensors: _orig_mod is taken off the names of 24 of 24 tensors\n$/);
+    expect(JSON.parse(out).tensors[0].name).toBe("model.embed_tokens.weight");
+  });
+
   test("a single file has no config", async () => {
     const { out } = await culprit(["inspect", join(bare, "model.safetensors"), "--json"]);
     const { config, parameters, tensors } = JSON.parse(out);

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ROOT } from "../server/base/settings.ts";
 import { writeTinyModel, writeTinyTokenizer } from "./model_folder.ts";
 import { culprit, golden } from "./command_line.ts";
 import { relativeError } from "./compare.ts";
@@ -89,16 +90,22 @@ describe("texts", () => {
     return JSON.parse(out);
   };
 
-  test("--prompt and --prefix are one text, with special tokens parsed", async () => {
+  test("tokens of --prompt and --prefix never merge, as in generation; special tokens are parsed", async () => {
     const result = await run("--prompt", "<|end|>a", "--prefix", "b c", "--target", "text:ab", "--contrast", "3");
-    expect(result.inputIds).toEqual([10, 8, 9, 2]);
-    expect(result.tokens).toEqual(["<|end|>", "ab", " ", "c"]);
+    expect(result.inputIds).toEqual([10, 0, 1, 9, 2]);
+    expect(result.tokens).toEqual(["<|end|>", "a", "b", " ", "c"]);
     expect([result.target.id, result.contrast.id]).toEqual([8, 3]);
   });
 
   test("--chat goes through the template, --prefix after it", async () => {
     const result = await run("--chat", "ab", "--prefix", "d", "--target", "1", "--contrast", "text:d");
     expect(result.tokens).toEqual(["<|end|>", "ab", " ", "h", "d"]);
+  });
+
+  test("a prefix that begins with a line break is the one that generation would have", async () => {
+    const args = ["--chat", "What is 2 + 2?", "--prefix", "\nThe answer", "--contrast", "4", "--json"];
+    const { out } = await culprit(["attribute", "--model", join(ROOT, "models", "demo-1m"), ...args]);
+    expect(JSON.parse(out).target.id).toBe(527);
   });
 
   test("--prefix after --ids is tokenized by itself", async () => {

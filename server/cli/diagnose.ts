@@ -8,7 +8,7 @@ import { compareLabels, type KeyedLabel, outcomeName, parseLabels, patternName }
 import { versionOf } from "../diagnosis/thresholds.ts";
 import { progressBar } from "./progress.ts";
 import { MODEL_OPTION, requiredModel } from "./locate.ts";
-import { optionText, type Verb, type VerbContext } from "./verb.ts";
+import { optionText, tellNotes, type Verb, type VerbContext } from "./verb.ts";
 import { withModel } from "./with_model.ts";
 
 /** Cases that are probed in one batch. */
@@ -104,6 +104,7 @@ async function readAll(context: VerbContext, directory: string): Promise<Diagnos
   const { openCheckers } = await import("../checkers/check.ts");
   const opened = await openModelDirectory(directory);
   opened.close();
+  tellNotes(context, opened);
   const tokenizer = await loadTokenizer(directory);
   const items = await Promise.all(files(context, "items").map((path) => readItems(path, path)));
   const find = (name: string) => items.map((each) => each.find(name)).find((row) => row !== undefined);

@@ -9,7 +9,7 @@ import {
   type Tokenizer,
 } from "../../gpu/mod.ts";
 import { MODEL_OPTION, requiredModel } from "./locate.ts";
-import { optionText, requiredText, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
+import { optionText, requiredText, tellNotes, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
 
 /** Options that name the model and its input. */
 export const INPUT_OPTIONS: Readonly<Record<string, VerbOption>> = {
@@ -52,6 +52,7 @@ export async function readModelInput(
   const model = await requiredModel(context, verb);
   const directory = await openModelDirectory(model);
   directory.close();
+  tellNotes(context, directory);
   const { config } = directory;
   const onlyIds = source.name === "ids" && prefix === undefined && !texts.some(isTokenText);
   const tokenizer = onlyIds && directory.tokenizerHash === null ? null : await loadTokenizer(model);
@@ -82,15 +83,14 @@ function inputSource(context: VerbContext, verb: Verb): InputSource {
 }
 
 async function readInput(source: InputSource, prefix = "", tokenizer: Tokenizer | null): Promise<readonly number[]> {
-  if (source.name === "ids") {
-    const ids = await readIds(source.value);
-    return prefix === "" ? ids : [...ids, ...tokenizer!.encode(prefix)];
-  }
+  // Apart, as a model that generates has them: its own tokens never merge with the prompt's.
+  const more = prefix === "" ? [] : tokenizer!.encode(prefix);
+  if (source.name === "ids") return [...await readIds(source.value), ...more];
   if (source.value === "") {
     throw new InputError("the text is empty", `--${source.name}`, "give a text of at least one token");
   }
   const text = source.name === "chat" ? tokenizer!.chat([{ role: "user", content: source.value }]) : source.value;
-  return tokenizer!.encode(text + prefix);
+  return [...tokenizer!.encode(text), ...more];
 }
 
 async function readIds(path: string): Promise<readonly number[]> {

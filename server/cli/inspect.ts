@@ -9,7 +9,7 @@ import {
   type TensorInfo,
 } from "../../gpu/mod.ts";
 import { locateForVerb } from "./locate.ts";
-import type { Verb, VerbContext } from "./verb.ts";
+import { tellNotes, type Verb, type VerbContext } from "./verb.ts";
 
 export const verb: Verb = {
   name: "inspect",
@@ -48,6 +48,7 @@ async function inspect(context: VerbContext, path: string): Promise<Inspection> 
   }
   const model = await openModelDirectory((await locateForVerb(context, path)).path);
   model.close();
+  tellNotes(context, model);
   return summarize(model.configJson, [...model.tensors.values()].map(({ info }) => info));
 }
 

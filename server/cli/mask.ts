@@ -18,7 +18,7 @@ import { curveJson } from "./mask_json.ts";
 import { describeMasking } from "./mask_table.ts";
 import { progressBar } from "./progress.ts";
 import { locateForVerb, MODEL_OPTION } from "./locate.ts";
-import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts";
+import { optionText, requiredText, tellNotes, type Verb, type VerbContext } from "./verb.ts";
 import { withModel } from "./with_model.ts";
 
 export const verb: Verb = {
@@ -65,6 +65,7 @@ async function run(context: VerbContext): Promise<void> {
   const { path: model, name } = await locateForVerb(context, requiredText(context, verb, "model"));
   const directory = await openModelDirectory(model);
   directory.close();
+  tellNotes(context, directory);
   const { config } = directory;
   const tokenizer = await loadTokenizer(model);
   const seed = count(context, "seed", 0);

@@ -2,7 +2,7 @@
 import { InputError } from "../../gpu/mod.ts";
 import { addModel } from "../models/add_model.ts";
 import { locateForVerb } from "./locate.ts";
-import type { Verb, VerbContext } from "./verb.ts";
+import { tellNotes, type Verb, type VerbContext } from "./verb.ts";
 import { withDatabase } from "./with_database.ts";
 
 export const verb: Verb = {
@@ -33,6 +33,7 @@ async function run(context: VerbContext): Promise<void> {
   const name = typeof values["name"] === "string" ? values["name"] : undefined;
   const located = await locateForVerb(context, text);
   const model = await withDatabase(({ db }) => addModel(db, located.path, name ?? located.name));
+  tellNotes(context, model);
   if (!json) return await out(`${model.name} ${model.created ? "was added" : "was there already"}\n`);
   const id = btoa(`Model:${model.id}`);
   await out(

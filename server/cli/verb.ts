@@ -79,3 +79,8 @@ export function requiredText(context: VerbContext, verb: Verb, name: string): st
     `give --${name} ${option?.value ?? "VALUE"}`,
   );
 }
+
+/** Tells what was decided for the user while a model was read. */
+export function tellNotes(context: Pick<VerbContext, "note">, { notes }: { readonly notes: readonly string[] }): void {
+  for (const note of notes) context.note(`note: ${note}\n`);
+}

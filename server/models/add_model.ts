@@ -9,6 +9,8 @@ export interface AddedModel {
   readonly name: string;
   /** False when the same model was there already. */
   readonly created: boolean;
+  /** What was decided for the user while the model was read: one plain line each. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -35,7 +37,7 @@ export async function addModel(db: Database, directory: string, name: string | u
     hash: model.hash,
     dtype: dtypesOf(model),
   }).onConflictDoNothing({ target: models.name }).returning({ id: models.id });
-  if (row) return { id: row.id, name: chosen, created: true };
+  if (row) return { id: row.id, name: chosen, created: true, notes: model.notes };
 
   const [other] = await db.select().from(models).where(eq(models.name, chosen));
   if (!other) throw new Error("A model that was in the way cannot be read");
@@ -49,7 +51,7 @@ export async function addModel(db: Database, directory: string, name: string | u
   if (other.directory !== model.directory || other.dtype === null) {
     await db.update(models).set({ directory: model.directory, dtype: dtypesOf(model) }).where(eq(models.id, other.id));
   }
-  return { id: other.id, name: chosen, created: false };
+  return { id: other.id, name: chosen, created: false, notes: model.notes };
 }
 
 /** Types of the weights, the most common first. */
