@@ -7,6 +7,8 @@ import { basename, join, resolve } from "node:path";
 import { InputError } from "../errors.ts";
 import { type ModelConfig, parseConfig } from "./config.ts";
 import { CONFIG, openWeights, refuseStrayAdapter, requireFolder, withoutConfig } from "./folder.ts";
+import { isGgufPath } from "./gguf/file.ts";
+import { openGgufSource } from "./gguf/model.ts";
 import { isJsonObject, type JsonObject, parseJson, readTextFile } from "./json.ts";
 import { type RequiredTensor, requiredTensors } from "./layout.ts";
 import { plainNames, unreadTensors } from "./names.ts";
@@ -16,12 +18,12 @@ import { elements, type ModelTensor } from "./tensor.ts";
 export const WEIGHT_DTYPES = ["F32", "F16", "BF16"] as const;
 
 export interface ModelDirectory {
-  /** Absolute path. */
+  /** Absolute path of the folder, or of the GGUF file. */
   readonly directory: string;
-  /** The folder's own name. */
+  /** The folder's or file's own name. */
   readonly name: string;
   readonly config: ModelConfig;
-  /** `config.json` as it stands in the directory. */
+  /** `config.json` as it stands in the directory; of a GGUF file the one that would stand beside the same weights. */
   readonly configJson: JsonObject;
   /** Paths of the files that hold the weights: `model.safetensors`, or the shards in the order of their names. */
   readonly files: readonly string[];
@@ -66,11 +68,15 @@ const TOKENIZER = "tokenizer.json";
 const SAMPLE_BYTES = 1024;
 
 /**
- * Opens a model directory, and checks that each tensor which its architecture needs is there with the right shape and a
- * dtype that the engine reads, and that no other is there. Only headers and samples of the weights are read.
+ * Opens a model directory or a GGUF file, and checks that each tensor which its architecture needs is there with the
+ * right shape and a dtype that the engine reads, and that no other is there. Only headers and samples of the weights are read.
  * Throws InputError, naming the file and the mend, for what is missing, broken or not supported.
  */
 export async function openModelDirectory(dir: string): Promise<ModelDirectory> {
+  return checkedModel(isGgufPath(dir) ? openGgufSource(dir) : await openFolder(dir));
+}
+
+async function openFolder(dir: string): Promise<ModelSource> {
   const directory = resolve(dir);
   await requireFolder(directory);
   const configPath = join(directory, CONFIG);
@@ -87,7 +93,7 @@ export async function openModelDirectory(dir: string): Promise<ModelDirectory> {
   await refuseStrayAdapter(directory);
   const tokenizerHash = await hashFile(join(directory, TOKENIZER));
   const { files, tensors } = await openWeights(directory);
-  return checkedModel({
+  return {
     directory,
     config,
     configJson: configJson as JsonObject,
@@ -98,7 +104,7 @@ export async function openModelDirectory(dir: string): Promise<ModelDirectory> {
     tokenizerHash,
     notes: [],
     close: () => files.forEach((file) => file.close()),
-  });
+  };
 }
 
 /** MLX packs weights in a way of its own, under a field that nobody else has. */
@@ -136,7 +142,7 @@ function checked(source: ModelSource): ModelDirectory {
   const infos = [...tensors.values()].map(({ info }) => info);
   return {
     directory,
-    name: basename(directory),
+    name: basename(directory).replace(/(-00001-of-\d{5})?\.gguf$/i, ""),
     config,
     configJson,
     files,

@@ -1,12 +1,14 @@
 /**
- * A model's tokenizer: byte-level BPE from `tokenizer.json`, by the library @huggingface/tokenizers.
+ * A model's tokenizer: byte-level BPE from `tokenizer.json` or a GGUF file, by the library @huggingface/tokenizers.
  * Encoding is the library's; decoding is done here, byte for byte, since a single token may be part of a character.
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { Tokenizer as Library } from "@huggingface/tokenizers";
 import { InputError } from "../errors.ts";
-import { type ChatMessage, type ChatOptions, readChatTemplate, renderChatTemplate } from "./chat.ts";
+import { type ChatMessage, type ChatOptions, type ChatTemplate, readChatTemplate, renderChatTemplate } from "./chat.ts";
+import { isGgufPath, openGguf } from "./gguf/file.ts";
+import { ggufTokenizerJson, tokenizerHashOf } from "./gguf/tokenizer.ts";
 import { isJsonObject, type JsonObject, parseJson, readTextFile } from "./json.ts";
 
 export interface DecodeOptions {
@@ -39,8 +41,18 @@ export interface Tokenizer {
 const TOKENIZER = "tokenizer.json";
 const TOKENIZER_CONFIG = "tokenizer_config.json";
 
-/** Loads the tokenizer of a model directory. Throws InputError when a file is missing, broken or not supported. */
-export async function loadTokenizer(dir: string): Promise<Tokenizer> {
+/** What a tokenizer is read from: a folder's files, or what a GGUF file says. */
+interface TokenizerSource {
+  readonly json: JsonObject;
+  /** The file that holds the tokenizer, and the one that holds its config, for errors. */
+  readonly path: string;
+  readonly configPath: string;
+  readonly config: JsonObject;
+  readonly template: ChatTemplate | undefined;
+  readonly hash: string;
+}
+
+async function readFolder(dir: string): Promise<TokenizerSource> {
   const path = join(dir, TOKENIZER);
   const text = await readTextFile(path);
   if (text === undefined) {
@@ -50,9 +62,35 @@ export async function loadTokenizer(dir: string): Promise<Tokenizer> {
   const configText = await readTextFile(configPath);
   const config = configText === undefined ? {} : parseJson(configText, configPath);
   if (!isJsonObject(config)) throw new InputError("is not a JSON object", configPath, "download the file again");
-  const json = withAddedTokens(parseTokenizer(text, path), config, configPath);
+  const json = withAddedTokens(parseTokenizer(parseJson(text, path), path), config, configPath);
+  const hash = createHash("sha256").update(text).digest("hex");
+  return { json, path, configPath, config, template: await readChatTemplate(dir, config), hash };
+}
+
+function readGguf(path: string): TokenizerSource {
+  const gguf = openGguf(path);
+  gguf.close();
+  const { tokenizer, config, template } = ggufTokenizerJson(gguf);
+  const where = `${path} (tokenizer.chat_template)`;
+  return {
+    json: parseTokenizer(tokenizer, path),
+    path,
+    configPath: path,
+    config,
+    template: template === undefined ? undefined : { text: template, where },
+    hash: tokenizerHashOf(gguf)!,
+  };
+}
+
+/**
+ * Loads the tokenizer of a model directory or of a GGUF file. Throws InputError when a file is missing, broken or not
+ * supported.
+ */
+export async function loadTokenizer(model: string): Promise<Tokenizer> {
+  const { json, path, configPath, config, template, hash } = isGgufPath(model)
+    ? readGguf(model)
+    : await readFolder(model);
   const library = openLibrary(json, path);
-  const template = await readChatTemplate(dir, config);
   const templateTokens = specialTokenNames(config);
 
   const added = library.get_added_tokens_decoder();
@@ -107,7 +145,7 @@ export async function loadTokenizer(dir: string): Promise<Tokenizer> {
         "give a text that is exactly one token, or a token id",
       );
     },
-    hash: createHash("sha256").update(text).digest("hex"),
+    hash,
   };
 }
 
@@ -128,8 +166,7 @@ function remembered<Value>(compute: (id: number) => Value): (id: number) => Valu
 /** tokenizer.json, as far as it is looked at here. */
 type TokenizerJson = JsonObject & { readonly added_tokens: readonly JsonObject[] };
 
-function parseTokenizer(text: string, path: string): TokenizerJson {
-  const json = parseJson(text, path);
+function parseTokenizer(json: unknown, path: string): TokenizerJson {
   const model = isJsonObject(json) ? json["model"] : undefined;
   if (!isJsonObject(json) || !isJsonObject(model)) {
     throw new InputError("has no tokenizer model", path, "give the tokenizer.json that belongs to the model");
@@ -168,7 +205,7 @@ function withAddedTokens(json: TokenizerJson, config: JsonObject, where: string)
   return { ...json, added_tokens: [...json.added_tokens, ...more] };
 }
 
-function openLibrary(json: TokenizerJson, path: string): Library {
+function openLibrary(json: JsonObject, path: string): Library {
   try {
     // Without tokenizer_config.json: what it could change here (spaces, case) is no part of encoding by tokenizer.json.
     return new Library(json, {});

@@ -19,6 +19,9 @@ export interface GgufFile {
   close(): void;
 }
 
+/** Whether a path names a GGUF file. */
+export const isGgufPath = (path: string): boolean => /\.gguf$/i.test(path);
+
 const MAGIC = 0x46554747;
 const VERSIONS = [2, 3];
 /** Models of hundreds of layers and experts stay far below. */
