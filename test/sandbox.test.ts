@@ -6,7 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type CodeItem, completionOf, testProgram } from "../server/checkers/code/program.ts";
+import { answerProgram, type CodeItem, completionOf } from "../server/checkers/code/program.ts";
 import { openSandbox, type Sandbox } from "../server/checkers/code/sandbox.ts";
 import { culprit, refused } from "./command_line.ts";
 
@@ -80,14 +80,17 @@ function commandOf(id: number): string {
 
 test("all 164 canonical solutions pass", { timeout: 400_000 }, async () => {
   expect(PROBLEMS).toHaveLength(164);
+  const own = openSandbox({ oneSource: true });
   const verdicts = await Promise.all(PROBLEMS.map(async (problem) => ({
     task: problem.task_id,
     // Far more than any needs: other tests keep the processors busy, and it is no benchmark.
-    verdict: await sandbox.check({ ...problem, kind: "humaneval" }, problem.canonical_solution, {
-      verbatim: true,
-      timeoutSeconds: 60,
-    }),
+    verdict: await own.check(
+      { ...problem, kind: "humaneval" },
+      { completion: problem.canonical_solution },
+      { timeoutSeconds: 60 },
+    ),
   })));
+  await own.close();
   expect(verdicts.filter(({ verdict }) => verdict.passed !== true)).toEqual([]);
 });
 
@@ -203,7 +206,7 @@ test("its processes have the system's limits, no secrets of ours, and may read o
   const own = openSandbox({ processes: 1, memoryMebibytes: 256 });
   try {
     expect(await own.check(ANY, "pass", { timeoutSeconds: 60 })).toEqual({ passed: true });
-    const waiting = interpreters().find((id) => commandOf(id).includes(`\0program\0${256 * 2 ** 20}\0`))!;
+    const waiting = interpreters().find((id) => commandOf(id).includes(`\0serve\0${256 * 2 ** 20}\0`))!;
     expect(waiting).toBeGreaterThan(0);
     const limits = readFileSync(`/proc/${waiting}/limits`, "utf8");
     expect(limits).toMatch(new RegExp(`Max data size +${1280 * 2 ** 20} +${1280 * 2 ** 20} `));
@@ -225,15 +228,15 @@ test("its processes have the system's limits, no secrets of ours, and may read o
   }
 });
 
-test("a waiting process that the system ends is replaced", async () => {
+test("idle processes that the system ends are replaced: the compiler, a judge, and one that waits", async () => {
   const own = openSandbox({ processes: 1, memoryMebibytes: 300 });
   try {
     expect(await own.check(ANY, "pass", { timeoutSeconds: 60 })).toEqual({ passed: true });
-    const waiting = interpreters().filter((id) => commandOf(id).includes(`\0program\0${300 * 2 ** 20}\0`));
-    expect(waiting).toHaveLength(1);
-    process.kill(waiting[0]!, "SIGKILL");
-    await expect.poll(() => existsSync(`/proc/${waiting[0]}`), { timeout: 60_000 }).toBe(false);
-    // The system has taken it away; our own event of that follows.
+    const idle = interpreters().filter((id) => commandOf(id).includes(`\0serve\0${300 * 2 ** 20}\0`));
+    expect(idle).toHaveLength(3);
+    for (const id of idle) process.kill(id, "SIGKILL");
+    await expect.poll(() => idle.some((id) => existsSync(`/proc/${id}`)), { timeout: 60_000 }).toBe(false);
+    // The system has taken them away; our own events of that follow.
     await new Promise((go) => setTimeout(go, 500));
     expect(await own.check(ANY, "pass", { timeoutSeconds: 60 })).toEqual({ passed: true });
   } finally {
@@ -243,22 +246,24 @@ test("a waiting process that the system ends is replaced", async () => {
 
 test("what is no Python is refused by one process that compiles, which is replaced when it ends", async () => {
   const own = openSandbox({ processes: 1, memoryMebibytes: 301 });
-  const compilers = () => interpreters().filter((id) => commandOf(id).includes(`\0compile\0${301 * 2 ** 20}\0`));
+  const own301 = () => interpreters().filter((id) => commandOf(id).includes(`\0serve\0${301 * 2 ** 20}\0`));
   const refused = { passed: false, reason: "failed: SyntaxError: '(' was never closed (<program>, line 1)" };
   try {
     for (let turn = 0; turn < 3; turn++) {
       expect(await own.check(ANY, "x = (1,", { timeoutSeconds: 60 })).toEqual(refused);
     }
-    const [first, another] = compilers();
-    expect(another).toBeUndefined();
-    process.kill(first!, "SIGKILL");
-    await expect.poll(() => existsSync(`/proc/${first}`), { timeout: 60_000 }).toBe(false);
+    // One that compiles, one that waits.
+    const first = own301();
+    expect(first).toHaveLength(2);
+    for (const id of first) process.kill(id, "SIGKILL");
+    await expect.poll(() => first.some((id) => existsSync(`/proc/${id}`)), { timeout: 60_000 }).toBe(false);
+    await new Promise((go) => setTimeout(go, 500));
     expect(await own.check(ANY, "x = (1,", { timeoutSeconds: 60 })).toEqual(refused);
     // The compiler gives up on it, a process of its own says why.
     const deep = await own.check(ANY, `x = ${"-".repeat(100_000)}1`, { timeoutSeconds: 60 });
     expect(deep.passed).toBe(false);
     expect(await own.check(ANY, "x = 1", { timeoutSeconds: 60 })).toEqual({ passed: true });
-    expect(compilers()).not.toContain(first);
+    expect(own301().filter((id) => first.includes(id))).toEqual([]);
   } finally {
     await own.close();
   }
@@ -290,9 +295,8 @@ describe("the answer of a conversation", () => {
 
   test("without a fence it is the completion", () => {
     expect(completionOf(item, "    return n / 2")).toBe("    return n / 2");
-    expect(testProgram(item, "    return n / 2")).toBe(
-      `${item.prompt}    return n / 2\n${item.test}\ncheck(half)`,
-    );
+    expect(answerProgram(item, { completion: "    return n / 2" })).toBe(`${item.prompt}    return n / 2\n`);
+    expect(answerProgram(item, { solution: "half = lambda n: n / 2" })).toBe("half = lambda n: n / 2\n");
   });
 
   test.each([

@@ -8,10 +8,10 @@ export interface Checkers {
   readonly close: () => Promise<void>;
 }
 
-/** Opens nothing by itself: the sandbox starts with the first program that it shall run. */
-export function openCheckers(): Checkers {
+/** Opens nothing by itself: the sandbox starts with the first program that it shall run. `oneSource`: of one file. */
+export function openCheckers(options: { readonly oneSource?: boolean } = {}): Checkers {
   let sandbox: Promise<{ check: CodeCheck; close: () => Promise<void> | void }> | undefined;
-  const openCode = () => sandbox ??= import("./code/sandbox.ts").then(({ openSandbox }) => openSandbox());
+  const openCode = () => sandbox ??= import("./code/sandbox.ts").then(({ openSandbox }) => openSandbox(options));
   return {
     check: async (item, response) => {
       switch (item.kind) {

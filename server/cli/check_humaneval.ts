@@ -1,7 +1,7 @@
 /** `culprit check --benchmark humaneval`: runs samples with their tests in the sandbox. */
 import { InputError } from "../../gpu/mod.ts";
 import type { Verdict } from "../checkers/checker.ts";
-import type { CodeItem } from "../checkers/code/program.ts";
+import type { Answer, CodeItem } from "../checkers/code/program.ts";
 import { MAX_TIMEOUT_SECONDS, openSandbox, type Sandbox } from "../checkers/code/sandbox.ts";
 import { type JsonLine, readJsonLines } from "./json_lines.ts";
 import { progressBar } from "./progress.ts";
@@ -9,8 +9,7 @@ import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts
 
 interface Sample {
   readonly item: CodeItem;
-  /** What follows the item's prompt. */
-  readonly completion: string;
+  readonly answer: Answer;
 }
 
 export async function run(context: VerbContext, verb: Verb): Promise<void> {
@@ -19,7 +18,7 @@ export async function run(context: VerbContext, verb: Verb): Promise<void> {
   const items = await readItems(paths.items, context.signal);
   // All is read before anything runs: a wrong line leaves no half of a result.
   const samples = await readSamples(paths.responses, items, paths.items, context.signal);
-  const sandbox = openSandbox({ timeoutSeconds });
+  const sandbox = openSandbox({ timeoutSeconds, oneSource: true });
   const stop = () => void sandbox.close();
   context.signal.addEventListener("abort", stop);
   try {
@@ -35,8 +34,8 @@ async function runAll(context: VerbContext, sandbox: Sandbox, samples: readonly 
   const bar = progressBar(context);
   let done = 0;
   let passed = 0;
-  const verdicts = samples.map(async ({ item, completion }) => {
-    const verdict = await sandbox.check(item, completion, { verbatim: true });
+  const verdicts = samples.map(async ({ item, answer }) => {
+    const verdict = await sandbox.check(item, answer);
     bar.update({ phase: "run", done: ++done, total: samples.length });
     return verdict;
   });
@@ -126,7 +125,7 @@ function readSample({ value, where }: JsonLine, items: ReadonlyMap<string, CodeI
   if (item === undefined) {
     throw new InputError(`its task_id ${id} is in no item of ${itemsPath}`, where, "give the items that were answered");
   }
-  if (typeof completion === "string") return { item, completion };
-  if (typeof solution === "string") return { item: { ...item, prompt: "" }, completion: solution };
+  if (typeof completion === "string") return { item, answer: { completion } };
+  if (typeof solution === "string") return { item, answer: { solution } };
   throw new InputError('has no "completion"', where, shape);
 }

@@ -52,7 +52,7 @@ export async function importFile(db: Database, options: ImportOptions): Promise<
   const finder = modelFinder(db);
   const items = await itemsOf(options, format);
   const modelOf = await modelChooser(files, options, format, finder);
-  const checkers = openCheckers();
+  const checkers = openCheckers({ oneSource: true });
   const parts: ReadParts = {
     format,
     modelOf,

@@ -1,21 +1,26 @@
 /**
- * The process in which one untrusted Python program runs; started by interpreter_process.ts, never imported.
+ * The process in which untrusted Python runs; started by interpreter_process.ts, never imported.
  *
  * Its only permission is reading Pyodide's folder, which the first argument names. Standard input brings frames: four
  * bytes of length, least significant first, then as many bytes. The second argument says what to do:
  * `snapshot` starts Python, writes the memory of the started interpreter to standard output, and ends.
- * `program` reads such a memory as its first frame, says "ready", reads a secret and a program as the next two frames,
- * runs the program and writes one line: the secret, a space, and an Outcome as JSON.
- * `compile` reads such a memory too and says "ready"; for each frame with a program, which it never runs, it writes a line:
- * the SyntaxError that running it would raise, as a JSON string, or null.
+ * `serve` reads such a memory as its first frame, says "ready", and reads as its next frame what it is: a `compiler`, an
+ * `answer` or a `judge`. From then on it writes one line of JSON for each frame:
+ * a compiler the SyntaxError that running the frame's program would raise, or null;
+ * an answer what its program made of the frame's request (answer_python.ts);
+ * a judge `{"ask": REQUEST}` for the answer's interpreter, whose reply is the next frame, or `{"verdict": VERDICT}`.
  *
- * The program cannot say that line itself: the secret stays in a closure that no Python object leads to, evaluation of
- * JavaScript text is off (a flag of the process), JavaScript's own prototypes are frozen, and the modules that lead to
- * JavaScript objects are gone before it starts. Whatever it prints goes nowhere.
+ * What an answer's process says decides nothing, so an answer gains nothing by reaching this file's JavaScript. It finds
+ * little there all the same: evaluation of JavaScript text is off (a flag of the process), JavaScript's own prototypes are
+ * frozen, and the modules that lead to JavaScript objects are gone before it starts. Whatever it prints goes nowhere.
  */
-import type { Outcome } from "./interpreter_process.ts";
+import { ANSWER } from "./answer_python.ts";
+import { JUDGE } from "./judge_python.ts";
+import { PLAIN_DATA } from "./plain_data.ts";
 
-const [pyodideFolder, task, memoryLimit] = Deno.args as [string, "snapshot" | "program" | "compile", string];
+const [pyodideFolder, task, memoryLimit] = Deno.args as [string, "snapshot" | "serve", string];
+/** The process's own ends, taken before Deno is out of reach. */
+const { stdin, stdout, exit } = Deno;
 const WASM_PAGE_BYTES = 65536;
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
@@ -29,49 +34,8 @@ interface Python {
   setStderr(options: { write: (bytes: Uint8Array) => number }): void;
 }
 
-/**
- * Shuts the ways out of Python and returns the function that runs a program: true when it ran to its end, else what it
- * raised. A program is run as HumanEval runs it, in an empty namespace, so `__name__` is not "__main__".
- *
- * Without `settrace` no program can jump over the lines that test it, without ctypes it cannot write into the
- * interpreter. Modules set to None cannot be imported again.
- */
-const OPEN = `
-def open_runner():
-    import sys
-    away = {"js", "pyodide_js", "_pyodide_core", "pyodide", "_pyodide", "ctypes", "_ctypes"}
-    for name in list(sys.modules) + list(away):
-        if name.partition(".")[0] in away:
-            sys.modules[name] = None
-    for finder in sys.meta_path:
-        getattr(finder, "jsproxies", {}).clear()
-    sys.meta_path[:] = [finder for finder in sys.meta_path if finder.__module__.partition(".")[0] not in away]
-    del sys.settrace, sys.setprofile
-
-    def run(program):
-        try:
-            exec(compile(program, "<program>", "exec"), {})
-        except BaseException as error:
-            return describe(error)
-        return True
-
-    return run
-open_runner()
-`;
-
-/** What an exception is called in an outcome. */
-const DESCRIBE = `
-def describe(error):
-    kind = type(error).__name__
-    try:
-        text = str(error)
-    except BaseException:
-        text = ""
-    return (f"{kind}: {text}" if text else kind)[:500]
-`;
-
 /** Other errors than SyntaxError hang on memory and stack: they are left to a process of the program's own. */
-const OPEN_COMPILER = `
+const COMPILER = `
 import warnings
 warnings.simplefilter("ignore")
 
@@ -90,9 +54,9 @@ refusal
 function readBytes(count: number): Uint8Array {
   const bytes = new Uint8Array(count);
   for (let done = 0; done < count;) {
-    const read = Deno.stdin.readSync(bytes.subarray(done));
+    const read = stdin.readSync(bytes.subarray(done));
     // The host is gone, or wants no more of us.
-    if (read === null) Deno.exit(0);
+    if (read === null) return exit(0);
     done += read;
   }
   return bytes;
@@ -104,8 +68,11 @@ function readFrame(): Uint8Array {
 }
 
 function write(bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
+  for (let done = 0; done < bytes.length;) done += stdout.writeSync(bytes.subarray(done));
 }
+
+const writeLine = (text: string): void => write(encoder.encode(`${text}\n`));
+const line = (value: unknown): void => writeLine(JSON.stringify(value));
 
 /** Lets Python see a MemoryError before the operating system's limit ends the whole process. */
 function limitMemory(bytes: number): void {
@@ -145,12 +112,36 @@ function shutJavaScript(): void {
   for (const whole of [Reflect, JSON, Math, WebAssembly]) Object.freeze(whole);
 }
 
-/** Until the host is gone. */
-function compilePrograms(python: Python): never {
-  const refusal = python.runPython(DESCRIBE + OPEN_COMPILER) as (program: string) => string | undefined;
-  write(encoder.encode("ready\n"));
-  for (;;) write(encoder.encode(`${JSON.stringify(refusal(decoder.decode(readFrame())) ?? null)}\n`));
-}
+/** What a process is, once it is told: each returns what to do with one frame. */
+const ROLES: Readonly<Record<string, (python: Python) => (frame: string) => void>> = {
+  compiler: (python) => {
+    const refusal = python.runPython(PLAIN_DATA + COMPILER) as (program: string) => string | undefined;
+    return (program) => line(refusal(program) ?? null);
+  },
+  answer: (python) => {
+    const reply = python.runPython(PLAIN_DATA + ANSWER) as (request: string) => unknown;
+    return (request) => {
+      let text: unknown;
+      try {
+        text = reply(request);
+      } catch {
+        // os._exit, a fatal error of the interpreter, a stack deeper than JavaScript's.
+      }
+      if (typeof text === "string") return writeLine(text);
+      line({ ended: true });
+      exit(0);
+    };
+  },
+  judge: (python) => {
+    const ask = (request: string): string => {
+      writeLine(`{"ask":${request}}`);
+      return decoder.decode(readFrame());
+    };
+    const open = python.runPython(PLAIN_DATA + JUDGE) as (one: typeof ask) => (item: string) => string;
+    const judge = open(ask);
+    return (item) => writeLine(`{"verdict":${judge(item)}}`);
+  },
+};
 
 async function main(): Promise<void> {
   if (task === "snapshot") {
@@ -163,26 +154,11 @@ async function main(): Promise<void> {
   python.setStdin({ error: true });
   python.setStdout({ write: (bytes) => bytes.length });
   python.setStderr({ write: (bytes) => bytes.length });
-  if (task === "compile") return compilePrograms(python);
-  const run = python.runPython(DESCRIBE + OPEN) as (program: string) => unknown;
-  write(encoder.encode("ready\n"));
-  const secret = decoder.decode(readFrame());
-  const program = decoder.decode(readFrame());
-  // Made before the program runs, so that nothing it might change takes part in saying that it passed.
-  const say = Deno.stdout.writeSync.bind(Deno.stdout);
-  const line = (outcome: Outcome) => encoder.encode(`${secret} ${JSON.stringify(outcome)}\n`);
-  const passed = line({ kind: "passed" });
-  const crashed = line({ kind: "crashed" });
-  const { exit } = Deno;
+  line("ready");
+  const serve = ROLES[decoder.decode(readFrame())]!(python);
   shutJavaScript();
-  try {
-    const result = run(program);
-    say(result === true ? passed : typeof result === "string" ? line({ kind: "raised", error: result }) : crashed);
-  } catch {
-    // os._exit, a fatal error of the interpreter, a stack deeper than JavaScript's.
-    say(crashed);
-  }
-  exit(0);
+  // Until the host is gone.
+  for (;;) serve(decoder.decode(readFrame()));
 }
 
 await main();

@@ -1,6 +1,6 @@
-/** Processes for untrusted Python: one for each program that runs, started ahead, used once, killed; one that compiles. */
+/** Processes for untrusted Python: started ahead from a snapshot, then told what to be, and killed. */
+import { Buffer } from "node:buffer";
 import { type ChildProcess, spawn } from "node:child_process";
-import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { realpathSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -8,41 +8,33 @@ import { dirname } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
-/** What the process says of a program. `raised`: the exception that ended it; `crashed`: it ended the interpreter. */
-export type Outcome =
-  | { readonly kind: "passed" }
-  | { readonly kind: "raised"; readonly error: string }
-  | { readonly kind: "crashed" };
-
-/** How a run ended. `died`: the process ended by itself without a word. */
-export type RunResult = Outcome | { readonly kind: "timed out" } | { readonly kind: "died"; readonly how: string };
+/** What a process is told to be; interpreter.ts says what each does with a frame. */
+export type Role = "compiler" | "answer" | "judge";
 
 export interface InterpreterProcess {
-  /** Resolves when Python waits for its program; rejects when the process ended or took too long before. */
+  /** Resolves when Python waits for its role; rejects when the process ended or took too long before. */
   readonly ready: Promise<void>;
-  /** Runs a program, once. The process is gone when this resolves. */
-  readonly run: (program: string, timeoutMilliseconds: number) => Promise<RunResult>;
+  /** Says what the process shall be, once, before the first exchange. */
+  readonly become: (role: Role) => void;
+  /**
+   * Sends a frame and resolves with the line that comes back, one exchange at a time. Rejects with ProcessEnded when the
+   * process ends instead. One that says more than a line, or too long a one, is killed.
+   */
+  readonly exchange: (frame: string) => Promise<string>;
   /** Whether the process is gone. */
   readonly ended: () => boolean;
   /** Kills the process and waits until it is gone. */
   readonly kill: () => Promise<void>;
 }
 
-/** Compiles programs, which it never runs, one after the other. */
-export interface CompilerProcess {
-  /**
-   * The SyntaxError that running the program would raise, in the words of an Outcome; undefined where it compiles, where
-   * this cannot be said in time, and once the process is gone.
-   */
-  readonly refusal: (program: string, timeoutMilliseconds: number) => Promise<string | undefined>;
-  readonly ended: () => boolean;
-  readonly kill: () => Promise<void>;
-}
+/** The process ended by itself, or was killed, while something was asked of it. */
+export class ProcessEnded extends Error {}
 
 /** Longest time that a start may take; it is half a second on a machine that is not busy. */
 const START_MILLISECONDS = 120_000;
-/** A process that runs a program says two short lines. One that says more has lost its senses. */
-const OUTPUT_BYTES = { program: 65536, compile: Infinity };
+/** Longest line that a process may say: a result of some hundred thousand numbers. */
+const LINE_BYTES = 16 * 2 ** 20;
+const NEWLINE = 10;
 /** What V8 and Deno need besides the memory of Python, measured: below 0.8 GB they do not start. */
 const RUNTIME_BYTES = 2 ** 30;
 /** Ends a process whose host was killed while its program ran on. Longer than any time limit. */
@@ -57,7 +49,7 @@ const LIMITED = 'ulimit -d "$1" && ulimit -t "$2" && ulimit -c 0 && ulimit -f 0 
 const INTERPRETER = fileURLToPath(new URL("./interpreter.ts", import.meta.url));
 const PYODIDE = realpathSync(dirname(createRequire(import.meta.url).resolve("pyodide/package.json")));
 
-function start(task: "snapshot" | "program" | "compile", memoryBytes: number): ChildProcess {
+function start(task: "snapshot" | "serve", memoryBytes: number): ChildProcess {
   const child = spawn("/bin/sh", [
     "-c",
     LIMITED,
@@ -119,100 +111,47 @@ export async function makeSnapshot(): Promise<Uint8Array> {
   return bytes;
 }
 
-/** A process that was started from a snapshot. */
-interface StartedProcess {
-  readonly child: ChildProcess;
-  readonly ready: Promise<void>;
-  /** How it ended, once it has. */
-  readonly gone: Promise<string>;
-  /** Gives each later line of its output to this function. */
-  readonly listen: (onLine: (line: string) => void) => void;
-  readonly ended: () => boolean;
-  readonly kill: () => Promise<void>;
-}
-
-function startFromSnapshot(task: "program" | "compile", snapshot: Uint8Array, memoryBytes: number): StartedProcess {
-  const child = start(task, memoryBytes);
+/** Starts a process from a snapshot; it waits for its role. */
+export function startInterpreter(snapshot: Uint8Array, memoryBytes: number): InterpreterProcess {
+  const child = start("serve", memoryBytes);
   const complaint = collect(child);
   const gone = new Promise<string>((done) => {
     child.on("error", (error) => done(error.message));
     child.on("close", (code, signal) => done(signal ?? `exit code ${code}`));
   });
-  const kill = async () => {
-    child.kill("SIGKILL");
-    await gone;
-  };
-  let onLine: (line: string) => void = () => {};
-  readLines(child, OUTPUT_BYTES[task], (line) => onLine(line));
-  writeFrame(child, snapshot);
-  const ready = new Promise<void>((done, fail) => {
-    const timer = setTimeout(() => child.kill("SIGKILL"), START_MILLISECONDS);
-    onLine = () => {
-      clearTimeout(timer);
-      done();
-    };
-    gone.then((how) => {
-      clearTimeout(timer);
-      fail(notStarted(how, complaint()));
-    });
+  let onLine: ((line: string) => void) | undefined;
+  readLines(child, (line) => {
+    const taken = onLine;
+    onLine = undefined;
+    if (taken) taken(line);
+    else child.kill("SIGKILL");
   });
+  const nextLine = (): Promise<string> =>
+    new Promise((done, fail) => {
+      onLine = done;
+      gone.then((how) => fail(new ProcessEnded(how)));
+    });
+  const first = nextLine();
+  writeFrame(child, snapshot);
+  const timer = setTimeout(() => child.kill("SIGKILL"), START_MILLISECONDS);
+  const ready = first.then(() => {}, async () => {
+    throw notStarted(await gone, complaint());
+  }).finally(() => clearTimeout(timer));
   // Whoever takes the process hears of it; one that nobody takes may fail unheard.
   ready.catch(() => {});
-  const ended = () => child.exitCode !== null || child.signalCode !== null;
-  return { child, ready, gone, listen: (next) => onLine = next, ended, kill };
-}
-
-/** Starts a process from a snapshot; it waits for its program. */
-export function startInterpreter(snapshot: Uint8Array, memoryBytes: number): InterpreterProcess {
-  const { child, ready, gone, listen, ended, kill } = startFromSnapshot("program", snapshot, memoryBytes);
-  const run = async (program: string, milliseconds: number): Promise<RunResult> => {
-    const secret = randomUUID();
-    const result = await new Promise<RunResult>((done) => {
-      const timer = setTimeout(() => done({ kind: "timed out" }), milliseconds);
-      listen((line) => {
-        // A line without the secret is not from our side of the process.
-        if (line.startsWith(`${secret} `)) done(JSON.parse(line.slice(secret.length + 1)) as Outcome);
-      });
-      gone.then((how) => {
-        clearTimeout(timer);
-        done({ kind: "died", how });
-      });
-      writeFrame(child, secret);
-      writeFrame(child, program);
-    });
-    await kill();
-    return result;
-  };
-  return { ready, run, kill, ended };
-}
-
-/** Starts a process that compiles, from a snapshot. */
-export function startCompiler(snapshot: Uint8Array, memoryBytes: number): CompilerProcess {
-  const { child, ready, gone, listen, ended, kill } = startFromSnapshot("compile", snapshot, memoryBytes);
-  let last: Promise<unknown> = ready;
-  const ask = async (program: string, milliseconds: number): Promise<string | undefined> => {
-    const answer = await new Promise<string>((done) => {
-      const timer = setTimeout(() => child.kill("SIGKILL"), milliseconds);
-      listen((line) => {
-        clearTimeout(timer);
-        done(line);
-      });
-      gone.then(() => {
-        clearTimeout(timer);
-        done("null");
-      });
-      writeFrame(child, program);
-    });
-    return (JSON.parse(answer) as string | null) ?? undefined;
-  };
   return {
-    refusal: (program, milliseconds) => {
-      const asked = last.then(() => ask(program, milliseconds)).catch(() => undefined);
-      last = asked;
-      return asked;
+    ready,
+    become: (role) => writeFrame(child, role),
+    exchange: (frame) => {
+      const line = nextLine();
+      writeFrame(child, frame);
+      return line;
     },
-    ended,
-    kill,
+    ended: () => child.exitCode !== null || child.signalCode !== null,
+    kill: async () => {
+      child.kill("SIGKILL");
+      await gone;
+    },
   };
 }
 
@@ -224,17 +163,26 @@ function writeFrame(child: ChildProcess, content: Uint8Array | string): void {
   child.stdin!.write(bytes);
 }
 
-/** Calls back with each line of standard output; kills the process when it says more than it can have to say. */
-function readLines(child: ChildProcess, most: number, onLine: (line: string) => void): void {
-  let rest = "";
-  let count = 0;
-  const decoder = new TextDecoder();
-  child.stdout!.on("data", (part: Uint8Array) => {
-    count += part.length;
-    if (count > most) return void child.kill("SIGKILL");
-    const lines = (rest + decoder.decode(part, { stream: true })).split("\n");
-    rest = lines.pop()!;
-    lines.forEach(onLine);
+/** Calls back with each line of standard output; kills the process when one is too long. */
+function readLines(child: ChildProcess, onLine: (line: string) => void): void {
+  let parts: Uint8Array[] = [];
+  let bytes = 0;
+  child.stdout!.on("data", (data: Uint8Array) => {
+    let start = 0;
+    for (let at = data.indexOf(NEWLINE); at >= 0; at = data.indexOf(NEWLINE, start)) {
+      parts.push(data.subarray(start, at));
+      const line = Buffer.concat(parts).toString();
+      parts = [];
+      bytes = 0;
+      start = at + 1;
+      onLine(line);
+    }
+    parts.push(data.subarray(start));
+    bytes += data.length - start;
+    if (bytes > LINE_BYTES) {
+      parts = [];
+      child.kill("SIGKILL");
+    }
   });
 }
 

@@ -3,12 +3,12 @@ import type { CheckItem } from "../checker.ts";
 
 export type CodeItem = Extract<CheckItem, { readonly kind: "humaneval" }>;
 
-/**
- * The program that HumanEval runs: prompt, completion, tests, and the call of the tests. An answer that is a whole
- * program (EvalPlus calls it a solution) is the completion of an empty prompt.
- */
-export function testProgram(item: CodeItem, completion: string): string {
-  return `${item.prompt}${completion}\n${item.test}\ncheck(${item.entry_point})`;
+/** What an answer says: a completion follows the item's prompt, a solution (as EvalPlus calls it) is a whole program. */
+export type Answer = { readonly completion: string } | { readonly solution: string };
+
+/** The program whose functions the item's tests call. */
+export function answerProgram(item: CodeItem, answer: Answer): string {
+  return `${"solution" in answer ? answer.solution : `${item.prompt}${answer.completion}`}\n`;
 }
 
 /**
