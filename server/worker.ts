@@ -6,6 +6,7 @@
  */
 import process from "node:process";
 import { getLogger } from "@logtape/logtape";
+import type { WorkerMessage } from "./worker/messages.ts";
 import { InputError, openEngine } from "../gpu/mod.ts";
 import { performAnalyse } from "./worker/analyse_task.ts";
 import { performAttributes } from "./attributions/attribute_task.ts";
@@ -82,12 +83,6 @@ export async function startWorker(settings: Settings): Promise<Worker> {
     },
   };
 }
-
-/** Words that a supervised worker writes on standard output. */
-export type WorkerMessage =
-  | { readonly event: "ready"; readonly adapter: string }
-  /** Device memory of its buffers, told when it changed. */
-  | { readonly event: "memory"; readonly gpuBytes: number };
 
 /** How often the worker looks at its device memory, and at its waste, in milliseconds. */
 const MEMORY_MS = 2000;

@@ -3,12 +3,12 @@ import { describe, expect, test } from "vitest";
 import type { AttributionRequest, GenerateRequest, ScoreRequest, ScoreResult } from "../gpu/engine.ts";
 import {
   MASKING_DEFAULTS,
-  type MaskingCase,
   type MaskingEngine,
   type MaskingSettings,
   runMasking,
   SHARES,
 } from "../server/masking/experiment.ts";
+import type { MaskingCase } from "../server/masking/masking_case.ts";
 import { probe } from "../server/masking/probe.ts";
 import { RANKINGS } from "../server/masking/ranking.ts";
 import { REPLACEMENTS } from "../server/masking/replacement.ts";

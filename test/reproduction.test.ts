@@ -18,7 +18,7 @@ import type { ReproductionNumbers } from "../server/reproduction/numbers.ts";
 import { startQueue } from "../server/jobs/queue.ts";
 import { REPRODUCTION } from "../server/reproduction/study.ts";
 import { ROOT } from "../server/base/settings.ts";
-import { PRECOMPUTED } from "../server/backup/precomputed.ts";
+import { PRECOMPUTED } from "../server/database/precomputed.ts";
 import { loadSnapshot, SNAPSHOT, writeSnapshot } from "../server/backup/snapshot.ts";
 import { addModel } from "../server/models/add_model.ts";
 import { culprit } from "./command_line.ts";

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Context } from "../schema/services/services.ts";
 import { attributions } from "../schema/tables/tables.ts";
 import { attributionRow } from "../server/attributions/attribution_row.ts";
-import { parseTokens } from "../server/http/access/token.ts";
+import { parseTokens } from "../server/base/tokens.ts";
 import { startConsumer } from "../server/jobs/consumer.ts";
 import { createHandler } from "../server/http/http.ts";
 import { performImport } from "../server/import/import_task.ts";

@@ -12,7 +12,7 @@ import { GRAPH_OPTIONS } from "../schema/tables/analysis_values.ts";
 import type { BuildGraphRequest } from "../schema/services/attributions.ts";
 import { attributions, failureCases, jobs, jobTasks, models, tokenPairs } from "../schema/tables/tables.ts";
 import { performAttributes } from "../server/attributions/attribute_task.ts";
-import { downloadGraph } from "../server/graphs/compute_graph.ts";
+import { downloadGraph } from "../server/graphs/download.ts";
 import { startPackConsumer } from "../server/jobs/consumer.ts";
 import { freePort } from "../server/base/free_port.ts";
 import { createGraphJob } from "../server/graphs/graph_job.ts";

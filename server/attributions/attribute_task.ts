@@ -1,27 +1,19 @@
 /** Computes attributions as tasks of the queue: those of one model that were taken together, of whatever jobs, in one pass. */
 import { and, eq, inArray, type SQL } from "drizzle-orm";
-import type { PgBoss } from "pg-boss";
-import { type AttributionResult, InputError, MemoryError } from "../../gpu/mod.ts";
+import { settleRefused } from "../jobs/settle_refused.ts";
+import { located, withRoom } from "../models/use_model.ts";
+import type { TaskParts } from "../jobs/task_parts.ts";
+import { type AttributionResult, InputError } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { attributions, jobs } from "../../schema/tables/tables.ts";
 import { attributionRow } from "./attribution_row.ts";
 import type { Attempt } from "../jobs/consumer.ts";
-import type { Connection, Transaction } from "../database/database.ts";
-import type { HeldModels } from "../models/held_models.ts";
-import { failTask, type FinishedTask, finishTasks, lockJob, startJob } from "../jobs/jobs.ts";
-import type { ModelCache, StoredModel } from "../models/model_cache.ts";
-import { moveTask } from "../jobs/move_task.ts";
+import type { Transaction } from "../database/database.ts";
+import { type FinishedTask, finishTasks, lockJob, startJob } from "../jobs/jobs.ts";
 import { loadPairs, type PairRows, progressReporter } from "../jobs/pair_task.ts";
-import { computedHere, insertAttributions } from "../backup/precomputed.ts";
+import { computedHere } from "../database/precomputed.ts";
+import { insertAttributions } from "./insert_attributions.ts";
 import { type AttributeTask, inside } from "../jobs/queue.ts";
-
-export interface AttributeParts {
-  readonly connection: Connection;
-  readonly boss: PgBoss;
-  readonly cache: ModelCache;
-  /** Where models lie on this machine; where the database says when left out. */
-  readonly held?: Pick<HeldModels, "locate" | "locateFile">;
-}
 
 type Taken = Attempt<AttributeTask>;
 
@@ -44,7 +36,7 @@ interface Finished {
  * ended, or whose attribution somebody else stored, is completed without computing. Bad input of one task fails that task
  * only. Gives how long loading and computing took, in milliseconds. Throws what is worth another attempt.
  */
-export async function performAttributes(parts: AttributeParts, attempts: readonly Taken[]): Promise<number> {
+export async function performAttributes(parts: TaskParts, attempts: readonly Taken[]): Promise<number> {
   const { connection: { db }, boss } = parts;
   const running = new Map<string, boolean>();
   for (const { task: { jobId } } of attempts) {
@@ -72,12 +64,12 @@ export async function performAttributes(parts: AttributeParts, attempts: readonl
 }
 
 /** One task alone. */
-export async function performAttribute(parts: AttributeParts, attempt: Taken): Promise<void> {
+export async function performAttribute(parts: TaskParts, attempt: Taken): Promise<void> {
   await performAttributes(parts, [attempt]);
 }
 
 /** Attributes a pack in one pass; where that is refused, each alone. Gives milliseconds. */
-async function compute(parts: AttributeParts, pack: readonly Work[]): Promise<number> {
+async function compute(parts: TaskParts, pack: readonly Work[]): Promise<number> {
   const { connection: { db }, cache } = parts;
   const [{ rows: { model } }] = pack as [Work];
   const signal = whenAll(pack.map(({ attempt, ended }) => AbortSignal.any([attempt.signal, ended.signal])));
@@ -115,7 +107,7 @@ async function compute(parts: AttributeParts, pack: readonly Work[]): Promise<nu
 }
 
 /** What becomes of a pack that could not be computed. Throws what is worth another attempt. */
-async function refused(parts: AttributeParts, pack: readonly Work[], error: unknown): Promise<void> {
+async function refused(parts: TaskParts, pack: readonly Work[], error: unknown): Promise<void> {
   const { connection: { db }, boss } = parts;
   const left: Work[] = [];
   for (const work of pack) {
@@ -130,39 +122,6 @@ async function refused(parts: AttributeParts, pack: readonly Work[], error: unkn
   }
   const [{ attempt, rows }] = left as [Work];
   await settleRefused(db, boss, "attribute", attempt, rows.model.hash, error);
-}
-
-/** Moves a task that does not fit to a worker where it does, or fails it. */
-export async function settleRefused<Kind extends "attribute" | "analyse">(
-  db: Database,
-  boss: PgBoss,
-  kind: Kind,
-  attempt: Taken | Attempt<Omit<AttributeTask, "rule">>,
-  hash: string,
-  error: InputError,
-): Promise<void> {
-  const reason = await moveTask({ db, boss }, kind, attempt as never, [hash], error);
-  if (reason === undefined) return;
-  await failTask(db, attempt.task, reason.message);
-  await boss.complete(attempt.queue, attempt);
-}
-
-/** The model with its directory on this machine. */
-export function located<Model extends StoredModel & { readonly tokenizerHash: string }>(
-  { held }: Pick<AttributeParts, "held">,
-  model: Model,
-): Model {
-  return held ? held.locate(model) : model;
-}
-
-/** Runs it, and once more when models that nobody uses took the room it needs. */
-export async function withRoom<Result>(cache: ModelCache, work: () => Promise<Result>): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof MemoryError) || !cache.dropUnused()) throw error;
-    return await work();
-  }
 }
 
 /** One reporter a job. */
@@ -189,7 +148,7 @@ function whenAll(signals: readonly AbortSignal[]): AbortSignal {
 }
 
 /** Stores the results of each job, links them to its tasks, and completes these: all in one transaction, or nothing. */
-async function finish({ connection: { db }, boss }: AttributeParts, finished: readonly Finished[]): Promise<void> {
+async function finish({ connection: { db }, boss }: TaskParts, finished: readonly Finished[]): Promise<void> {
   for (const [jobId, own] of Map.groupBy(finished, ({ attempt }) => attempt.task.jobId)) {
     await db.transaction(async (tx) => {
       const [job] = await tx.select({ status: jobs.status }).from(jobs).where(eq(jobs.id, jobId));

@@ -13,7 +13,7 @@ import { addModel } from "../models/add_model.ts";
 import { type BackupEnd, type BackupHeader, type BackupTable, writeBackup } from "./backup.ts";
 import type { Connection } from "../database/database.ts";
 import { models } from "../../schema/tables/tables.ts";
-import { PRECOMPUTED } from "./precomputed.ts";
+import { PRECOMPUTED } from "../database/precomputed.ts";
 import { readBackupInto } from "./restore.ts";
 import { ROOT } from "../base/settings.ts";
 

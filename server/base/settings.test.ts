@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readHubSettings } from "../../gpu/mod.ts";
-import { clientOf } from "../http/access/token.ts";
+import { clientOf } from "./tokens.ts";
 import { verb as serve } from "../cli/serve.ts";
 import { verb as worker } from "../cli/worker.ts";
 import { readSettings, ROOT } from "./settings.ts";

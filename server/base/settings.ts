@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { isAbsolute, join, resolve } from "node:path";
 import { type HubSettings, InputError, readHubSettings } from "../../gpu/mod.ts";
-import { type ApiToken, parseTokens } from "../http/access/token.ts";
+import { type ApiToken, parseTokens } from "./tokens.ts";
 
 /** The project's root: relative paths of settings and arguments start here. */
 export const ROOT: string = fileURLToPath(new URL("../..", import.meta.url)).replace(/[/\\]$/, "");

@@ -8,7 +8,7 @@ import { failureCases, tokenPairs } from "../../schema/tables/tables.ts";
 import type { Exclusion } from "../../schema/tables/values.ts";
 import { canonicalHash } from "../base/canonical_hash.ts";
 import type { Transaction } from "../database/database.ts";
-import type { Recovery } from "../search/search.ts";
+import type { Recovery } from "./recovery.ts";
 import { CLEAN_DELTA } from "./clean_delta.ts";
 import { segmentsOf } from "./segments.ts";
 

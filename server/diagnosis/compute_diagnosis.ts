@@ -4,7 +4,7 @@ import { gunzipSync } from "node:zlib";
 import { attributionGraphs, diagnoses } from "../../schema/tables/analysis_tables.ts";
 import { type AnalysisInput, GRAPH_OPTIONS } from "../../schema/tables/analysis_values.ts";
 import { attributions } from "../../schema/tables/tables.ts";
-import type { Analysis, StoreResult } from "../worker/analyse_task.ts";
+import type { Analysis, StoreResult } from "../jobs/analysis.ts";
 import { hashOfOptions, newGraph, ofPairAndRule } from "../graphs/compute_graph.ts";
 import type { Transaction } from "../database/database.ts";
 import { readMarks } from "./case_marks.ts";

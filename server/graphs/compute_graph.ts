@@ -1,18 +1,19 @@
 /** The attribution graph of a token pair, computed and stored with its attribution. */
 import { createHash } from "node:crypto";
-import { gunzipSync, gzipSync } from "node:zlib";
+import { gzipSync } from "node:zlib";
 import { and, eq, type SQL } from "drizzle-orm";
 import type { GraphResult, Rule } from "../../gpu/mod.ts";
 import type { AnalysisInput, GraphOptions, GraphSummary } from "../../schema/tables/analysis_values.ts";
 import { attributionGraphs } from "../../schema/tables/analysis_tables.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { attributions } from "../../schema/tables/tables.ts";
-import type { Analysis, StoreResult } from "../worker/analyse_task.ts";
+import type { Analysis, StoreResult } from "../jobs/analysis.ts";
 import { attributionRow } from "../attributions/attribution_row.ts";
 import type { Transaction } from "../database/database.ts";
 import { graphFile, transitionSummary } from "./graph_file.ts";
 import { measureGraph, shownMetrics } from "./graph_metrics.ts";
-import { computedHere, inPlaceOfPrecomputed, insertAttributions } from "../backup/precomputed.ts";
+import { computedHere, inPlaceOfPrecomputed } from "../database/precomputed.ts";
+import { insertAttributions } from "../attributions/insert_attributions.ts";
 import { engineName } from "../base/provenance.ts";
 import type { PairTask } from "../jobs/queue.ts";
 
@@ -114,23 +115,4 @@ function summaryOf(graph: GraphResult): GraphSummary {
     transitions: graph.transitions.map((transition) => transitionSummary(transition)),
     metrics: shownMetrics(measureGraph(graph)),
   };
-}
-
-const PATH = /^\/graphs\/(\d{1,9})\.cgf$/;
-
-/** Answers `/graphs/ID.cgf` with a graph file; undefined for other paths. */
-export async function downloadGraph(db: Database, path: string): Promise<Response | undefined> {
-  const id = PATH.exec(path)?.[1];
-  if (id === undefined) return undefined;
-  const [row] = await db.select({ file: attributionGraphs.file }).from(attributionGraphs)
-    .where(eq(attributionGraphs.id, Number(id)));
-  if (!row) return new Response("There is no such graph\n", { status: 404 });
-  return new Response(new Uint8Array(gunzipSync(row.file)), {
-    headers: {
-      "content-type": "application/octet-stream",
-      "content-disposition": `attachment; filename="graph-${id}.cgf"`,
-      // A graph never changes once it is stored.
-      "cache-control": "private, max-age=31536000, immutable",
-    },
-  });
 }

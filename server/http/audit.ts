@@ -7,7 +7,7 @@ import { auditEntries } from "../../schema/tables/audit_tables.ts";
 import { InputError } from "../../schema/types/input_error.ts";
 import type { Context } from "../../schema/services/services.ts";
 import type { Database } from "../../schema/tables/database.ts";
-import { type Client, includes, LOCAL, type Scope } from "./access/token.ts";
+import { type Client, includes, LOCAL, type Scope } from "../base/tokens.ts";
 import { askedBy } from "../jobs/owner.ts";
 import { asked } from "../base/telemetry.ts";
 

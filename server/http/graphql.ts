@@ -11,7 +11,7 @@ import type { Context } from "../../schema/services/services.ts";
 import { schema } from "../../schema/schema.ts";
 import type { Allowance } from "./access/allowance.ts";
 import { type Documents, hashOfDocument } from "./access/documents.ts";
-import { type Client, LOCAL } from "./access/token.ts";
+import { type Client, LOCAL } from "../base/tokens.ts";
 import { type AskedContext, guardMutations } from "./audit.ts";
 import { unavailable } from "../database/database_errors.ts";
 import { EXAMPLE_QUERIES } from "./example_queries.ts";

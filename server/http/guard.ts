@@ -1,7 +1,7 @@
 /** Who may ask, how often, and no forms of other pages. */
 import { type Allowance, createAllowance } from "./access/allowance.ts";
 import { refusal, tooMany } from "./access/refusal.ts";
-import { type Client, clientOf, includes, LOCAL, type Scope } from "./access/token.ts";
+import { type Client, clientOf, includes, LOCAL, type Scope } from "../base/tokens.ts";
 import { isLoopback, type Settings } from "../base/settings.ts";
 
 /** Requests at once, in seconds of the rate. */

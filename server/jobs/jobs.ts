@@ -12,7 +12,7 @@ import { CLEAN_DELTA } from "../cases/clean_delta.ts";
 import type { Transaction } from "../database/database.ts";
 import { enqueue, enqueueOn } from "./enqueue.ts";
 import { currentOwner } from "./owner.ts";
-import { computedHere } from "../backup/precomputed.ts";
+import { computedHere } from "../database/precomputed.ts";
 import type { PairTask } from "./queue.ts";
 import { notifyJob } from "./signals.ts";
 import { currentTrace } from "../base/telemetry.ts";

@@ -1,6 +1,6 @@
 /** Who asks for what runs now. Jobs are stored with it, and workers take turns between owners. */
 import { AsyncLocalStorage } from "node:async_hooks";
-import { LOCAL } from "../http/access/token.ts";
+import { LOCAL } from "../base/tokens.ts";
 
 const asking = new AsyncLocalStorage<string>();
 

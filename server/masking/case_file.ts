@@ -5,7 +5,7 @@ import { InputError, type ModelConfig, type Tokenizer } from "../../gpu/mod.ts";
 import type { CheckItem } from "../checkers/checker.ts";
 import { checkItemOf, type Items } from "../benchmarks/items.ts";
 import { isControl } from "../cases/segments.ts";
-import type { MaskingCase } from "./experiment.ts";
+import type { MaskingCase } from "./masking_case.ts";
 
 const tokenId = z.int().min(0);
 /** What masking needs of a line; imports check the rest. */

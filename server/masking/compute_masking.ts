@@ -3,11 +3,12 @@ import { and, eq, inArray } from "drizzle-orm";
 import { InputError } from "../../gpu/mod.ts";
 import { maskingExperiments } from "../../schema/tables/analysis_tables.ts";
 import type { AnalysisInput } from "../../schema/tables/analysis_values.ts";
-import type { Analysis, StoreResult } from "../worker/analyse_task.ts";
-import { type CheckAnswer, type MaskingCase, type MaskingCurve, runMasking } from "./experiment.ts";
+import type { Analysis, StoreResult } from "../jobs/analysis.ts";
+import { type CheckAnswer, type MaskingCurve, runMasking } from "./experiment.ts";
+import type { MaskingCase } from "./masking_case.ts";
 import { maskedInput } from "./replacement.ts";
 import { tokensUntil } from "./summary.ts";
-import { computedHere, inPlaceOfPrecomputed } from "../backup/precomputed.ts";
+import { computedHere, inPlaceOfPrecomputed } from "../database/precomputed.ts";
 import { engineName } from "../base/provenance.ts";
 
 /** What stands for a masked token under the replacement `neutral`: a blank, one token in byte-level vocabularies. */

@@ -2,6 +2,7 @@
  * Masking experiments (docs/masking.md): tokens are masked one after another in the order of a ranking, and the
  * prediction is watched. The engine and the checker are given, so that the experiment knows neither device nor database.
  */
+import type { MaskingCase } from "./masking_case.ts";
 import type { GenerateResult, LoadedModel, Rule, RunOptions, ScoreResult } from "../../gpu/mod.ts";
 import { mean } from "../base/statistics/bootstrap.ts";
 import {
@@ -17,19 +18,6 @@ import { type MaskedInput, maskedInput, type Replacement, REPLACEMENTS } from ".
 
 /** What the experiment asks of a model. */
 export type MaskingEngine = Pick<LoadedModel, "attributeMany" | "score" | "generate">;
-
-/** A failure case with its token pair. */
-export interface MaskingCase {
-  readonly key: string;
-  /** Prompt and answer before the error, [tokens]. */
-  readonly inputIds: readonly number[];
-  /** Tokens of the prompt alone. */
-  readonly promptTokens: number;
-  /** [tokens]; the first position and chat-control tokens, which are never masked. */
-  readonly special: readonly boolean[];
-  readonly target: number;
-  readonly contrast: number;
-}
 
 /** Says whether an answer passes; null where that cannot be decided. `ids` are those of the whole answer. */
 export type CheckAnswer = (one: MaskingCase, ids: readonly number[]) => Promise<boolean | null>;

@@ -1,7 +1,7 @@
 /** The orders in which tokens are masked. */
 import type { Rule } from "../../gpu/mod.ts";
 import { randomStream, shuffled } from "../base/statistics/random.ts";
-import type { MaskingCase } from "./experiment.ts";
+import type { MaskingCase } from "./masking_case.ts";
 
 /** By a rule's relevance, the largest first; and two controls: at random, and AttnLRP's order from its end. */
 export const RANKINGS = ["attnlrp", "cplrp", "gradient", "random", "lowest"] as const;

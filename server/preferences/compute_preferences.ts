@@ -4,7 +4,7 @@ import type { LoadedModel, RunOptions } from "../../gpu/mod.ts";
 import { preferences } from "../../schema/tables/analysis_tables.ts";
 import type { AnalysisInput, WeightFormula } from "../../schema/tables/analysis_values.ts";
 import { failureCases, tokenPairs } from "../../schema/tables/tables.ts";
-import type { Analysis, StoreResult } from "../worker/analyse_task.ts";
+import type { Analysis, StoreResult } from "../jobs/analysis.ts";
 import { preferencePair } from "./pair.ts";
 import { relevanceShare, weightsOf } from "./weights.ts";
 import { engineName } from "../base/provenance.ts";

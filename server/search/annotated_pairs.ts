@@ -8,12 +8,13 @@ import { pairSearches } from "../../schema/tables/search_tables.ts";
 import { annotations, failureCases, tokenPairs } from "../../schema/tables/tables.ts";
 import type { Candidate, Exclusion } from "../../schema/tables/values.ts";
 import type { Transaction } from "../database/database.ts";
-import type { DecidedCase, PairSearchParts } from "./pair_search.ts";
+import type { DecidedCase, PairSearchParts } from "./parts.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
 import { excludeCase, type FailureCaseRow, placeRecovery } from "../cases/place_case.ts";
 import { rankIn, spellsItself } from "./outcome.ts";
 import { openRollouts, type RolledOut, type Rollouts } from "./rollouts.ts";
-import type { Outcome, Recovery, SearchModel, SearchState } from "./search.ts";
+import type { Outcome, SearchModel, SearchState } from "./criterion.ts";
+import type { Recovery } from "../cases/recovery.ts";
 import { type StoredCase, storedCase } from "./stored_case.ts";
 import { type Ballot, countVotes, describeTie, type Vote } from "./vote.ts";
 

@@ -4,15 +4,15 @@ import { CLEAN_DELTA } from "../cases/clean_delta.ts";
 import type {
   ActiveCase,
   Outcome,
-  Recovery,
   SearchCase,
   SearchOptions,
   SearchTokenizer,
   SearchTools,
   TriedToken,
   VisitedPosition,
-} from "./search.ts";
-import { positionsOf } from "./search.ts";
+} from "./criterion.ts";
+import type { Recovery } from "../cases/recovery.ts";
+import { positionsOf } from "./criterion.ts";
 
 type Excluded = Extract<Outcome, { kind: "excluded" }>;
 const excluded = (exclusion: Excluded["exclusion"], note: string): Excluded => ({ kind: "excluded", exclusion, note });

@@ -3,26 +3,16 @@
  * ones by search; what is found is stored wave by wave.
  */
 import { and, asc, eq, inArray, or, type SQL, sql } from "drizzle-orm";
-import { InputError, type LoadedModel, type RunOptions, type Tokenizer } from "../../gpu/mod.ts";
-import type { Database } from "../../schema/tables/database.ts";
+import type { DecidedCase, PairSearchParts, PairSearchTotals } from "./parts.ts";
+import { InputError, type RunOptions, type Tokenizer } from "../../gpu/mod.ts";
 import { pairSearches } from "../../schema/tables/search_tables.ts";
 import { failureCases } from "../../schema/tables/tables.ts";
-import type { Exclusion } from "../../schema/tables/values.ts";
 import { canonicalHash } from "../base/canonical_hash.ts";
-import type { Checkers } from "../checkers/check.ts";
 import type { Transaction } from "../database/database.ts";
 import { placeAnnotated } from "./annotated_pairs.ts";
 import { excludeCase, placeRecovery, storable } from "../cases/place_case.ts";
-import {
-  type CaseUpdate,
-  type PositionRule,
-  type Recovery,
-  SEARCH_START,
-  type SearchCounts,
-  type SearchModel,
-  searchPairs,
-  type SearchState,
-} from "./search.ts";
+import { searchPairs } from "./search.ts";
+import { type CaseUpdate, type PositionRule, SEARCH_START, type SearchModel, type SearchState } from "./criterion.ts";
 import { type StoredCase, storedCase } from "./stored_case.ts";
 
 export interface PairSearchSettings {
@@ -33,54 +23,6 @@ export interface PairSearchSettings {
   readonly batch: number;
   /** Only what annotators say of this case, by its row: nothing is searched. */
   readonly failureCaseId?: number;
-}
-
-/** A model as the database knows it, and on the device. */
-export interface SearchedModel {
-  readonly id: number;
-  readonly name: string;
-  readonly hash: string;
-  readonly tokenizerHash: string;
-  readonly loaded: LoadedModel;
-}
-
-/** A case that was decided, or whose annotators disagree. */
-export interface DecidedCase {
-  readonly key: string;
-  readonly benchmark: string;
-  /** Open only where annotators disagree: the note says how. */
-  readonly status: "open" | "clean" | "excluded";
-  readonly exclusion: Exclusion | null;
-  readonly note: string | null;
-  readonly pair: Recovery | undefined;
-}
-
-export interface PairSearchParts {
-  readonly db: Database;
-  readonly model: SearchedModel;
-  readonly sibling: SearchedModel | undefined;
-  readonly tokenizer: Tokenizer;
-  readonly checkers: Checkers;
-  readonly options: RunOptions;
-  /** Called inside the transaction that stores a wave; what it throws undoes the wave and ends the search. */
-  readonly onWave?: (tx: Transaction, progress: PairSearchProgress) => Promise<void>;
-  readonly onDecided?: (cases: readonly DecidedCase[]) => Promise<void>;
-}
-
-export interface PairSearchProgress {
-  readonly done: number;
-  readonly total: number;
-  readonly counts: SearchCounts;
-}
-
-export interface PairSearchTotals {
-  readonly cases: number;
-  readonly clean: number;
-  readonly excluded: number;
-  /** Cases whose annotators disagree: they wait for another vote. */
-  readonly undecided: number;
-  /** Of the search; what annotators chose is not counted. */
-  readonly counts: SearchCounts;
 }
 
 /** Decides all open cases of the model; what is decided stays decided when it is asked again. */

@@ -7,7 +7,7 @@ import type {
   SearchCounts,
   SearchModel,
   SearchTokenizer,
-} from "./search.ts";
+} from "./criterion.ts";
 
 /** A completion prefix whose last token is forced. */
 export interface WantedRollout {

@@ -1,6 +1,7 @@
 /** The strict recovery criterion on a scripted model: every rule of it, and that no rollout is decoded in vain. */
 import { expect, test } from "vitest";
 import type { NextTokens } from "../../gpu/mod.ts";
+import { searchPairs } from "./search.ts";
 import {
   type CaseUpdate,
   type Outcome,
@@ -8,9 +9,8 @@ import {
   SEARCH_START,
   type SearchCase,
   type SearchOptions,
-  searchPairs,
   type SearchState,
-} from "./search.ts";
+} from "./criterion.ts";
 
 const END = 0;
 const WORDS = ["<end>", "a", "b", "c", "d", "e", "f", "g", "h", "i"];

@@ -8,15 +8,17 @@ import { collect } from "../benchmarks/collect.ts";
 import type { Attempt } from "../jobs/consumer.ts";
 import type { Transaction } from "../database/database.ts";
 import { hashesOf } from "../jobs/enqueue.ts";
-import { type DecidedCase, searchOpenCases } from "./pair_search.ts";
+import { searchOpenCases } from "./pair_search.ts";
+import type { DecidedCase } from "./parts.ts";
 import { failJob, finishJob, type JobState, lockJob, saveState, startJob } from "../jobs/jobs.ts";
-import { type AttributeParts, located, withRoom } from "../attributions/attribute_task.ts";
+import type { TaskParts } from "../jobs/task_parts.ts";
+import { located, withRoom } from "../models/use_model.ts";
 import type { ModelLease } from "../models/model_cache.ts";
 import { moveTask } from "../jobs/move_task.ts";
 import { inside, type SearchTask } from "../jobs/queue.ts";
 import { modelsOf } from "./search_job.ts";
 
-export type SearchParts = AttributeParts;
+export type SearchParts = TaskParts;
 
 /** Thrown inside a transaction to undo it: the job was cancelled, or the task was given to somebody else. */
 class Dropped extends Error {}

@@ -1,7 +1,7 @@
 /** Failure cases as the database holds them, ready to be searched. */
 import type { Checkers } from "../checkers/check.ts";
 import type { FailureCaseRow } from "../cases/place_case.ts";
-import type { SearchCase } from "./search.ts";
+import type { SearchCase } from "./criterion.ts";
 
 /** A failure case in search. */
 export interface StoredCase extends SearchCase {

@@ -1,38 +1,25 @@
 /** Performs one task of a job on token pairs: what the job's input says, for one pair on one model. */
 import { eq } from "drizzle-orm";
-import { InputError, type LoadedModel, loadTokenizer, type RunOptions, type Tokenizer } from "../../gpu/mod.ts";
+import type { Analysis, StoreResult } from "../jobs/analysis.ts";
+import { InputError, loadTokenizer } from "../../gpu/mod.ts";
 import type { AnalysisInput } from "../../schema/tables/analysis_values.ts";
 import { jobs } from "../../schema/tables/tables.ts";
 import type { Checkers } from "../checkers/check.ts";
 import type { Attempt } from "../jobs/consumer.ts";
-import type { Connection, Transaction } from "../database/database.ts";
 import { computeDiagnosis } from "../diagnosis/compute_diagnosis.ts";
 import { computeGraph } from "../graphs/compute_graph.ts";
 import { computeMasking } from "../masking/compute_masking.ts";
 import { computePreferences } from "../preferences/compute_preferences.ts";
-import { type AttributeParts, located, settleRefused, withRoom } from "../attributions/attribute_task.ts";
+import type { TaskParts } from "../jobs/task_parts.ts";
+import { located, withRoom } from "../models/use_model.ts";
+import { settleRefused } from "../jobs/settle_refused.ts";
 import { finishTask, lockJob, startJob } from "../jobs/jobs.ts";
 import { loadPair, progressReporter } from "../jobs/pair_task.ts";
 import { inside, type PairTask } from "../jobs/queue.ts";
 
-export interface AnalyseParts extends AttributeParts {
+export interface AnalyseParts extends TaskParts {
   readonly checkers: Checkers;
 }
-
-/** What a computation may use. */
-export interface Analysis {
-  readonly connection: Connection;
-  readonly task: PairTask;
-  readonly rows: Awaited<ReturnType<typeof loadPair>>;
-  /** The model and its tokenizer, loaded when they are asked for. */
-  readonly model: () => Promise<LoadedModel>;
-  readonly tokenizer: () => Promise<Tokenizer>;
-  readonly checkers: Checkers;
-  readonly options: RunOptions;
-}
-
-/** Writes a result; gives the attribution that the task made or used, if any. */
-export type StoreResult = (tx: Transaction) => Promise<number | null>;
 
 /** Computes what `input` asks for one pair, and returns what writes it. */
 function compute(analysis: Analysis, input: AnalysisInput): Promise<StoreResult> {

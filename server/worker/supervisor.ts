@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { getLogger } from "@logtape/logtape";
 import { REPLACE_CODE, WORKER_ENVIRONMENT, WORKER_FLAGS } from "../deno_binary.mjs";
 import { ROOT } from "../base/settings.ts";
-import type { WorkerMessage } from "../worker.ts";
+import type { WorkerMessage } from "./messages.ts";
 
 export type WorkerState =
   & {

@@ -1,6 +1,6 @@
 /** Instructions on upper and lower case, and on the language. A text whose language cannot be told passes. */
 import { ArgumentError, count, relation, text } from "./arguments.ts";
-import type { Check, Instruction } from "./instructions.ts";
+import type { Check, Instruction } from "./instruction.ts";
 import { compared } from "./keyword_instructions.ts";
 import { detectLanguage, isLanguage } from "./language.ts";
 import { isLower, isUpper } from "./python_text.ts";

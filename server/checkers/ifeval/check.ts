@@ -5,7 +5,8 @@
  */
 import type { CheckItem, Verdict } from "../checker.ts";
 import { ArgumentError } from "./arguments.ts";
-import { type Check, INSTRUCTIONS, unstable } from "./instructions.ts";
+import { INSTRUCTIONS, unstable } from "./instructions.ts";
+import type { Check } from "./instruction.ts";
 import { PatternError } from "./python_regex.ts";
 import { strip } from "./python_text.ts";
 

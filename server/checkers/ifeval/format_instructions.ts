@@ -1,6 +1,6 @@
 /** Instructions on the form of a response: marks, sections, quotes, its start and its end. */
 import { count, text } from "./arguments.ts";
-import type { Instruction } from "./instructions.ts";
+import type { Instruction } from "./instruction.ts";
 import { isPythonJson } from "./python_json.ts";
 import { countMatches, found, pythonRegex } from "./python_regex.ts";
 import { SPACE, strip, stripCharacters } from "./python_text.ts";

@@ -1,15 +1,10 @@
 /** The 25 types of instructions of IFEval, by the names that items use. */
+import type { Instruction } from "./instruction.ts";
 import type { Arguments } from "./arguments.ts";
 import { CASES } from "./case_instructions.ts";
 import { FORMATS } from "./format_instructions.ts";
 import { KEYWORDS } from "./keyword_instructions.ts";
 import { LENGTHS } from "./length_instructions.ts";
-
-/** Says what is wrong with a response that is not blank, in plain words; undefined when it follows the instruction. */
-export type Check = (response: string) => string | undefined;
-
-/** Reads an instruction's arguments. Throws ArgumentError or PatternError when there is no verdict to be had. */
-export type Instruction = (from: Arguments) => Check;
 
 export const INSTRUCTIONS: ReadonlyMap<string, Instruction> = new Map(
   Object.entries({ ...KEYWORDS, ...LENGTHS, ...FORMATS, ...CASES }),

@@ -1,6 +1,6 @@
 /** Instructions on words and letters. Keywords are regular expressions, as in the reference, and found inside of words. */
 import { ArgumentError, count, type Relation, relation, text, texts } from "./arguments.ts";
-import type { Instruction } from "./instructions.ts";
+import type { Instruction } from "./instruction.ts";
 import { countMatches, found, pythonRegex } from "./python_regex.ts";
 import { strip } from "./python_text.ts";
 

@@ -1,6 +1,6 @@
 /** Instructions on how many sentences, words and paragraphs a response has. */
 import { ArgumentError, count, relation, text } from "./arguments.ts";
-import type { Instruction } from "./instructions.ts";
+import type { Instruction } from "./instruction.ts";
 import { compared } from "./keyword_instructions.ts";
 import { sentences } from "./punkt.ts";
 import { countWords, SPACE, split, strip, stripCharacters } from "./python_text.ts";

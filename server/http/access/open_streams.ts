@@ -1,7 +1,7 @@
 /** Streams of events are open for long: each client may have so many, and all together so many. */
 import type { Metrics } from "../metrics.ts";
 import { tooMany } from "./refusal.ts";
-import type { Client } from "./token.ts";
+import type { Client } from "../../base/tokens.ts";
 
 const MOST_OF_CLIENT = 100;
 const MOST = 1000;

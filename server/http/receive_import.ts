@@ -6,8 +6,8 @@ import { basename } from "node:path";
 import { InputError } from "../../gpu/mod.ts";
 import type { Context } from "../../schema/services/services.ts";
 import { IMPORT_FORMATS, type ImportChoices } from "../../schema/tables/values.ts";
-import { type BodyLimits, boundBody } from "../http/access/bounded_body.ts";
-import { refusal } from "../http/access/refusal.ts";
+import { type BodyLimits, boundBody } from "./access/bounded_body.ts";
+import { refusal } from "./access/refusal.ts";
 
 /** Largest body, in bytes. */
 const MAX_BYTES = 2 ** 31 - 1;

@@ -1,11 +1,9 @@
 /**
- * Results that came with the project (snapshot.ts). They say so in front of their adapter's name. To a job that asks for
+ * Results that came with the project (backup/snapshot.ts). They say so in front of their adapter's name. To a job that asks for
  * one by its pair it is as if it were not there: what the job computes takes its place, and its id.
  */
 import { type AnyColumn, getColumns, notLike, type SQL, sql } from "drizzle-orm";
 import type { PgTable } from "drizzle-orm/pg-core";
-import { attributions } from "../../schema/tables/tables.ts";
-import type { Transaction } from "../database/database.ts";
 
 /** What a precomputed result says of its adapter, before its name. */
 export const PRECOMPUTED = "precomputed on ";
@@ -23,15 +21,4 @@ export function inPlaceOfPrecomputed<Table extends PgTable & { readonly adapter:
     Object.keys(rows[0] ?? {}).map((key) => [key, sql`excluded.${sql.identifier(columns[key]!.name)}`]),
   );
   return { set, setWhere: sql`${table.adapter} like ${`${PRECOMPUTED}%`}` };
-}
-
-/** Writes attributions that are new or take the place of precomputed ones; others that are there stay. */
-export async function insertAttributions(
-  tx: Transaction,
-  rows: readonly (typeof attributions.$inferInsert)[],
-): Promise<void> {
-  await tx.insert(attributions).values([...rows]).onConflictDoUpdate({
-    target: [attributions.tokenPairId, attributions.rule, attributions.modelId],
-    ...inPlaceOfPrecomputed(attributions, rows),
-  });
 }

@@ -1,6 +1,6 @@
 /** API tokens: what each may do, and how one is recognised. Only hashes are kept, and only hashes are ever logged. */
 import { createHash, timingSafeEqual } from "node:crypto";
-import { InputError } from "../../../gpu/mod.ts";
+import { InputError } from "../../gpu/mod.ts";
 
 /** Each includes those before it: look; ask for work; add models and read files of the server. */
 export const SCOPES = ["read", "run", "admin"] as const;

@@ -1,0 +1,13 @@
+/** What tasks of the queue work with. */
+import type { PgBoss } from "pg-boss";
+import type { Connection } from "../database/database.ts";
+import type { HeldModels } from "../models/held_models.ts";
+import type { ModelCache } from "../models/model_cache.ts";
+
+export interface TaskParts {
+  readonly connection: Connection;
+  readonly boss: PgBoss;
+  readonly cache: ModelCache;
+  /** Where models lie on this machine; where the database says when left out. */
+  readonly held?: Pick<HeldModels, "locate" | "locateFile">;
+}
