@@ -14,7 +14,7 @@ import { attributions, failureCases, jobs } from "../schema/tables/tables.ts";
 import { attributionRow } from "../server/attributions/attribution_row.ts";
 import { writeBackup } from "../server/backup/backup.ts";
 import { createHandler } from "../server/http/http.ts";
-import { createAttributeJob } from "../server/jobs/jobs.ts";
+import { createAttributeJob } from "../server/attributions/attribute_job.ts";
 import { engineName, readEngineName } from "../server/base/provenance.ts";
 import { startQueue } from "../server/jobs/queue.ts";
 import { restoreBackup } from "../server/backup/restore.ts";

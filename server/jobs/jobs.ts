@@ -1,77 +1,23 @@
 /** The life of a job, each step one transaction that raises `sequence` and tells the watchers. */
 import { isDeepStrictEqual } from "node:util";
-import { and, count, eq, isNull, type SQL, sql } from "drizzle-orm";
-import type { PgBoss } from "pg-boss";
-import type { AttributeRequest } from "../../schema/services/attributions.ts";
+import { and, count, eq, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../schema/tables/database.ts";
-import { attributions, failureCases, jobs, jobTasks, tokenPairs } from "../../schema/tables/tables.ts";
+import { jobs, jobTasks } from "../../schema/tables/tables.ts";
 import type { ImportReport, JobInput } from "../../schema/tables/values.ts";
-import { InputError, type Rule } from "../../gpu/mod.ts";
-import { among } from "../base/among.ts";
-import { CLEAN_DELTA } from "../cases/clean_delta.ts";
+import { InputError } from "../../gpu/mod.ts";
 import type { Transaction } from "../database/database.ts";
-import { enqueue, enqueueOn } from "./enqueue.ts";
 import { currentOwner } from "./owner.ts";
-import { computedHere } from "../database/precomputed.ts";
 import type { PairTask } from "./queue.ts";
 import { notifyJob } from "./signals.ts";
 import { currentTrace } from "../base/telemetry.ts";
 
 /** Jobs this small have turns of their own: somebody waits for them. */
 export const SMALL_JOB = 4;
-const ROWS_AT_ONCE = 1000;
 
 /** A job that was stored, and whether this call stored it. */
 export interface CreatedJob {
   readonly id: string;
   readonly created: boolean;
-}
-
-/** Stores an attribution job with its tasks. Pairs that have an attribution of the rule count as done. */
-export async function createAttributeJob(db: Database, boss: PgBoss, request: AttributeRequest): Promise<CreatedJob> {
-  const { rule, tokenPairIds } = request;
-  return await db.transaction(async (tx) => {
-    const job = await insertJob(tx, { kind: "attribute", rule, tokenPairIds }, request.idempotencyKey);
-    if (!job.created) return job;
-    const pairs = await selectPairs(tx, rule, tokenPairIds);
-    for (let from = 0; from < pairs.length; from += ROWS_AT_ONCE) {
-      const part = pairs.slice(from, from + ROWS_AT_ONCE);
-      await tx.insert(jobTasks).values(part.map(({ id, modelId, attributionId }) => ({
-        jobId: job.id,
-        tokenPairId: id,
-        modelId,
-        attributionId,
-        done: attributionId !== null,
-      })));
-    }
-    const open = pairs.filter(({ attributionId }) => attributionId === null);
-    const tasks = open.map(({ id, modelId }) => ({
-      data: { jobId: job.id, tokenPairId: id, modelId, rule },
-      modelIds: [modelId],
-    }));
-    await enqueue(tx, boss, "attribute", tasks, { small: tasks.length <= SMALL_JOB });
-    await tx.update(jobs).set({ total: pairs.length }).where(eq(jobs.id, job.id));
-    await settlePairJob(tx, job.id);
-    const stored = pairs.length - open.length;
-    const message = stored === 0 ? null : `${stored} of ${pairs.length} were already stored`;
-    await tx.update(jobs).set({ message }).where(eq(jobs.id, job.id));
-    return job;
-  });
-}
-
-/** Stores an import job. Its file lies where only servers of this home (home.ts) can read it. */
-export async function createImportJob(
-  db: Database,
-  boss: PgBoss,
-  home: string,
-  input: Extract<JobInput, { kind: "import" }>,
-  idempotencyKey: string | undefined,
-): Promise<CreatedJob> {
-  return await db.transaction(async (tx) => {
-    const job = await insertJob(tx, input, idempotencyKey);
-    if (job.created) await enqueueOn(tx, boss, "import", { home }, { jobId: job.id });
-    return job;
-  });
 }
 
 /** Stores a job, or finds the one that the key was given to. Throws InputError when that asked for something else. */
@@ -107,51 +53,6 @@ function sameRequest(a: JobInput, b: JobInput): boolean {
     input.kind === "import" ? ["import", input.uploadHash ?? input.path, input.choices ?? { from: "culprit" }] : input;
   // The database keeps no order of keys.
   return isDeepStrictEqual(asked(a), asked(b));
-}
-
-interface SelectedPair {
-  readonly id: number;
-  /** The model of its case. */
-  readonly modelId: number;
-  /** The attribution of the rule that is stored already. */
-  readonly attributionId: number | null;
-}
-
-async function selectPairs(
-  tx: Transaction,
-  rule: Rule,
-  wanted: AttributeRequest["tokenPairIds"],
-): Promise<SelectedPair[]> {
-  const condition: SQL | undefined = wanted === "missing"
-    ? isNull(attributions.id)
-    : wanted === "clean"
-    ? and(isNull(attributions.id), sql`${tokenPairs.delta} > ${CLEAN_DELTA}`)
-    : among(tokenPairs.id, wanted);
-  const ofRule = and(
-    eq(attributions.tokenPairId, tokenPairs.id),
-    eq(attributions.rule, rule),
-    eq(attributions.modelId, failureCases.modelId),
-    // Who names a pair wants its numbers computed here.
-    typeof wanted === "string" ? undefined : computedHere(attributions.adapter),
-  );
-  const pairs = await tx
-    .select({ id: tokenPairs.id, modelId: failureCases.modelId, attributionId: attributions.id })
-    .from(tokenPairs)
-    .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
-    .leftJoin(attributions, ofRule)
-    .where(condition).orderBy(tokenPairs.id);
-  if (typeof wanted !== "string") {
-    const found = new Set(pairs.map(({ id }) => id));
-    const missing = wanted.find((id) => !found.has(id));
-    if (missing !== undefined) {
-      throw new InputError(
-        `there is no token pair ${missing}`,
-        "tokenPairIds",
-        "give ids that another query returned",
-      );
-    }
-  }
-  return pairs;
 }
 
 /** Says that the job is being worked on. False when it has ended, so that there is nothing to do. */

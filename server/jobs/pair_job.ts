@@ -2,26 +2,31 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { InputError } from "../../gpu/mod.ts";
-import type { AnalysisInput } from "../../schema/tables/analysis_values.ts";
+import type { AnalysisInput, StudyInput } from "../../schema/tables/analysis_values.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { failureCases, jobs, jobTasks, tokenPairs } from "../../schema/tables/tables.ts";
+import type { JobInput } from "../../schema/tables/values.ts";
 import { among } from "../base/among.ts";
 import type { Transaction } from "../database/database.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
 import { type CreatedJob, insertJob, settlePairJob, SMALL_JOB } from "./jobs.ts";
 import { enqueue } from "./enqueue.ts";
-import type { PairTask } from "./queue.ts";
 
 const ROWS_AT_ONCE = 1000;
 
 /** Which token pairs: row ids, every pair that lacks a result, or those of them with delta > 1. */
 export type PairSelection = readonly number[] | "missing" | "clean";
 
-/** A pair with the model of its case. */
+/** A pair with the model that computes it: that of its case, or another of a series. */
 export interface SelectedPair {
   readonly tokenPairId: number;
   readonly modelId: number;
+  /** The attribution that makes its task done before it begins. */
+  readonly attributionId?: number | null;
 }
+
+/** What is asked of each pair. */
+type PairInput = AnalysisInput | StudyInput | Extract<JobInput, { readonly kind: "attribute" }>;
 
 /**
  * The pairs of a selection, by id. `present` is a query in parentheses that has rows where a pair has the result
@@ -57,21 +62,53 @@ export async function selectPairs(
 export async function createPairJob(
   db: Database,
   boss: PgBoss,
-  input: AnalysisInput,
+  input: PairInput,
   pairs: readonly SelectedPair[],
   idempotencyKey: string | undefined,
 ): Promise<CreatedJob> {
   return await db.transaction(async (tx) => {
     const job = await insertJob(tx, input, idempotencyKey);
-    if (!job.created) return job;
-    const tasks = pairs.map((pair): PairTask => ({ jobId: job.id, ...pair }));
-    for (let from = 0; from < tasks.length; from += ROWS_AT_ONCE) {
-      await tx.insert(jobTasks).values(tasks.slice(from, from + ROWS_AT_ONCE));
-    }
-    const queued = tasks.map((data) => ({ data, modelIds: [data.modelId] }));
-    await enqueue(tx, boss, "analyse", queued, { small: tasks.length <= SMALL_JOB });
-    await tx.update(jobs).set({ total: tasks.length }).where(eq(jobs.id, job.id));
-    await settlePairJob(tx, job.id);
+    if (job.created) await addPairTasks(tx, boss, job.id, input, pairs);
     return job;
   });
+}
+
+/** Stores the tasks of a new job, queues those that are not done, and ends the job when nothing is left. */
+export async function addPairTasks(
+  tx: Transaction,
+  boss: PgBoss,
+  jobId: string,
+  input: PairInput,
+  pairs: readonly SelectedPair[],
+): Promise<void> {
+  for (let from = 0; from < pairs.length; from += ROWS_AT_ONCE) {
+    await tx.insert(jobTasks).values(
+      pairs.slice(from, from + ROWS_AT_ONCE).map(({ tokenPairId, modelId, attributionId = null }) => ({
+        jobId,
+        tokenPairId,
+        modelId,
+        attributionId,
+        done: attributionId !== null,
+      })),
+    );
+  }
+  const open = pairs.filter(({ attributionId = null }) => attributionId === null);
+  const small = { small: open.length <= SMALL_JOB };
+  const tasks = open.map(({ tokenPairId, modelId }) => ({
+    data: { jobId, tokenPairId, modelId },
+    modelIds: [modelId],
+  }));
+  if (input.kind === "attribute" || input.kind === "study") {
+    const { rule } = input;
+    const ruled = tasks.map(({ data, modelIds }) => ({ data: { ...data, rule }, modelIds }));
+    await enqueue(tx, boss, "attribute", ruled, small);
+  } else {
+    await enqueue(tx, boss, "analyse", tasks, small);
+  }
+  await tx.update(jobs).set({ total: pairs.length }).where(eq(jobs.id, jobId));
+  await settlePairJob(tx, jobId);
+  const stored = pairs.length - open.length;
+  if (stored === 0) return;
+  const message = `${stored} of ${pairs.length} were already stored`;
+  await tx.update(jobs).set({ message }).where(eq(jobs.id, jobId));
 }

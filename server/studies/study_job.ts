@@ -1,20 +1,19 @@
 /** What is asked of series and studies: the same token pairs attributed on every member of a series. */
 import { and, eq, inArray, sql } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
+import { addPairTasks, type SelectedPair } from "../jobs/pair_job.ts";
 import { InputError, type Rule } from "../../gpu/mod.ts";
 import { studies, studyPairs } from "../../schema/tables/analysis_tables.ts";
 import type { StudyInput, StudyPairs } from "../../schema/tables/analysis_values.ts";
 import type { AddModelSeriesRequest, RunStudyRequest } from "../../schema/services/studies.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import type { StudyPointRow, StudyPointsRequest } from "../../schema/services/studies.ts";
-import { attributions, failureCases, jobs, jobTasks, models, tokenPairs } from "../../schema/tables/tables.ts";
+import { attributions, failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 import { among } from "../base/among.ts";
 import type { Transaction } from "../database/database.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
-import { type CreatedJob, insertJob, settlePairJob, SMALL_JOB } from "../jobs/jobs.ts";
+import { type CreatedJob, insertJob } from "../jobs/jobs.ts";
 import { findModel } from "../models/find_model.ts";
-import { enqueue } from "../jobs/enqueue.ts";
-import type { AttributeTask } from "../jobs/queue.ts";
 import { readPoints, readStudy, readStudySummary, type StudyRow } from "./numbers.ts";
 import { checkTokenizers, findSeries, type MemberModel, membersOf, storeSeries } from "./series.ts";
 import type { StudySummary } from "./summary.ts";
@@ -104,8 +103,7 @@ async function addPairs(tx: Transaction, studyId: number, ids: readonly number[]
 /** A task for every pair on every member, member after member; those with an attribution are done. */
 async function addTasks(tx: Transaction, boss: PgBoss, jobId: string, input: StudyInput): Promise<void> {
   const { studyId, rule, modelIds } = input;
-  const open: AttributeTask[] = [];
-  let total = 0;
+  const pairs: SelectedPair[] = [];
   for (const modelId of modelIds) {
     const rows = await tx.select({ tokenPairId: studyPairs.tokenPairId, attributionId: attributions.id })
       .from(studyPairs)
@@ -118,25 +116,9 @@ async function addTasks(tx: Transaction, boss: PgBoss, jobId: string, input: Stu
         ),
       )
       .where(eq(studyPairs.studyId, studyId)).orderBy(studyPairs.tokenPairId);
-    for (let from = 0; from < rows.length; from += ROWS_AT_ONCE) {
-      await tx.insert(jobTasks).values(
-        rows.slice(from, from + ROWS_AT_ONCE)
-          .map((row) => ({ jobId, modelId, ...row, done: row.attributionId !== null })),
-      );
-    }
-    total += rows.length;
-    for (const { tokenPairId, attributionId } of rows) {
-      if (attributionId === null) open.push({ jobId, tokenPairId, modelId, rule });
-    }
+    for (const row of rows) pairs.push({ ...row, modelId });
   }
-  const tasks = open.map((data) => ({ data, modelIds: [data.modelId] }));
-  await enqueue(tx, boss, "attribute", tasks, { small: open.length <= SMALL_JOB });
-  const stored = total - open.length;
-  await tx.update(jobs).set({ total }).where(eq(jobs.id, jobId));
-  await settlePairJob(tx, jobId);
-  if (stored > 0) {
-    await tx.update(jobs).set({ message: `${stored} of ${total} were already stored` }).where(eq(jobs.id, jobId));
-  }
+  await addPairTasks(tx, boss, jobId, input, pairs);
 }
 
 /** Stores a series of models that were added; gives its row id. */

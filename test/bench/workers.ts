@@ -22,7 +22,7 @@ import { type Consumer, startConsumer, startPackConsumer } from "../../server/jo
 import { type Connection, migrateDatabase, openDatabase, WORKER_CONNECTIONS } from "../../server/database/database.ts";
 import { startEmbeddedPostgres } from "../../server/database/embedded_postgres.ts";
 import { createHeldModels } from "../../server/models/held_models.ts";
-import { createAttributeJob } from "../../server/jobs/jobs.ts";
+import { createAttributeJob } from "../../server/attributions/attribute_job.ts";
 import { startQueue } from "../../server/jobs/queue.ts";
 import { register, type Registration } from "../../server/jobs/worker_registry.ts";
 import { fillAttributions } from "../attribution_rows.ts";
