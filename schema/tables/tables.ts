@@ -44,7 +44,14 @@ export const jobStatusEnum = pgEnum("job_status", ["queued", "running", "complet
 export const caseStatusEnum = pgEnum("case_status", ["open", "clean", "excluded"]);
 /** Where a response comes from: a file, or a run of the model by `collect`. */
 export const responseSourceEnum = pgEnum("response_source", ["imported", "collected"]);
-export const benchmarkKindEnum = pgEnum("benchmark_kind", ["ifeval", "math", "humaneval", "gaia2"]);
+export const benchmarkKindEnum = pgEnum("benchmark_kind", [
+  "ifeval",
+  "math",
+  "humaneval",
+  "gaia2",
+  "gsm8k",
+  "evalplus",
+]);
 export const decisionEnum = pgEnum("decision", ["pair", "exclude"]);
 
 /** Where a failure shows (docs/method.md, section 6): in the input heatmap, only in the graph, or in neither. */
@@ -107,6 +114,10 @@ export const responses = snakeCase.table("responses", {
   passed: boolean(),
   verdict: jsonb().$type<Verdict>(),
   item: jsonb().$type<CheckItem>(),
+  /** Whether log and checker both decided, and otherwise from each other. */
+  disagrees: boolean().notNull().default(false),
+  /** Which template the question was asked with, where we asked it (server/benchmarks/prompt_templates.ts). */
+  promptTemplate: text(),
   source: responseSourceEnum().notNull(),
   /** SHA-256 of prompt and completion, so that the same response twice changes nothing. */
   contentHash: text().notNull(),
@@ -120,6 +131,7 @@ export const responses = snakeCase.table("responses", {
   index("responses_benchmark").on(table.benchmark, table.createdAt, table.id),
   index("responses_verdict").on(table.benchmark, table.passed, table.createdAt, table.id),
   index("responses_task").on(table.benchmark, table.task, table.id),
+  index("responses_disagreement").on(table.createdAt, table.id).where(sql`${table.disagrees}`),
 ]);
 
 /**

@@ -45,7 +45,7 @@ export interface ImportReport {
   readonly failedResponses: number;
   /** Responses that nobody could decide. */
   readonly undecided: number;
-  /** Responses that our checker and the log judge differently; ours counts. */
+  /** Responses that our checker and the log judge differently; `counts` in a verdict's detail says whose word stands. */
   readonly disagreements: number;
   /** What was left out, by reason. */
   readonly skipped: Readonly<Record<string, number>>;
@@ -85,6 +85,23 @@ export interface ImportChoices {
 /** JSON that a verdict carries for people and programs. */
 export type Detail = Readonly<Record<string, unknown>>;
 
+/**
+ * What a verdict rests on, weakest first: of two verdicts on the same answer the one with the stronger basis stays. Two
+ * that differ on the same basis are a conflict. Verdicts of older versions have none, and give way.
+ */
+export const VERDICT_BASES = [
+  /** IFEval's loose evaluation. */
+  "log_loose",
+  /** EvalPlus's base tests alone. */
+  "log_base",
+  /** Our checker, where it is not the reference. */
+  "checker",
+  "log",
+  /** Our checker, where it equals the benchmark's own. */
+  "reference",
+] as const;
+export type VerdictBasis = (typeof VERDICT_BASES)[number];
+
 /** What a checker says of one response. */
 export interface Verdict {
   /** null when it cannot be decided (an unknown instruction type, no expected action): reported, never guessed. */
@@ -93,7 +110,16 @@ export interface Verdict {
   readonly reason?: string;
   /** The checker's own findings, for example strict and loose verdicts of each instruction. */
   readonly detail?: Detail;
+  /** Whose word it is, where it was decided by an import. */
+  readonly basis?: VerdictBasis;
 }
+
+/**
+ * Where a final answer stands: in `\boxed{}`, in the sentence "The final answer is ...", between the first dollar sign
+ * and the last; `any` of them where nobody knows what was asked for.
+ */
+export const MATH_CONVENTIONS = ["boxed", "sentence", "dollars", "any"] as const;
+export type MathConvention = (typeof MATH_CONVENTIONS)[number];
 
 /**
  * What a checker needs to know of a benchmark's item; stored with each failure case, so that a rollout can be checked
@@ -106,8 +132,10 @@ export type CheckItem =
     readonly instruction_id_list: readonly string[];
     readonly kwargs: readonly Readonly<Record<string, unknown>>[];
   }
-  /** `answer`: the gold final answer, without `\boxed`. */
-  | { readonly kind: "math"; readonly answer: string }
+  /** `answer`: the gold final answer, without `\boxed`; `convention`: where its prompt has it stand, in a box when absent. */
+  | { readonly kind: "math"; readonly answer: string; readonly convention?: MathConvention }
+  /** `answer`: the gold number. */
+  | { readonly kind: "gsm8k"; readonly answer: string }
   /** HumanEval and EvalPlus: `prompt` + completion + `test` + `check(entry_point)` is run. */
   | {
     readonly kind: "humaneval";

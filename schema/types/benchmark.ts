@@ -11,6 +11,11 @@ const BenchmarkKind = builder.enumType("BenchmarkKind", {
     IFEVAL: { value: "ifeval", description: "By the instructions of IFEval." },
     MATH: { value: "math", description: "By the final answer." },
     HUMANEVAL: { value: "humaneval", description: "By running the code with its tests." },
+    GSM8K: { value: "gsm8k", description: "By the number that the answer ends in." },
+    EVALPLUS: {
+      value: "evalplus",
+      description: "By running the code on EvalPlus's inputs beside the canonical solution.",
+    },
     GAIA2: { value: "gaia2", description: "By the action that is committed." },
   } as const,
 });

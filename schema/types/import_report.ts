@@ -75,7 +75,7 @@ export const ImportReportType = builder.objectRef<ImportReport>("ImportReport").
       resolve: ({ undecided }) => undecided ?? 0,
     }),
     disagreements: t.int({
-      description: "Responses that our checker and the log judge differently; ours counts.",
+      description: "Responses that our checker and the log judge differently; each one's verdict says which counts.",
       resolve: ({ disagreements }) => disagreements ?? 0,
     }),
     skipped: t.field({

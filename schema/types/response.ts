@@ -44,6 +44,13 @@ export const Response = builder.drizzleNode("responses", {
       select: { columns: { verdict: true } },
       resolve: ({ verdict }) => verdict,
     }),
+    disagrees: t.exposeBoolean("disagrees", {
+      description: "Whether the log and our checker both decided, and otherwise from each other; `verdict` has both.",
+    }),
+    promptTemplate: t.exposeString("promptTemplate", {
+      nullable: true,
+      description: "The template that the question was asked with; null for responses that were imported.",
+    }),
     source: t.expose("source", { type: ResponseSource, description: "Where it comes from." }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was stored." }),
   }),
@@ -58,6 +65,7 @@ const ResponseFilter = builder.inputType("ResponseFilter", {
     key: t.string({ description: "The response's key, exactly." }),
     passed: t.boolean({ description: "Whether they passed." }),
     undecided: t.boolean({ description: "Only those that nobody could decide." }),
+    disagrees: t.boolean({ description: "Whether log and checker judge them differently." }),
   }),
 });
 
@@ -84,6 +92,7 @@ function matching(filter: typeof ResponseFilter.$inferInput | null | undefined, 
     filter?.key != null ? eq(table.key, filter.key) : undefined,
     filter?.passed != null ? eq(table.passed, filter.passed) : undefined,
     filter?.undecided ? isNull(table.passed) : undefined,
+    filter?.disagrees == null ? undefined : filter.disagrees ? sql`${table.disagrees}` : sql`not ${table.disagrees}`,
     filter?.model != null
       ? sql`${table.modelId} = (select ${models.id} from ${models} where ${models.name} = ${filter.model})`
       : undefined,

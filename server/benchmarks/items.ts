@@ -3,6 +3,7 @@ import { open, readFile } from "node:fs/promises";
 import { gunzipSync } from "node:zlib";
 import { InputError, isJsonObject, type JsonObject } from "../../gpu/mod.ts";
 import type { CheckItem } from "../../schema/tables/values.ts";
+import { goldNumber } from "../checkers/gsm8k.ts";
 
 /** Largest benchmark file, in bytes: it is held in memory. */
 const MAX_BYTES = 64 << 20;
@@ -10,7 +11,7 @@ const MAX_BYTES = 64 << 20;
 const MAX_UNPACKED_BYTES = 256 << 20;
 
 export interface Items {
-  /** An item by its prompt, its problem, or its name (key, task_id, unique_id, id, scenario_id). */
+  /** An item by its prompt, problem or question, or its name (key, task_id, unique_id, id, scenario_id). */
   readonly find: (name: string) => JsonObject | undefined;
   /** The item at a place, counted from 0: for answers that only stand in the same order. */
   readonly at: (index: number) => JsonObject | undefined;
@@ -22,7 +23,7 @@ export async function readItems(path: string, name: string): Promise<Items> {
   const rows = parseRows(await readText(path, name), name);
   const byName = new Map<string, JsonObject>();
   for (const row of rows) {
-    for (const field of ["prompt", "problem", "key", "task_id", "unique_id", "id", "scenario_id"]) {
+    for (const field of ["prompt", "problem", "question", "key", "task_id", "unique_id", "id", "scenario_id"]) {
       const value = row[field];
       if (typeof value !== "string" && typeof value !== "number") continue;
       if (!byName.has(String(value))) byName.set(String(value), row);
@@ -88,8 +89,11 @@ export function checkItemOf(row: JsonObject): CheckItem | null {
   if (typeof prompt === "string" && typeof task_id === "string" && typeof entry_point === "string") {
     return typeof test === "string" ? { kind: "humaneval", task_id, prompt, entry_point, test } : null;
   }
-  if (typeof answer === "string" && (typeof problem === "string" || row["dataset"] === "math500")) {
-    return { kind: "math", answer };
+  const number = typeof answer === "string" ? goldNumber(answer) : undefined;
+  if (number !== undefined) return { kind: "gsm8k", answer: number };
+  const gold = typeof answer === "number" ? String(answer) : answer;
+  if (typeof gold === "string" && (typeof problem === "string" || row["dataset"] === "math500")) {
+    return { kind: "math", answer: gold };
   }
   if (isJsonObject(expected)) return { kind: "gaia2", expected };
   return null;

@@ -2,10 +2,10 @@
  * Stores responses of a model to items of benchmarks, imported or collected: all of them, and each one
  * that failed as an open failure case besides. The same response twice changes nothing.
  */
-import { and, eq, inArray } from "drizzle-orm";
+import { and, eq, inArray, isNull, notExists } from "drizzle-orm";
 import type { Tokenizer } from "../../gpu/mod.ts";
-import { failureCases, responses } from "../../schema/tables/tables.ts";
-import type { ChatMessage, CheckItem, Verdict } from "../../schema/tables/values.ts";
+import { failureCases, responses, tokenPairs } from "../../schema/tables/tables.ts";
+import { type ChatMessage, type CheckItem, type Verdict, VERDICT_BASES } from "../../schema/tables/values.ts";
 import { textHash } from "../base/canonical_hash.ts";
 import type { Transaction } from "../database/database.ts";
 import { tokenTextsOf } from "./place_case.ts";
@@ -42,6 +42,10 @@ export interface ModelResponse extends ResponseIdentity {
   readonly instructionPhrases: readonly string[];
   readonly item: CheckItem | null;
   readonly verdict: Verdict | null;
+  /** Whether log and checker both decided, and otherwise from each other. */
+  readonly disagrees?: boolean;
+  /** Which template the question was asked with, where we asked it. */
+  readonly promptTemplate?: string;
   readonly source: "imported" | "collected";
   readonly metadata: Readonly<Record<string, unknown>>;
 }
@@ -56,10 +60,21 @@ export function responseKey(identity: ResponseIdentity): string {
 
 /** What became of a response. */
 export type StoredResponse =
-  /** `updated`: the same response was stored without a verdict, and has one now. */
-  | { readonly kind: "inserted" | "unchanged" | "updated"; readonly key: string; readonly responseId: number }
+  /**
+   * `updated`: the same response was stored with another verdict, which had a weaker basis, or with none. `passed` and
+   * `disagrees` are what is stored now.
+   */
+  | {
+    readonly kind: "inserted" | "unchanged" | "updated";
+    readonly key: string;
+    readonly responseId: number;
+    readonly passed: boolean | null;
+    readonly disagrees: boolean;
+  }
   /** Another response is stored under its key. */
-  | { readonly kind: "conflict"; readonly key: string };
+  | { readonly kind: "conflict"; readonly key: string }
+  /** The same response is stored with the other verdict, and nothing says which counts. */
+  | { readonly kind: "verdict_conflict"; readonly key: string; readonly stored: boolean; readonly given: boolean };
 
 type ResponseRow = Omit<typeof responses.$inferInsert, "id">;
 type CaseRow = Omit<typeof failureCases.$inferInsert, "id" | "responseId">;
@@ -104,26 +119,34 @@ async function storeSome(
 
   const results: StoredResponse[] = [];
   const cases: (typeof failureCases.$inferInsert)[] = [];
-  for (const { response, failureCase } of rows) {
-    const { key } = response;
+  for (const row of rows) {
+    const { response, failureCase } = row;
     const addedId = addedIds.get(place(response));
-    const other = stored.get(place(response));
     if (addedId !== undefined) {
       // A later response of the same file with the same key meets the one that was just added.
       addedIds.delete(place(response));
       if (failureCase) cases.push({ ...failureCase, responseId: addedId });
-      results.push({ kind: "inserted", key, responseId: addedId });
-    } else if (other === undefined) {
-      throw new Error("A response that was in the way cannot be read");
-    } else if (other.contentHash !== response.contentHash) {
-      results.push({ kind: "conflict", key });
-    } else if (other.passed === null && response.passed !== null) {
-      const { passed, verdict, item, task } = response;
-      await tx.update(responses).set({ passed, verdict, item, task } as ResponseRow).where(eq(responses.id, other.id));
-      stored.set(place(response), { ...other, passed: passed ?? null });
+      results.push(storedAs("inserted", addedId, response));
+      continue;
+    }
+    const other = stored.get(place(response));
+    if (other === undefined) throw new Error("A response that was in the way cannot be read");
+    const result = compareResponses(other, response);
+    if (result.kind === "updated") {
+      const { passed, verdict, item, task, disagrees } = response;
+      await tx.update(responses).set({ passed, verdict, item, task, disagrees } as ResponseRow)
+        .where(eq(responses.id, other.id));
+      stored.set(place(response), {
+        ...other,
+        passed: passed ?? null,
+        basis: basisOf(verdict),
+        disagrees: result.disagrees,
+      });
       if (failureCase) cases.push({ ...failureCase, responseId: other.id });
-      results.push({ kind: "updated", key, responseId: other.id });
-    } else results.push({ kind: "unchanged", key, responseId: other.id });
+      // What was taken for a failure, and nobody has worked on yet, is none.
+      else if (other.passed === false) await dropOpenCase(tx, other.id, cases);
+    }
+    results.push(result);
   }
   if (cases.length > 0) {
     // A case that was imported with its pair before keeps what it has.
@@ -133,10 +156,56 @@ async function storeSome(
   return results;
 }
 
+function storedAs(
+  kind: "inserted" | "unchanged" | "updated",
+  responseId: number,
+  { key, passed = null, disagrees = false }: Pick<ResponseRow, "key" | "passed" | "disagrees">,
+): Extract<StoredResponse, { responseId: number }> {
+  return { kind, key, responseId, passed, disagrees };
+}
+
+/** What a response is beside the one that is stored under its key. */
+function compareResponses(other: KeptResponse, response: ResponseRow): StoredResponse {
+  const { key } = response;
+  const given = response.passed ?? null;
+  if (other.contentHash !== response.contentHash) return { kind: "conflict", key };
+  if (given === null || given === other.passed) return storedAs("unchanged", other.id, { ...other, key });
+  const stronger = basisOf(response.verdict) - other.basis;
+  if (other.passed === null || stronger > 0) return storedAs("updated", other.id, response);
+  return stronger < 0
+    ? storedAs("unchanged", other.id, { ...other, key })
+    : { kind: "verdict_conflict", key, stored: other.passed, given };
+}
+
+/** The rank of what a verdict rests on; verdicts without a basis give way to those that have one. */
+function basisOf(verdict: Verdict | null | undefined): number {
+  return verdict?.basis === undefined ? -1 : VERDICT_BASES.indexOf(verdict.basis);
+}
+
+/** Removes the failure case of a response that passes after all, unless its pair was found, or somebody decided on it. */
+async function dropOpenCase(
+  tx: Transaction,
+  responseId: number,
+  waiting: (typeof failureCases.$inferInsert)[],
+): Promise<void> {
+  const at = waiting.findIndex((one) => one.responseId === responseId);
+  if (at >= 0) waiting.splice(at, 1);
+  const pairs = tx.select({ id: tokenPairs.id }).from(tokenPairs).where(eq(tokenPairs.failureCaseId, failureCases.id));
+  await tx.delete(failureCases).where(and(
+    eq(failureCases.responseId, responseId),
+    eq(failureCases.status, "open"),
+    isNull(failureCases.reviewer),
+    notExists(pairs),
+  ));
+}
+
 interface KeptResponse {
   readonly id: number;
   readonly contentHash: string;
   readonly passed: boolean | null;
+  /** Rank of what its verdict rests on. */
+  readonly basis: number;
+  readonly disagrees: boolean;
 }
 
 /** The responses that are stored under the keys, by model and key; read only when some were in the way. */
@@ -152,11 +221,15 @@ async function storedResponses(
     key: responses.key,
     contentHash: responses.contentHash,
     passed: responses.passed,
+    verdict: responses.verdict,
+    disagrees: responses.disagrees,
   }).from(responses).where(and(
     inArray(responses.modelId, [...new Set(rows.map(({ modelId }) => modelId))]),
     inArray(responses.key, rows.map(({ key }) => key)),
   ));
-  return new Map(found.map(({ modelId, key, ...row }) => [`${modelId} ${key}`, row]));
+  return new Map(
+    found.map(({ modelId, key, verdict, ...row }) => [`${modelId} ${key}`, { ...row, basis: basisOf(verdict) }]),
+  );
 }
 
 function rowsOf(given: ModelResponse, tokenizer: Tokenizer): Rows {
@@ -181,6 +254,8 @@ function rowsOf(given: ModelResponse, tokenizer: Tokenizer): Rows {
     passed,
     verdict,
     item,
+    disagrees: given.disagrees ?? false,
+    promptTemplate: given.promptTemplate ?? null,
     source,
     contentHash,
   };

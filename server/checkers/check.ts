@@ -19,6 +19,8 @@ export function openCheckers(options: { readonly oneSource?: boolean } = {}): Ch
           return (await import("./ifeval/check.ts")).checkIfeval(item, response);
         case "math":
           return (await import("./math.ts")).checkMath(item, response);
+        case "gsm8k":
+          return (await import("./gsm8k.ts")).checkGsm8k(item, response);
         case "humaneval":
           return await (await openCode()).check(item, response);
         case "gaia2":

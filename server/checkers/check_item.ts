@@ -1,6 +1,6 @@
 /** What checks answers, as culprit/1 writes it: items of benchmarks and verdicts, in the shapes of schema/tables/values.ts. */
 import { z } from "zod";
-import type { CheckItem, Verdict } from "../../schema/tables/values.ts";
+import { type CheckItem, MATH_CONVENTIONS, type Verdict } from "../../schema/tables/values.ts";
 
 const json = z.record(z.string(), z.unknown());
 
@@ -11,7 +11,12 @@ export const checkItem: z.ZodType<CheckItem> = z.discriminatedUnion("kind", [
     instruction_id_list: z.array(z.string()).min(1).max(1000),
     kwargs: z.array(json).max(1000),
   }),
-  z.strictObject({ kind: z.literal("math"), answer: z.string() }),
+  z.strictObject({
+    kind: z.literal("math"),
+    answer: z.string(),
+    convention: z.enum(MATH_CONVENTIONS).exactOptional(),
+  }),
+  z.strictObject({ kind: z.literal("gsm8k"), answer: z.string() }),
   z.strictObject({
     kind: z.literal("humaneval"),
     task_id: z.string(),

@@ -1,19 +1,73 @@
 /**
- * MATH: the final answer of a response, and whether it equals the gold one by the string rules of the benchmark's own
- * grader (Hendrycks et al., `modeling/math_equivalence.py`). No arithmetic: 0.5 equals \frac{1}{2}, 0.25 equals 0.25 only.
+ * MATH: the final answer of a response, and whether it equals the gold one: by the string rules of the benchmark's own
+ * grader (Hendrycks et al., `modeling/math_equivalence.py`), which do no arithmetic, else by value (math/value.ts).
  */
 import type { CheckItem, Verdict } from "./checker.ts";
+import { sameValue } from "./math/value.ts";
+import { withoutThinking } from "./thinking.ts";
 
-/** Compares the response's final answer with the item's; detail: `{gold, prediction}`, prediction null when none. */
-export function checkMath(item: Extract<CheckItem, { readonly kind: "math" }>, response: string): Verdict {
-  const gold = item.answer;
-  const prediction = finalAnswer(response);
-  const detail = { gold, prediction: prediction ?? null };
-  if (prediction === undefined) {
-    return { passed: false, reason: "the response has no final answer in \\boxed{...}", detail };
-  }
-  if (equivalent(gold, prediction)) return { passed: true, detail };
-  return { passed: false, reason: `the final answer is ${prediction}, not ${gold}`, detail };
+type MathItem = Extract<CheckItem, { readonly kind: "math" }>;
+
+/**
+ * Compares the response's final answer with the item's. Detail: `{gold, prediction}`, prediction null when none was found
+ * where the item's convention has it, and `equivalence`, how they are the same: "strings" or "value".
+ */
+export function checkMath(item: MathItem, response: string): Verdict {
+  const { convention = "boxed" } = item;
+  const prediction = CONVENTIONS[convention].find(withoutThinking(response));
+  if (prediction !== undefined) return checkFinalAnswer(item, prediction);
+  const detail = { gold: item.answer, prediction: null };
+  const reason = `the response has no final answer ${CONVENTIONS[convention].where}`;
+  // Where nobody asked for a form of the answer, one that was not found may be there all the same.
+  return { passed: convention === "any" ? null : false, reason, detail };
+}
+
+/** Compares a final answer that was found already. */
+export function checkFinalAnswer({ answer: gold }: MathItem, prediction: string): Verdict {
+  const equivalence = equivalent(gold, prediction) ? "strings" : sameValue(gold, prediction) ? "value" : undefined;
+  if (equivalence !== undefined) return { passed: true, detail: { gold, prediction, equivalence } };
+  return { passed: false, reason: `the final answer is ${prediction}, not ${gold}`, detail: { gold, prediction } };
+}
+
+/** Where a benchmark's harness looks for the final answer. */
+const CONVENTIONS: Readonly<
+  Record<NonNullable<MathItem["convention"]>, {
+    readonly where: string;
+    readonly find: (response: string) => string | undefined;
+  }>
+> = {
+  boxed: { where: "in \\boxed{...}", find: finalAnswer },
+  sentence: { where: 'after "The final answer is"', find: (response) => inSentence(response) ?? finalAnswer(response) },
+  dollars: { where: "between dollar signs", find: betweenDollars },
+  any: {
+    where: "that is marked as one",
+    find: (response) => finalAnswer(response) ?? inSentence(response) ?? afterMark(response),
+  },
+};
+
+/** "The final answer is $X$. I hope it is correct.", as the four examples of Minerva's prompt end. */
+function inSentence(response: string): string | undefined {
+  const found = [...response.matchAll(/The final answer is:?\s*([^]*?)(?:\.\s*I hope it is correct|\.?\s*(?:\n|$))/gi)]
+    .at(-1)?.[1];
+  const bare = found?.trim().replace(/^\$+([^]*?)\$+$/, "$1").trim();
+  if (bare === undefined || bare === "") return undefined;
+  return finalAnswer(bare) ?? bare;
+}
+
+/** What stands between the first dollar sign and the last; the whole response where there are no two. */
+function betweenDollars(response: string): string | undefined {
+  const [first, last] = [response.indexOf("$"), response.lastIndexOf("$")];
+  const inside = (first < last ? response.slice(first + 1, last) : response).trim();
+  const answer = finalAnswer(inside) ?? inside;
+  return answer === "" ? undefined : answer;
+}
+
+/** After "####", or after "answer is" to the end of its sentence. */
+function afterMark(response: string): string | undefined {
+  const marked = [...response.matchAll(/####[ \t]*([^\n]+)|\banswer(?: is|:)[ \t]*([^\n]+?)(?:\.?[ \t]*(?:\n|$))/gi)]
+    .at(-1);
+  const text = (marked?.[1] ?? marked?.[2])?.trim().replace(/^\**\$*([^]*?)\$*\**$/, "$1").trim();
+  return text === undefined || text === "" ? undefined : text;
 }
 
 /**

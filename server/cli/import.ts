@@ -120,7 +120,9 @@ function summaryOf(report: ImportReport): string {
   if (responses > 0) {
     lines.push(`${responses} answers: ${passed} passed, ${failedResponses} did not, ${undecided} undecided`);
   }
-  if (disagreements > 0) lines.push(`${disagreements} where our checker and the log disagree; ours counts`);
+  if (disagreements > 0) {
+    lines.push(`${disagreements} where our checker and the log disagree: npx culprit export disagreements`);
+  }
   for (const [reason, count] of Object.entries(report.skipped)) lines.push(`${count} left out: ${reason}`);
   for (const [what, count] of Object.entries(report.mended)) lines.push(`${count} ${MENDED[what] ?? what}`);
   return lines.map((line) => `${line}\n`).join("");

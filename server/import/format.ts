@@ -1,5 +1,5 @@
 /** What every importer's format is: JSON of one record in, responses out. */
-import type { ChatMessage, CheckItem, Detail } from "../../schema/tables/values.ts";
+import type { ChatMessage, CheckItem, Detail, VerdictBasis } from "../../schema/tables/values.ts";
 import type { ResponseIdentity } from "../cases/store_responses.ts";
 import type { LoggedAnnotation } from "../cases/annotate.ts";
 import type { Label } from "../diagnosis/labels.ts";
@@ -28,10 +28,20 @@ export interface LoggedResponse extends ResponseIdentity {
   /** Text, or a turn with tool calls, which is written as the chat template writes it. */
   readonly completion: string | ChatMessage;
   readonly item: CheckItem | null;
+  /** The final answer that the log took out of the completion; null where it found none, undefined where it says none. */
+  readonly finalAnswer?: string | null;
   /** The log's own verdict; null when it has none. */
-  readonly logged: { readonly passed: boolean | null; readonly reason?: string; readonly detail: Detail } | null;
+  readonly logged: LoggedVerdict | null;
   readonly instructionPhrases: readonly string[];
   readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+export interface LoggedVerdict {
+  readonly passed: boolean | null;
+  readonly reason?: string;
+  readonly detail: Detail;
+  /** What it rests on, where that is not the log's best word. */
+  readonly basis?: VerdictBasis;
 }
 
 /** Why records that are no answers are left out; counted in the report. */

@@ -14,7 +14,7 @@ import { itemFinder } from "../benchmarks/known_items.ts";
 import { type Entry, readEntries, type ReadParts } from "./read_entries.ts";
 import { listFiles, readRecords, type RecordFile, type TextRecord } from "./records.ts";
 import { EMPTY_REPORT } from "./report.ts";
-import { type ImportedLine, storeBatch } from "./store_batch.ts";
+import { type Counted, type ImportedLine, storeBatch } from "./store_batch.ts";
 
 /** Records of one transaction. */
 const BATCH_RECORDS = 100;
@@ -63,6 +63,7 @@ export async function importFile(db: Database, options: ImportOptions): Promise<
   };
   let state: ImportState = options.at ?? { done: 0, total, report: EMPTY_REPORT };
   let sinceCollected = 0;
+  const counted: Counted = new Map();
   try {
     for await (const batch of batches(readRecords(files, state.done, (file) => format.cut?.(file)))) {
       const entries = await readEntries(batch, state.report.lines, parts);
@@ -70,7 +71,7 @@ export async function importFile(db: Database, options: ImportOptions): Promise<
       if (refused) throw refused;
       let lines: readonly ImportedLine[] = [];
       state = await db.transaction(async (tx) => {
-        const stored = await storeBatch(tx, entries, state.report, finder);
+        const stored = await storeBatch(tx, entries, state.report, { finder, counted });
         lines = stored.lines;
         const after = { done: batch.at(-1)!.end, total, report: stored.report };
         await onBatch(tx, after);

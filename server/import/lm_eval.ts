@@ -7,7 +7,7 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import { InputError, isJsonObject, type JsonObject } from "../../gpu/mod.ts";
-import type { CheckItem } from "../../schema/tables/values.ts";
+import type { CheckItem, MathConvention } from "../../schema/tables/values.ts";
 import { canonicalHash, textHash } from "../base/canonical_hash.ts";
 import type { FileFacts, Format, Logged, LoggedPrompt, LoggedResponse } from "./format.ts";
 import { checkItemOf, phrasesOf } from "../benchmarks/items.ts";
@@ -36,8 +36,13 @@ function oldTask(name: string, model: string | undefined): string | undefined {
   return at >= 0 ? stem.slice(at + short.length) : /_([^_]+)$/.exec(stem)?.[1];
 }
 
-/** Scores that decide, before any other that the line lists. */
-const DECIDING = ["prompt_level_strict_acc", "exact_match", "pass@1", "acc"];
+/** Scores that decide, before any other that the line lists; a grader that computes counts before one of strings. */
+const DECIDING = ["prompt_level_strict_acc", "math_verify", "exact_match", "pass@1", "acc"];
+/** Where the harness's tasks for MATH look for the final answer (their utils.py). */
+const CONVENTIONS: readonly (readonly [task: RegExp, convention: MathConvention])[] = [
+  [/(?:^|_)minerva_math|^leaderboard_math/, "sentence"],
+  [/^hendrycks_math|^aime/, "dollars"],
+];
 /** `samples_{task}_{time}.jsonl` */
 const FILE_NAME = /^samples_(.+?)(?:_(\d{4}-\d{2}-\d{2}T[\d.:-]+?))?\.jsonl?$/;
 /** `{model arguments}_{task}.jsonl` of harness 0.4.0 to 0.4.2, whose tasks have no better mark than an ending. */
@@ -137,7 +142,7 @@ function responseOf(
     ...(repeat === undefined ? {} : { sample: String(repeat) }),
     prompt,
     completion,
-    item: itemOf(doc, line.target) ?? (known ? checkItemOf(known) : null),
+    item: itemOf(doc, line.target, facts.benchmark) ?? (known ? checkItemOf(known) : null),
     // The scores are of all outputs together: they decide a single one only.
     logged: repeat === undefined ? verdictOf(line) : null,
     instructionPhrases: phrasesOf(doc["instruction_phrases"] ? doc : known),
@@ -145,10 +150,13 @@ function responseOf(
   };
 }
 
-function itemOf(doc: JsonObject, target: unknown): CheckItem | null {
+function itemOf(doc: JsonObject, target: unknown, task: string): CheckItem | null {
   const item = checkItemOf(doc);
-  if (item !== null || typeof doc["problem"] !== "string" || typeof target !== "string") return item;
-  return { kind: "math", answer: target };
+  const math = item === null && typeof doc["problem"] === "string" && typeof target === "string"
+    ? { kind: "math" as const, answer: target }
+    : item;
+  if (math?.kind !== "math") return math;
+  return { ...math, convention: CONVENTIONS.find(([name]) => name.test(task))?.[1] ?? "any" };
 }
 
 /** The harness's verdict; every metric of the line stays in its detail. */
@@ -157,8 +165,9 @@ function verdictOf(line: Sample): LoggedResponse["logged"] {
     [...new Set([...line.metrics, ...DECIDING])].filter((name) => line[name] !== undefined)
       .map((name) => [name, line[name]]),
   );
+  // `acc,none`: the harness's newer results write the filter behind a metric's name.
   for (const name of [...DECIDING, ...line.metrics]) {
-    const value = detail[name];
+    const value = detail[name] ?? detail[`${name},none`];
     if (value === true || value === 1) return { passed: true, detail };
     if (value === false || value === 0) return { passed: false, reason: `${name} is ${value}`, detail };
     if (value !== undefined) break;

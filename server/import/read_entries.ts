@@ -2,9 +2,10 @@
 import { extname } from "node:path";
 import { setImmediate } from "node:timers";
 import { InputError } from "../../gpu/mod.ts";
-import type { CheckItem, Detail, Verdict } from "../../schema/tables/values.ts";
+import type { CheckItem, Verdict } from "../../schema/tables/values.ts";
 import type { LoggedAnnotation } from "../cases/annotate.ts";
 import type { Checkers } from "../checkers/check.ts";
+import { checkFinalAnswer } from "../checkers/math.ts";
 import type { ModelResponse } from "../cases/store_responses.ts";
 import type { FileFacts, Format, Logged, LoggedLabel, LoggedResponse, SkipReason } from "./format.ts";
 import type { ImportLine, ImportModel } from "./import_model.ts";
@@ -13,6 +14,7 @@ import { parseText, withStorableText } from "./parse_record.ts";
 import type { RecordFile, TextRecord } from "./records.ts";
 import { completionText, renderPrompt } from "./render.ts";
 import type { TextFault } from "./text_lines.ts";
+import { decide } from "./verdict_policy.ts";
 
 /** What a record gave; a record may give several. `ordinal` is the record's, counted from 1 over the whole import. */
 export type Entry =
@@ -26,7 +28,7 @@ export type Entry =
     | { readonly kind: "blank" }
     | { readonly kind: "wrong"; readonly error: InputError; readonly unknownModel: boolean }
     | { readonly kind: "skipped"; readonly reason: SkipReason }
-    | { readonly kind: "response"; readonly response: ModelResponse; readonly disagrees: boolean }
+    | { readonly kind: "response"; readonly response: ModelResponse }
     | { readonly kind: "case"; readonly line: ImportLine }
     | {
       readonly kind: "annotation";
@@ -171,15 +173,13 @@ async function responseEntry(
   facts: FileFacts,
   where: string,
 ): Promise<Entered> {
-  const { prompt, model: _model, logged: own, completion: said, ...identity } = logged;
+  const { prompt, model: _model, logged: own, completion: said, finalAnswer: _finalAnswer, ...identity } = logged;
   const tools = prompt.kind === "chat" ? prompt.tools : undefined;
   const rendered = renderPrompt(model, prompt, { plain: facts.plain, thinking: thinks(said) });
   const completion = completionText(model, said, rendered, tools);
   const ours = await check(logged, completion, parts.checkers, where);
-  const verdict = verdictOf(own, ours);
   return {
     kind: "response",
-    disagrees: own?.passed != null && ours?.passed != null && own.passed !== ours.passed,
     response: {
       ...identity,
       modelId: model.id,
@@ -188,7 +188,7 @@ async function responseEntry(
       promptIds: model.tokenizer.encode(rendered.text),
       completion,
       completionIds: model.tokenizer.encode(completion),
-      verdict,
+      ...decide(own, ours, logged.item),
       source: "imported",
       metadata: tools ? { ...logged.metadata, tools } : logged.metadata,
     },
@@ -202,31 +202,23 @@ function thinks(said: LoggedResponse["completion"]): boolean {
 }
 
 /** Checkers that cost no more than reading the line. Code is run only where the log has no verdict. */
-const CHEAP: ReadonlySet<CheckItem["kind"]> = new Set(["ifeval", "math", "gaia2"]);
+const CHEAP: ReadonlySet<CheckItem["kind"]> = new Set(["ifeval", "math", "gsm8k", "gaia2"]);
 
 async function check(
-  { item, logged }: LoggedResponse,
+  { item, logged, finalAnswer }: LoggedResponse,
   completion: string,
   checkers: Checkers,
   where: string,
 ): Promise<Verdict | null> {
   if (item === null || (!CHEAP.has(item.kind) && logged?.passed != null)) return null;
+  if (item.kind === "math" && finalAnswer !== undefined) {
+    if (finalAnswer !== null) return checkFinalAnswer(item, finalAnswer);
+    return { passed: false, reason: "no final answer was found", detail: { gold: item.answer, prediction: null } };
+  }
   try {
     return await checkers.check(item, completion);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     return { passed: null, reason: `${where}: ${error.what}` };
   }
-}
-
-/** Ours counts where it could decide, the log's else; the log's words are kept in `detail.log`. */
-function verdictOf(own: LoggedResponse["logged"], ours: Verdict | null): Verdict | null {
-  if (own === null) return ours;
-  const log: Detail = { passed: own.passed, ...own.detail };
-  const decides = ours !== null && ours.passed !== null ? ours : own;
-  return {
-    passed: decides.passed,
-    ...(decides.reason === undefined ? {} : { reason: decides.reason }),
-    detail: { ...ours?.detail, log },
-  };
 }

@@ -47,10 +47,26 @@ export function countMended(report: Counting, mended: Readonly<Record<string, nu
   for (const [what, count] of Object.entries(mended)) report.mended[what] = (report.mended[what] ?? 0) + count;
 }
 
-export function countVerdict(report: Counting, passed: boolean | null, disagrees: boolean): void {
-  report.responses++;
-  if (passed === true) report.passed++;
-  else if (passed === false) report.failedResponses++;
-  else report.undecided++;
-  if (disagrees) report.disagreements++;
+/** How a response was counted: its verdict, and 4 more where log and checker disagree. A number, since there are many. */
+export type CountedVerdict = number;
+const [UNDECIDED, PASSED, FAILED, DISAGREES] = [0, 1, 2, 4];
+
+export function countVerdict(report: Counting, passed: boolean | null, disagrees: boolean): CountedVerdict {
+  const counted = (passed === null ? UNDECIDED : passed ? PASSED : FAILED) + (disagrees ? DISAGREES : 0);
+  addVerdict(report, counted, 1);
+  return counted;
+}
+
+/** Takes back how an answer was counted before it came again. */
+export function uncountVerdict(report: Counting, counted: CountedVerdict): void {
+  addVerdict(report, counted, -1);
+}
+
+function addVerdict(report: Counting, counted: CountedVerdict, count: 1 | -1): void {
+  report.responses += count;
+  if (counted >= DISAGREES) report.disagreements += count;
+  const verdict = counted % DISAGREES;
+  if (verdict === PASSED) report.passed += count;
+  else if (verdict === FAILED) report.failedResponses += count;
+  else report.undecided += count;
 }

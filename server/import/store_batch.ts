@@ -10,7 +10,16 @@ import { raiseDelta } from "../cases/place_case.ts";
 import { type StoredResponse, storeResponses } from "../cases/store_responses.ts";
 import type { ImportLine, ImportModel, ModelFinder } from "./import_model.ts";
 import type { Entry } from "./read_entries.ts";
-import { countFailure, type Counting, counting, countMended, countSkipped, countVerdict } from "./report.ts";
+import {
+  type CountedVerdict,
+  countFailure,
+  type Counting,
+  counting,
+  countMended,
+  countSkipped,
+  countVerdict,
+  uncountVerdict,
+} from "./report.ts";
 
 /** What became of a record that was not blank. */
 export interface ImportedLine {
@@ -20,6 +29,8 @@ export interface ImportedLine {
   readonly result: "inserted" | "unchanged" | "failed" | "skipped";
   /** Whether a response passed; null when nobody could decide. */
   readonly passed?: boolean | null;
+  /** Log and checker judge it differently. */
+  readonly disagrees?: true;
   /** Why it failed or was left out. */
   readonly message?: string;
 }
@@ -29,11 +40,14 @@ export interface StoredBatch {
   readonly lines: readonly ImportedLine[];
 }
 
+/** How each response of an import was counted, by its id. */
+export type Counted = Map<number, CountedVerdict>;
+
 export async function storeBatch(
   tx: Transaction,
   entries: readonly Entry[],
   before: ImportReport,
-  finder: ModelFinder,
+  { finder, counted }: { readonly finder: ModelFinder; readonly counted: Counted },
 ): Promise<StoredBatch> {
   const report = counting(before);
   const lines: ImportedLine[] = [];
@@ -42,7 +56,7 @@ export async function storeBatch(
   for (const entry of entries) {
     report.lines = Math.max(report.lines, entry.ordinal);
     if (entry.mended) countMended(report, entry.mended);
-    const line = entry.kind === "blank" ? undefined : await storeEntry(tx, entry, { report, stored, finder });
+    const line = entry.kind === "blank" ? undefined : await storeEntry(tx, entry, { report, stored, finder, counted });
     if (line === undefined) continue;
     lines.push(line);
     if (line.result === "inserted") report.inserted++;
@@ -57,12 +71,13 @@ interface Storing {
   /** What became of the responses, in order. */
   readonly stored: Iterator<StoredResponse>;
   readonly finder: ModelFinder;
+  readonly counted: Counted;
 }
 
 async function storeEntry(
   tx: Transaction,
   entry: Exclude<Entry, { kind: "blank" }>,
-  { report, stored, finder }: Storing,
+  { report, stored, finder, counted }: Storing,
 ): Promise<ImportedLine> {
   switch (entry.kind) {
     case "wrong":
@@ -71,7 +86,7 @@ async function storeEntry(
       countSkipped(report, entry.reason);
       return { id: entry.where, kind: "record", result: "skipped", message: entry.reason };
     case "response":
-      return responseLine(entry, stored.next().value, report);
+      return responseLine(entry, stored.next().value, { report, counted });
     case "case":
       return await storeLine(tx, entry.line, entry.where);
     case "annotation":
@@ -82,23 +97,31 @@ async function storeEntry(
 }
 
 function responseLine(
-  { response, disagrees, where }: Extract<Entry, { kind: "response" }>,
+  { response, where }: Extract<Entry, { kind: "response" }>,
   stored: StoredResponse,
-  report: Counting,
+  { report, counted }: Pick<Storing, "report" | "counted">,
 ): ImportedLine {
   const { key } = stored;
-  if (stored.kind === "conflict") {
-    return {
-      id: key,
-      kind: "response",
-      result: "failed",
-      message: conflict(`another answer is stored as "${key}"`, where),
-    };
+  if (stored.kind === "conflict" || stored.kind === "verdict_conflict") {
+    const message = stored.kind === "conflict"
+      ? conflict(`another response is stored as "${key}"`, where)
+      : new InputError(
+        `the same response is stored as "${key}" and ${stored.stored ? "passed" : "failed"} there, here it ${
+          stored.given ? "passed" : "failed"
+        }`,
+        where,
+        "leave out the verdict that does not count",
+      ).message;
+    return { id: key, kind: "response", result: "failed", message };
   }
-  const passed = response.verdict?.passed ?? null;
-  countVerdict(report, passed, disagrees);
-  if (passed === false && response.promptIds.length === 0) countSkipped(report, "no_prompt");
-  return { id: key, kind: "response", result: stored.kind === "unchanged" ? "unchanged" : "inserted", passed };
+  const { kind, responseId, passed, disagrees } = stored;
+  // A response that comes again in the same import is one response: what is stored of it counts.
+  const before = counted.get(responseId);
+  if (before !== undefined) uncountVerdict(report, before);
+  counted.set(responseId, countVerdict(report, passed, disagrees));
+  if (before === undefined && passed === false && response.promptIds.length === 0) countSkipped(report, "no_prompt");
+  const result = kind === "inserted" || (kind === "updated" && before === undefined) ? "inserted" : "unchanged";
+  return { id: key, kind: "response", result, passed, ...(disagrees ? { disagrees } : {}) };
 }
 
 function conflict(what: string, where: string): string {
