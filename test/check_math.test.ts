@@ -86,7 +86,7 @@ describe("the final answer of a response", () => {
   test("verdicts say gold and prediction", () => {
     expect(checkMath({ kind: "math", answer: "\\frac12" }, "thus \\boxed{1/2}")).toEqual({
       passed: true,
-      detail: { gold: "\\frac12", prediction: "1/2" },
+      detail: { gold: "\\frac12", prediction: "1/2", equivalence: "strings" },
     });
     expect(checkMath({ kind: "math", answer: "2" }, "thus \\boxed{3}")).toEqual({
       passed: false,

@@ -144,11 +144,40 @@ test("each filter is an answer of its own; scored choices and shared prompts are
   ]);
 });
 
-test("ours counts where log and checker disagree, and the report counts it", async () => {
+test("the log counts where it was judged under its own convention, and every disagreement is stored", async () => {
   const report = await importText(LOG, [sample({ exact_match: 1 })], { from: "lm-eval", model });
-  expect(report).toMatchObject({ passed: 0, failedResponses: 1, disagreements: 1 });
-  const [answer] = await answers();
-  expect(answer!.verdict).toMatchObject({ passed: false, detail: { log: { passed: true, exact_match: 1 } } });
+  expect(report).toMatchObject({ passed: 1, failedResponses: 0, disagreements: 1 });
+  const [response] = await answers();
+  expect(response).toMatchObject({ passed: true, disagrees: true });
+  expect(response!.verdict).toEqual({
+    passed: true,
+    basis: "log",
+    detail: {
+      gold: "2",
+      prediction: "3",
+      counts: "log",
+      log: { passed: true, exact_match: 1 },
+      checker: { passed: false, reason: "the final answer is 3, not 2" },
+    },
+  });
+});
+
+test("ours counts where it equals the benchmark's own checker", async () => {
+  const line = {
+    prompt: ITEM.prompt,
+    response: "Red",
+    follow_all_instructions: true,
+    follow_instruction_list: [true],
+    instruction_id_list: ITEM.instruction_id_list,
+    kwargs: [{}],
+  };
+  expect(await importText("o.jsonl", [line], { from: "ifeval", model })).toMatchObject({
+    failedResponses: 1,
+    disagreements: 1,
+  });
+  const [response] = await answers();
+  expect(response).toMatchObject({ passed: false, disagrees: true });
+  expect(response!.verdict).toMatchObject({ basis: "reference", detail: { counts: "checker", log: { passed: true } } });
 });
 
 test("repeats of one prompt are answers of their own, each with our verdict", async () => {
@@ -219,7 +248,9 @@ test("the same key with another answer fails, and what was stored stays", async 
   const before = await answers();
   const report = await importText(LOG, [sample({ resps: [["else"]] })], { from: "lm-eval", model });
   expect(report).toMatchObject({ inserted: 0, failedCount: 1, responses: 0 });
-  expect(report.failed[0]!.message).toMatch(/another answer is stored as "small_math\/3\/[0-9a-f]{12}"; give it a key/);
+  expect(report.failed[0]!.message).toMatch(
+    /another response is stored as "small_math\/3\/[0-9a-f]{12}"; give it a key/,
+  );
   expect(await answers()).toEqual(before);
 });
 
@@ -358,7 +389,7 @@ test("MATH: a list of final answers counts, and becomes cases where the problem 
     skipped: {},
   });
   expect((await cases()).map(({ prompt, item }) => [prompt, item])).toEqual([
-    [`<|im_start|>user\nWhat is 3 times 3?<|im_end|>\n${OPENED}`, { kind: "math", answer: "9" }],
+    [`<|im_start|>user\nWhat is 3 times 3?<|im_end|>\n${OPENED}`, { kind: "math", answer: "9", convention: "any" }],
   ]);
 });
 

@@ -238,6 +238,7 @@ const PLANS: readonly (readonly [string, string, string])[] = [
   ["attributions", 'filter: { model: "rare" }', "attributions_model"],
   ["attributions", "filter: { delta: { min: 1e9 } }", "attributions_delta"],
   ["attributions", 'filter: { token: "rare" }', "attributions_key_tokens"],
+  ["responses", "filter: { disagrees: true }", "responses_disagreement"],
   ["jobs", "", "jobs_created"],
   ["jobs", "filter: { status: RUNNING }", "jobs_status"],
   ["jobs", "filter: { kind: IMPORT }", "jobs_kind"],
@@ -253,7 +254,7 @@ test("each filter and each order of a list is answered by its index", async () =
         status, exclusion, source)
       select model_id, 'many/' || n, 'b' || n % 5, 't' || n, '[]', '', '', '', '{}', '{}', '{}', '{}', '{}', '', 4 + n % 99,
         1, n, '', case n % 100 when 0 then 'open' when 1 then 'clean' else 'excluded' end::case_status,
-        case when n % 100 > 1 then 'no_recovery' end, case n % 50 when 0 then 'collected' else 'imported' end::answer_source
+        case when n % 100 > 1 then 'no_recovery' end, case n % 50 when 0 then 'collected' else 'imported' end::response_source
       from failure_cases, generate_series(1, 3000) n where key = 'case/0'`);
   await db.execute(sql`
       insert into token_pairs (failure_case_id, target_id, target_text, target_logit, contrast_id, contrast_text,
@@ -271,9 +272,9 @@ test("each filter and each order of a list is answered by its index", async () =
         tokenizer_hash, hash) select 'm' || n, '', '', 1, 1, 1, 1, '', '' from generate_series(1, 3000) n`);
   await db.execute(sql`
       insert into responses (model_id, benchmark, task, key, filter, doc_hash, prompt_hash, prompt, prompt_ids, completion,
-        completion_ids, passed, source, content_hash)
+        completion_ids, passed, disagrees, source, content_hash)
       select id, 'b' || id % 5, 't' || id, 'many/' || id, 'none', '', '', '', '{}', '', '{}',
-        case id % 3 when 0 then true when 1 then false end, 'imported', '' from models`);
+        case id % 3 when 0 then true when 1 then false end, id % 100 = 0, 'imported', '' from models`);
   await db.execute(sql`analyze`);
 
   for (const [list, args, index] of PLANS) {
