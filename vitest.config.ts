@@ -1,4 +1,15 @@
 import { defineConfig } from "vitest/config";
+import { testFiles, type Tier } from "./test/tiers.ts";
+
+/** What has to be there before the tests of a tier. */
+const SETUP: Readonly<Record<Tier, readonly string[]>> = {
+  unit: [],
+  gpu: [],
+  server: ["test/database_setup.ts"],
+  browser: ["test/database_setup.ts", "test/page_setup.ts"],
+};
+
+const files = testFiles();
 
 export default defineConfig({
   resolve: {
@@ -7,13 +18,14 @@ export default defineConfig({
   },
   test: {
     pool: "forks",
-    globalSetup: ["test/database_setup.ts", "test/page_setup.ts"],
     setupFiles: ["test/engine_setup.ts"],
-    include: ["{gpu,server,schema,web,test}/**/*.test.ts"],
-    exclude: ["node_modules/**", "test/soak/**"],
     // A software adapter and a database start slowly on two busy cores.
     testTimeout: 120_000,
     hookTimeout: 180_000,
     maxWorkers: 2,
+    projects: (Object.keys(SETUP) as Tier[]).map((tier) => ({
+      extends: true,
+      test: { name: tier, include: [...files[tier]], globalSetup: [...SETUP[tier]] },
+    })),
   },
 });
