@@ -3,7 +3,7 @@ import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { type Plugin, runnerImport } from "vite";
 
-const FOLDER = new URL("./src/operations/", import.meta.url);
+const ROOMS = new URL("./src/", import.meta.url);
 
 export function documents(): Plugin {
   return {
@@ -16,11 +16,12 @@ export function documents(): Plugin {
   };
 }
 
-/** The documents of `src/operations`, in the order of their text. */
+/** What stands in the files `documents.ts` of the rooms, in the order of its text. */
 export async function listDocuments(): Promise<string[]> {
   const found = new Set<string>();
-  for (const name of await readdir(FOLDER)) {
-    const { module } = await runnerImport<Record<string, unknown>>(fileURLToPath(new URL(name, FOLDER)));
+  for (const name of await readdir(ROOMS, { recursive: true })) {
+    if (!/(^|[/\\_])documents\.ts$/.test(name)) continue;
+    const { module } = await runnerImport<Record<string, unknown>>(fileURLToPath(new URL(name, ROOMS)));
     for (const value of Object.values(module)) {
       const { document } = (typeof value === "object" && value !== null ? value : {}) as {
         readonly document?: unknown;

@@ -1,14 +1,14 @@
 import { buildSchema, parse, validate } from "graphql";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import * as caseOperations from "./src/operations/case.ts";
-import * as casesOperations from "./src/operations/cases.ts";
-import * as diagnosisOperations from "./src/operations/diagnosis.ts";
-import * as jobOperations from "./src/operations/jobs.ts";
-import * as maskingOperations from "./src/operations/masking.ts";
-import * as planOperations from "./src/operations/plan.ts";
-import * as runOperations from "./src/operations/run.ts";
-import * as studyOperations from "./src/operations/studies.ts";
+import * as caseOperations from "./src/heat/documents.ts";
+import * as casesOperations from "./src/cases/documents.ts";
+import * as diagnosisOperations from "./src/case/documents.ts";
+import * as jobOperations from "./src/jobs/documents.ts";
+import * as maskingOperations from "./src/masking/documents.ts";
+import * as planOperations from "./src/jobs/plan_documents.ts";
+import * as runOperations from "./src/run/documents.ts";
+import * as studyOperations from "./src/studies/documents.ts";
 
 const schema = buildSchema(readFileSync(new URL("../schema/schema.graphql", import.meta.url), "utf8"));
 

@@ -1,7 +1,7 @@
 /** @jsxImportSource preact */
 import { render } from "preact";
 import { keepJobs } from "./jobs/job_store.ts";
-import { Page } from "./shell/page.tsx";
+import { Page } from "./page.tsx";
 import "./shell/styles.css";
 import "./cases/lists.css";
 

@@ -4,8 +4,8 @@
 import { useEffect, useState } from "preact/hooks";
 import { request } from "../shell/client.ts";
 import { Trouble, Waiting } from "../shell/notice.tsx";
-import { ANNOTATE, type Case, type Pair, READ_ANNOTATION_PROMPT, type Token } from "../operations/case.ts";
-import { readCandidates, readCompletion } from "./read_case.ts";
+import { ANNOTATE, type Case, type Pair, READ_ANNOTATION_PROMPT, type Token } from "../heat/documents.ts";
+import { readCandidates, readCompletion } from "../heat/read_case.ts";
 import { TokenBox, TokenGlyphs } from "../heat/token_glyphs.tsx";
 import { useLoad } from "../shell/use_load.ts";
 

@@ -1,8 +1,8 @@
 /** @jsxImportSource preact */
 /** The alternatives at the place of the error, with the evidence for each. */
 import { Trouble, Waiting } from "../shell/notice.tsx";
-import type { Candidate, Case, Pair } from "../operations/case.ts";
-import { readCandidates } from "./read_case.ts";
+import type { Candidate, Case, Pair } from "../heat/documents.ts";
+import { readCandidates } from "../heat/read_case.ts";
 import { plain } from "../heat/relevance.ts";
 import { TokenBox } from "../heat/token_glyphs.tsx";
 import { useLoad } from "../shell/use_load.ts";

@@ -1,7 +1,7 @@
 /** @jsxImportSource preact */
 /** What became of a case, why the answer failed, and what annotators said of it. */
 import { statusName } from "../shell/names.ts";
-import type { Case } from "../operations/case.ts";
+import type { Case } from "../heat/documents.ts";
 
 export function CaseStatusBadge({ failureCase: { status, exclusion } }: { readonly failureCase: Case }) {
   return <strong class={`status ${status.toLowerCase()}`}>{statusName(status, exclusion)}</strong>;

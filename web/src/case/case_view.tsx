@@ -16,14 +16,14 @@ import { useEndedJobs } from "../jobs/job_store.ts";
 import { MaskingSection } from "../masking/masking_section.tsx";
 import { Empty, Trouble, Waiting } from "../shell/notice.tsx";
 import { PairChoice } from "./pair_choice.tsx";
-import { readCase, readTokens } from "./read_case.ts";
+import { readCase, readTokens } from "../heat/read_case.ts";
 import { largestDelta } from "../cases/read_cases.ts";
 import { type CaseRoute, formatRoute, RUN } from "../shell/route.ts";
 import { SegmentsPanel } from "./segments_panel.tsx";
 import { TokenFlow } from "../heat/token_flow.tsx";
 import { useLoad } from "../shell/use_load.ts";
 import { go } from "../shell/use_route.ts";
-import { Verdict } from "./verdict.tsx";
+import { Verdict } from "../heat/verdict.tsx";
 import { VisitedPositions } from "./visited_positions.tsx";
 
 /** Text without colours. */

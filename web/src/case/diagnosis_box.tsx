@@ -4,7 +4,7 @@ import { useEffect } from "preact/hooks";
 import { request, RequestError } from "../shell/client.ts";
 import { follow, useEndedJobs } from "../jobs/job_store.ts";
 import { Trouble } from "../shell/notice.tsx";
-import type { Pair } from "../operations/case.ts";
+import type { Pair } from "../heat/documents.ts";
 import {
   DIAGNOSE,
   type DiagnosedPair,
@@ -12,11 +12,11 @@ import {
   type Outcome,
   type Pattern,
   READ_DIAGNOSIS,
-} from "../operations/diagnosis.ts";
+} from "./documents.ts";
 import { ReaderAgreement } from "../cases/reader_agreement.tsx";
 import { signed } from "../heat/relevance.ts";
 import { useLoad } from "../shell/use_load.ts";
-import { WorkBox } from "./work_box.tsx";
+import { WorkBox } from "../jobs/work_box.tsx";
 
 const OUTCOMES: Readonly<Record<Outcome, readonly [name: string, meaning: string]>> = {
   M_IA: ["M-IA", "the heatmap of the input explains it"],

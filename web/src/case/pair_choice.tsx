@@ -1,7 +1,7 @@
 /** @jsxImportSource preact */
 /** Which of the case's token pairs is shown: a switch for a few, a list for many. */
 import { Choice } from "../shell/choice.tsx";
-import type { Pair } from "../operations/case.ts";
+import type { Pair } from "../heat/documents.ts";
 import { quoteToken } from "../heat/token_text.ts";
 
 const FEW = 3;

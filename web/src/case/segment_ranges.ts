@@ -1,5 +1,5 @@
 /** Edited segments as the API takes them. */
-import type { SegmentRange } from "../operations/case.ts";
+import type { SegmentRange } from "../heat/documents.ts";
 
 /** The changes as ranges of tokens that follow each other. */
 export function rangesOf(changed: ReadonlyMap<number, boolean>): readonly SegmentRange[] {

@@ -2,7 +2,7 @@
 /** Which tokens of the prompt state the constraint: found from marked phrases, changed by clicking, and undone. */
 import { useState } from "preact/hooks";
 import { request } from "../shell/client.ts";
-import { type Case, type SegmentRange, SET_SEGMENTS, type Token } from "../operations/case.ts";
+import { type Case, type SegmentRange, SET_SEGMENTS, type Token } from "../heat/documents.ts";
 import { rangesOf } from "./segment_ranges.ts";
 import { TokenGlyphs } from "../heat/token_glyphs.tsx";
 

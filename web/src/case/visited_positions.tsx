@@ -3,8 +3,8 @@
 import { useState } from "preact/hooks";
 import { verdictOf } from "./candidates.tsx";
 import { Trouble, Waiting } from "../shell/notice.tsx";
-import type { Case, VisitedPosition } from "../operations/case.ts";
-import { readVisited } from "./read_case.ts";
+import type { Case, VisitedPosition } from "../heat/documents.ts";
+import { readVisited } from "../heat/read_case.ts";
 import { TokenBox } from "../heat/token_glyphs.tsx";
 import { useLoad } from "../shell/use_load.ts";
 

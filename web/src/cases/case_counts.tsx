@@ -3,7 +3,7 @@
 import { useEffect } from "preact/hooks";
 import { request } from "../shell/client.ts";
 import { exclusionName } from "../shell/names.ts";
-import { type CaseCount, COUNT_CASES } from "../operations/cases.ts";
+import { type CaseCount, COUNT_CASES } from "./documents.ts";
 import { CASES, type CasesRoute, formatRoute, type Status } from "../shell/route.ts";
 import { useLoad } from "../shell/use_load.ts";
 

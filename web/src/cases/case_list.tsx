@@ -10,13 +10,13 @@ import { DiagnosisCounts } from "./diagnosis_counts.tsx";
 import { useEndedJobs } from "../jobs/job_store.ts";
 import { keepListed } from "./listed_cases.ts";
 import { Empty, Trouble, Waiting } from "../shell/notice.tsx";
-import { LIST_MODELS } from "../operations/cases.ts";
+import { LIST_MODELS } from "./documents.ts";
 import { listsAttributions, readCasePage } from "./read_cases.ts";
 import { CASES, type CasesRoute, formatRoute } from "../shell/route.ts";
 import { SavedFilters } from "./saved_filters.tsx";
 import { useLoad } from "../shell/use_load.ts";
 import { usePages } from "./use_pages.ts";
-import { Welcome } from "../shell/welcome.tsx";
+import { Welcome } from "./welcome.tsx";
 
 const HOW_TO_IMPORT =
   "npx culprit model add models/demo-1m\nnpx culprit import --from culprit models/demo-1m/failure-cases.jsonl";

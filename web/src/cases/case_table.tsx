@@ -8,7 +8,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { CaseRow } from "./case_row.tsx";
 import { Trouble } from "../shell/notice.tsx";
 import type { Pages } from "./use_pages.ts";
-import { useNear } from "../shell/use_near.ts";
+import { useNear } from "../heat/use_near.ts";
 
 /** Pixels before the end of the list at which its next page is read. */
 const AHEAD = 800;

@@ -2,7 +2,7 @@
 /** How many diagnosed attributions there are of each outcome and pattern. A count leads to its cases. */
 import { useEffect } from "preact/hooks";
 import { request } from "../shell/client.ts";
-import { COUNT_DIAGNOSES } from "../operations/cases.ts";
+import { COUNT_DIAGNOSES } from "./documents.ts";
 import {
   CASES,
   type CasesRoute,

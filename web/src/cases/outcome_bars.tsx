@@ -3,7 +3,7 @@
 import { useEffect } from "preact/hooks";
 import { request } from "../shell/client.ts";
 import { OUTCOME_NAMES } from "./diagnosis_counts.tsx";
-import { COUNT_OUTCOMES, type OutcomeCount } from "../operations/cases.ts";
+import { COUNT_OUTCOMES, type OutcomeCount } from "./documents.ts";
 import { CASES, formatRoute, type OutcomeChoice, OUTCOMES } from "../shell/route.ts";
 import { save } from "../shell/save.ts";
 import { useLoad } from "../shell/use_load.ts";

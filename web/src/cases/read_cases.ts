@@ -1,12 +1,7 @@
 /** One page of the case list, whichever of the two lists it comes from. */
 import { request } from "../shell/client.ts";
-import {
-  type CaseStatus,
-  LIST_ATTRIBUTIONS,
-  LIST_CASES,
-  type PageInfo,
-  type PairSummary,
-} from "../operations/cases.ts";
+import { LIST_ATTRIBUTIONS, LIST_CASES, type PageInfo, type PairSummary } from "./documents.ts";
+import type { CaseStatus } from "../shell/names.ts";
 import { type CaseRoute, caseRoute, type CasesRoute, type Order, type Rule, RULES } from "../shell/route.ts";
 
 const PAGE = 40;

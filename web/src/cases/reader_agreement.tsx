@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { request } from "../shell/client.ts";
 import { Trouble } from "../shell/notice.tsx";
-import { type Agreement, READER_AGREEMENT } from "../operations/diagnosis.ts";
+import { type Agreement, READER_AGREEMENT } from "./documents.ts";
 import { useLoad } from "../shell/use_load.ts";
 
 export function ReaderAgreement() {

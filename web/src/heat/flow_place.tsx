@@ -3,9 +3,9 @@
 /** Where in a long text the reader is: a line of numbers and a strip of the whole, kept up while the text scrolls. */
 import { useEffect, useState } from "preact/hooks";
 import type { View } from "./heat_value.ts";
-import type { Token } from "../operations/case.ts";
-import { Overview } from "../shell/overview.tsx";
-import type { Heat } from "../case/read_case.ts";
+import type { Token } from "./documents.ts";
+import { Overview } from "./overview.tsx";
+import type { Heat } from "./read_case.ts";
 import { type Chunk, chunkAt } from "./token_chunks.ts";
 
 /** The tokens in sight, to about a line: from `from` up to, not including, `to`. */

@@ -1,8 +1,8 @@
 /** @jsxImportSource preact */
 /** What the colours and numbers of the heatmap mean, in words. */
 import { layerName, RULE_NAMES } from "../shell/names.ts";
-import type { AttributionSummary } from "../operations/case.ts";
-import type { Heat } from "../case/read_case.ts";
+import type { AttributionSummary } from "./documents.ts";
+import type { Heat } from "./read_case.ts";
 import { signed } from "./relevance.ts";
 import type { CaseRoute, Rule } from "../shell/route.ts";
 

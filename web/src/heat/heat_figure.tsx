@@ -1,7 +1,7 @@
 /** @jsxImportSource preact */
 /** The heatmap of one token pair with its switches, legend, caption and the strongest tokens. */
 import { useMemo, useRef, useState } from "preact/hooks";
-import { ComputedOn } from "../shell/computed_on.tsx";
+import { ComputedOn } from "../jobs/computed_on.tsx";
 import { DownloadLink } from "../shell/download_link.tsx";
 import { HeatCaption } from "./heat_caption.tsx";
 import { HeatControls } from "./heat_controls.tsx";
@@ -10,14 +10,14 @@ import { Legend } from "./legend.tsx";
 import { attribute } from "../jobs/job_store.ts";
 import { RULE_NAMES } from "../shell/names.ts";
 import { Trouble, Waiting } from "../shell/notice.tsx";
-import type { Case, Pair, Token } from "../operations/case.ts";
-import { type Heat, readHeat } from "../case/read_case.ts";
+import type { Case, Pair, Token } from "./documents.ts";
+import { type Heat, readHeat } from "./read_case.ts";
 import type { CaseRoute } from "../shell/route.ts";
 import { StrongestTokens } from "./strongest_tokens.tsx";
 import { TokenFlow } from "./token_flow.tsx";
 import { useLoad } from "../shell/use_load.ts";
-import { Fork } from "../case/verdict.tsx";
-import { WorkBox } from "../case/work_box.tsx";
+import { Fork } from "./verdict.tsx";
+import { WorkBox } from "../jobs/work_box.tsx";
 
 /** The heat to show: the one asked for, or while that is read the last one of the same attribution. */
 function useSteadyHeat(heat: Heat | undefined, attributionId: string | undefined): Heat | undefined {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { colourRange, colourValue, shownNumber } from "./heat_value.ts";
-import type { Token } from "../operations/case.ts";
-import type { Heat } from "../case/read_case.ts";
+import type { Token } from "./documents.ts";
+import type { Heat } from "./read_case.ts";
 import { strongestOfStretches } from "./stretches.ts";
 
 const heat: Heat = {

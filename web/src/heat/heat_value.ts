@@ -1,6 +1,6 @@
 /** From relevance to what a token shows: its colour value and its number. */
-import type { Token } from "../operations/case.ts";
-import type { Heat } from "../case/read_case.ts";
+import type { Token } from "./documents.ts";
+import type { Heat } from "./read_case.ts";
 import { normalise, signed } from "./relevance.ts";
 import type { CaseRoute } from "../shell/route.ts";
 

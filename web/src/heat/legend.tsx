@@ -2,7 +2,7 @@
 /** The colour scale with its numbers. */
 import { cssPaint } from "./colour.ts";
 import { colourRange, shownNumber, type View } from "./heat_value.ts";
-import type { Heat } from "../case/read_case.ts";
+import type { Heat } from "./read_case.ts";
 import { TokenBox } from "./token_glyphs.tsx";
 
 const STOPS = Array.from({ length: 17 }, (_, index) => index / 8 - 1);

@@ -1,7 +1,7 @@
 /** A long case cut into stretches of equal length. */
 import { colourValue, type View } from "./heat_value.ts";
-import type { Token } from "../operations/case.ts";
-import type { Heat } from "../case/read_case.ts";
+import type { Token } from "./documents.ts";
+import type { Heat } from "./read_case.ts";
 
 /** The strongest token of each stretch: its position and colour value. */
 export function strongestOfStretches(

@@ -1,8 +1,8 @@
 /** @jsxImportSource preact */
 /** The tokens that pull hardest each way, with their numbers. */
 import { colourRange, shownNumber, type View } from "./heat_value.ts";
-import type { Token } from "../operations/case.ts";
-import type { Heat } from "../case/read_case.ts";
+import type { Token } from "./documents.ts";
+import type { Heat } from "./read_case.ts";
 import { type RankedToken, strongest } from "./relevance.ts";
 import { quoteToken } from "./token_text.ts";
 

@@ -3,8 +3,8 @@
 import { cssPaint } from "./colour.ts";
 import { colourValue, shownNumber, type View } from "./heat_value.ts";
 import { SEGMENT_NAMES } from "../shell/names.ts";
-import type { Token } from "../operations/case.ts";
-import type { Heat } from "../case/read_case.ts";
+import type { Token } from "./documents.ts";
+import type { Heat } from "./read_case.ts";
 import { normalise } from "./relevance.ts";
 import { TokenGlyphs } from "./token_glyphs.tsx";
 import { quoteToken } from "./token_text.ts";

@@ -2,8 +2,8 @@
 /** A chunk of the text: chips where the reader is near, else the same text bare, which can be found and selected. */
 import type { ComponentChildren } from "preact";
 import type { View } from "./heat_value.ts";
-import type { Token } from "../operations/case.ts";
-import type { Heat } from "../case/read_case.ts";
+import type { Token } from "./documents.ts";
+import type { Heat } from "./read_case.ts";
 import { TokenChip } from "./token_chip.tsx";
 import type { Chunk } from "./token_chunks.ts";
 

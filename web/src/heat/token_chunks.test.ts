@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Token } from "../operations/case.ts";
+import type { Token } from "./documents.ts";
 import { chunkAt, chunkTokens } from "./token_chunks.ts";
 
 const tokens = (count: number, text: (position: number) => string): readonly Token[] =>

@@ -1,5 +1,5 @@
 /** A long text cut into chunks: only those near the reader are made of chips, the rest is plain text of the same size. */
-import type { Token } from "../operations/case.ts";
+import type { Token } from "./documents.ts";
 
 /** Tokens `from` up to, not including, `to`. */
 export interface Chunk {

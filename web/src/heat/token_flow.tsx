@@ -9,13 +9,13 @@ import type { ComponentChildren, VNode } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { FlowPlace, tokensInSight } from "./flow_place.tsx";
 import type { View } from "./heat_value.ts";
-import type { Token } from "../operations/case.ts";
-import type { Heat } from "../case/read_case.ts";
+import type { Token } from "./documents.ts";
+import type { Heat } from "./read_case.ts";
 import { chipId } from "./token_chip.tsx";
 import { TokenChunk } from "./token_chunk.tsx";
 import { type Chunk, chunkAt, chunkTokens } from "./token_chunks.ts";
 import { TokenTip } from "./token_tip.tsx";
-import { selectedText, useNear, useSelected } from "../shell/use_near.ts";
+import { selectedText, useNear, useSelected } from "./use_near.ts";
 
 /** With more tokens the text scrolls in a box of its own, so that legend and numbers stay near, and is windowed. */
 const TALL = 800;

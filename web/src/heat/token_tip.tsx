@@ -2,8 +2,8 @@
 /** The numbers of one token, beside it. */
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { SEGMENT_NAMES } from "../shell/names.ts";
-import type { Token } from "../operations/case.ts";
-import type { Heat } from "../case/read_case.ts";
+import type { Token } from "./documents.ts";
+import type { Heat } from "./read_case.ts";
 import { normalise, signed } from "./relevance.ts";
 import { chipId } from "./token_chip.tsx";
 import { quoteToken } from "./token_text.ts";

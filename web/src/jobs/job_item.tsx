@@ -2,8 +2,8 @@
 /** One job: what it does, how far it is, and a way to stop it or to start it again. */
 import { useState } from "preact/hooks";
 import { cancel, isActive, retry } from "./job_store.ts";
-import type { Job } from "../operations/jobs.ts";
-import { describeSeconds } from "../shell/plan_words.ts";
+import type { Job } from "./documents.ts";
+import { describeSeconds } from "./plan_words.ts";
 
 const KIND = {
   ATTRIBUTE: "Attribution",

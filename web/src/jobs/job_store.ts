@@ -13,8 +13,8 @@ import {
   LIST_JOBS,
   RETRY_JOB,
   WATCH_JOB,
-} from "../operations/jobs.ts";
-import { MASK, type Replacement, type Scope } from "../operations/masking.ts";
+} from "./documents.ts";
+import { MASK, type Replacement, type Scope } from "./documents.ts";
 import type { Rule } from "../shell/route.ts";
 
 const LISTED = 12;

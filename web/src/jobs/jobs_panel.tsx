@@ -3,7 +3,7 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { JobItem } from "./job_item.tsx";
 import { isActive, useJobs } from "./job_store.ts";
-import { WorkerList } from "../shell/worker_list.tsx";
+import { WorkerList } from "./worker_list.tsx";
 
 export function JobsPanel() {
   const jobs = useJobs();

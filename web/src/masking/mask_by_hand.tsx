@@ -3,8 +3,9 @@
 import { useEffect, useState } from "preact/hooks";
 import { request } from "../shell/client.ts";
 import { follow, useJobs } from "../jobs/job_store.ts";
-import type { Pair, Token } from "../operations/case.ts";
-import { type Experiment, MASK_TOKENS, type Replacement } from "../operations/masking.ts";
+import type { Pair, Token } from "../heat/documents.ts";
+import { type Experiment, MASK_TOKENS } from "./documents.ts";
+import type { Replacement } from "../jobs/documents.ts";
 import { plain, signed } from "../heat/relevance.ts";
 import { TokenBox, TokenGlyphs } from "../heat/token_glyphs.tsx";
 

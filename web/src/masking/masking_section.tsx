@@ -3,23 +3,17 @@
 import { useEffect, useState } from "preact/hooks";
 import { Choice } from "../shell/choice.tsx";
 import { request } from "../shell/client.ts";
-import { ComputedOn } from "../shell/computed_on.tsx";
+import { ComputedOn } from "../jobs/computed_on.tsx";
 import { mask, useEndedJobs } from "../jobs/job_store.ts";
 import { MaskByHand } from "./mask_by_hand.tsx";
 import { Trouble, Waiting } from "../shell/notice.tsx";
-import type { Pair, Token } from "../operations/case.ts";
-import {
-  type Experiment,
-  type Ranking,
-  READ_MASKING,
-  type Replacement,
-  REPLACEMENTS,
-  type Scope,
-} from "../operations/masking.ts";
+import type { Pair, Token } from "../heat/documents.ts";
+import { type Experiment, type Ranking, READ_MASKING } from "./documents.ts";
+import { type Replacement, REPLACEMENTS, type Scope } from "../jobs/documents.ts";
 import { signed } from "../heat/relevance.ts";
 import { TokenBox } from "../heat/token_glyphs.tsx";
 import { useLoad } from "../shell/use_load.ts";
-import { WorkBox } from "../case/work_box.tsx";
+import { WorkBox } from "../jobs/work_box.tsx";
 
 const RANKING_NAMES: Readonly<Record<Exclude<Ranking, "CHOSEN">, string>> = {
   ATTNLRP: "AttnLRP",

@@ -3,11 +3,11 @@
 import { request } from "../shell/client.ts";
 import { follow } from "../jobs/job_store.ts";
 import { RULE_NAMES } from "../shell/names.ts";
-import type { JobResult } from "../operations/jobs.ts";
-import type { PlanInput } from "../operations/plan.ts";
-import { ATTRIBUTE_ALL, BUILD_ALL_GRAPHS, DIAGNOSE_ALL, MASK_ALL } from "../operations/run.ts";
+import type { JobResult } from "../jobs/documents.ts";
+import type { PlanInput } from "../jobs/plan_documents.ts";
+import { ATTRIBUTE_ALL, BUILD_ALL_GRAPHS, DIAGNOSE_ALL, MASK_ALL } from "./documents.ts";
 import { type Rule, RULES } from "../shell/route.ts";
-import { Pick, Starter, useValues } from "../shell/starter.tsx";
+import { Pick, Starter, useValues } from "./starter.tsx";
 
 const ANALYSES = [
   ["attribute", "attributions"],

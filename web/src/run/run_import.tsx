@@ -4,8 +4,8 @@
 import { useState } from "preact/hooks";
 import { request } from "../shell/client.ts";
 import { follow } from "../jobs/job_store.ts";
-import { ADD_MODEL, IMPORT } from "../operations/run.ts";
-import { given, Pick, Starter, useValues, Write } from "../shell/starter.tsx";
+import { ADD_MODEL, IMPORT } from "./documents.ts";
+import { given, Pick, Starter, useValues, Write } from "./starter.tsx";
 
 const FORMATS: readonly (readonly [value: string, name: string])[] = [
   ["CULPRIT", "Culprit's own (culprit/1)"],

@@ -4,7 +4,7 @@ import { useEffect } from "preact/hooks";
 import { request } from "../shell/client.ts";
 import { useEndedJobs } from "../jobs/job_store.ts";
 import { Trouble, Waiting } from "../shell/notice.tsx";
-import { READ_CHOICES } from "../operations/run.ts";
+import { READ_CHOICES } from "./documents.ts";
 import { Analyse } from "./run_analyse.tsx";
 import { AddModel, Import } from "./run_import.tsx";
 import { Collect, SearchPairs } from "./run_search.tsx";

@@ -2,8 +2,8 @@
 /** From a benchmark to failure cases, and from those to token pairs. */
 import { request } from "../shell/client.ts";
 import { follow } from "../jobs/job_store.ts";
-import { type BenchmarkSummary, COLLECT, FIND_PAIRS } from "../operations/run.ts";
-import { given, Pick, Starter, useValues, Write } from "../shell/starter.tsx";
+import { type BenchmarkSummary, COLLECT, FIND_PAIRS } from "./documents.ts";
+import { given, Pick, Starter, useValues, Write } from "./starter.tsx";
 
 export interface ChoicesProps {
   readonly models: readonly string[];

@@ -5,9 +5,9 @@ import { useState } from "preact/hooks";
 import { request } from "../shell/client.ts";
 import { follow } from "../jobs/job_store.ts";
 import { RULE_NAMES } from "../shell/names.ts";
-import { ADD_SERIES, type ModelSummary, RUN_STUDY, type SeriesSummary } from "../operations/run.ts";
+import { ADD_SERIES, type ModelSummary, RUN_STUDY, type SeriesSummary } from "./documents.ts";
 import { RULES } from "../shell/route.ts";
-import { Pick, Starter, useValues, Write } from "../shell/starter.tsx";
+import { Pick, Starter, useValues, Write } from "./starter.tsx";
 
 const KINDS = [["SCALING", "sizes"], ["TRAINING", "checkpoints, in this order"]] as const;
 

@@ -1,6 +1,8 @@
 /** What things are called on the page. */
-import type { Segment } from "../operations/case.ts";
 import type { Rule } from "./route.ts";
+
+export type Segment = "INSTRUCTION" | "QUERY" | "ANSWER" | "SPECIAL";
+export type CaseStatus = "OPEN" | "CLEAN" | "EXCLUDED";
 
 export const RULE_NAMES: Readonly<Record<Rule, string>> = {
   ATTNLRP: "AttnLRP",
@@ -32,7 +34,7 @@ export function exclusionName(exclusion: string): string {
 }
 
 /** What became of a case, in words. */
-export function statusName(status: "OPEN" | "CLEAN" | "EXCLUDED", exclusion: string | null): string {
+export function statusName(status: CaseStatus, exclusion: string | null): string {
   if (status === "OPEN") return "open";
   return status === "CLEAN" ? "clean" : `excluded: ${exclusion === null ? "" : exclusionName(exclusion)}`;
 }

@@ -2,7 +2,7 @@
 /** What the page says while it has nothing to show. */
 import type { ComponentChildren } from "preact";
 import type { RequestError } from "./client.ts";
-import { TokenForm } from "../case/token_form.tsx";
+import { TokenForm } from "./token_form.tsx";
 
 export function Waiting({ what }: { readonly what: string }) {
   return (

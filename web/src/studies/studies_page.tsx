@@ -6,7 +6,7 @@ import { type DataOf, request } from "../shell/client.ts";
 import { useEndedJobs } from "../jobs/job_store.ts";
 import { RULE_NAMES } from "../shell/names.ts";
 import { Empty, Trouble, Waiting } from "../shell/notice.tsx";
-import { LIST_STUDIES, type Point, READ_POINTS, READ_STUDY, type StudyHead } from "../operations/studies.ts";
+import { LIST_STUDIES, type Point, READ_POINTS, READ_STUDY, type StudyHead } from "./documents.ts";
 import { formatRoute, RUN } from "../shell/route.ts";
 import { save } from "../shell/save.ts";
 import { DeltaLine, Scatter, ScatterLegend, SegmentBars } from "./study_plots.tsx";

@@ -1,7 +1,7 @@
 /** @jsxImportSource preact */
 /** The plots of a study as SVG: scatter of two members, mean delta by member, segments by member. */
 import type { ComponentChildren } from "preact";
-import type { Member, Point, Verdict } from "../operations/studies.ts";
+import type { Member, Point, Verdict } from "./documents.ts";
 import { caseRoute, formatRoute } from "../shell/route.ts";
 import { quoteToken } from "../heat/token_text.ts";
 

@@ -1,13 +1,13 @@
 /** @jsxImportSource preact */
 /** The frame of the page: its top line and what the address asks for. */
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { CaseList } from "../cases/case_list.tsx";
-import { CaseView } from "../case/case_view.tsx";
-import { JobsPanel } from "../jobs/jobs_panel.tsx";
-import { CASES, type CasesRoute, formatRoute, RUN, STUDIES } from "./route.ts";
-import { RunPage } from "../run/run_page.tsx";
-import { StudiesPage } from "../studies/studies_page.tsx";
-import { lastList, useRoute } from "./use_route.ts";
+import { CaseList } from "./cases/case_list.tsx";
+import { CaseView } from "./case/case_view.tsx";
+import { JobsPanel } from "./jobs/jobs_panel.tsx";
+import { CASES, type CasesRoute, formatRoute, RUN, STUDIES } from "./shell/route.ts";
+import { RunPage } from "./run/run_page.tsx";
+import { StudiesPage } from "./studies/studies_page.tsx";
+import { lastList, useRoute } from "./shell/use_route.ts";
 
 const here = (is: boolean) => is ? { "aria-current": "page" as const } : {};
 

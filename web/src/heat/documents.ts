@@ -1,7 +1,7 @@
 /** What the page of one case asks for. Long vectors come in windows. */
 import type { Operation } from "../shell/client.ts";
 import type { Rule } from "../shell/route.ts";
-import type { CaseStatus } from "./cases.ts";
+import type { CaseStatus, Segment } from "../shell/names.ts";
 
 /** Most tokens of one window. */
 export const WINDOW = 1024;
@@ -126,8 +126,6 @@ export const READ_CASE: Operation<NodeOf<Case>, { readonly id: string }> = {
     }
   `,
 };
-
-export type Segment = "INSTRUCTION" | "QUERY" | "ANSWER" | "SPECIAL";
 
 export interface Token {
   readonly position: number;

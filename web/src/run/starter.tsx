@@ -5,8 +5,8 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { JobItem } from "../jobs/job_item.tsx";
 import { useEndedJobs, useJobs } from "../jobs/job_store.ts";
-import type { PlanInput } from "../operations/plan.ts";
-import { PlanLine } from "./plan_line.tsx";
+import type { PlanInput } from "../jobs/plan_documents.ts";
+import { PlanLine } from "../jobs/plan_line.tsx";
 
 type Values = Readonly<Record<string, string>>;
 

@@ -1,5 +1,5 @@
 /** What a run will take, in words. */
-import type { Plan } from "../operations/plan.ts";
+import type { Plan } from "./plan_documents.ts";
 
 /** A time as people say it: a plan is right within a factor of two. */
 export function describeSeconds(seconds: number): string {

@@ -1,10 +1,10 @@
 /** @jsxImportSource preact */
 /** In place of what is not computed yet: a button, then live progress. */
 import { useState } from "preact/hooks";
-import { JobBar } from "../jobs/job_item.tsx";
-import { cancel, isActive, useJobs } from "../jobs/job_store.ts";
-import type { PlanInput } from "../operations/plan.ts";
-import { PlanLine } from "../shell/plan_line.tsx";
+import { JobBar } from "./job_item.tsx";
+import { cancel, isActive, useJobs } from "./job_store.ts";
+import type { PlanInput } from "./plan_documents.ts";
+import { PlanLine } from "./plan_line.tsx";
 
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 

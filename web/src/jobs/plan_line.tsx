@@ -1,10 +1,10 @@
 /** @jsxImportSource preact */
 /** What work will take, said before it is asked for. */
 import { useEffect, useState } from "preact/hooks";
-import { request, RequestError } from "./client.ts";
-import { PLAN, type Plan, type PlanInput } from "../operations/plan.ts";
+import { request, RequestError } from "../shell/client.ts";
+import { PLAN, type Plan, type PlanInput } from "./plan_documents.ts";
 import { describePlan } from "./plan_words.ts";
-import { useLoad } from "./use_load.ts";
+import { useLoad } from "../shell/use_load.ts";
 
 /** Who starts at once needs no plan, which takes a device of its own for seconds. */
 const PAUSE_MS = 700;

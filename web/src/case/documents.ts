@@ -1,7 +1,7 @@
 /** What the page asks about outcome and pattern. */
 import type { Operation } from "../shell/client.ts";
 import type { Rule } from "../shell/route.ts";
-import { JOB, type JobResult } from "./jobs.ts";
+import { JOB, type JobResult } from "../jobs/documents.ts";
 
 export type Outcome = "M_IA" | "NC_IA_M_AG" | "NC_IA_AG";
 export type Pattern = "URT" | "OIT" | "URT_OIT";
@@ -60,32 +60,6 @@ export const READ_DIAGNOSIS: Operation<
           }
         }
       }
-    }
-  `,
-};
-
-/** Cohen's kappa, null where both always say one and the same; and the share on which both say the same. */
-export interface Agreement {
-  readonly observed: number;
-  readonly kappa: number | null;
-}
-
-export const READER_AGREEMENT: Operation<
-  {
-    readonly labelAgreement: readonly {
-      /** null: the classifier. */
-      readonly one: string | null;
-      readonly other: string;
-      readonly pairs: number;
-      readonly outcome: Agreement;
-      readonly pattern: Agreement;
-    }[];
-  },
-  Readonly<Record<never, never>>
-> = {
-  document: `
-    query ReaderAgreement {
-      labelAgreement { one other pairs outcome { observed kappa } pattern { observed kappa } }
     }
   `,
 };

@@ -2,11 +2,11 @@
 /** @jsxImportSource preact */
 /** What the page is about, for who sees it the first time: one case to begin with, until it is closed. */
 import { useState } from "preact/hooks";
-import { request } from "./client.ts";
-import { FIND_CASE } from "../operations/cases.ts";
-import type { CaseLine } from "../cases/read_cases.ts";
-import { caseRoute, formatRoute, RUN } from "./route.ts";
-import { useLoad } from "./use_load.ts";
+import { request } from "../shell/client.ts";
+import { FIND_CASE } from "./documents.ts";
+import type { CaseLine } from "./read_cases.ts";
+import { caseRoute, formatRoute, RUN } from "../shell/route.ts";
+import { useLoad } from "../shell/use_load.ts";
 
 /** A failure of the demo model that needs no explanation: a comma where the prompt forbids commas. */
 const EXAMPLE = "demo-ifeval/0704";

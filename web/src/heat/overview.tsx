@@ -1,11 +1,11 @@
 /** @jsxImportSource preact */
 /** A long case at a glance: the strongest relevance of each stretch, in one strip; a click goes there. */
 import { useMemo } from "preact/hooks";
-import { cssPaint } from "../heat/colour.ts";
-import type { View } from "../heat/heat_value.ts";
-import type { Token } from "../operations/case.ts";
-import type { Heat } from "../case/read_case.ts";
-import { strongestOfStretches } from "../heat/stretches.ts";
+import { cssPaint } from "./colour.ts";
+import type { View } from "./heat_value.ts";
+import type { Token } from "./documents.ts";
+import type { Heat } from "./read_case.ts";
+import { strongestOfStretches } from "./stretches.ts";
 
 const STRETCHES = 240;
 

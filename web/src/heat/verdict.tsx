@@ -1,8 +1,8 @@
 /** @jsxImportSource preact */
 /** The wrong token, the right one, and what parts them. */
-import type { Pair } from "../operations/case.ts";
-import { plain, signed } from "../heat/relevance.ts";
-import { TokenBox } from "../heat/token_glyphs.tsx";
+import type { Pair } from "./documents.ts";
+import { plain, signed } from "./relevance.ts";
+import { TokenBox } from "./token_glyphs.tsx";
 
 export function Verdict({ pair }: { readonly pair: Pair }) {
   return (

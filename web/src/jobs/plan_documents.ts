@@ -1,7 +1,7 @@
 /** What work would take, before it is asked for. */
 import type { Operation } from "../shell/client.ts";
 import type { Rule } from "../shell/route.ts";
-import type { Replacement } from "./masking.ts";
+import type { Replacement } from "./documents.ts";
 
 export interface PlanInput {
   readonly work: "ATTRIBUTE" | "BUILD_GRAPH" | "MASK" | "STUDY";

@@ -1,4 +1,5 @@
 /** What the case list asks for: failure cases, or attributions where the filter speaks of tokens or rules. */
+import type { CaseStatus } from "../shell/names.ts";
 import type { Operation } from "../shell/client.ts";
 import type { Rule } from "../shell/route.ts";
 
@@ -9,8 +10,6 @@ export interface PairSummary {
   readonly contrast: { readonly text: string };
   readonly attributions: readonly { readonly rule: Rule }[];
 }
-
-export type CaseStatus = "OPEN" | "CLEAN" | "EXCLUDED";
 
 export interface CaseSummary {
   readonly id: string;
@@ -208,6 +207,32 @@ export const COUNT_OUTCOMES: Operation<
   document: `
     query CountOutcomes {
       attributionCounts(by: [BENCHMARK, OUTCOME], first: 200) { nodes { keys count } }
+    }
+  `,
+};
+
+/** Cohen's kappa, null where both always say one and the same; and the share on which both say the same. */
+export interface Agreement {
+  readonly observed: number;
+  readonly kappa: number | null;
+}
+
+export const READER_AGREEMENT: Operation<
+  {
+    readonly labelAgreement: readonly {
+      /** null: the classifier. */
+      readonly one: string | null;
+      readonly other: string;
+      readonly pairs: number;
+      readonly outcome: Agreement;
+      readonly pattern: Agreement;
+    }[];
+  },
+  Readonly<Record<never, never>>
+> = {
+  document: `
+    query ReaderAgreement {
+      labelAgreement { one other pairs outcome { observed kappa } pattern { observed kappa } }
     }
   `,
 };

@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 /** Which parts of a long text or list are near the reader. */
 import { useEffect, useState } from "preact/hooks";
-import { type Chunk, chunkAt } from "../heat/token_chunks.ts";
+import { type Chunk, chunkAt } from "./token_chunks.ts";
 
 /** Pixels above and below what is in sight within which parts are made ready. */
 const AHEAD = 400;

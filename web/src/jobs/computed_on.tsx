@@ -1,8 +1,8 @@
 /** @jsxImportSource preact */
 /** What computed a result. One that came with the project says so, with a button that computes it here. */
 import type { ComponentChildren } from "preact";
-import type { PlanInput } from "../operations/plan.ts";
-import { WorkBox } from "../case/work_box.tsx";
+import type { PlanInput } from "./plan_documents.ts";
+import { WorkBox } from "./work_box.tsx";
 
 /** As the server says it in front of an adapter's name. */
 const PRECOMPUTED = "precomputed on ";

@@ -1,10 +1,10 @@
 /** @jsxImportSource preact */
 /** The workers that run, each with its adapter and what it holds; kept up to date while it is looked at. */
 import { useEffect } from "preact/hooks";
-import { request } from "./client.ts";
-import { LIST_WORKERS, type Worker } from "../operations/jobs.ts";
+import { request } from "../shell/client.ts";
+import { LIST_WORKERS, type Worker } from "./documents.ts";
 import { describeBytes } from "./plan_words.ts";
-import { useLoad } from "./use_load.ts";
+import { useLoad } from "../shell/use_load.ts";
 import { useWorker, workerLine } from "./use_worker.ts";
 
 const ASK_MS = 3000;

@@ -12,7 +12,7 @@ import {
   type Token,
   type VisitedPosition,
   WINDOW,
-} from "../operations/case.ts";
+} from "./documents.ts";
 import { readWindows } from "../shell/windows.ts";
 
 /** Relevance of every token at one node layer under one rule, raw, in logit units. */

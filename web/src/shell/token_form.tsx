@@ -1,7 +1,7 @@
 /** @jsxImportSource preact */
 /** Asks for the API token that the server wants. */
 import { useState } from "preact/hooks";
-import { accessToken, setAccessToken } from "../shell/access_token.ts";
+import { accessToken, setAccessToken } from "./access_token.ts";
 
 export function TokenForm() {
   const [text, setText] = useState("");

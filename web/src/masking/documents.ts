@@ -1,11 +1,7 @@
 /** Masking experiments of one token pair. */
 import type { Operation } from "../shell/client.ts";
-import { JOB, type JobResult } from "./jobs.ts";
+import { JOB, type JobResult, type Replacement, type Scope } from "../jobs/documents.ts";
 
-export const REPLACEMENTS = ["ATTENTION", "REMOVE", "NEUTRAL", "MEAN"] as const;
-export type Replacement = (typeof REPLACEMENTS)[number];
-/** Tokens of the prompt, or of prompt and answer before the error. */
-export type Scope = "PROMPT" | "ALL";
 export type Ranking = "CHOSEN" | "ATTNLRP" | "CPLRP" | "GRADIENT" | "RANDOM" | "LOWEST";
 
 export interface Experiment {
@@ -57,29 +53,6 @@ export const READ_MASKING: Operation<
         }
       }
     }
-  `,
-};
-
-export const MASK: Operation<
-  { readonly runMaskingExperiment: JobResult },
-  {
-    readonly input: {
-      readonly tokenPairIds: readonly string[];
-      readonly replacements: readonly Replacement[];
-      readonly scope: Scope;
-      readonly idempotencyKey: string;
-    };
-  }
-> = {
-  document: `
-    mutation Mask($input: RunMaskingExperimentInput!) {
-      runMaskingExperiment(input: $input) {
-        __typename
-        ... on Job { ...JobState }
-        ... on InputError { problem: message }
-      }
-    }
-    ${JOB}
   `,
 };
 

@@ -1,7 +1,7 @@
 /** What the page can start. */
 import type { Operation } from "../shell/client.ts";
 import type { Rule } from "../shell/route.ts";
-import { JOB, type JobResult } from "./jobs.ts";
+import { JOB, type JobResult } from "../jobs/documents.ts";
 
 export interface BenchmarkSummary {
   readonly name: string;

@@ -164,3 +164,31 @@ export const RETRY_JOB: Operation<{ readonly retryJob: JobResult }, { readonly i
     ${JOB}
   `,
 };
+
+export const REPLACEMENTS = ["ATTENTION", "REMOVE", "NEUTRAL", "MEAN"] as const;
+export type Replacement = (typeof REPLACEMENTS)[number];
+/** Tokens of the prompt, or of prompt and answer before the error. */
+export type Scope = "PROMPT" | "ALL";
+
+export const MASK: Operation<
+  { readonly runMaskingExperiment: JobResult },
+  {
+    readonly input: {
+      readonly tokenPairIds: readonly string[];
+      readonly replacements: readonly Replacement[];
+      readonly scope: Scope;
+      readonly idempotencyKey: string;
+    };
+  }
+> = {
+  document: `
+    mutation Mask($input: RunMaskingExperimentInput!) {
+      runMaskingExperiment(input: $input) {
+        __typename
+        ... on Job { ...JobState }
+        ... on InputError { problem: message }
+      }
+    }
+    ${JOB}
+  `,
+};
