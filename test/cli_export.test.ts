@@ -46,14 +46,14 @@ function culprit(...args: string[]): Promise<{ code: number | null; lines: Recor
   });
 }
 
-test("run attributes, builds graphs, diagnoses and masks, a line for each and totals; again nothing is new", async () => {
+test("run marks, attributes, builds graphs, diagnoses and masks, a line for each and totals; again nothing is new", async () => {
   const { db } = database.connection;
   const args = ["run", "--limit", "2", "--budget", "3", "--max-tokens", "0"];
   const first = await culprit(...args);
   expect(first.note).toBe("");
   const items = first.lines.slice(0, -1);
   expect(items.map(({ kind, status }) => `${kind} ${status}`)).toEqual(
-    ["attribute", "graph", "diagnose", "mask"].flatMap((kind) => Array(2).fill(`${kind} COMPLETED`)),
+    ["mark", "attribute", "graph", "diagnose", "mask"].flatMap((kind) => Array(2).fill(`${kind} COMPLETED`)),
   );
   for (const { id, key } of items) {
     expect(atob(id as string)).toMatch(/^TokenPair:\d+$/);
@@ -146,7 +146,7 @@ describe("refuses with one line", () => {
     [
       "a stage that is none",
       ["run", "--stages", "attribute,guess"],
-      /^--stages: "guess" is not known; give of: attribute/,
+      /^--stages: "guess" is not known; give of: mark, attribute/,
     ],
     ["a selection that is none", ["run", "--selection", "some"], /^--selection: "some" is no selection/],
     ["a rule that is none", ["study", "--series", "x", "--rule", "lrp"], /^--rule: "lrp" is no rule/],

@@ -5,6 +5,7 @@ import type { Database } from "../tables/database.ts";
 import type { AnnotateRequest, AnnotatorAgreement, SegmentRange } from "./annotations.ts";
 import type { AttributeRequest, BuildGraphRequest } from "./attributions.ts";
 import type { DiagnoseRequest, LabelAgreementRequest, LabelAgreementRow } from "./diagnoses.ts";
+import type { MarkRequest } from "./marks.ts";
 import type { ImportRequest } from "./imports.ts";
 import type { MaskingSummaryRow, RunMaskingRequest } from "./masking.ts";
 import type { PlanRequest, WorkPlan } from "./plans.ts";
@@ -55,6 +56,8 @@ export interface Services {
   describePreferences(jobId: string): Promise<PreferenceExportRow>;
   /** Returns the job's id. */
   diagnose(request: DiagnoseRequest): Promise<string>;
+  /** Stores a job that finds where prompts state what their answers have to keep to; returns its id. */
+  markInstructions(request: MarkRequest): Promise<string>;
   /** Version of the classifier: of its rules and thresholds. */
   diagnosisVersion(): string;
   labelAgreement(request: LabelAgreementRequest): Promise<LabelAgreementRow[]>;

@@ -17,8 +17,25 @@ import {
   uuid,
 } from "drizzle-orm/pg-core";
 import { createdAt, engine, identity } from "./columns.ts";
-import { attributions, failureCases, jobs, models, outcomeEnum, patternEnum, ruleEnum, tokenPairs } from "./tables.ts";
-import type { DiagnosisEvidence, GraphOptions, GraphSummary, SeriesMember, StoredCurve } from "./analysis_values.ts";
+import {
+  attributions,
+  failureCases,
+  jobs,
+  markOriginEnum,
+  models,
+  outcomeEnum,
+  patternEnum,
+  ruleEnum,
+  tokenPairs,
+} from "./tables.ts";
+import type {
+  DiagnosisEvidence,
+  GraphOptions,
+  GraphSummary,
+  SentenceEffect,
+  SeriesMember,
+  StoredCurve,
+} from "./analysis_values.ts";
 
 /** The pruned attribution graph of one attribution under one set of options. */
 export const attributionGraphs = snakeCase.table("attribution_graphs", {
@@ -60,11 +77,31 @@ export const diagnoses = snakeCase.table("diagnoses", {
   evidence: jsonb().$type<DiagnosisEvidence>().notNull(),
   /** Version of the classifier with its thresholds. */
   version: text().notNull(),
+  /** The marks that it looked at; null where there were none. */
+  marksOrigin: markOriginEnum(),
+  marksVersion: text(),
   engine: engine(),
   createdAt: createdAt(),
 }, (table) => [
   foreignKey({ name: "diagnoses_attribution", columns: [table.attributionId], foreignColumns: [attributions.id] })
     .onDelete("cascade"),
+]);
+
+/** What hiding each sentence of the prompt does to the right and the wrong continuation of a pair (docs/marks.md). */
+export const causalMarks = snakeCase.table("causal_marks", {
+  id: identity(),
+  tokenPairId: integer().notNull().unique(),
+  /** Version of how sentences are chosen. */
+  version: text().notNull(),
+  sentences: jsonb().$type<readonly SentenceEffect[]>().notNull(),
+  /** Tokens of each continuation that were scored. */
+  rightTokens: integer().notNull(),
+  wrongTokens: integer().notNull(),
+  adapter: text().notNull(),
+  engine: engine(),
+  createdAt: createdAt(),
+}, (table) => [
+  foreignKey({ name: "causal_marks_pair", columns: [table.tokenPairId], foreignColumns: [tokenPairs.id] }),
 ]);
 
 /** What a person says of a token pair; never overwritten by the classifier. */
@@ -213,6 +250,9 @@ export const preferences = snakeCase.table("preferences", {
   rejectedIds: integer().array().notNull(),
   chosenWeights: doublePrecision().array().notNull(),
   rejectedWeights: doublePrecision().array().notNull(),
+  /** The marks that the weights go by; null where there were none. */
+  marksOrigin: markOriginEnum(),
+  marksVersion: text(),
   adapter: text().notNull(),
   engine: engine(),
   createdAt: createdAt(),

@@ -20,7 +20,19 @@ export type AnalysisInput =
     readonly chosen: readonly number[];
     readonly replacement: MaskingOptions["replacements"][number];
   }
-  | { readonly kind: "export_preferences"; readonly tokenPairIds: readonly number[]; readonly formula: WeightFormula };
+  | { readonly kind: "export_preferences"; readonly tokenPairIds: readonly number[]; readonly formula: WeightFormula }
+  | { readonly kind: "mark"; readonly tokenPairIds: readonly number[] };
+
+/** What hiding one sentence of a prompt takes away, in nats a token. */
+export interface SentenceEffect {
+  readonly text: string;
+  /** From the log probability of the right continuation. */
+  readonly right: number;
+  /** From that of the wrong one. */
+  readonly wrong: number;
+  /** Whether the sentence counts as one that the right continuation needs. */
+  readonly marked: boolean;
+}
 
 /** Which pairs a study takes beside those that it has: row ids, or pairs with delta > 1 of some cases. */
 export type StudyPairs =

@@ -25,6 +25,7 @@ export const relations = defineRelations(tables, (r) => ({
     attributions: r.many.attributions({ from: r.tokenPairs.id, to: r.attributions.tokenPairId }),
     labels: r.many.labels({ from: r.tokenPairs.id, to: r.labels.tokenPairId }),
     maskingExperiments: r.many.maskingExperiments({ from: r.tokenPairs.id, to: r.maskingExperiments.tokenPairId }),
+    causalMarks: r.one.causalMarks({ from: r.tokenPairs.id, to: r.causalMarks.tokenPairId }),
   },
   attributions: {
     tokenPair: r.one.tokenPairs({ from: r.attributions.tokenPairId, to: r.tokenPairs.id, optional: false }),

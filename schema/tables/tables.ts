@@ -37,6 +37,7 @@ export const jobKindEnum = pgEnum("job_kind", [
   "mask",
   "study",
   "export_preferences",
+  "mark",
 ]);
 export const jobStatusEnum = pgEnum("job_status", ["queued", "running", "completed", "failed", "cancelled"]);
 
@@ -58,6 +59,9 @@ export const decisionEnum = pgEnum("decision", ["pair", "exclude"]);
 export const outcomeEnum = pgEnum("outcome", ["m_ia", "nc_ia_m_ag", "nc_ia_ag"]);
 /** How it came about: relevant tokens underweighted, irrelevant ones overweighted, or both. */
 export const patternEnum = pgEnum("pattern", ["urt", "oit", "urt_oit"]);
+
+/** Who says which words of a prompt state what the answer has to keep to (docs/marks.md); the first counts. */
+export const markOriginEnum = pgEnum("mark_origin", ["person", "file", "locator", "causal"]);
 
 /** A Hugging Face style model directory that was added. */
 export const models = snakeCase.table("models", {
@@ -150,6 +154,12 @@ export const failureCases = snakeCase.table("failure_cases", {
   completion: text().notNull(),
   completionIds: integer().array().notNull(),
   instructionPhrases: text().array().notNull(),
+  /** For each phrase the place of its instruction in the item; null where that is not known. */
+  phraseInstructions: integer().array(),
+  /** Where the phrases come from, never a person: that is seen by `editedSegments`. Null where nobody marked any. */
+  marksOrigin: markOriginEnum(),
+  /** Version of what found them; null for a file's. */
+  marksVersion: text(),
   metadata: jsonb().$type<Readonly<Record<string, unknown>>>().notNull(),
   /** Ids of prompt and prefix, [tokens]. */
   inputIds: integer().array().notNull(),
@@ -278,6 +288,8 @@ export const attributions = snakeCase.table("attributions", {
   querySum: doublePrecision(),
   answerSum: doublePrecision(),
   specialSum: doublePrecision(),
+  /** Where the marks come from that the sums go by; null where there are none. */
+  marksOrigin: markOriginEnum(),
   /** The classifier's verdict, copied from its diagnosis so that lists filter by an index; null before there is one. */
   outcome: outcomeEnum(),
   pattern: patternEnum(),

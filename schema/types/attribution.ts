@@ -4,6 +4,7 @@ import { builder, MAX_WINDOW, pageCost } from "./builder.ts";
 import { InputError } from "./input_error.ts";
 import { Segment } from "./failure_case.ts";
 import { cutFirst, Direction, direction, Range, withinRange } from "./lists.ts";
+import { MarkOrigin } from "./mark_origin.ts";
 import { Model } from "./model.ts";
 import { Outcome, Pattern } from "./outcome.ts";
 import { Rule } from "./rule.ts";
@@ -72,6 +73,11 @@ export const Attribution = builder.drizzleNode("attributions", {
       type: Pattern,
       nullable: true,
       description: "What the classifier says of how it came about; null before it was asked, and for no pattern.",
+    }),
+    marksOrigin: t.expose("marksOrigin", {
+      type: MarkOrigin,
+      nullable: true,
+      description: "Who marked the instructions that `segmentSum` goes by; null where nobody had.",
     }),
     segmentSum: t.float({
       nullable: true,

@@ -6,6 +6,7 @@ import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import { idempotencyKey, Job } from "./job.ts";
 import { Outcome, Pattern } from "./outcome.ts";
+import { MarkOrigin } from "./mark_origin.ts";
 import { found } from "./rows.ts";
 import { Rule } from "./rule.ts";
 import { TokenPair } from "./token_pair.ts";
@@ -88,6 +89,15 @@ export const Diagnosis = builder.drizzleNode("diagnoses", {
       complexity: { field: 1, multiplier: 2 },
       select: { columns: { evidence: true } },
       resolve: ({ evidence }) => [...evidence.probes],
+    }),
+    marksOrigin: t.expose("marksOrigin", {
+      type: MarkOrigin,
+      nullable: true,
+      description: "Who marked the instructions that it looked at; null where nobody had.",
+    }),
+    marksVersion: t.exposeString("marksVersion", {
+      nullable: true,
+      description: "Version of these marks; null for a file's.",
     }),
     version: t.exposeString("version", { description: "Of the classifier: its rules and thresholds." }),
     outdated: t.boolean({

@@ -5,6 +5,7 @@ import { builder, MAX_WINDOW, pageCost } from "./builder.ts";
 import { cutFirst, Direction, direction, Range, withinRange } from "./lists.ts";
 import { Annotation } from "./annotation.ts";
 import { CaseStatus, ExclusionType, ResponseSource, VerdictType } from "./case_status.ts";
+import { MarkOrigin } from "./mark_origin.ts";
 import { Model } from "./model.ts";
 import { Response } from "./response.ts";
 import { attributions, failureCases, models, tokenPairs } from "../tables/tables.ts";
@@ -13,7 +14,7 @@ import { checkWindow } from "./window.ts";
 export const Segment = builder.enumType("Segment", {
   description: "What part of the context a token belongs to.",
   values: {
-    INSTRUCTION: { value: "I", description: "Part of an annotated constraint phrase of the prompt." },
+    INSTRUCTION: { value: "I", description: "Part of a marked phrase of the prompt (docs/marks.md)." },
     QUERY: { value: "Q", description: "The rest of the prompt." },
     ANSWER: { value: "A", description: "Part of the completion before its first wrong token." },
     SPECIAL: { value: "S", description: "The first position, or a chat control token." },
@@ -221,8 +222,27 @@ export const FailureCase = builder.drizzleNode("failureCases", {
       select: { columns: { id: true } },
       resolve: ({ id }, _args, context) => context.services.annotationPrompt(id),
     }),
+    marksOrigin: t.field({
+      type: MarkOrigin,
+      nullable: true,
+      description: "Who says which tokens are instructions; null where nobody does.",
+      select: {
+        columns: {},
+        extras: {
+          countingOrigin: (table) =>
+            sql<typeof MarkOrigin.$inferType | null>`case when ${table.editedSegments} is null
+              then ${table.marksOrigin} else 'person'::mark_origin end`,
+        },
+      },
+      resolve: ({ countingOrigin }) => countingOrigin,
+    }),
+    marksVersion: t.exposeString("marksVersion", {
+      nullable: true,
+      description: "Version of what found `instructionPhrases`; null for a file's.",
+    }),
     instructionPhrases: t.exposeStringList("instructionPhrases", {
-      description: "The constraint phrases of the prompt that an annotator marked.",
+      description: "The phrases of the prompt that state what the answer has to keep to, as file, locator or causal " +
+        "marks have them; a person's change is seen in the segments.",
       complexity: { field: 1, multiplier: 1 },
     }),
     tokenPairs: t.relation("tokenPairs", {

@@ -21,6 +21,7 @@ const JobKind = builder.enumType("JobKind", {
     DIAGNOSE: { value: "diagnose", description: "Says outcome and pattern of attributed pairs, with causal probes." },
     MASK: { value: "mask", description: "Masks tokens until the prediction flips." },
     STUDY: { value: "study", description: "Attributes the same pairs on every member of a series of models." },
+    MARK: { value: "mark", description: "Finds where prompts state what their answers have to keep to." },
     EXPORT_PREFERENCES: { value: "export_preferences", description: "Computes token weights for preference training." },
   } as const,
 });

@@ -53,6 +53,8 @@ async function about(input: JobInput, context: Context): Promise<string> {
         : `${input.settings.replacements.join(", ")}, ${pairsOf(input.tokenPairIds)}`;
     case "export_preferences":
       return `${input.formula}, ${pairsOf(input.tokenPairIds)}`;
+    case "mark":
+      return pairsOf(input.tokenPairIds);
     case "import":
       return input.name;
     case "collect": {
@@ -83,6 +85,8 @@ async function again(input: JobInput, context: Context): Promise<string> {
       return await services.diagnose({ ...input, idempotencyKey });
     case "export_preferences":
       return await services.exportPreferences({ ...input, idempotencyKey });
+    case "mark":
+      return await services.markInstructions({ ...input, idempotencyKey });
     case "mask": {
       if (!("chosen" in input)) return await services.runMasking({ ...input, idempotencyKey });
       return await services.maskTokens(found(input.tokenPairIds[0]), input.chosen, input.replacement);

@@ -3,9 +3,9 @@ import { Buffer } from "node:buffer";
 import type { AttributionResult } from "../../gpu/mod.ts";
 import type { attributions } from "../../schema/tables/tables.ts";
 import { engineName } from "../base/provenance.ts";
+import type { MarkOrigin } from "../marks/found_marks.ts";
+import { scaleOf, segmentSums } from "./segment_sums.ts";
 
-/** Below this a layer's largest relevance counts as nothing. */
-const NOTHING = 1e-9;
 /** Input tokens that the token filter knows an attribution by. */
 const KEY_TOKENS = 10;
 
@@ -19,6 +19,8 @@ export interface AttributedPair {
   readonly tokenTexts: readonly string[];
   /** One letter a token; S = special. */
   readonly segments: string;
+  /** Where its marks come from; nobody marked any where it is left out. */
+  readonly marksOrigin?: MarkOrigin | null;
 }
 
 /** The row of an attribution. */
@@ -47,28 +49,12 @@ export function attributionRow(pair: AttributedPair, result: AttributionResult):
     scales: layers.map((layer) => scaleOf(layer, (position) => !isSpecial(position))),
     scalesWithSpecial: layers.map((layer) => scaleOf(layer, () => true)),
     ...segmentSums(pair.segments, layers[0] ?? new Float32Array()),
+    marksOrigin: pair.marksOrigin ?? null,
     keyTokens: keyTokens(pair, layers[0] ?? new Float32Array(), isSpecial),
     adapter: result.adapter,
     engine: engineName(),
     seconds: result.seconds,
   };
-}
-
-/** max |R| over the tokens that count, 1 where that is nothing. */
-function scaleOf(relevance: Float32Array, counts: (position: number) => boolean): number {
-  let most = 0;
-  relevance.forEach((value, position) => {
-    if (counts(position)) most = Math.max(most, Math.abs(value));
-  });
-  return most < NOTHING ? 1 : most;
-}
-
-/** Sums of normalised relevance at the embeddings by segment; special tokens take no part in the scale. */
-function segmentSums(segments: string, embeddings: Float32Array) {
-  const scale = scaleOf(embeddings, (position) => segments[position] !== "S");
-  const sum = (letter: string) =>
-    embeddings.reduce((total, value, position) => segments[position] === letter ? total + value : total, 0) / scale;
-  return { instructionSum: sum("I"), querySum: sum("Q"), answerSum: sum("A"), specialSum: sum("S") };
 }
 
 function keyTokens(pair: AttributedPair, embeddings: Float32Array, isSpecial: (position: number) => boolean): string[] {

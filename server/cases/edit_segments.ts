@@ -4,6 +4,7 @@ import { InputError } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import type { SegmentRange } from "../../schema/services/annotations.ts";
 import { failureCases } from "../../schema/tables/tables.ts";
+import { resumSegments } from "../attributions/segment_sums.ts";
 
 /**
  * Changes the segments of a case's prompt tokens; without ranges the automatic ones count again. Special tokens inside a
@@ -23,6 +24,7 @@ export async function setSegments(db: Database, failureCaseId: number, ranges: r
       ? null
       : editedOf(row.editedSegments ?? row.segments, row.promptTokens, ranges);
     await tx.update(failureCases).set({ editedSegments }).where(eq(failureCases.id, failureCaseId));
+    await resumSegments(tx, failureCaseId);
   });
 }
 

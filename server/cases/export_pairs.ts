@@ -61,6 +61,9 @@ function culpritLine(
     contrast: { id: pair.contrastId, text: pair.contrastText, logit: pair.contrastLogit, rank: pair.contrastRank },
     delta: pair.delta,
     instructionPhrases: row.instructionPhrases,
+    ...(row.marksOrigin === null || row.marksOrigin === "file"
+      ? {}
+      : { marks: { origin: row.marksOrigin, version: row.marksVersion, instructions: row.phraseInstructions } }),
     candidates: pair.candidates,
     ...(row.item === null ? {} : { item: row.item }),
     ...(row.verdict === null ? {} : { verdict: row.verdict }),

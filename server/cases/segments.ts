@@ -26,21 +26,47 @@ export function segmentsOf(
   promptTokens: number,
   phrases: readonly string[],
 ): string {
-  const { text, ends } = spell(tokenizer, inputIds.slice(0, promptTokens));
+  const tokensOf = phraseTokens(tokenizer, inputIds.slice(0, promptTokens));
   const inPhrase = new Uint8Array(inputIds.length);
   for (const phrase of phrases) {
-    let start = text.indexOf(phrase);
-    if (start < 0) throw new RangeError(phrase);
-    for (; start >= 0; start = text.indexOf(phrase, start + phrase.length)) {
-      const first = firstPast(ends, start);
-      let last = firstPast(ends, start + phrase.length - 1);
-      while (ends[last + 1] === ends[last]) last++;
-      inPhrase.fill(1, first, last + 1);
-    }
+    const tokens = tokensOf(phrase);
+    if (tokens === null) throw new RangeError(phrase);
+    for (const token of tokens) inPhrase[token] = 1;
   }
   return inputIds.map((id, position) =>
     isControl(tokenizer, position, id) ? "S" : position >= promptTokens ? "A" : inPhrase[position] ? "I" : "Q"
   ).join("");
+}
+
+/** The marks whose phrases the prompt's tokens spell, and the segments by them; others mark nothing and are left out. */
+export function spellMarks<Mark extends { readonly phrase: string }>(
+  tokenizer: Tokenizer,
+  inputIds: readonly number[],
+  promptTokens: number,
+  wanted: readonly Mark[],
+): { readonly marks: Mark[]; readonly segments: string } {
+  const tokensOf = phraseTokens(tokenizer, inputIds.slice(0, promptTokens));
+  const marks = wanted.filter(({ phrase }) => tokensOf(phrase) !== null);
+  return { marks, segments: segmentsOf(tokenizer, inputIds, promptTokens, marks.map(({ phrase }) => phrase)) };
+}
+
+/** What tells the tokens of every occurrence of a phrase in a prompt; null where its tokens do not spell it. */
+export function phraseTokens(
+  tokenizer: Tokenizer,
+  promptIds: readonly number[],
+): (phrase: string) => readonly number[] | null {
+  const { text, ends } = spell(tokenizer, promptIds);
+  return (phrase) => {
+    const tokens: number[] = [];
+    let start = phrase === "" ? -1 : text.indexOf(phrase);
+    if (start < 0) return null;
+    for (; start >= 0; start = text.indexOf(phrase, start + phrase.length)) {
+      let last = firstPast(ends, start + phrase.length - 1);
+      while (ends[last + 1] === ends[last]) last++;
+      for (let token = firstPast(ends, start); token <= last; token++) tokens.push(token);
+    }
+    return tokens;
+  };
 }
 
 /** The text of ids, and at which character each token ends. A character's parts all end with it. */

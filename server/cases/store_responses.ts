@@ -9,7 +9,8 @@ import { type ChatMessage, type CheckItem, type Verdict, VERDICT_BASES } from ".
 import { textHash } from "../base/canonical_hash.ts";
 import type { Transaction } from "../database/database.ts";
 import { tokenTextsOf } from "./place_case.ts";
-import { segmentsOf } from "./segments.ts";
+import { foundMarks, instructionsOf, originOf } from "../marks/found_marks.ts";
+import { spellMarks } from "./segments.ts";
 
 /** What makes a response the same response when it comes again; the model counts too. */
 export interface ResponseIdentity {
@@ -261,7 +262,8 @@ function rowsOf(given: ModelResponse, tokenizer: Tokenizer): Rows {
   };
   if (passed !== false || promptIds.length === 0) return { response, failureCase: undefined };
   const empty = completionIds.length === 0;
-  const { phrases, segments } = segmentsWithPhrases(tokenizer, promptIds, prompt, given.instructionPhrases);
+  const found = foundMarks(given.instructionPhrases, item);
+  const { marks, segments } = spellMarks(tokenizer, promptIds, promptIds.length, found?.marks ?? []);
   return {
     response,
     failureCase: {
@@ -274,7 +276,9 @@ function rowsOf(given: ModelResponse, tokenizer: Tokenizer): Rows {
       prefix: "",
       completion,
       completionIds,
-      instructionPhrases: phrases,
+      instructionPhrases: marks.map(({ phrase }) => phrase),
+      phraseInstructions: instructionsOf(marks),
+      ...originOf(marks.length > 0 ? found : null),
       metadata: given.metadata,
       inputIds: promptIds,
       tokenTexts: tokenTextsOf(tokenizer, promptIds),
@@ -291,22 +295,4 @@ function rowsOf(given: ModelResponse, tokenizer: Tokenizer): Rows {
       contentHash,
     },
   };
-}
-
-/** Segments of an open case's prompt. Phrases that the prompt does not spell mark nothing and are left out. */
-function segmentsWithPhrases(
-  tokenizer: Tokenizer,
-  promptIds: readonly number[],
-  prompt: string,
-  wanted: readonly string[],
-): { readonly phrases: string[]; readonly segments: string } {
-  let phrases = wanted.filter((phrase) => phrase !== "" && prompt.includes(phrase));
-  for (;;) {
-    try {
-      return { phrases, segments: segmentsOf(tokenizer, promptIds, promptIds.length, phrases) };
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      phrases = phrases.filter((phrase) => phrase !== error.message);
-    }
-  }
 }

@@ -1,4 +1,4 @@
-/** `culprit run`: attributes, builds graphs, diagnoses and masks a selection of token pairs. */
+/** `culprit run`: marks, attributes, builds graphs, diagnoses and masks a selection of token pairs. */
 import { InputError, RULES } from "../../gpu/mod.ts";
 import { GRAPH_OPTIONS, MASKING_OPTIONS } from "../../schema/tables/analysis_values.ts";
 import type { Services } from "../../schema/services/services.ts";
@@ -7,12 +7,12 @@ import { readSelection, selectedPairs, SELECTION_OPTIONS, SELECTION_USAGE } from
 import { optionText, type Verb, type VerbContext } from "./verb.ts";
 import type { JobTotals } from "./with_worker.ts";
 
-const STAGES = ["attribute", "graph", "diagnose", "mask"] as const;
+const STAGES = ["mark", "attribute", "graph", "diagnose", "mask"] as const;
 type Stage = (typeof STAGES)[number];
 
 export const verb: Verb = {
   name: "run",
-  summary: "Attributes, builds graphs, diagnoses and masks a selection; what is stored stays",
+  summary: "Marks instructions, attributes, builds graphs, diagnoses and masks a selection; what is stored stays",
   usage:
     `run [--stages LIST] [--rule RULE] [--replacements LIST] [--budget N] [--max-tokens N] ${SELECTION_USAGE} [--json]`,
   example: "npx culprit run --model demo-1m --benchmark demo-ifeval --stages attribute,diagnose",
@@ -58,6 +58,7 @@ async function run(context: VerbContext): Promise<void> {
     const totals: Partial<Record<Stage, JobTotals>> = {};
     const asked = { tokenPairIds, rule, idempotencyKey: undefined };
     const ask: Readonly<Record<Stage, (services: Services) => Promise<string>>> = {
+      mark: (services) => services.markInstructions({ tokenPairIds, idempotencyKey: undefined }),
       attribute: (services) => services.attribute(asked),
       graph: (services) => services.buildGraph({ ...asked, options: GRAPH_OPTIONS }),
       diagnose: (services) => services.diagnose(asked),

@@ -5,7 +5,8 @@ import { InputError, type ModelConfig, type Tokenizer } from "../../gpu/mod.ts";
 import type { Checkers } from "../checkers/check.ts";
 import type { Items } from "../benchmarks/items.ts";
 import { readCases } from "../masking/case_file.ts";
-import { segmentsOf } from "../cases/segments.ts";
+import { spellMarks } from "../cases/segments.ts";
+import { foundMarks, instructionsOf } from "../marks/found_marks.ts";
 import type { ProbedCase } from "./diagnose.ts";
 import { relevantTokens } from "./relevant_tokens.ts";
 
@@ -14,6 +15,7 @@ const record = z.object({
   key: z.string(),
   completion: z.string(),
   instructionPhrases: z.array(z.string()).default([]),
+  marks: z.object({ instructions: z.array(z.int()).nullish() }).nullish(),
 });
 
 export interface DiagnosisFileCase extends Omit<ProbedCase, "graph" | "delta"> {
@@ -42,18 +44,21 @@ export async function readDiagnosisCases(
       );
     }
     const { completion, instructionPhrases } = read.data;
-    let segments: string;
-    try {
-      segments = segmentsOf(tokenizer, inputIds, promptTokens, instructionPhrases);
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      throw new InputError(
-        `${key}: the prompt does not spell ${JSON.stringify(error.message)}`,
-        path,
-        "mend the phrase",
-      );
+    const found = foundMarks(instructionPhrases, item ?? null);
+    const { marks, segments } = spellMarks(tokenizer, inputIds, promptTokens, found?.marks ?? []);
+    const phrases = marks.map(({ phrase }) => phrase);
+    const unspelled = instructionPhrases.find((phrase) => !phrases.includes(phrase));
+    if (unspelled !== undefined) {
+      throw new InputError(`${key}: the prompt does not spell ${JSON.stringify(unspelled)}`, path, "mend the phrase");
     }
-    const marked = { inputIds, promptTokens, segments, edited: false, instructionPhrases };
+    const marked = {
+      inputIds,
+      promptTokens,
+      segments,
+      edited: false,
+      instructionPhrases: phrases,
+      phraseInstructions: read.data.marks?.instructions ?? instructionsOf(marks),
+    };
     const detail = item?.kind === "ifeval" ? (await checkers.check(item, completion)).detail : undefined;
     return {
       key,

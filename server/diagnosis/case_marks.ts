@@ -6,9 +6,10 @@ import { benchmarks, failureCases, tokenPairs } from "../../schema/tables/tables
 import type { CheckItem, Detail } from "../../schema/tables/values.ts";
 import type { Checkers } from "../checkers/check.ts";
 import { checkItemOf, type Items, readItems } from "../benchmarks/items.ts";
+import { countingMarks } from "../marks/found_marks.ts";
 import { relevantTokens } from "./relevant_tokens.ts";
 
-export interface CaseMarks {
+export interface CaseMarks extends ReturnType<typeof countingMarks> {
   /** Segments as they count: a person's, where somebody changed them. */
   readonly segments: string;
   readonly relevant: readonly boolean[] | null;
@@ -29,6 +30,9 @@ export async function readMarks(
     messages: failureCases.messages,
     completion: failureCases.completion,
     instructionPhrases: failureCases.instructionPhrases,
+    phraseInstructions: failureCases.phraseInstructions,
+    marksOrigin: failureCases.marksOrigin,
+    marksVersion: failureCases.marksVersion,
     inputIds: failureCases.inputIds,
     promptTokens: failureCases.promptTokens,
     segments: failureCases.segments,
@@ -42,7 +46,11 @@ export async function readMarks(
   const segments = editedSegments ?? found;
   const edited = editedSegments !== null;
   const detail = edited || row.instructionPhrases.length < 2 ? undefined : await detailOf(db, row, checkers);
-  return { segments, relevant: relevantTokens(tokenizer, { ...failureCase, segments, edited }, detail) };
+  return {
+    ...countingMarks(row),
+    segments,
+    relevant: relevantTokens(tokenizer, { ...failureCase, segments, edited }, detail),
+  };
 }
 
 interface CheckedCase {

@@ -7,7 +7,7 @@ import { attributions } from "../../schema/tables/tables.ts";
 import type { Analysis, StoreResult } from "../jobs/analysis.ts";
 import { hashOfOptions, newGraph, ofPairAndRule } from "../graphs/compute_graph.ts";
 import type { Transaction } from "../database/database.ts";
-import { readMarks } from "./case_marks.ts";
+import { type CaseMarks, readMarks } from "./case_marks.ts";
 import { diagnose } from "./diagnose.ts";
 import type { Diagnosis } from "./classify.ts";
 import { readGraphFile } from "../graphs/stored_graph.ts";
@@ -43,14 +43,19 @@ export async function computeDiagnosis(analysis: Analysis, input: DiagnoseInput)
   }], options);
   return async (tx) => {
     const attributionId = await store(tx);
-    await storeDiagnosis(tx, attributionId, diagnosis!);
+    await storeDiagnosis(tx, attributionId, diagnosis!, marks);
     return attributionId;
   };
 }
 
-async function storeDiagnosis(tx: Transaction, attributionId: number, diagnosis: Diagnosis): Promise<void> {
+async function storeDiagnosis(
+  tx: Transaction,
+  attributionId: number,
+  diagnosis: Diagnosis,
+  { marksOrigin, marksVersion }: CaseMarks,
+): Promise<void> {
   const { outcome, pattern } = diagnosis;
-  const values = { ...diagnosis, engine: engineName() };
+  const values = { ...diagnosis, marksOrigin, marksVersion, engine: engineName() };
   await tx.insert(diagnoses).values({ attributionId, ...values })
     .onConflictDoUpdate({ target: diagnoses.attributionId, set: { ...values, createdAt: new Date() } });
   await tx.update(attributions).set({ outcome, pattern }).where(eq(attributions.id, attributionId));

@@ -33,6 +33,7 @@ import { homeId } from "../base/home.ts";
 import { createAttributeJob } from "../attributions/attribute_job.ts";
 import { createImportJob } from "../import/import_job.ts";
 import { cancelJob } from "../jobs/jobs.ts";
+import { createMarkJob } from "../marks/mark_job.ts";
 import { createChosenJob, createMaskingJob, summariseMasking } from "../masking/masking_job.ts";
 import { createPreferenceJob, describePreferences } from "../preferences/preference_job.ts";
 import { listWorkers } from "../jobs/list_workers.ts";
@@ -76,6 +77,7 @@ export function createServices({ settings, connection, boss, watcher, planner }:
     exportPreferences: async (request) => (await createPreferenceJob(db, boss, request)).id,
     describePreferences: (jobId) => describePreferences(db, jobId),
     diagnose: async (request) => (await createDiagnoseJob(db, boss, request)).id,
+    markInstructions: async (request) => (await createMarkJob(db, boss, request)).id,
     diagnosisVersion: () => versionOf(),
     labelAgreement: (request) => labelAgreement(db, request),
     annotateCase: (id, request) => annotateCase(db, boss, tokenizerOf, id, request),

@@ -3,8 +3,9 @@ import { z } from "zod";
 import { InputError } from "../../gpu/mod.ts";
 import { canonicalHash } from "../base/canonical_hash.ts";
 import { statusOf, tokenTextsOf } from "../cases/place_case.ts";
-import { segmentsOf } from "../cases/segments.ts";
+import { spellMarks } from "../cases/segments.ts";
 import { checkItem, verdict } from "../checkers/check_item.ts";
+import { foundMarks, instructionsOf, originOf } from "../marks/found_marks.ts";
 import type { Format } from "./format.ts";
 import type { ImportLine, ImportModel } from "./import_model.ts";
 import { findUnfitText, quoted } from "./parse_record.ts";
@@ -36,6 +37,12 @@ const record = z.strictObject({
   contrast: z.strictObject({ ...pairToken, rank }),
   delta: z.number(),
   instructionPhrases: z.array(z.string().min(1)).max(1000).default([]),
+  // Where the phrases come from; a file's own when left out.
+  marks: z.strictObject({
+    origin: z.enum(["file", "locator", "causal"]),
+    version: z.string().max(100).nullable().default(null),
+    instructions: z.array(z.int().min(0).max(1000)).max(1000).nullable().default(null),
+  }).nullable().default(null),
   candidates: z.array(z.strictObject({
     rank,
     ...pairToken,
@@ -178,22 +185,31 @@ function checkText({ inputIds, promptTokens, prompt, prefix }: Line, { tokenizer
 
 function failureCaseOf(line: Line, model: ImportModel, wrong: Wrong): ImportLine["failureCase"] {
   const { target: _target, contrast: _contrast, delta, candidates: _candidates, format: _format, ...rest } = line;
-  // What checks answers may be learnt later: it makes no other case.
-  const { item, verdict, ...content } = rest;
+  // What checks answers, and marks that nobody made by hand, may be learnt later: they make no other case.
+  const { item, verdict, marks: origin, ...content } = rest;
   const { model: _model, ...values } = content;
-  let segments: string;
-  try {
-    segments = segmentsOf(model.tokenizer, line.inputIds, line.promptTokens, line.instructionPhrases);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
+  const found = origin === null ? foundMarks(line.instructionPhrases, item) : {
+    ...origin,
+    marks: line.instructionPhrases.map((phrase, index) => ({
+      phrase,
+      instruction: origin.instructions?.[index] ?? null,
+    })),
+  };
+  const { marks, segments } = spellMarks(model.tokenizer, line.inputIds, line.promptTokens, found?.marks ?? []);
+  const phrases = marks.map(({ phrase }) => phrase);
+  const unspelled = line.instructionPhrases.find((phrase) => !phrases.includes(phrase));
+  if (unspelled !== undefined) {
     throw wrong(
-      `the prompt's tokens do not spell the phrase ${quoted(error.message)}`,
+      `the prompt's tokens do not spell the phrase ${quoted(unspelled)}`,
       "give it as the model reads it",
     );
   }
   return {
     ...values,
     modelId: model.id,
+    instructionPhrases: phrases,
+    phraseInstructions: instructionsOf(marks),
+    ...originOf(marks.length > 0 ? found : null),
     tokenTexts: tokenTextsOf(model.tokenizer, line.inputIds),
     segments,
     tokenCount: line.inputIds.length,
@@ -202,7 +218,9 @@ function failureCaseOf(line: Line, model: ImportModel, wrong: Wrong): ImportLine
     source: "imported",
     item,
     verdict,
-    contentHash: canonicalHash(content),
+    contentHash: canonicalHash(
+      origin === null || origin.origin === "file" ? content : { ...content, instructionPhrases: [] },
+    ),
   };
 }
 

@@ -90,6 +90,7 @@ function caseOf(one: Trace, model: ImportModel, where: string, facts: FileFacts)
     delta: target.logit - contrast.logit,
     // Phrases are marked in the text that was asked; a template may trim it.
     instructionPhrases: one.l_instruction_phases.filter((phrase) => phrase !== "" && prompt.includes(phrase)),
+    marks: null,
     candidates: candidates.map((candidate) => ({ ...candidate })),
     item: null,
     verdict: null,

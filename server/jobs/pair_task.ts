@@ -1,11 +1,12 @@
 /** What tasks on one token pair share: the rows they read, and how they tell of their progress. */
-import { eq, inArray } from "drizzle-orm";
+import { eq, inArray, sql } from "drizzle-orm";
 import { InputError, type Progress } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 import { reportProgress } from "./jobs.ts";
 import type { PairTask } from "./queue.ts";
 import { stepped } from "../base/telemetry.ts";
+import type { MarkOrigin } from "../marks/found_marks.ts";
 
 /** A token pair with its case, and a model. */
 export type PairRows = Awaited<ReturnType<typeof loadPairs>>[number];
@@ -27,7 +28,10 @@ export async function loadPairs(db: Database, tasks: readonly Pick<PairTask, "to
       benchmark: failureCases.benchmark,
       inputIds: failureCases.inputIds,
       tokenTexts: failureCases.tokenTexts,
-      segments: failureCases.segments,
+      /** As they count: a person's, where somebody changed them. */
+      segments: sql<string>`coalesce(${failureCases.editedSegments}, ${failureCases.segments})`,
+      marksOrigin: sql<MarkOrigin | null>`case when ${failureCases.editedSegments} is null
+        then ${failureCases.marksOrigin} else 'person'::mark_origin end`,
       promptTokens: failureCases.promptTokens,
       item: failureCases.item,
     },

@@ -9,6 +9,7 @@ import { preferencePair } from "./pair.ts";
 import { relevanceShare, weightsOf } from "./weights.ts";
 import { engineName } from "../base/provenance.ts";
 import { isControl } from "../cases/segments.ts";
+import { countingMarks } from "../marks/found_marks.ts";
 
 /** Positions of one call: their results are held together. */
 const POSITIONS_AT_ONCE = 64;
@@ -19,14 +20,17 @@ export async function computePreferences(
   { formula }: Extract<AnalysisInput, { kind: "export_preferences" }>,
 ): Promise<StoreResult> {
   const nothing: StoreResult = () => Promise.resolve(null);
-  const [stored] = await db.select({ id: preferences.id }).from(preferences)
+  const { marksOrigin, marksVersion } = preferences;
+  const [stored] = await db.select({ marksOrigin, marksVersion }).from(preferences)
     .where(and(eq(preferences.tokenPairId, task.tokenPairId), eq(preferences.formula, formula)));
-  if (stored) return nothing;
   const [source] = await db.select({ row: failureCases, candidates: tokenPairs.candidates }).from(tokenPairs)
     .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
     .where(eq(tokenPairs.id, task.tokenPairId));
   const words = await tokenizer();
   const { row, candidates } = source!;
+  const marks = countingMarks(row);
+  // Weights go by the marks: with others they are made anew.
+  if (stored && sameMarks(stored, marks)) return nothing;
   const pair = preferencePair({ ...row, ...rows.pair, candidates }, words);
   if (typeof pair === "string") return nothing;
 
@@ -37,20 +41,28 @@ export async function computePreferences(
   const chosen = await weigh(pair.chosenIds);
   const rejected = await weigh(pair.rejectedIds);
   return async (tx) => {
-    await tx.insert(preferences).values({
-      tokenPairId: task.tokenPairId,
-      failureCaseId: row.id,
-      formula,
+    const values = {
       chosenIds: [...chosen.ids],
       rejectedIds: [...rejected.ids],
       chosenWeights: chosen.weights,
       rejectedWeights: rejected.weights,
+      ...marks,
       adapter: loaded.adapter.name,
       engine: engineName(),
-    }).onConflictDoNothing();
+    };
+    await tx.insert(preferences).values({
+      tokenPairId: task.tokenPairId,
+      failureCaseId: row.id,
+      formula,
+      ...values,
+    }).onConflictDoUpdate({ target: [preferences.tokenPairId, preferences.formula], set: values });
     return null;
   };
 }
+
+type Marks = ReturnType<typeof countingMarks>;
+const sameMarks = (one: Marks, other: Marks): boolean =>
+  one.marksOrigin === other.marksOrigin && one.marksVersion === other.marksVersion;
 
 interface WeightSettings {
   readonly formula: WeightFormula;

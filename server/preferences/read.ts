@@ -5,6 +5,7 @@ import { preferences } from "../../schema/tables/analysis_tables.ts";
 import type { WeightFormula } from "../../schema/tables/analysis_values.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
+import { marksName } from "../marks/found_marks.ts";
 import { parquetFile } from "./parquet.ts";
 import { type LeftOut, preferencePair, standsAlone } from "./pair.ts";
 import { COLUMNS, type Completion, type PreferenceRow, rowOf, type RowOptions, type StoredPreference } from "./rows.ts";
@@ -117,6 +118,7 @@ function storedPair({ row, pair, model, weights }: StoredRows, tokenizer: Tokeni
     tokenizerHash: model.tokenizerHash,
     formula: weights.formula,
     adapter: weights.adapter,
+    marks: marksName(weights.marksOrigin, weights.marksVersion),
     prompt: tokenizer.decode(row.inputIds),
     promptIds: row.inputIds,
     chosen: completion(ids.chosenIds, weights.chosenIds, weights.chosenWeights),

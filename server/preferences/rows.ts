@@ -16,6 +16,8 @@ export interface StoredPreference {
   readonly tokenizerHash: string;
   readonly formula: string;
   readonly adapter: string;
+  /** Which marks of the prompt the weights go by: "locator/1", "file", "none". */
+  readonly marks: string;
   /** Text and ids of prompt and answer before the divergence. */
   readonly prompt: string;
   readonly promptIds: readonly number[];
@@ -44,7 +46,7 @@ export type PreferenceRow = Readonly<Record<string, string | number | readonly n
 
 const TEXT = { prompt: "string", chosen: "string", rejected: "string" } as const;
 const ORIGIN = { key: "string", tokenizer: "string", tokenizer_hash: "string" } as const;
-const FORMULA = { formula: "string", weights: "string" } as const;
+const FORMULA = { formula: "string", weights: "string", marks: "string" } as const;
 
 export const COLUMNS: Readonly<Record<PreferenceFormatName, Readonly<Record<string, ColumnType>>>> = {
   "trl": { ...TEXT, ...ORIGIN },
@@ -89,6 +91,7 @@ export function rowOf(
   const formula = {
     formula: one.formula,
     weights: options.weights === "shuffled" ? `shuffled, seed ${seed}` : options.weights,
+    marks: one.marks,
   };
   if (format === "tis-dpo") {
     const both = [chosen.open, rejected.open];

@@ -16,7 +16,15 @@ import { readNumbers, readStudy, readStudySummary, type StudyRow } from "../stud
 import type { StudySummary } from "../studies/summary.ts";
 import { readGraphFile } from "../graphs/stored_graph.ts";
 import { readShapes, readSinks, type ShapePart, type SinkPart } from "./read_layers.ts";
-import { type CostRow, readCosts, readSegments, readVersions, type SegmentRow } from "./read_sums.ts";
+import {
+  type CostRow,
+  type MarksRow,
+  readCosts,
+  readMarkOrigins,
+  readSegments,
+  readVersions,
+  type SegmentRow,
+} from "./read_sums.ts";
 
 export interface ReportRequest {
   readonly selection: PairSelection;
@@ -104,6 +112,7 @@ export interface Report extends ReportRequest {
   readonly costs: readonly CostRow[];
   /** Of the classifier. */
   readonly versions: readonly string[];
+  readonly markOrigins: readonly MarksRow[];
   /** What writes this page again. */
   readonly command: string;
   readonly examples: readonly Example[];
@@ -136,6 +145,7 @@ export async function readReport(db: Database, request: ReportRequest): Promise<
     shapes: none ? [] : await readShapes(db, own),
     costs: none ? [] : await readCosts(db, own),
     versions: none ? [] : await readVersions(db, own),
+    markOrigins: none ? [] : await readMarkOrigins(db, own),
     command: commandOf(request),
     examples: none ? [] : await readExamples(db, own),
     graph: none ? null : await readGraphExample(db, own),

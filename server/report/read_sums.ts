@@ -4,6 +4,7 @@ import type { AnyPgColumn } from "drizzle-orm/pg-core";
 import { attributionGraphs, diagnoses } from "../../schema/tables/analysis_tables.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { attributions, failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
+import type { MarkOrigin } from "../marks/found_marks.ts";
 import type { Mean } from "./read_layers.ts";
 
 export const SEGMENT_NAMES = ["instruction", "query", "answer", "special"] as const;
@@ -112,6 +113,23 @@ export async function readCosts(db: Database, own: SQL | undefined): Promise<Cos
     ...plain.map((row): CostRow => ({ ...row, what: "attribution", edges: null })),
     ...graphs.map((row): CostRow => ({ ...row, what: "graph" })),
   ];
+}
+
+/** How many attributions go by marks of an origin and version; null where nobody marked any. */
+export interface MarksRow {
+  readonly origin: MarkOrigin | null;
+  readonly version: string | null;
+  readonly count: number;
+}
+
+/** The marks of a selection's segments. */
+export async function readMarkOrigins(db: Database, own: SQL | undefined): Promise<MarksRow[]> {
+  const version = sql<string | null>`case when ${attributions.marksOrigin} = ${failureCases.marksOrigin}
+    then ${failureCases.marksVersion} end`;
+  return await db.select({ origin: attributions.marksOrigin, version, count: count() }).from(attributions)
+    .innerJoin(tokenPairs, eq(tokenPairs.id, attributions.tokenPairId))
+    .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
+    .where(own).groupBy(attributions.marksOrigin, version).orderBy(attributions.marksOrigin, version);
 }
 
 /** Versions of the classifier that made the diagnoses of a selection. */

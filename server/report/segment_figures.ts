@@ -1,5 +1,6 @@
 /** Relevance by segment, readers beside the classifier, and how the numbers came about. */
 import type { LabelAgreementRow } from "../../schema/services/diagnoses.ts";
+import { marksName } from "../marks/found_marks.ts";
 import { chart, legend, px, span } from "./chart.ts";
 import { escape, figure, fixed, interval, missing, percent, table } from "./html.ts";
 import type { Report } from "./read_report.ts";
@@ -92,7 +93,7 @@ export function readersSection({ readers, rule }: Report): string {
 }
 
 /** Which engine, adapter and classifier made the numbers, how long it took, and the command for this page. */
-export function originSection({ costs, versions, command }: Report): string {
+export function originSection({ costs, versions, markOrigins, command }: Report): string {
   const rows = costs.map(({ model, what, adapter, engine, count, tokens, seconds, edges }) => [
     `${escape(model)}, ${what}`,
     String(count),
@@ -113,6 +114,13 @@ export function originSection({ costs, versions, command }: Report): string {
           `Weights of ${escape(model)}: SHA-256 <code class="long">${escape(hash)}</code>.`
         ),
         ...(versions.length === 0 ? [] : [`Classifier: <code>${versions.map(escape).join("</code>, <code>")}</code>.`]),
+        ...(markOrigins.length === 0 ? [] : [
+          `Instructions marked by: ${
+            markOrigins.map(({ origin, version, count }) => `${escape(marksName(origin, version))} (${count})`).join(
+              ", ",
+            )
+          }.`,
+        ]),
         "Times are walls on the machine that computed them, as busy as it was; short attributions share a pass with others, " +
         "and each has the time of its pass.",
       ].join(" ")
