@@ -22,6 +22,7 @@ export {
 export { type HubReference, parseReference } from "./model/hub/reference.ts";
 export { type HubSettings, readHubSettings } from "./model/hub/settings.ts";
 export { isJsonObject, type JsonObject, parseJson } from "./model/json.ts";
+export { limited, TimeLimitError } from "./model/limited.ts";
 export { readSafetensorsHeader } from "./model/safetensors.ts";
 export { elements, type TensorInfo } from "./model/tensor.ts";
 export { loadTokenizer, type Tokenizer } from "./model/tokenizer.ts";

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Template } from "@huggingface/jinja";
 import { InputError } from "../errors.ts";
 import { isJsonObject, type JsonObject, readTextFile } from "./json.ts";
+import { limited, timeForText, TimeLimitError } from "./limited.ts";
 
 /** A message of a conversation. Templates may read further fields, for example `tool_calls` or `reasoning_content`. */
 export interface ChatMessage {
@@ -43,22 +44,35 @@ export async function readChatTemplate(dir: string, tokenizerConfig: JsonObject)
   return isJsonObject(named) && typeof named["template"] === "string" ? { text: named["template"], where } : undefined;
 }
 
+/** Longest prompt, in characters: a template can make much of little. */
+const MOST_CHARACTERS = 1 << 26;
+
 /**
  * Renders a template with what it may read: `messages`, `tools`, `add_generation_prompt`, `enable_thinking`, special
- * tokens by their name. Throws InputError when the template is broken or refuses the messages.
+ * tokens by their name. Throws InputError when the template is broken, refuses the messages, or takes too long.
  */
 export function renderChatTemplate(template: ChatTemplate, context: JsonObject): string {
   const read = parsed.get(template) ?? parseTemplate(template);
   parsed.set(template, read);
+  let rendered: string;
   try {
-    return read.render(context);
+    rendered = limited(timeForText(JSON.stringify(context).length), () => read.render(context));
   } catch (error) {
+    if (error instanceof TimeLimitError) {
+      throw new InputError(`the chat template does not end: ${error.message}`, template.where, "correct the template");
+    }
     throw new InputError(
       `the chat template refuses the messages: ${oneLine(error)}`,
       template.where,
       "correct the messages or the template",
     );
   }
+  if (rendered.length <= MOST_CHARACTERS) return rendered;
+  throw new InputError(
+    `the chat template writes ${rendered.length} characters, more than ${MOST_CHARACTERS}`,
+    template.where,
+    "correct the template",
+  );
 }
 
 /** Templates that were parsed: importers render thousands of prompts with one. */

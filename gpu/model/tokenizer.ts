@@ -10,6 +10,7 @@ import { type ChatMessage, type ChatOptions, type ChatTemplate, readChatTemplate
 import { isGgufPath, openGguf } from "./gguf/file.ts";
 import { ggufTokenizerJson, tokenizerHashOf } from "./gguf/tokenizer.ts";
 import { isJsonObject, type JsonObject, parseJson, readTextFile } from "./json.ts";
+import { limited, timeForText, TimeLimitError } from "./limited.ts";
 
 export interface DecodeOptions {
   /** Leaves special tokens out. */
@@ -17,7 +18,10 @@ export interface DecodeOptions {
 }
 
 export interface Tokenizer {
-  /** Ids of a text. Special tokens in the text are parsed; none are added. */
+  /**
+   * Ids of a text. Special tokens in the text are parsed; none are added. Throws InputError when the tokenizer's patterns
+   * take too long.
+   */
   encode(text: string): number[];
   /** The text of ids. Ids without a token give nothing, as in Hugging Face; broken UTF-8 gives U+FFFD. */
   decode(ids: readonly number[], options?: DecodeOptions): string;
@@ -96,7 +100,18 @@ export async function loadTokenizer(model: string): Promise<Tokenizer> {
   const added = library.get_added_tokens_decoder();
   const specialIds = [...added].filter(([, token]) => token.special).map(([id]) => id).sort((a, b) => a - b);
   const special = new Set(specialIds);
-  const encode = (text: string): number[] => library.encode(text, { add_special_tokens: false }).ids;
+  const encode = (text: string): number[] => {
+    try {
+      return limited(timeForText(text.length), () => library.encode(text, { add_special_tokens: false }).ids);
+    } catch (error) {
+      if (!(error instanceof TimeLimitError)) throw error;
+      throw new InputError(
+        `a text of ${text.length} characters cannot be tokenised: ${error.message}`,
+        path,
+        "correct the patterns of its normalizer and pre_tokenizer",
+      );
+    }
+  };
   // Kept once computed: importers show and spell the same tokens millions of times.
   const bytes = remembered((id: number): Uint8Array | undefined => {
     const content = added.get(id)?.content;

@@ -3,6 +3,7 @@
  * each instruction of its prompt, strictly and loosely. Verdicts equal those of the benchmark's own Python checkers;
  * docs/checkers.md says how that is known, and where it cannot be.
  */
+import { limited, TimeLimitError } from "../../../gpu/mod.ts";
 import type { CheckItem, Verdict } from "../checker.ts";
 import { ArgumentError } from "./arguments.ts";
 import { INSTRUCTIONS, unstable } from "./instructions.ts";
@@ -30,9 +31,17 @@ export type IfevalDetail = {
 
 export type IfevalVerdict = Verdict & { readonly detail: IfevalDetail };
 
+/** Longest that the patterns of one item may search one response, in milliseconds. */
+const LIMIT_MS = 2000;
+/** What each check may take even when others used all of that: none of the usual ones takes as long. */
+const LEAST_MS = 50;
+
+/** A complaint about a response, none, or null: its pattern would search for longer than the item has time. */
+type Complaint = string | undefined | null;
+
 /**
- * Checks a response. `passed` is the strict verdict on all instructions, and null when an instruction is unknown or its
- * arguments cannot be used.
+ * Checks a response. `passed` is the strict verdict on all instructions, and null when an instruction is unknown, its
+ * arguments cannot be used, or its pattern takes too long.
  */
 export function checkIfeval(item: IfevalItem, response: string): IfevalVerdict {
   const { instruction_id_list: types, kwargs } = item;
@@ -40,22 +49,31 @@ export function checkIfeval(item: IfevalItem, response: string): IfevalVerdict {
     return undecided(types, `the item has ${types.length} instructions and ${kwargs.length} kwargs`);
   }
   const readers = types.map((type, at) => readInstruction(type, kwargs[at]));
+  const complaint = complainer();
   const complaints = readers.map(({ check }) => check && complaint(check, response));
-  const strict = following(readers.map(({ check }, at) => check === undefined ? null : complaints[at] === undefined));
+  const strict = following(readers.map(({ check }, at) => {
+    return check === undefined || complaints[at] === null ? null : complaints[at] === undefined;
+  }));
   const variants = looseVariants(response);
   const loose = following(strict.each.map((passed, at) => {
-    const check = readers[at]!.check;
-    return check === undefined
-      ? null
-      : passed === true || variants.some((text) => complaint(check, text) === undefined);
+    if (passed !== false) return passed;
+    for (const text of variants) {
+      const found = complaint(readers[at]!.check!, text);
+      if (found === undefined) return true;
+      if (found === null) return null;
+    }
+    return false;
   }));
   const notes = types.flatMap((type, at) => unstable(plainType(type), kwargs[at]) ?? []);
   const detail: IfevalDetail = { strict, loose, ...(notes.length === 0 ? {} : { notes }) };
   const problem = readers.find((reader) => reader.problem !== undefined)?.problem;
   if (problem !== undefined) return { passed: null, reason: problem, detail };
   const failed = strict.each.indexOf(false);
-  if (failed < 0) return { passed: true, detail };
-  return { passed: false, reason: `${plainType(types[failed]!)}: ${complaints[failed]}`, detail };
+  if (failed >= 0) return { passed: false, reason: `${plainType(types[failed]!)}: ${complaints[failed]}`, detail };
+  const late = strict.each.indexOf(null);
+  if (late < 0) return { passed: true, detail };
+  const reason = `${plainType(types[late]!)}: its pattern takes longer than ${LIMIT_MS / 1000} s on this response`;
+  return { passed: null, reason, detail };
 }
 
 function undecided(types: readonly string[], reason: string): IfevalVerdict {
@@ -91,8 +109,18 @@ function readInstruction(given: string, kwargs: unknown): Reader {
   }
 }
 
-function complaint(check: Check, response: string): string | undefined {
-  return strip(response) === "" ? "the response is blank" : check(response);
+/** Asks checks for complaints, all together for as long as one item may take. */
+function complainer(): (check: Check, response: string) => Complaint {
+  const end = performance.now() + LIMIT_MS;
+  return (check, response) => {
+    if (strip(response) === "") return "the response is blank";
+    try {
+      return limited(Math.max(LEAST_MS, end - performance.now()), () => check(response));
+    } catch (error) {
+      if (error instanceof TimeLimitError) return null;
+      throw error;
+    }
+  };
 }
 
 function following(each: readonly (boolean | null)[]): Following {
