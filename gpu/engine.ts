@@ -13,6 +13,8 @@ export interface AdapterInfo {
   readonly kind: "hardware" | "system" | "bundled";
   /** The driver's own name, for example "SwiftShader Device (Subzero)". */
   readonly name: string;
+  /** All that the driver says of the adapter and of itself: another one, or another driver, says something else. */
+  readonly identity: string;
   /** Lanes a subgroup, or 0 when the adapter has no subgroups. */
   readonly lanes: number;
   /** Largest single binding in bytes. */
@@ -359,6 +361,59 @@ export interface RunPlan {
   readonly why: string;
 }
 
+/** An error relative to the largest value, and whether it is as small as it must be. */
+export interface CheckedValue {
+  readonly error: number;
+  readonly holds: boolean;
+}
+
+/** Node relevance of a golden model against what LXT on transformers computed, the worst of its cases. */
+export interface GoldenCheck extends CheckedValue {
+  readonly model: string;
+  readonly rule: Rule;
+}
+
+/** Whether an adapter computes right numbers. */
+export interface AdapterCheck {
+  readonly golden: readonly GoldenCheck[];
+  /** CP-LRP's relevance against the logit difference that it sums to at every node layer. */
+  readonly conservation: CheckedValue;
+  /** Small products against plain TypeScript. */
+  readonly product: CheckedValue;
+  /** All of them. */
+  readonly holds: boolean;
+}
+
+/** About what an attribution takes. */
+export interface AttributionEstimate {
+  /** Of the model. */
+  readonly parameters: number;
+  /** Of the prompt. */
+  readonly tokens: number;
+  readonly seconds: number;
+  /** Of the weights, in bf16. */
+  readonly weightBytes: number;
+  /** Whether the weights fit the memory that is free; null where nobody tells. */
+  readonly fits: boolean | null;
+}
+
+export interface AdapterSpeed {
+  /** Of the best weight product, in 10^9 floating point operations a second. */
+  readonly gflops: number;
+  readonly estimates: readonly AttributionEstimate[];
+}
+
+/** An adapter that was looked for. */
+export interface FoundAdapter {
+  /** In its driver's words, or what was looked for in vain. */
+  readonly name: string;
+  readonly kind: AdapterInfo["kind"];
+  /** Whether it computes. */
+  readonly chosen: boolean;
+  /** Why it does or does not. */
+  readonly why: string;
+}
+
 export interface Engine {
   readonly adapter: AdapterInfo;
   /** Resolves with the driver's reason when the device is lost; the process should then be replaced. */
@@ -379,5 +434,9 @@ export interface Engine {
    * once and kept. Throws InputError as the run itself would for bad requests and directories.
    */
   plan(directory: string, run: PlannedRun): Promise<RunPlan>;
+  /** Checks that the adapter computes right numbers, by the golden models that come with the project; `short`: one case. */
+  check(options?: { readonly short?: boolean }): Promise<AdapterCheck>;
+  /** Measures how fast it multiplies, some seconds. */
+  measureSpeed(): Promise<AdapterSpeed>;
   close(): void;
 }

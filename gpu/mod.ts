@@ -2,7 +2,14 @@
  * The engine's front door: other rooms import from here alone. What needs the GPU's library is loaded when it is called,
  * so that processes without a device can read models and their tokenizers.
  */
-import type { ComponentEdgesRequest, ComponentsRequest, Engine, GraphRequest } from "./engine.ts";
+import type {
+  AdapterInfo,
+  ComponentEdgesRequest,
+  ComponentsRequest,
+  Engine,
+  FoundAdapter,
+  GraphRequest,
+} from "./engine.ts";
 import type { ModelConfig } from "./model/config.ts";
 
 export type * from "./engine.ts";
@@ -33,6 +40,14 @@ export { loadTokenizer, type Tokenizer } from "./model/tokenizer.ts";
  */
 export async function openEngine(options: { readonly adapter?: string } = {}): Promise<Engine> {
   return await (await import("./open_engine.ts")).openEngine(options);
+}
+
+/** Which adapters this machine has, `chosen` the one that an engine opened, and `wanted` what CULPRIT_ADAPTER asks for. */
+export async function surveyAdapters(
+  chosen: AdapterInfo | undefined,
+  wanted: string | undefined,
+): Promise<readonly FoundAdapter[]> {
+  return await (await import("./device/survey.ts")).surveyAdapters(chosen, wanted);
 }
 
 /** Throws InputError for a graph that a model of the configuration cannot have. */

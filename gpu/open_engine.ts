@@ -1,5 +1,7 @@
 /** Opens the engine: a device, and what is done on it. */
 import { openDevice } from "./device/dawn.ts";
+import { checkDevice } from "./doctor/check.ts";
+import { measureSpeed } from "./doctor/speed.ts";
 import type { Engine } from "./engine.ts";
 import { loadModel } from "./loaded_model.ts";
 import { freeBytesFor } from "./planning/fit.ts";
@@ -20,6 +22,8 @@ export async function openEngine({ adapter }: { readonly adapter?: string }): Pr
     loadModel: (directory, loadOptions = {}) =>
       device.lanes.run(loadOptions.lane ?? "batch", () => loadModel(device, directory, loadOptions)),
     plan: (directory, run) => planRun(device, directory, run),
+    check: (options) => device.lanes.run("batch", () => checkDevice(device, options)),
+    measureSpeed: () => device.lanes.run("batch", () => measureSpeed(device)),
     close: () => device.close(),
   };
 }

@@ -18,6 +18,7 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
   "plan graph": async () => ({ verb: (await import("./cli/plan.ts")).planGraph }),
   "mask": () => import("./cli/mask.ts"),
   "diagnose": () => import("./cli/diagnose.ts"),
+  "doctor": () => import("./cli/doctor.ts"),
   "serve": () => import("./cli/serve.ts"),
   "worker": () => import("./cli/worker.ts"),
   "backup": () => import("./cli/backup.ts"),

@@ -223,7 +223,8 @@ async function unpackBundledAdapter(): Promise<string> {
 /** Loaded libraries stay loaded: Dawn calls into them for the life of the process. */
 const loadedLibraries: unknown[] = [];
 
-async function requestBundled(): Promise<GPUAdapter | null> {
+/** The bundled SwiftShader. Throws InputError where there is none for this machine. */
+export async function requestBundled(): Promise<GPUAdapter | null> {
   const folder = await unpackBundledAdapter();
   // Dawn loads `libvulkan.so.1` by name; a library of that name that is already in the process answers, so neither
   // LD_LIBRARY_PATH nor a process of its own is needed. The loader reads VK_DRIVER_FILES when an instance is made.
@@ -264,17 +265,22 @@ function useWideVectors(): void {
 
 /** The last part of the Vulkan version in lavapipe's manifest; 0 where there is none. */
 function lavapipeVersion(): number {
-  const named = Deno.env.get("VK_DRIVER_FILES") ?? Deno.env.get("VK_ICD_FILENAMES");
-  const folders = ["/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/usr/share/vulkan/icd.d"].filter(existsSync);
-  const files = named?.split(":") ?? folders.flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
-  const manifest = files.find((file) => basename(file).startsWith("lvp_icd"));
+  const manifest = lavapipeManifest();
   if (manifest === undefined) return 0;
   const { ICD } = JSON.parse(readFileSync(manifest, "utf8")) as { ICD: { api_version: string } };
   return Number(ICD.api_version.split(".")[2]);
 }
 
+/** The file that tells Vulkan's loader of lavapipe. */
+export function lavapipeManifest(): string | undefined {
+  const named = Deno.env.get("VK_DRIVER_FILES") ?? Deno.env.get("VK_ICD_FILENAMES");
+  const folders = ["/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/usr/share/vulkan/icd.d"].filter(existsSync);
+  const files = named?.split(":") ?? folders.flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
+  return files.find((file) => basename(file).startsWith("lvp_icd"));
+}
+
 /** The adapter of this name, or the one that Dawn takes to be the fastest. */
-async function requestFrom(name?: string): Promise<GPUAdapter | null> {
+export async function requestFrom(name?: string): Promise<GPUAdapter | null> {
   useWideVectors();
   let found: Promise<GPUAdapter | null>;
   const restore = silenceStandardError();
@@ -322,12 +328,13 @@ function silenceStandardError(): () => void {
   }
 }
 
-function nameOf(adapter: GPUAdapter): string {
+/** An adapter in its driver's words. */
+export function nameOf(adapter: GPUAdapter): string {
   const { description, device, vendor } = adapter.info;
   return description || device || vendor || "unnamed adapter";
 }
 
-const isSoftware = (adapter: GPUAdapter) =>
+export const isSoftware = (adapter: GPUAdapter) =>
   SOFTWARE.test(`${nameOf(adapter)} ${adapter.info.device} ${adapter.info.architecture}`);
 
 /**
@@ -421,6 +428,9 @@ export async function openDevice(wanted: string | undefined = Deno.env.get("CULP
   const info: AdapterInfo = {
     kind,
     name: nameOf(adapter),
+    identity: ["vendor", "architecture", "device", "description"].map((part) =>
+      adapter.info[part as "vendor" | "architecture" | "device" | "description"]
+    ).join(" "),
     lanes: subgroups ? (adapter.info as GPUAdapterInfo & { subgroupMaxSize: number }).subgroupMaxSize : 0,
     bindingBytes: Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize),
   };
