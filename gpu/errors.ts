@@ -36,3 +36,8 @@ export class UnavailableError extends Error {
     super(`${where}: ${what}; ${mend}`);
   }
 }
+
+/** Infinity or NaN where a number was computed: a driver's fault, or a model's whose weights are broken. */
+export class NonFiniteError extends Error {
+  override readonly name = "NonFiniteError";
+}

@@ -8,6 +8,8 @@ import process from "node:process";
 import { getLogger } from "@logtape/logtape";
 import type { WorkerMessage } from "./worker/messages.ts";
 import { InputError, openEngine } from "../gpu/mod.ts";
+import { adapterAdvice } from "./worker/adapter_advice.ts";
+import { requireRightNumbers } from "./worker/check_adapter.ts";
 import { performAnalyse } from "./worker/analyse_task.ts";
 import { performAttributes } from "./attributions/attribute_task.ts";
 import { openCheckers } from "./checkers/check.ts";
@@ -25,6 +27,8 @@ import { register } from "./jobs/worker_registry.ts";
 export interface Worker {
   /** The adapter it works on, in its driver's words. */
   readonly adapter: string;
+  /** What would be faster, and how to get it; undefined where nothing is. */
+  readonly advice: string | undefined;
   /** Resolves with the reason when the device is lost: the process should then be replaced. */
   readonly lost: Promise<string>;
   /** Device memory of its buffers now, in bytes. */
@@ -44,6 +48,10 @@ const STAY_LOADS = 3;
 /** Opens the device, joins the queue and starts to work. Throws InputError for settings that do not fit. */
 export async function startWorker(settings: Settings): Promise<Worker> {
   const engine = await openEngine(settings.adapter === undefined ? {} : { adapter: settings.adapter });
+  await requireRightNumbers(engine, settings.home).catch((error) => {
+    engine.close();
+    throw error;
+  });
   const database = await startDatabase(settings);
   const connection = openDatabase(database.url, undefined, WORKER_CONNECTIONS);
   const boss = await startQueue(database.url, { worker: true });
@@ -66,6 +74,7 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   let stopping = false;
   return {
     adapter: engine.adapter.name,
+    advice: adapterAdvice(engine.adapter, settings.adapter),
     gpuBytes: () => engine.gpuBytes(),
     wasteBytes: () => engine.wasteBytes(),
     finish: async () => void await Promise.all(consumers.map((consumer) => consumer.finish())),
@@ -105,6 +114,8 @@ export async function runWorker(
     return error instanceof InputError && !away ? 2 : 1;
   }
   log.info("Ready on {adapter}", { adapter: worker.adapter });
+  // A supervisor says it once for all the processes that it starts.
+  if (worker.advice !== undefined && !isSupervised()) log.info(worker.advice);
   options.onReady?.(worker);
   const asked = new Promise<0>((done) => {
     if (options.signal.aborted) done(0);
@@ -153,9 +164,9 @@ if (import.meta.main) {
   }
   const code = await runWorker({
     signal: stop.signal,
-    onReady: ({ adapter, gpuBytes }) => {
+    onReady: ({ adapter, advice, gpuBytes }) => {
       const tell = (message: WorkerMessage) => process.stdout.write(JSON.stringify(message) + "\n");
-      tell({ event: "ready", adapter });
+      tell({ event: "ready", adapter, advice });
       let told = -1;
       setInterval(() => {
         if (gpuBytes() === told) return;

@@ -5,8 +5,9 @@ export function relativeError(found: ArrayLike<number>, expected: ArrayLike<numb
   let largest = 0;
   for (let i = 0; i < expected.length; i++) {
     const error = Math.abs((found[i] as number) - (expected[i] as number));
-    // NaN compares false with everything: it must not pass.
-    if (!(error <= difference)) difference = error;
+    // NaN compares false with everything: it must not pass, nor be forgotten at the next value.
+    if (Number.isNaN(error)) return NaN;
+    difference = Math.max(difference, error);
     largest = Math.max(largest, Math.abs(expected[i] as number));
   }
   return largest === 0 ? difference : difference / largest;

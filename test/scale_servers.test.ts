@@ -169,11 +169,13 @@ test("a job asked of one server is done by another's worker, watched at the firs
   expect(told.length).toBeGreaterThan(1);
   const { attributions } = await ask(
     working,
-    "{ attributions(first: 3) { nodes { provenance { engine kernels adapter } } } }",
+    "{ attributions(first: 3) { nodes { provenance { engine kernels adapter adapterChecked } } } }",
   );
   expect(attributions.nodes).toHaveLength(3);
   const [version, kernels] = engineName().split("+");
-  for (const { provenance } of attributions.nodes) expect(provenance).toMatchObject({ engine: version, kernels });
+  for (const { provenance } of attributions.nodes) {
+    expect(provenance).toMatchObject({ engine: version, kernels, adapterChecked: true });
+  }
 
   await until(() => spans.filter(({ name }) => name === "task attribute").length === 3);
   const mutation = spans.find((span) => span.name === "mutation attribute")!;

@@ -5,6 +5,7 @@
 import type { Device } from "../device/dawn.ts";
 import type { AdapterCheck, AttributionResult, CheckedValue, GoldenCheck, Rule } from "../engine.ts";
 import { RULES } from "../engine.ts";
+import { NonFiniteError } from "../errors.ts";
 import { matmul, matmulReference, whole } from "../kernels/matmul.ts";
 import { packPanels, panelBytes, unpackPanels } from "../kernels/panels.ts";
 import { loadModel } from "../loaded_model.ts";
@@ -27,6 +28,10 @@ export async function checkDevice(device: Device, { short = false } = {}): Promi
   let conserved = 0;
   for (const model of models) {
     const results = await attributeGolden(device, model, rules);
+    if (results === undefined) {
+      for (const rule of rules) golden.push({ model: model.name, rule, ...valueOf(Infinity, TOLERANCE.golden) });
+      continue;
+    }
     for (const rule of rules) {
       const found = results.filter(({ result }) => result.rule === rule);
       const errors = found.map(({ result, one }) => relativeError(result.nodeRelevance, one.nodeRelevance[rule]));
@@ -49,7 +54,12 @@ interface GoldenResult {
   readonly result: AttributionResult;
 }
 
-async function attributeGolden(device: Device, model: GoldenModel, rules: readonly Rule[]): Promise<GoldenResult[]> {
+/** Undefined where the device makes something that is no number. */
+async function attributeGolden(
+  device: Device,
+  model: GoldenModel,
+  rules: readonly Rule[],
+): Promise<GoldenResult[] | undefined> {
   const loaded = await loadModel(device, model.directory);
   try {
     const asked = model.cases.flatMap((one) => rules.map((rule) => ({ one, rule })));
@@ -57,6 +67,9 @@ async function attributeGolden(device: Device, model: GoldenModel, rules: readon
       asked.map(({ one: { inputIds, target, contrast }, rule }) => ({ inputIds, target, contrast, rule })),
     );
     return asked.map(({ one }, index) => ({ one, result: results[index] as AttributionResult }));
+  } catch (error) {
+    if (error instanceof NonFiniteError) return undefined;
+    throw error;
   } finally {
     loaded.dispose();
   }

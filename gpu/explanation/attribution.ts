@@ -7,6 +7,7 @@ import {
   type Sequence,
 } from "../pass/blocks.ts";
 import type { AttributionRequest, AttributionResult, Progress, Rule, RunOptions } from "../engine.ts";
+import { NonFiniteError } from "../errors.ts";
 import { moveRows, rowDot } from "../kernels/row-moves.ts";
 import { fillPacks, type Pack, packRows } from "../pass/pack.ts";
 import { targetsInPack } from "./packed_edges.ts";
@@ -229,7 +230,7 @@ function toResult(
 export function refuseNonFinite(nodeRelevance: Float32Array, tokens: number, directory: string): void {
   const at = nodeRelevance.findLastIndex((value) => !Number.isFinite(value));
   if (at < 0) return;
-  throw new Error(
+  throw new NonFiniteError(
     `${directory}: relevance is not finite at node layer ${Math.floor(at / tokens)}, token ${at % tokens}`,
   );
 }

@@ -16,7 +16,7 @@ import {
   unique,
   uuid,
 } from "drizzle-orm/pg-core";
-import { createdAt, engine, identity } from "./columns.ts";
+import { adapterChecked, createdAt, engine, identity } from "./columns.ts";
 import {
   attributions,
   failureCases,
@@ -52,6 +52,7 @@ export const attributionGraphs = snakeCase.table("attribution_graphs", {
   file: bytea().notNull(),
   adapter: text().notNull(),
   engine: engine(),
+  adapterChecked: adapterChecked(),
   seconds: doublePrecision().notNull(),
   createdAt: createdAt(),
 }, (table) => [
@@ -81,6 +82,7 @@ export const diagnoses = snakeCase.table("diagnoses", {
   marksOrigin: markOriginEnum(),
   marksVersion: text(),
   engine: engine(),
+  adapterChecked: adapterChecked(),
   createdAt: createdAt(),
 }, (table) => [
   foreignKey({ name: "diagnoses_attribution", columns: [table.attributionId], foreignColumns: [attributions.id] })
@@ -99,6 +101,7 @@ export const causalMarks = snakeCase.table("causal_marks", {
   wrongTokens: integer().notNull(),
   adapter: text().notNull(),
   engine: engine(),
+  adapterChecked: adapterChecked(),
   createdAt: createdAt(),
 }, (table) => [
   foreignKey({ name: "causal_marks_pair", columns: [table.tokenPairId], foreignColumns: [tokenPairs.id] }),
@@ -145,6 +148,7 @@ export const maskingExperiments = snakeCase.table("masking_experiments", {
   curve: jsonb().$type<StoredCurve>().notNull(),
   adapter: text().notNull(),
   engine: engine(),
+  adapterChecked: adapterChecked(),
   createdAt: createdAt(),
 }, (table) => [
   unique("masking_experiments_settings").on(
@@ -255,6 +259,7 @@ export const preferences = snakeCase.table("preferences", {
   marksVersion: text(),
   adapter: text().notNull(),
   engine: engine(),
+  adapterChecked: adapterChecked(),
   createdAt: createdAt(),
 }, (table) => [
   unique("preferences_pair_formula").on(table.tokenPairId, table.formula),

@@ -20,7 +20,7 @@ import {
   unique,
   uuid,
 } from "drizzle-orm/pg-core";
-import { createdAt, engine, identity, moment } from "./columns.ts";
+import { adapterChecked, createdAt, engine, identity, moment } from "./columns.ts";
 import { RULES } from "./rules.ts";
 import type { Candidate, ChatMessage, CheckItem, Exclusion, ImportReport, JobInput, Verdict } from "./values.ts";
 
@@ -295,6 +295,7 @@ export const attributions = snakeCase.table("attributions", {
   pattern: patternEnum(),
   adapter: text().notNull(),
   engine: engine(),
+  adapterChecked: adapterChecked(),
   seconds: doublePrecision().notNull(),
   createdAt: createdAt(),
 }, (table) => [

@@ -9,6 +9,7 @@ interface ProvenanceRow {
   /** `VERSION+KERNELS`; null in rows older than the column. */
   readonly engine: string | null;
   readonly adapter: string;
+  readonly adapterChecked: boolean | null;
   readonly rule: RuleName;
   readonly model: { readonly hash: string; readonly dtype: string | null };
 }
@@ -27,6 +28,10 @@ const Provenance = builder.objectRef<ProvenanceRow>("Provenance").implement({
       resolve: ({ engine }) => engine?.split("+")[1] ?? null,
     }),
     adapter: t.exposeString("adapter", { description: "Adapter that computed it, in its driver's words." }),
+    adapterChecked: t.exposeBoolean("adapterChecked", {
+      nullable: true,
+      description: "Whether the adapter had computed golden models right before it computed this; null in old rows.",
+    }),
     model: t.string({
       description: "SHA-256 over configuration, tensors' headers and samples of the weights.",
       resolve: ({ model }) => model.hash,
@@ -45,7 +50,7 @@ builder.drizzleObjectFields(Attribution, (t) => ({
     type: Provenance,
     description: "What computed it.",
     select: {
-      columns: { engine: true, adapter: true, rule: true },
+      columns: { engine: true, adapter: true, adapterChecked: true, rule: true },
       with: { model: { columns: { hash: true, dtype: true } } },
     },
     resolve: (row) => row,
@@ -57,11 +62,17 @@ builder.drizzleObjectFields(AttributionGraph, (t) => ({
     type: Provenance,
     description: "What computed it.",
     select: {
-      columns: { engine: true, adapter: true },
+      columns: { engine: true, adapter: true, adapterChecked: true },
       with: {
         attribution: { columns: { rule: true }, with: { model: { columns: { hash: true, dtype: true } } } },
       },
     },
-    resolve: ({ engine, adapter, attribution: { rule, model } }) => ({ engine, adapter, rule, model }),
+    resolve: ({ engine, adapter, adapterChecked, attribution: { rule, model } }) => ({
+      engine,
+      adapter,
+      adapterChecked,
+      rule,
+      model,
+    }),
   }),
 }));

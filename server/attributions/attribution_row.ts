@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import type { AttributionResult } from "../../gpu/mod.ts";
 import type { attributions } from "../../schema/tables/tables.ts";
-import { engineName } from "../base/provenance.ts";
+import { computedBy } from "../base/provenance.ts";
 import type { MarkOrigin } from "../marks/found_marks.ts";
 import { scaleOf, segmentSums } from "./segment_sums.ts";
 
@@ -52,7 +52,7 @@ export function attributionRow(pair: AttributedPair, result: AttributionResult):
     marksOrigin: pair.marksOrigin ?? null,
     keyTokens: keyTokens(pair, layers[0] ?? new Float32Array(), isSpecial),
     adapter: result.adapter,
-    engine: engineName(),
+    ...computedBy(),
     seconds: result.seconds,
   };
 }

@@ -5,6 +5,17 @@ import { join } from "node:path";
 import { ROOT } from "./settings.ts";
 
 let known: string | undefined;
+let adapterChecked = false;
+
+/** Says that the adapter of this process passed the check of its numbers (server/worker/check_adapter.ts). */
+export function noteAdapterChecked(): void {
+  adapterChecked = true;
+}
+
+/** What is stored with each result of this process, beside the adapter's name. */
+export function computedBy(): { readonly engine: string; readonly adapterChecked: boolean } {
+  return { engine: engineName(), adapterChecked };
+}
 
 /**
  * `VERSION+HASH`: the version of package.json and the beginning of the SHA-256 over all kernels (gpu/kernels/*.wgsl) by

@@ -13,7 +13,7 @@ import type { Diagnosis } from "./classify.ts";
 import { readGraphFile } from "../graphs/stored_graph.ts";
 import { versionOf } from "./thresholds.ts";
 import type { MeasuredGraph } from "../graphs/graph.ts";
-import { engineName } from "../base/provenance.ts";
+import { computedBy } from "../base/provenance.ts";
 
 type DiagnoseInput = Extract<AnalysisInput, { kind: "diagnose" }>;
 
@@ -55,7 +55,7 @@ async function storeDiagnosis(
   { marksOrigin, marksVersion }: CaseMarks,
 ): Promise<void> {
   const { outcome, pattern } = diagnosis;
-  const values = { ...diagnosis, marksOrigin, marksVersion, engine: engineName() };
+  const values = { ...diagnosis, marksOrigin, marksVersion, ...computedBy() };
   await tx.insert(diagnoses).values({ attributionId, ...values })
     .onConflictDoUpdate({ target: diagnoses.attributionId, set: { ...values, createdAt: new Date() } });
   await tx.update(attributions).set({ outcome, pattern }).where(eq(attributions.id, attributionId));

@@ -14,7 +14,7 @@ import { graphFile, transitionSummary } from "./graph_file.ts";
 import { measureGraph, shownMetrics } from "./graph_metrics.ts";
 import { computedHere, inPlaceOfPrecomputed } from "../database/precomputed.ts";
 import { insertAttributions } from "../attributions/insert_attributions.ts";
-import { engineName } from "../base/provenance.ts";
+import { computedBy } from "../base/provenance.ts";
 import type { PairTask } from "../jobs/queue.ts";
 
 /** SHA-256 of options, whatever the order of their keys. */
@@ -74,7 +74,7 @@ export async function newGraph(
       summary: summaryOf(graph),
       file: gzipSync(graphFile(graph)),
       adapter: graph.adapter,
-      engine: engineName(),
+      ...computedBy(),
       seconds: graph.seconds,
     };
     await tx.insert(attributionGraphs).values(stored).onConflictDoUpdate({

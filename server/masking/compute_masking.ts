@@ -9,7 +9,7 @@ import type { MaskingCase } from "./masking_case.ts";
 import { maskedInput } from "./replacement.ts";
 import { tokensUntil } from "./summary.ts";
 import { computedHere, inPlaceOfPrecomputed } from "../database/precomputed.ts";
-import { engineName } from "../base/provenance.ts";
+import { computedBy } from "../base/provenance.ts";
 
 /** What stands for a masked token under the replacement `neutral`: a blank, one token in byte-level vocabularies. */
 const NEUTRAL = " ";
@@ -71,7 +71,7 @@ async function computeRankings(
       ...rowOf(curve),
       ...settingsOf(curve, task, settings),
       adapter: loaded.adapter.name,
-      engine: engineName(),
+      ...computedBy(),
     }));
     await tx.insert(maskingExperiments).values(experiments).onConflictDoUpdate({
       target: [
@@ -185,7 +185,7 @@ async function computeChosen(
         sufficiency: { probability: 0, delta: 0 },
       },
       adapter: loaded.adapter.name,
-      engine: engineName(),
+      ...computedBy(),
     }).onConflictDoNothing();
     return null;
   };

@@ -7,7 +7,7 @@ import { failureCases, tokenPairs } from "../../schema/tables/tables.ts";
 import type { Analysis, StoreResult } from "../jobs/analysis.ts";
 import { preferencePair } from "./pair.ts";
 import { relevanceShare, weightsOf } from "./weights.ts";
-import { engineName } from "../base/provenance.ts";
+import { computedBy } from "../base/provenance.ts";
 import { isControl } from "../cases/segments.ts";
 import { countingMarks } from "../marks/found_marks.ts";
 
@@ -48,7 +48,7 @@ export async function computePreferences(
       rejectedWeights: rejected.weights,
       ...marks,
       adapter: loaded.adapter.name,
-      engine: engineName(),
+      ...computedBy(),
     };
     await tx.insert(preferences).values({
       tokenPairId: task.tokenPairId,

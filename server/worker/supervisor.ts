@@ -56,6 +56,7 @@ export function startSupervisor(
   let child: ChildProcess | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let stopped = false;
+  let advised = false;
 
   const start = (): void => {
     const started = Date.now();
@@ -81,6 +82,8 @@ export function startSupervisor(
       const message = JSON.parse(line) as WorkerMessage;
       if (message.event === "ready") {
         state = { kind: "ready", adapter: message.adapter, pid: worker.pid ?? 0, restarts };
+        if (message.advice !== undefined && !advised) log.info(message.advice);
+        advised = true;
       }
       if (message.event === "memory" && state.kind === "ready") state = { ...state, gpuBytes: message.gpuBytes };
     });
