@@ -121,17 +121,18 @@ export interface ComponentsRequest extends AttributionRequest {
   readonly top?: number;
 }
 
-/** A head or neuron by its number in the block, and its relevance in logits. */
+/** A head or neuron by its number in the block, and its relevance in logits; a neuron of an expert by both numbers. */
 export interface Component {
   readonly index: number;
+  readonly expert?: number;
   readonly relevance: number;
 }
 
 /**
  * The parts of a node's block at its token. g is the gradient at the node, g1 the gradient between attention and MLP.
- * Heads: what head h writes times its gradient, summed; neurons: w_k dw_k with w = silu(gate) up. Where norms are linear
- * (AttnLRP, CP-LRP; pre-norm blocks under every rule) all heads sum to <attention's output, g1> and all neurons to
- * <MLP's output, g>.
+ * Heads: what head h writes times its gradient, summed; neurons: w_k dw_k with w what goes into the projection down. Where
+ * norms are linear (AttnLRP, CP-LRP; blocks without norms of outputs under every rule) all heads sum to <attention's
+ * output, g1> and all neurons to <MLP's output, g>, biases of those outputs left out.
  */
 export interface NodeComponents extends NodePlace {
   /** <h, g> of the node. */
@@ -158,9 +159,12 @@ export interface ComponentsResult extends AttributionResult {
  */
 export type ComponentTarget =
   & NodePlace
-  & ({ readonly kind: "neuron" | "head"; readonly index: number } | {
-    readonly kind: "around-mlp" | "around-attention";
-  });
+  & (
+    | { readonly kind: "head"; readonly index: number }
+    /** In blocks of experts a neuron is named by its expert too. */
+    | { readonly kind: "neuron"; readonly index: number; readonly expert?: number }
+    | { readonly kind: "around-mlp" | "around-attention" }
+  );
 
 /** Edges into single heads and neurons, by packed vector-Jacobian products. */
 export interface ComponentEdgesRequest extends AttributionRequest {
@@ -190,7 +194,10 @@ export interface ComponentEdgesResult {
   readonly seconds: number;
 }
 
-/** An embedding in place of a token's own at one position: another token's, a mean, or any vector [hidden]. */
+/**
+ * An embedding in place of a token's own at one position: another token's, a mean, or any vector [hidden], as it enters
+ * the residual stream (node layer 0).
+ */
 export type Replacement =
   & { readonly position: number }
   & (

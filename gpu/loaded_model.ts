@@ -11,14 +11,13 @@ import { InputError, MemoryError } from "./errors.ts";
 import { checkGenerateRequest, generateBatch } from "./generation/generate.ts";
 import { buildGraph, checkGraphRequest } from "./explanation/graph.ts";
 import { checkIntervention } from "./pass/intervention.ts";
-import { MAX_HEAD_DIMENSION } from "./kernels/decode.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { openModelDirectory } from "./model/directory.ts";
 import { checkNextTokens, nextTokensOf } from "./generation/next_tokens.ts";
 import { forward, lastLogits, type Runner } from "./pass/pass.ts";
 import type { RehearsedRun } from "./planning/rehearsal.ts";
 import { scoreAll } from "./generation/score.ts";
-import { freeWeights, loadWeights, type Weights } from "./pass/weights.ts";
+import { freeWeights, loadWeights, productsOf, type Weights } from "./pass/weights.ts";
 
 export interface LoadOptions extends RunOptions {
   /** Largest sum of block states kept instead of computed again, bytes. */
@@ -79,16 +78,8 @@ export async function loadModel(device: Device, directory: string, options: Load
   const model = await openModelDirectory(directory);
   let weights: Weights;
   try {
-    const { headDimension } = model.config;
-    if (headDimension % 8 !== 0 || headDimension > MAX_HEAD_DIMENSION) {
-      throw new InputError(
-        `head_dim is ${headDimension}, and the engine's kernels take multiples of 8 up to ${MAX_HEAD_DIMENSION}`,
-        `${model.directory}/config.json`,
-        "use a model with another head_dim",
-      );
-    }
     weights = await loadWeights(device, model, options);
-    await tune(device, weights);
+    await tune(device, productsOf(weights));
   } catch (error) {
     model.close();
     throw error;

@@ -1,11 +1,7 @@
 /** Node relevance of contrastive attributions: forward, seed, backward (method.md sections 1 and 2). */
-import {
-  blockBackward,
-  type GradientSpace,
-  openGradientSpace,
-  openTargetSpace,
-  type Sequence,
-} from "../pass/blocks.ts";
+import { blockBackward } from "../pass/backward.ts";
+import type { GradientSpace, Sequence } from "../pass/operation.ts";
+import { openGradientSpace, openTargetSpace } from "../pass/workspace.ts";
 import type { AttributionRequest, AttributionResult, Progress, Rule, RunOptions } from "../engine.ts";
 import { NonFiniteError } from "../errors.ts";
 import { moveRows, rowDot } from "../kernels/row-moves.ts";
@@ -13,17 +9,16 @@ import { fillPacks, type Pack, packRows } from "../pass/pack.ts";
 import { targetsInPack } from "./packed_edges.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
 import {
-  blockStateOf,
   chooseTokens,
   forward,
   type ForwardPass,
   pacer,
   type Pair,
+  placeOf,
   type Runner,
   seed,
   seedRows,
 } from "../pass/pass.ts";
-import type { BlockWeights } from "../pass/weights.ts";
 
 /** Attributions of any number of requests, in their order. Each result is that of the request alone, to the last bit. */
 export async function attributeAll(
@@ -180,7 +175,7 @@ async function pullBack(
   gradient: GPUBuffer,
   options: RunOptions,
 ): Promise<Float32Array> {
-  const { device, model: { config }, weights } = runner;
+  const { device, model: { config } } = runner;
   const { targets, rows } = space;
   const size = targets * rows;
   const relevance = device.allocate((config.layers + 1) * size * 4, "node relevance");
@@ -190,9 +185,9 @@ async function pullBack(
     record(config.layers, pass.nodes[config.layers] as GPUBuffer);
     const pace = pacer(device, config, size, options);
     for (let layer = config.layers - 1; layer >= 0; layer--) {
-      const state = blockStateOf(runner, pass, layer);
-      blockBackward(space, weights.blocks[layer] as BlockWeights, state, rule, gradient);
-      record(layer, state.input);
+      const place = placeOf(runner, pass, layer);
+      blockBackward(space, place, rule, gradient);
+      record(layer, place.state.node);
       await pace("backward", config.layers - layer);
     }
     return new Float32Array(await device.read(relevance, 0, (config.layers + 1) * size * 4));

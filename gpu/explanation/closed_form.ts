@@ -3,16 +3,19 @@
  * the gradients of its scores, and pruned as they come: a histogram of |A| finds the threshold, then the edges above it
  * are emitted. Of a long context no matrix of all edges is ever held, on the device or the host.
  */
-import {
-  attentionScores,
-  type BlockState,
-  type GradientSpace,
-  type PlacedBlock,
-  scoreGradients,
-} from "../pass/blocks.ts";
+import { blockOf, hasConstants } from "../pass/block.ts";
+import { type GradientSpace, type Place, type PlacedBlock, slot, type Workspace } from "../pass/operation.ts";
+import { PROBABILITY, SCORES } from "../pass/operations/attention.ts";
+import { headWidths } from "../pass/operations/heads.ts";
 import type { Device } from "../device/dawn.ts";
 import type { GraphRequest } from "../engine.ts";
-import { type ClosedRule, edgeBytes, edges as recordEdges, headEdges as recordHeadEdges } from "../kernels/edges.ts";
+import {
+  type ClosedRule,
+  edgeBytes,
+  edges as recordEdges,
+  headEdges as recordHeadEdges,
+  type ScoreMatrices,
+} from "../kernels/edges.ts";
 import {
   countEdges,
   counterBytes,
@@ -26,7 +29,6 @@ import {
   WANTED,
 } from "../kernels/prune.ts";
 import { rowDot } from "../kernels/row-moves.ts";
-import type { LayerAttention } from "../model/config.ts";
 import { panelBytes, panelIndex } from "../kernels/panels.ts";
 import {
   binOf,
@@ -85,8 +87,7 @@ export interface Collection {
 }
 
 export type Collector = (
-  attention: LayerAttention,
-  state: BlockState,
+  place: Place,
   middleGradient: GPUBuffer,
   targets: readonly number[],
 ) => Collection;
@@ -114,15 +115,12 @@ export function openCollector(
   const { workspace } = space;
   const { device, config } = workspace;
   const buffers = allocateBuffers(space, limits);
-  const matrices = {
-    probability: workspace.scratch.probability,
-    probabilityGradient: space.probability,
-    scoreGradient: space.scores,
-    scores: buffers.scores,
-    scale: 1 / Math.sqrt(config.headDimension),
-  };
+  const split = openLinearParts(space);
   const { residual, flags, histogram } = buffers;
-  return (attention, state, middleGradient, targets) => {
+  return (place, middleGradient, targets) => {
+    const { weights: { attention, layer }, state } = place;
+    const matrices = split(place, buffers.scores);
+    const operation = blockOf(config, layer).attention;
     const blocks = workspace.scoreBlocks(attention);
     const wanted = new Set(blocks.filter((block) => targetsIn(block, targets).length > 0));
     const bytes = sum(blocks.map(edgeBytes));
@@ -130,14 +128,14 @@ export function openCollector(
     const kept = bytes <= Math.max(limits.hostBytes, limits.keptBytes);
     const tileOf = (block: PlacedBlock) => buffers.tiles[kept ? blocks.indexOf(block) : 0] as GPUBuffer;
     const recordTile = (block: PlacedBlock) => {
-      if (rule === "attnlrp") attentionScores(workspace, state, block, buffers.scores);
+      matrices.record(block, rule);
       recordEdges(device, rule, block, matrices, residual, tileOf(block));
     };
     const again = (block: PlacedBlock) => {
-      scoreGradients(space, state, block);
+      operation.scoreGradients(space, place, block);
       recordTile(block);
     };
-    rowDot(device, workspace.rows, config.hidden, state.input, middleGradient, residual, 0);
+    rowDot(device, workspace.rows, config.hidden, state.node, middleGradient, residual, 0);
     if (!onHost) {
       writeFlags(device, flags, workspace.rows, targets, undefined);
       device.clear(histogram);
@@ -176,6 +174,78 @@ export function openCollector(
   };
 }
 
+/** The matrices of a block's edges, of which `record` records those that the backward pass does not. */
+interface BlockMatrices extends ScoreMatrices {
+  record(block: PlacedBlock, rule: ClosedRule): void;
+}
+
+/**
+ * What edges are made of: <dO, v>, S by its key and S by its query. Where q, k and v are not linear in the residual stream
+ * (biases, LayerNorm's bias, learned positions), the linear part of v, k or q stands there (docs/method.md section 11).
+ */
+function openLinearParts(space: GradientSpace): (place: Place, scores: GPUBuffer) => BlockMatrices {
+  const { workspace } = space;
+  const { config } = workspace;
+  const layers = Array.from({ length: config.layers }, (_, layer) => layer);
+  const parts = layers.some((layer) => hasConstants(config, layer)) ? allocateParts(space) : undefined;
+  return (place, scores) => {
+    const { layer, attention: { scale } } = place.weights;
+    const { attention } = blockOf(config, layer);
+    const common = { probability: slot(workspace, PROBABILITY), scoreGradient: slot(space, SCORES), scores, scale };
+    if (!parts || !hasConstants(config, layer)) {
+      return {
+        ...common,
+        probabilityGradient: slot(space, PROBABILITY),
+        queryScores: scores,
+        record(block, rule) {
+          if (rule === "attnlrp") attention.scores(workspace, place, block, scores);
+        },
+      };
+    }
+    const { projections, rotated, probabilityGradient, queryScores } = parts;
+    recordLinearParts(space, place, projections, rotated);
+    return {
+      ...common,
+      probabilityGradient,
+      queryScores,
+      record(block, rule) {
+        attention.valueGradients(space, block, projections, probabilityGradient);
+        if (rule === "cplrp") return;
+        attention.scores(workspace, place, block, scores, { key: rotated });
+        attention.scores(workspace, place, block, queryScores, { query: rotated });
+      },
+    };
+  };
+}
+
+function allocateParts({ workspace }: GradientSpace) {
+  const { device, config } = workspace;
+  const widths = headWidths(config);
+  const block = (label: string) => workspace.adopt(device.allocate(scoreBlockBytes(workspace), label));
+  return {
+    projections: workspace.allocate(widths.queryKeyValue, "linear parts of q, k and v"),
+    rotated: workspace.allocate(widths.rotated, "linear parts of rotated q and k"),
+    probabilityGradient: block("gradients of attention probabilities by linear parts"),
+    queryScores: block("attention scores by linear parts of q"),
+  };
+}
+
+/** Records q, k and v, and q and k rotated, without what they are for a residual stream of 0; scales of norms are kept. */
+function recordLinearParts({ workspace }: GradientSpace, place: Place, projections: GPUBuffer, rotated: GPUBuffer): void {
+  const { attentionIn, queryKeyValue, heads } = blockOf(workspace.config, place.weights.layer);
+  const { node } = place.state;
+  const normed = attentionIn ? slot(workspace, "hidden") : node;
+  attentionIn?.linear(workspace, place, node, normed);
+  queryKeyValue.linear(workspace, place, normed, projections);
+  heads.linear(workspace, place, projections, rotated);
+}
+
+/** Bytes of the largest block of scores of a pass. */
+function scoreBlockBytes({ config, scoreBlocks }: Workspace): number {
+  const all = config.attention.flatMap((layer) => scoreBlocks(layer));
+  return Math.max(...all.map(({ queries, keys }) => config.heads * panelBytes(queries, keys)));
+}
+
 function targetsIn({ firstQuery, queries }: PlacedBlock, targets: readonly number[]): number[] {
   return targets.filter((token) => token >= firstQuery && token < firstQuery + queries);
 }
@@ -198,10 +268,7 @@ function allocateBuffers({ workspace }: GradientSpace, limits: TileLimits): Buff
     Math.min(EMITTED_EDGES, Math.max(...lists.map((l) => sum(l.map(edgeBytes)))) / 4),
   );
   return {
-    scores: own(
-      Math.max(...all.map(({ queries, keys }) => config.heads * panelBytes(queries, keys))),
-      "attention scores",
-    ),
+    scores: own(scoreBlockBytes(workspace), "attention scores"),
     tiles,
     residual: own(rows * 4, "residual relevance"),
     flags: own(rows * 4, "flags of targets"),

@@ -2,15 +2,14 @@
  * Edges into single heads and neurons: the gradient at a node is let through one component of its block only, and pulled
  * back from there. Many components of a block share its states, as packed targets do.
  */
-import {
-  attentionBackward,
-  blockBackward,
-  type GradientSpace,
-  innerBackward,
-  openTargetSpace,
-  outputBackward,
-} from "../pass/blocks.ts";
-import { type BlockRows, checkNode, dotAt, innerColumns, readBlockRows } from "./components.ts";
+import { attentionBackward, blockBackward, throughHalves } from "../pass/backward.ts";
+import { blockOf } from "../pass/block.ts";
+import { type GradientSpace, type Place, slot } from "../pass/operation.ts";
+import { ATTENDED } from "../pass/operations/attention.ts";
+import { headWidths } from "../pass/operations/heads.ts";
+import { INNER } from "../pass/operations/mlp.ts";
+import { openTargetSpace } from "../pass/workspace.ts";
+import { type BlockRows, checkNode, dotAt, readBlockRows } from "./components.ts";
 import type {
   ComponentEdges,
   ComponentEdgesRequest,
@@ -20,12 +19,11 @@ import type {
 } from "../engine.ts";
 import { InputError } from "../errors.ts";
 import { moveRows, rowDot } from "../kernels/row-moves.ts";
-import type { ModelConfig } from "../model/config.ts";
+import type { LayerMlp, ModelConfig } from "../model/config.ts";
 import { targetsInPack } from "./packed_edges.ts";
-import { packPanels, PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
-import { blockStateOf, chooseTokens, forward, type ForwardPass, type Pair, type Runner } from "../pass/pass.ts";
+import { columns4, packPanels, PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
+import { chooseTokens, forward, type ForwardPass, type Pair, placeOf, type Runner } from "../pass/pass.ts";
 import { readMatrixRows, walkDown } from "../pass/walk.ts";
-import type { BlockWeights } from "../pass/weights.ts";
 
 /** Throws InputError for components and layers that are not there. */
 export function checkComponentEdges(
@@ -51,10 +49,19 @@ export function checkComponentEdges(
 function checkTarget(config: ModelConfig, tokens: number, target: ComponentTarget, where: string): void {
   checkNode(config, tokens, target, where);
   if (target.kind !== "head" && target.kind !== "neuron") return;
-  const count = target.kind === "head" ? config.heads : config.intermediate;
-  if (Number.isInteger(target.index) && target.index >= 0 && target.index < count) return;
+  const mlp = config.mlp[target.layer - 1] as LayerMlp;
+  checkIndex(target.kind, target.index, target.kind === "head" ? config.heads : mlp.width, where);
+  if (target.kind === "head") return;
+  if (mlp.kind === "experts") checkIndex("expert", target.expert, mlp.experts, where);
+  else if (target.expert !== undefined) {
+    throw new InputError(`block ${target.layer} has no experts`, where, "name a neuron alone");
+  }
+}
+
+function checkIndex(kind: string, index: number | undefined, count: number, where: string): void {
+  if (index !== undefined && Number.isInteger(index) && index >= 0 && index < count) return;
   throw new InputError(
-    `there is no ${target.kind} ${target.index}`,
+    index === undefined ? `no ${kind} is named` : `there is no ${kind} ${index}`,
     where,
     `use whole numbers from 0 to ${count - 1}`,
   );
@@ -64,8 +71,10 @@ function checkTarget(config: ModelConfig, tokens: number, target: ComponentTarge
 interface Seed {
   readonly target: ComponentTarget;
   readonly relevance: number;
-  /** Where the gradient enters the block's backward pass, and its row there. */
+  /** Where the gradient enters the block's backward pass. */
   readonly stage: "inner" | "middle" | "attention" | "input";
+  /** Row there, of a token's rows. */
+  readonly row: number;
   readonly values: Float32Array;
 }
 
@@ -118,40 +127,50 @@ export async function buildComponentEdges(
   }
 }
 
-/** Lets one component's gradient through. Row `row` of the block's rows is the target's. */
+/** Lets one component's gradient through. `at` is the target's place among the block's rows. */
 function makeSeed(
   config: ModelConfig,
   rows: BlockRows,
   gradients: Float32Array,
   target: ComponentTarget,
-  row: number,
+  at: number,
 ): Seed {
-  const { hidden, heads, headDimension } = config;
-  const only = (all: Float32Array, width: number, from: number, count: number) => {
+  const { hidden } = config;
+  const only = (all: Float32Array, width: number, row: number, from: number, count: number) => {
     const values = new Float32Array(width);
     const start = row * width + from;
     values.set(all.subarray(start, start + count), from);
     return values;
   };
   if (target.kind === "neuron") {
-    const width = innerColumns(config);
-    const relevance = dotAt(rows.inner, rows.innerGradients, row * width + target.index, 1);
-    return { target, relevance, stage: "inner", values: only(rows.innerGradients, width, target.index, 1) };
+    const { values, gradients: ofNeurons, columns, rowsPerToken, experts } = rows.neurons;
+    const row = experts ? experts.indexOf(target.expert as number, at * rowsPerToken) : at;
+    // A token that is not sent to the expert has nothing of its neurons.
+    const found = row >= at * rowsPerToken && row < (at + 1) * rowsPerToken;
+    if (!found) return { target, relevance: 0, stage: "inner", row: 0, values: new Float32Array(columns) };
+    return {
+      target,
+      relevance: dotAt(values, ofNeurons, row * columns + target.index, 1),
+      stage: "inner",
+      row: row % rowsPerToken,
+      values: only(ofNeurons, columns, row, target.index, 1),
+    };
   }
   if (target.kind === "head") {
-    const from = target.index * headDimension;
-    const width = heads * headDimension;
-    const relevance = dotAt(rows.headOutputs, rows.headGradients, row * width + from, headDimension);
-    return { target, relevance, stage: "attention", values: only(rows.headGradients, width, from, headDimension) };
+    const { head, query } = headWidths(config);
+    const from = target.index * head;
+    const relevance = dotAt(rows.headOutputs, rows.headGradients, at * query + from, head);
+    return { target, relevance, stage: "attention", row: 0, values: only(rows.headGradients, query, at, from, head) };
   }
   const [state, gradient, stage] = target.kind === "around-mlp"
     ? [rows.middle, gradients, "middle"] as const
     : [rows.input, rows.middleGradients, "input"] as const;
   return {
     target,
-    relevance: dotAt(state, gradient, row * hidden, hidden),
+    relevance: dotAt(state, gradient, at * hidden, hidden),
     stage,
-    values: only(gradient, hidden, 0, hidden),
+    row: 0,
+    values: only(gradient, hidden, at, 0, hidden),
   };
 }
 
@@ -171,7 +190,7 @@ async function pullSeeds(
   { rule, sources, layer, seeds }: SeedsOfBlock,
   options: RunOptions,
 ): Promise<ComponentEdges[]> {
-  const { device, model: { config }, weights } = runner;
+  const { device, model: { config } } = runner;
   const waiting = [...seeds];
   const edges: ComponentEdges[] = [];
   const below = sources.filter((source) => source <= layer);
@@ -185,17 +204,9 @@ async function pullSeeds(
     try {
       const gradient = space.allocate(config.hidden, "gradients of components");
       for (let at = layer; at >= (below[0] as number); at--) {
-        const block = weights.blocks[at] as BlockWeights;
-        const state = blockStateOf(runner, pass, at);
-        if (at === layer) {
-          place(runner, space, pack, "inner", innerColumns(config), space.inner);
-          innerBackward(space, block, state, rule, gradient);
-          place(runner, space, pack, "middle", config.hidden, gradient);
-          outputBackward(space, block, state, rule, gradient);
-          place(runner, space, pack, "attention", config.heads * config.headDimension, space.attention);
-          attentionBackward(space, block, state, rule, gradient);
-          place(runner, space, pack, "input", config.hidden, gradient);
-        } else blockBackward(space, block, state, rule, gradient);
+        const step = placeOf(runner, pass, at);
+        if (at === layer) pullSeedsThrough(runner, space, step, rule, pack, gradient);
+        else blockBackward(space, step, rule, gradient);
         const index = below.indexOf(at);
         const nodes = pass.nodes[at] as GPUBuffer;
         if (index >= 0) rowDot(device, rows, config.hidden, nodes, gradient, relevance, index * size, pack.length);
@@ -210,6 +221,26 @@ async function pullSeeds(
     options.onProgress?.({ phase: "edges", done: edges.length, total: edges.length + waiting.length });
   }
   return edges;
+}
+
+/** Records the backward pass of the block that the seeds are of: each enters where it belongs. */
+function pullSeedsThrough(
+  runner: Runner,
+  space: GradientSpace,
+  step: Place,
+  rule: ComponentEdgesRequest["rule"],
+  pack: readonly Seed[],
+  gradient: GPUBuffer,
+): void {
+  const { config } = runner.model;
+  const { mlp } = blockOf(config, step.weights.layer);
+  throughHalves(space, step, rule, gradient, (half) => {
+    if (half === "heads") place(runner, space, pack, "middle", config.hidden, gradient);
+    else place(runner, space, pack, "inner", columns4(mlp.neurons) * 4, slot(space, INNER), mlp.rowsPerToken);
+  });
+  place(runner, space, pack, "attention", headWidths(config).query, slot(space, ATTENDED));
+  attentionBackward(space, step, rule, gradient);
+  place(runner, space, pack, "input", config.hidden, gradient);
 }
 
 function toEdges(
@@ -237,6 +268,7 @@ function place(
   stage: Seed["stage"],
   columns: number,
   matrix: GPUBuffer,
+  rowsPerToken = 1,
 ): void {
   const chosen = [...pack.entries()].filter(([, seed]) => seed.stage === stage);
   if (chosen.length === 0) return;
@@ -245,7 +277,9 @@ function place(
   chosen.forEach(([, { values }], row) => packed.set(values, row * columns));
   const list = workspace.adopt(device.allocate(count * 4, "rows of seeds"));
   const seeds = workspace.adopt(device.allocate(panelBytes(count, columns), "seeds"));
-  device.write(list, 0, Uint32Array.from(chosen, ([target, { target: { token } }]) => target * rows + token));
+  const rowOf = ([target, { row, target: { token } }]: readonly [number, Seed]) =>
+    (target * rows + token) * rowsPerToken + row;
+  device.write(list, 0, Uint32Array.from(chosen, rowOf));
   device.write(seeds, 0, packPanels(packed, count, columns));
   moveRows(device, "scatter", count, columns, list, seeds, matrix);
 }

@@ -1,6 +1,10 @@
 /** Relevance of attention heads and MLP neurons of chosen nodes (docs/method.md section 4). */
 import { refuseNonFinite } from "./attribution.ts";
-import { type BlockState, causalAttention, type Workspace } from "../pass/blocks.ts";
+import { blockOf } from "../pass/block.ts";
+import { slot, type Workspace } from "../pass/operation.ts";
+import { ATTENDED } from "../pass/operations/attention.ts";
+import { headWidths } from "../pass/operations/heads.ts";
+import { INNER } from "../pass/operations/mlp.ts";
 import type {
   Component,
   ComponentsRequest,
@@ -10,8 +14,7 @@ import type {
   RunOptions,
 } from "../engine.ts";
 import { InputError } from "../errors.ts";
-import { swigluReference } from "../kernels/swiglu.ts";
-import type { LayerAttention, ModelConfig } from "../model/config.ts";
+import type { ModelConfig } from "../model/config.ts";
 import { columns4 } from "../kernels/panels.ts";
 import { chooseTokens, forward, type Pair, type Runner } from "../pass/pass.ts";
 import { readMatrixRows, type Step, walkDown } from "../pass/walk.ts";
@@ -40,51 +43,61 @@ export function checkNode({ layers }: ModelConfig, tokens: number, { layer, toke
 
 /** What a block holds at chosen tokens, row-major, a row each. */
 export interface BlockRows {
-  /** [heads, head dimension]: what each head writes, and its gradient. */
+  /** [heads, head columns]: what each head writes, and its gradient. */
   readonly headOutputs: Float32Array;
   readonly headGradients: Float32Array;
-  /** [inner]: w = silu(gate) up, and its gradient; columns past the intermediate size are zero. */
-  readonly inner: Float64Array;
-  readonly innerGradients: Float32Array;
+  /** [experts of a token, neurons]: what they are, and their gradient. */
+  readonly neurons: NeuronRows;
   /** [hidden]: the block's input, the stream between attention and MLP, and the gradient there. */
   readonly input: Float32Array;
   readonly middle: Float32Array;
   readonly middleGradients: Float32Array;
 }
 
-/** Width of a row of neurons, with its padding. */
-export const innerColumns = (config: ModelConfig): number => columns4(config.intermediate) * 4;
+/** Neurons of chosen tokens. */
+export interface NeuronRows {
+  /** [tokens, rows of a token, columns] */
+  readonly values: Float32Array;
+  readonly gradients: Float32Array;
+  readonly count: number;
+  /** `count` and its padding. */
+  readonly columns: number;
+  readonly rowsPerToken: number;
+  /** [tokens, rows of a token]: whose neurons a row has; null where there are no experts. */
+  readonly experts: Uint32Array | null;
+}
 
 /** Reads what a block holds at `tokens`, when the walk is at its middle. */
 export async function readBlockRows(
   runner: Runner,
   workspace: Workspace,
-  { block, state, space, gradient }: Step,
+  { place, space, gradient }: Step,
   tokens: readonly number[],
 ): Promise<BlockRows> {
   const { config } = runner.model;
-  const queries = config.heads * config.headDimension;
-  const inner = innerColumns(config);
-  recordHeads(workspace, block.attention, state);
+  const { attention, mlp } = blockOf(config, place.weights.layer);
+  const { query } = headWidths(config);
+  attention.forward(workspace, place);
+  mlp.neuronsAgain(workspace, place);
   const read = (buffer: GPUBuffer, columns: number) => readMatrixRows(runner, buffer, columns, tokens);
-  const gateUp = await read(state.gateUp, 2 * inner);
+  const perToken = mlp.rowsPerToken;
+  const columns = columns4(mlp.neurons) * 4;
+  const neuronRows = tokens.flatMap((token) => Array.from({ length: perToken }, (_, row) => token * perToken + row));
   return {
-    headOutputs: await read(workspace.scratch.attention, queries),
-    headGradients: await read(space.attention, queries),
-    inner: Float64Array.from({ length: tokens.length * inner }, (_, index) => {
-      const at = Math.floor(index / inner) * 2 * inner + index % inner;
-      return swigluReference(gateUp[at] as number, gateUp[at + inner] as number);
-    }),
-    innerGradients: await read(space.inner, inner),
-    input: await read(state.input, config.hidden),
-    middle: await read(state.middle, config.hidden),
+    headOutputs: await read(slot(workspace, ATTENDED), query),
+    headGradients: await read(slot(space, ATTENDED), query),
+    neurons: {
+      values: await readMatrixRows(runner, slot(workspace, INNER), columns, neuronRows),
+      gradients: await readMatrixRows(runner, slot(space, INNER), columns, neuronRows),
+      count: mlp.neurons,
+      columns,
+      rowsPerToken: perToken,
+      experts: await mlp.expertsOf(workspace.device, place, neuronRows),
+    },
+    input: await read(place.state.node, config.hidden),
+    middle: await read(place.state.middle, config.hidden),
     middleGradients: await read(gradient, config.hidden),
   };
-}
-
-/** Records what each head writes into scratch.attention, [rows, heads * head dimension]. */
-function recordHeads(workspace: Workspace, attention: LayerAttention, state: BlockState): void {
-  causalAttention(workspace, attention, state);
 }
 
 /** Sum of products of `count` numbers from `start` on. */
@@ -114,10 +127,10 @@ export async function attributeComponents(
     const aroundMlp = new Map<NodePlace, number>();
     const nodesAt = (layer: number) => nodes.filter((node) => node.layer === layer + 1);
     const nodeRelevance = await walkDown(runner, pass, { pairs, rule, lowest: 0 }, {
-      async atOutput({ layer, state, gradient }) {
+      async atOutput({ layer, place, gradient }) {
         for (const part of parts(nodesAt(layer))) {
           const at = part.map(({ token }) => token);
-          const middle = await readMatrixRows(runner, state.middle, config.hidden, at);
+          const middle = await readMatrixRows(runner, place.state.middle, config.hidden, at);
           const gradients = await readMatrixRows(runner, gradient, config.hidden, at);
           part.forEach((node, row) =>
             aroundMlp.set(node, dotAt(middle, gradients, row * config.hidden, config.hidden))
@@ -157,19 +170,14 @@ function* parts<Item>(items: readonly Item[]): Generator<readonly Item[]> {
   for (let start = 0; start < items.length; start += NODES_AT_ONCE) yield items.slice(start, start + NODES_AT_ONCE);
 }
 
-function splitNode(
-  { heads, headDimension, hidden, intermediate }: ModelConfig,
-  rows: BlockRows,
-  row: number,
-  top: number,
-) {
-  const headAt = (head: number) =>
-    dotAt(rows.headOutputs, rows.headGradients, (row * heads + head) * headDimension, headDimension);
-  const inner = columns4(intermediate) * 4;
-  const neuronAt = (neuron: number) =>
-    (rows.inner[row * inner + neuron] as number) * (rows.innerGradients[row * inner + neuron] as number);
-  const ofHeads = Array.from({ length: heads }, (_, index) => ({ index, relevance: headAt(index) }));
-  const ofNeurons = Array.from({ length: intermediate }, (_, index) => ({ index, relevance: neuronAt(index) }));
+function splitNode(config: ModelConfig, rows: BlockRows, row: number, top: number) {
+  const { heads, hidden } = config;
+  const { head: columns } = headWidths(config);
+  const ofHeads = Array.from({ length: heads }, (_, index): Component => ({
+    index,
+    relevance: dotAt(rows.headOutputs, rows.headGradients, (row * heads + index) * columns, columns),
+  }));
+  const ofNeurons = neuronsOf(rows.neurons, row);
   const total = (list: readonly Component[]) => list.reduce((sum, { relevance }) => sum + relevance, 0);
   return {
     heads: largest(ofHeads, top),
@@ -180,10 +188,20 @@ function splitNode(
   };
 }
 
+/** Relevance of the neurons of a chosen token. */
+function neuronsOf({ values, gradients, count, columns, rowsPerToken, experts }: NeuronRows, token: number): Component[] {
+  return Array.from({ length: rowsPerToken * count }, (_, at) => {
+    const row = token * rowsPerToken + Math.floor(at / count);
+    const index = at % count;
+    const place = row * columns + index;
+    const relevance = (values[place] as number) * (gradients[place] as number);
+    return experts ? { index, expert: experts[row] as number, relevance } : { index, relevance };
+  });
+}
+
 /** The `top` components of largest |relevance|; of equal ones the lower number first. */
 function largest(components: readonly Component[], top: number): readonly Component[] {
-  return components.toSorted((a, b) => Math.abs(b.relevance) - Math.abs(a.relevance) || a.index - b.index).slice(
-    0,
-    top,
-  );
+  return components.toSorted((a, b) =>
+    Math.abs(b.relevance) - Math.abs(a.relevance) || (a.expert ?? 0) - (b.expert ?? 0) || a.index - b.index
+  ).slice(0, top);
 }

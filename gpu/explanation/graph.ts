@@ -4,7 +4,8 @@
  * from packed vector-Jacobian products. Transitions are pruned as the pass meets them, from the last to the first.
  */
 import { refuseNonFinite } from "./attribution.ts";
-import { attentionBackward, mlpBackward, openGradientSpace } from "../pass/blocks.ts";
+import { attentionBackward, mlpBackward } from "../pass/backward.ts";
+import { openGradientSpace } from "../pass/workspace.ts";
 import { type HeadTerms, openCollector } from "./closed_form.ts";
 import type { GraphRequest, GraphResult, HeadEdges, RunOptions, Transition } from "../engine.ts";
 import { InputError } from "../errors.ts";
@@ -12,17 +13,16 @@ import { rowDot } from "../kernels/row-moves.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { packedRows } from "./packed_edges.ts";
 import {
-  blockStateOf,
   chooseTokens,
   forward,
   type ForwardPass,
   pacer,
   type Pair,
+  placeOf,
   type Runner,
   seed,
 } from "../pass/pass.ts";
 import { type Edges, filterEdges, openPruner, type Reduced, reduceRows } from "./prune.ts";
-import type { BlockWeights } from "../pass/weights.ts";
 
 export const GRAPH_DEFAULTS = { mass: 0.85, minRelevance: 0.01, reach: "last", edgeBudget: 200_000 } as const;
 
@@ -125,7 +125,7 @@ async function walkBack(
   listed: readonly number[],
   options: RunOptions,
 ): Promise<Walk> {
-  const { device, model: { config }, weights } = runner;
+  const { device, model: { config } } = runner;
   const { workspace } = pass;
   const { rule, inputIds: { length: tokens } } = settings;
   const { rows } = workspace;
@@ -157,7 +157,6 @@ async function walkBack(
   const pace = pacer(device, config, rows, options);
   let atTarget = await readRelevance(config.layers, pass.nodes[config.layers] as GPUBuffer);
   for (let layer = config.layers - 1; layer >= 0; layer--) {
-    const block = weights.blocks[layer] as BlockWeights;
     const target = layer + 1;
     const isTarget = listed.includes(target, 1);
     const targets = isTarget ? activeTargets(atTarget, target === config.layers, settings.minRelevance) : [];
@@ -166,14 +165,14 @@ async function walkBack(
       const packed = { rule, source, target, gradient, tokens: targets };
       add(target, targets, reduceRows(await packedRows(runner, pass, packed, options), settings.mass, above()));
     }
-    const state = blockStateOf(runner, pass, layer);
-    mlpBackward(space, block, state, rule, gradient);
+    const place = placeOf(runner, pass, layer);
+    mlpBackward(space, place, rule, gradient);
     if (collector && inClosedForm(target)) {
-      const collection = collector(block.attention, state, gradient, targets);
-      attentionBackward(space, block, state, rule, gradient, collection.record);
+      const collection = collector(place, gradient, targets);
+      attentionBackward(space, place, rule, gradient, collection.record);
       add(target, targets, await collection.finish(above()));
-    } else attentionBackward(space, block, state, rule, gradient);
-    atTarget = await readRelevance(layer, state.input);
+    } else attentionBackward(space, place, rule, gradient);
+    atTarget = await readRelevance(layer, place.state.node);
     await pace("backward", config.layers - layer);
   }
   return { nodeRelevance, chosen, kept: pruner.finish() };

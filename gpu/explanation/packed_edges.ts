@@ -2,22 +2,17 @@
  * Rows of edges by packed vector-Jacobian products (docs/method.md section 3): many targets of one node layer share one
  * set of block states. For transitions that skip blocks, and for the gradient rule.
  */
-import {
-  attentionBackward,
-  gradientRowBytes,
-  mlpBackward,
-  mlpBackwardOfRows,
-  openTargetSpace,
-  projectionsBackward,
-  targetScoreBytes,
-} from "../pass/blocks.ts";
+import { attentionBackward, mlpBackward, mlpBackwardOfRows, projectionsBackward } from "../pass/backward.ts";
+import { gradientRowBytes, hasConstants, projectionColumns, widestRowBytes } from "../pass/block.ts";
+import { slot } from "../pass/operation.ts";
+import { QUERY_KEY_VALUE } from "../pass/operations/heads.ts";
+import { openTargetSpace, targetScoreBytes } from "../pass/workspace.ts";
 import type { Rule, RunOptions } from "../engine.ts";
 import { moveRows, rowDot } from "../kernels/row-moves.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
-import { blockStateOf, type ForwardPass, type Runner } from "../pass/pass.ts";
+import { type ForwardPass, placeOf, type Runner } from "../pass/pass.ts";
 import type { EdgeRow } from "./prune.ts";
-import type { BlockWeights } from "../pass/weights.ts";
 
 /** Device bytes of the gradients of one pack of targets, where a GPU does not have much more. */
 const PACK_BYTES = 2 ** 29;
@@ -62,7 +57,7 @@ async function pullPack(
   { rule, source, target, gradient, tokens }: PackedTargets,
   options: RunOptions,
 ): Promise<EdgeRow[]> {
-  const { device, model: { config }, weights } = runner;
+  const { device, model: { config } } = runner;
   const count = tokens.length;
   const rows = panelsOf((tokens.at(-1) as number) + 1) * PANEL;
   const owned: GPUBuffer[] = [];
@@ -85,17 +80,17 @@ async function pullPack(
     moveRows(device, "gather", count, config.hidden, at.rows, gradient, seeds);
     for (let layer = target - 1; layer >= source; layer--) {
       options.signal?.throwIfAborted();
-      const block = weights.blocks[layer] as BlockWeights;
-      const state = blockStateOf(runner, pass, layer);
+      const place = placeOf(runner, pass, layer);
       if (layer === target - 1) {
-        mlpBackwardOfRows(space, block, state, rule, { seeds, ...at, gradient: pulled, allocate });
-      } else mlpBackward(space, block, state, rule, pulled);
-      if (layer > source || rule === "gradient") attentionBackward(space, block, state, rule, pulled);
+        mlpBackwardOfRows(space, place, rule, { seeds, ...at, gradient: pulled, allocate });
+      } else mlpBackward(space, place, rule, pulled);
+      const isKnown = layer === source && rule !== "gradient" && !hasConstants(config, layer);
+      if (!isKnown) attentionBackward(space, place, rule, pulled);
       else {
         // The last projection needs no pull-back: its part of the relevance is known before.
-        projectionsBackward(space, block, state, rule);
-        const width = (config.heads + 2 * config.keyValueHeads) * config.headDimension;
-        rowDot(device, rows, width, state.queryKeyValue, space.queryKeyValue, relevance[1], 0, count);
+        projectionsBackward(space, place, rule);
+        const [given, pulledBack] = [slot(place.state, QUERY_KEY_VALUE), slot(space, QUERY_KEY_VALUE)];
+        rowDot(device, rows, projectionColumns(config), given, pulledBack, relevance[1], 0, count);
       }
       await device.advance();
     }
@@ -126,7 +121,8 @@ export function targetsInPack({ device, model: { config }, passBytes }: Runner, 
 function targetBytes(config: ModelConfig, rows: number): { readonly largest: number; readonly all: number } {
   const scores = targetScoreBytes(config, rows);
   const matrices = rows * gradientRowBytes(config);
-  const { hidden, heads, keyValueHeads, headDimension, intermediate } = config;
-  const widest = Math.max(hidden, 2 * (intermediate + 3), (heads + 2 * keyValueHeads) * headDimension);
-  return { largest: Math.max(scores / 2, 4 * rows * widest), all: matrices + 4 * rows * hidden + scores };
+  return {
+    largest: Math.max(scores / 2, rows * widestRowBytes(config)),
+    all: matrices + 4 * rows * config.hidden + scores,
+  };
 }

@@ -2,14 +2,20 @@
  * Decoding steps over a set of sequences: one new row each against a cache of keys and values. Several steps are
  * recorded at once where the embeddings are on the device: then the next token is chosen and embedded there too.
  */
-import { blockForward, type BlockState, openWorkspace, project, type Workspace } from "../pass/blocks.ts";
+import { countedOfAll } from "../pass/block.ts";
+import { embedRows } from "../pass/embedding.ts";
+import { blockForward } from "../pass/forward.ts";
+import { type BlockState, type Place, slot, type Workspace } from "../pass/operation.ts";
+import { ATTENDED } from "../pass/operations/attention.ts";
+import { QUERY_KEY_VALUE, ROTATED } from "../pass/operations/heads.ts";
+import { openWorkspace, rotationsOf } from "../pass/workspace.ts";
 import { argmaxRows, cacheStore, decodeAttention, embedTokens, newestRow, placeWords } from "../kernels/decode.ts";
-import { rmsNorm } from "../kernels/norm.ts";
 import { rotationAngles } from "../kernels/rotate.ts";
-import type { LayerAttention, ModelConfig } from "../model/config.ts";
+import { headColumns, type ModelConfig } from "../model/config.ts";
+import type { WeightMatrix } from "../kernels/weight_matrix.ts";
 import type { Rotation } from "../model/rotary.ts";
 import { panelBytes } from "../kernels/panels.ts";
-import { embedRows, type Runner } from "../pass/pass.ts";
+import { finalNorm, recordLogits, type Runner } from "../pass/pass.ts";
 import type { BlockWeights } from "../pass/weights.ts";
 
 /** Most steps between two looks at the chosen tokens: sequences that end meanwhile run on in vain. */
@@ -41,27 +47,27 @@ export function cacheShape({ config, rows }: Workspace, state: BlockState, cache
     rows,
     queryHeads: config.heads,
     keyHeads: config.keyValueHeads,
-    headDimension: config.headDimension,
-    rotated: state.rotated,
+    headColumns: headColumns(config),
+    rotated: slot(state, ROTATED),
     cache,
   };
 }
 
 /** Steps that are worth recording at once. */
-function stepsAtOnce({ hidden, vocabulary, intermediate, layers, ...config }: ModelConfig, rows: number): number {
+function stepsAtOnce(config: ModelConfig, rows: number): number {
   if (!config.tiedEmbeddings) return 1;
-  const attention = (2 * config.heads + 2 * config.keyValueHeads) * config.headDimension;
-  const parameters = layers * hidden * (3 * intermediate + attention) + vocabulary * hidden;
-  return Math.min(MOST_STEPS, Math.max(1, Math.floor(STEP_OPERATIONS / (2 * parameters * rows))));
+  const perRow = countedOfAll(config).perToken + 2 * config.vocabulary * config.hidden;
+  return Math.min(MOST_STEPS, Math.max(1, Math.floor(STEP_OPERATIONS / (perRow * rows))));
 }
 
 /** Buffers and the work of decoding steps. `longest`: positions that a sequence has at most. */
 export function openSteps(
-  { device, model, weights }: Runner,
+  runner: Runner,
   active: readonly DecodingRow[],
   caches: readonly GPUBuffer[],
   { bias, longest }: { readonly bias: GPUBuffer | undefined; readonly longest: number },
 ): DecodingSteps {
+  const { device, model, weights } = runner;
   const { config } = model;
   // All sequences' new rows form one matrix.
   const workspace = openWorkspace(device, config, [active.length]);
@@ -80,11 +86,13 @@ export function openSteps(
   const allChosen = own(most * rows * 4, "chosen tokens of all steps");
   const places = stepped(rows * 16, "places in the cache");
   const targets = stepped(rows * 4, "cache rows of the new tokens");
-  const rotations = [...new Set(config.attention.map(({ rotation }) => rotation))];
-  const angles = rotations.map((rotation) => ({
+  const columns = headColumns(config);
+  const angles = rotationsOf(config).map((rotation) => ({
     rotation,
-    ...stepped(rows * config.headDimension * 4, "rotation angles", workspace.angles(rotation)),
+    ...stepped(rows * columns * 4, "rotation angles", workspace.angles(rotation)),
   }));
+  const learned = weights.positions &&
+    { input: workspace.allocate(config.hidden, "rows with positions"), ...stepped(rows * 4, "positions") };
   const probability = own(active.length * config.heads * (longest + MOST_STEPS) * 4, "attention probabilities");
 
   /** Numbers of all steps, known beforehand, and the buffer that holds those of the step in work. */
@@ -116,44 +124,56 @@ export function openSteps(
     }
     device.write(places.all, 0, words);
     device.write(targets.all, 0, newest);
-    for (const { rotation, all } of angles) device.write(all, 0, anglesOf(rotation, positions, config.headDimension));
+    for (const { rotation, all } of angles) device.write(all, 0, anglesOf(rotation, positions, columns));
+    if (learned) device.write(learned.all, 0, Uint32Array.from(positions));
     const next = active.map(({ ids }) => ids.at(-1) as number);
     if (config.tiedEmbeddings) device.write(chosen, 0, Uint32Array.from(next));
     else device.write(nodes[0], 0, embedRows(model, rows, next));
   }
 
   function record(step: number): void {
-    for (const { take } of [places, targets, ...angles]) take(step);
-    if (config.tiedEmbeddings) embedTokens(device, active.length, chosen, weights.unembedding, nodes[0]);
+    for (const { take } of [places, targets, ...angles, ...learned ? [learned] : []]) take(step);
+    if (config.tiedEmbeddings) {
+      const matrix = weights.unembedding;
+      embedTokens(device, {
+        count: active.length,
+        tokens: chosen,
+        matrix,
+        x: nodes[0],
+        scale: config.embeddingScale,
+      });
+    }
     for (let layer = 0; layer < config.layers; layer++) {
-      const block = weights.blocks[layer] as BlockWeights;
-      const state = states[layer % 2] as BlockState;
-      blockForward(workspace, block, state, nodes[(layer + 1) % 2] as GPUBuffer, (attention: LayerAttention) => {
+      const own = states[layer % 2] as BlockState;
+      const state = layer === 0 && learned && weights.positions
+        ? withPositions(own, learned.input, learned.current, weights.positions)
+        : own;
+      const place: Place = { weights: weights.blocks[layer] as BlockWeights, state };
+      blockForward(workspace, place, nodes[(layer + 1) % 2] as GPUBuffer, () => {
         const shape = { ...cacheShape(workspace, state, caches[layer] as GPUBuffer), rows: active.length };
-        cacheStore(device, { ...shape, x: state.queryKeyValue, targetRows: targets.current });
+        cacheStore(device, { ...shape, x: slot(state, QUERY_KEY_VALUE), targetRows: targets.current });
         decodeAttention(device, {
           ...shape,
           places: places.current,
-          window: attention.window,
+          attention: place.weights.attention,
           longest: longest + MOST_STEPS,
           probability,
           bias,
-          out: workspace.scratch.attention,
+          out: slot(workspace, ATTENDED),
         });
       });
     }
-    rmsNorm(device, {
-      rows,
-      columns: config.hidden,
-      epsilon: config.normEpsilon,
-      x: nodes[config.layers % 2] as GPUBuffer,
-      weight: weights.finalNorm,
-      y: normed,
-      r: scale,
-    });
-    project(device, rows, normed, weights.unembedding, logits);
+    finalNorm(runner, rows, nodes[config.layers % 2] as GPUBuffer, normed, scale);
+    recordLogits(runner, rows, normed, logits);
     argmaxRows(device, rows, config.vocabulary, logits, chosen);
     device.copy(chosen, 0, allChosen, step * rows * 4, rows * 4);
+  }
+
+  /** Records what the first block reads where it adds learned positions. */
+  function withPositions(state: BlockState, input: GPUBuffer, numbers: GPUBuffer, matrix: WeightMatrix): BlockState {
+    device.copy(state.node, 0, input, 0, panelBytes(rows, config.hidden));
+    embedTokens(device, { count: active.length, tokens: numbers, matrix, x: input, accumulate: true });
+    return { ...state, input };
   }
 
   return {
@@ -174,14 +194,14 @@ export function openSteps(
 /** Angles by position, as far as they were wanted: sines and cosines of one position serve many sequences. */
 const tables = new WeakMap<Rotation, Map<number, Float32Array>>();
 
-function anglesOf(rotation: Rotation, positions: Float64Array, headDimension: number): Float32Array<ArrayBuffer> {
+function anglesOf(rotation: Rotation, positions: Float64Array, columns: number): Float32Array<ArrayBuffer> {
   const table = tables.get(rotation) ?? new Map<number, Float32Array>();
   tables.set(rotation, table);
-  const all = new Float32Array(positions.length * headDimension);
+  const all = new Float32Array(positions.length * columns);
   positions.forEach((position, row) => {
     let angles = table.get(position);
-    if (!angles) table.set(position, angles = rotationAngles([position], rotation, headDimension));
-    all.set(angles, row * headDimension);
+    if (!angles) table.set(position, angles = rotationAngles([position], rotation, columns, [position + 1]));
+    all.set(angles, row * columns);
   });
   return all;
 }

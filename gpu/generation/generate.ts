@@ -3,13 +3,14 @@
  * cache of keys and values. Prompts that begin alike are computed once, so rollouts of one case share its keys and
  * values.
  */
-import type { BlockState, Workspace } from "../pass/blocks.ts";
+import { type BlockState, slot, type Workspace } from "../pass/operation.ts";
+import { QUERY_KEY_VALUE } from "../pass/operations/heads.ts";
 import { cacheShape, type DecodingSteps, MOST_STEPS, openSteps } from "./decode.ts";
 import type { GenerateRequest, GenerateResult, RunOptions, TokenLogit } from "../engine.ts";
 import { InputError } from "../errors.ts";
 import { intervene, type Intervened } from "../pass/intervention.ts";
 import { cacheStore } from "../kernels/decode.ts";
-import type { ModelConfig } from "../model/config.ts";
+import { headColumns, type ModelConfig } from "../model/config.ts";
 import { passRows, topAtRows } from "./next_tokens.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
 import { forward, type Runner } from "../pass/pass.ts";
@@ -117,7 +118,7 @@ function* packs(
   decodings: readonly Decoding[],
 ): Generator<Decoding[]> {
   const { bindingBytes } = device.info;
-  const rowBytes = 8 * config.keyValueHeads * config.headDimension;
+  const rowBytes = 8 * config.keyValueHeads * headColumns(config);
   const cacheBytes = Math.min(CACHE_BYTES, passBytes * CACHE_SHARE);
   const mostRows = Math.floor(Math.min(bindingBytes, cacheBytes / config.layers) / rowBytes / PANEL) * PANEL;
   const mostSequences = Math.max(1, Math.floor(bindingBytes / panelBytes(PANEL, config.vocabulary))) * PANEL;
@@ -164,7 +165,7 @@ async function decodePack(runner: Runner, pack: readonly Decoding[], options: De
     decoding.ownStart = cacheRows;
     cacheRows += ownRows(decoding);
   }
-  const keyWidth = 2 * config.keyValueHeads * config.headDimension;
+  const keyWidth = 2 * config.keyValueHeads * headColumns(config);
   const owned: GPUBuffer[] = [];
   try {
     const caches = Array.from({ length: config.layers }, (_, layer) => {
@@ -275,7 +276,7 @@ async function prefill(
       targetRows ??= uploadPromptRows(workspace, prompts);
       cacheStore(device, {
         ...cacheShape(workspace, state, caches[layer] as GPUBuffer),
-        x: state.queryKeyValue,
+        x: slot(state, QUERY_KEY_VALUE),
         targetRows,
       });
     },

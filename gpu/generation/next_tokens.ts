@@ -1,12 +1,11 @@
 /** What a model would say next, at many positions of many sequences at once: teacher-forced, the largest logits only. */
-import { gradientRowBytes, project } from "../pass/blocks.ts";
+import { gradientRowBytes, widestRowBytes } from "../pass/block.ts";
 import type { NextTokens, NextTokensRequest, RunOptions, TokenLogit } from "../engine.ts";
 import { InputError } from "../errors.ts";
-import { rmsNorm } from "../kernels/norm.ts";
 import { moveRows } from "../kernels/row-moves.ts";
 import { topTokens } from "../kernels/top-tokens.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
-import { forward, type ForwardPass, type Runner } from "../pass/pass.ts";
+import { finalNorm, forward, type ForwardPass, recordLogits, type Runner } from "../pass/pass.ts";
 
 /** Device bytes of a pass's activations, and its rows: more do not make it faster. */
 const PASS_BYTES = 2 ** 28;
@@ -45,10 +44,8 @@ export async function nextTokensOf(
 /** Rows that a forward pass without a backward one takes at once; a single longer sequence is a pass of its own. */
 export function passRows({ device, model: { config }, passBytes = Infinity }: Runner): number {
   const { bindingBytes } = device.info;
-  const { hidden, intermediate, heads, keyValueHeads, headDimension } = config;
-  const widest = Math.max(hidden, 2 * (intermediate + 3), (heads + 2 * keyValueHeads) * headDimension);
   const bytes = Math.min(PASS_BYTES, passBytes * PASS_SHARE);
-  return Math.min(PASS_ROWS, bytes / gradientRowBytes(config), bindingBytes / (4 * widest));
+  return Math.min(PASS_ROWS, bytes / gradientRowBytes(config), bindingBytes / widestRowBytes(config));
 }
 
 /** Requests in runs that fit the device's memory together. */
@@ -93,12 +90,13 @@ async function readPack(
 
 /** The largest logits at some rows of a forward pass, in the order of `rows`; logits of a part of them at a time. */
 export async function topAtRows(
-  { device, model: { config }, weights }: Runner,
+  runner: Runner,
   { nodes }: Pick<ForwardPass, "nodes">,
   rows: readonly number[],
   top: number,
   { signal }: RunOptions,
 ): Promise<(readonly TokenLogit[])[]> {
+  const { device, model: { config } } = runner;
   const { hidden, vocabulary } = config;
   const count = Math.min(top, vocabulary);
   const partRows = Math.max(1, Math.floor(LOGIT_BYTES / panelBytes(PANEL, vocabulary))) * PANEL;
@@ -123,16 +121,8 @@ export async function topAtRows(
       const part = rows.slice(first, first + most);
       device.write(wanted, 0, Uint32Array.from(part));
       moveRows(device, "gather", part.length, hidden, wanted, nodes[config.layers] as GPUBuffer, gathered);
-      rmsNorm(device, {
-        rows: part.length,
-        columns: hidden,
-        epsilon: config.normEpsilon,
-        x: gathered,
-        weight: weights.finalNorm,
-        y: normed,
-        r: scale,
-      });
-      project(device, part.length, normed, weights.unembedding, logits);
+      finalNorm(runner, part.length, gathered, normed, scale);
+      recordLogits(runner, part.length, normed, logits);
       topTokens(device, { rows: part.length, columns: vocabulary, count, x: logits, ids, logits: values });
       const foundIds = new Uint32Array(await device.read(ids, 0, part.length * count * 4));
       const foundLogits = new Float32Array(await device.read(values, 0, part.length * count * 4));

@@ -1,5 +1,5 @@
 /** Predictions at the last position under interventions, many at once: what masking experiments and probes ask. */
-import { gradientRowBytes } from "../pass/blocks.ts";
+import { gradientRowBytes } from "../pass/block.ts";
 import type { RunOptions, ScoreRequest, ScoreResult, TokenLogit } from "../engine.ts";
 import { largest } from "./generate.ts";
 import { intervene } from "../pass/intervention.ts";

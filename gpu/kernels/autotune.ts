@@ -10,7 +10,7 @@ import { candidateTiles, type Matmul, matmul, type Tile, tileKey, tileRowClasses
 import { readSource } from "./source.ts";
 import { checkMatrixUnit } from "./matrix_unit.ts";
 import { columns4, panelBytes } from "./panels.ts";
-import type { Weights } from "../pass/weights.ts";
+import type { WeightMatrix } from "./weight_matrix.ts";
 
 /** Smaller matrices take the default tile: there is nothing to gain. */
 const SMALLEST_ELEMENTS = 2 ** 18;
@@ -18,11 +18,11 @@ const SMALLEST_ELEMENTS = 2 ** 18;
 const GAIN = { hardware: 0.95, software: 0.8 };
 const ROUNDS = 2;
 
-/** Tunes the products of a model's blocks. CULPRIT_AUTOTUNE=off leaves the defaults. Checks the matrix unit before. */
-export async function tune(device: Device, weights: Weights): Promise<void> {
+/** Tunes the products of a block's matrices. CULPRIT_AUTOTUNE=off leaves the defaults. Checks the matrix unit before. */
+export async function tune(device: Device, matrices: readonly WeightMatrix[]): Promise<void> {
   await checkMatrixUnit(device);
   if (!device.tiles || Deno.env.get("CULPRIT_AUTOTUNE") === "off") return;
-  const products = productsOf(device, weights).filter((product) => !device.tiles?.has(tileKey(device, product)));
+  const products = productsOf(device, matrices).filter((product) => !device.tiles?.has(tileKey(device, product)));
   if (products.length === 0) return;
   const file = tuningFile(device);
   const known = readTiles(file, candidateTiles(device));
@@ -37,11 +37,9 @@ export async function tune(device: Device, weights: Weights): Promise<void> {
 
 type WeightProduct = Pick<Matmul, "mode" | "m" | "n" | "k" | "b">;
 
-/** Forward and backward products of the first block's matrices, for each class of rows. */
-function productsOf(device: Device, { blocks }: Weights): WeightProduct[] {
-  const [block] = blocks;
-  if (!block) return [];
-  return [block.queryKeyValue, block.output, block.gateUp, block.down].flatMap(({ shards, columns, type }) => {
+/** Forward and backward products of matrices, for each class of rows. */
+function productsOf(device: Device, matrices: readonly WeightMatrix[]): WeightProduct[] {
+  return matrices.flatMap(({ shards, columns, type }) => {
     const [shard] = shards;
     if (!shard || shard.rows * columns < SMALLEST_ELEMENTS) return [];
     const b = { ...whole(shard.buffer, columns), type };

@@ -2,13 +2,14 @@
 //
 //   out[i, head] = sum_j softmax_j(scale * <q_i, k_j>) v_j   over the sequence's positions end - window <= j < end
 //
-// A sequence's first `shared` positions lie in cache rows from shared_start on, which other sequences may share, the
+// With CAP, a score s becomes cap tanh(s / cap). A sequence's first `shared` positions lie in cache rows from shared_start on, which other sequences may share, the
 // others in rows of its own: position j in row own_base + j.
 // Bindings: 0 Params, 1 places [rows, (end, shared, shared_start, own_base)], 2 rotated [rows, q | k],
 // 3 cache [slots, k | v], 4 probability [rows, heads, longest] (scratch), 5 out [rows, q], with BIAS 6 bias [slots]:
 // added to all scores toward a cache row. One workgroup of LANES a row (x) and head (y).
 struct Params {
-  chunks_query: u32, chunks_key: u32, chunks_head: u32, group: u32, heads: u32, longest: u32, window: u32, scale: f32
+  chunks_query: u32, chunks_key: u32, chunks_head: u32, group: u32, heads: u32, longest: u32, window: u32, scale: f32,
+  cap: f32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> places: array<vec4u>;
@@ -54,6 +55,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     for (var chunk = 0u; chunk < p.chunks_head; chunk++) {
       score += dot(query[chunk], cache[cell(at, cache_chunks, key_chunk + chunk)]);
     }
+#if CAP == yes
+    score = p.cap * tanh(clamp(score / p.cap, -10.0, 10.0));
+#end
 #if BIAS == yes
     score += bias[at];
 #end

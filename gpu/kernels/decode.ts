@@ -1,17 +1,18 @@
 /** Attention with a cache of keys and values, one new row a sequence, and the largest logit. Sources: cache-store.wgsl,
  * decode-attention.wgsl, embed-tokens.wgsl, argmax.wgsl. */
 import { type Device, floatBits } from "../device/dawn.ts";
-import { columns4, type ElementType, panelsOf } from "./panels.ts";
+import type { LayerAttention } from "../model/config.ts";
+import { columns4, panelsOf } from "./panels.ts";
+import { softcapReference } from "./softcap.ts";
 import { softmaxReference } from "./softmax.ts";
-
-/** Widest head that decode-attention.wgsl has room for. */
-export const MAX_HEAD_DIMENSION = 256;
+import type { WeightMatrix } from "./weight_matrix.ts";
 
 interface CacheShape {
   readonly rows: number;
   readonly queryHeads: number;
   readonly keyHeads: number;
-  readonly headDimension: number;
+  /** Columns of a head, its padding included; at most 256 (decode-attention.wgsl). */
+  readonly headColumns: number;
   /** [rows, q | k] */
   readonly rotated: GPUBuffer;
   /** [cache rows, k | v] */
@@ -21,16 +22,16 @@ interface CacheShape {
 /** Records cache[targetRows[i]] = (k, v) of row i. `x` [rows, q | k | v]. */
 export function cacheStore(
   device: Device,
-  { rows, queryHeads, keyHeads, headDimension, rotated, cache, x, targetRows }: CacheShape & {
+  { rows, queryHeads, keyHeads, headColumns, rotated, cache, x, targetRows }: CacheShape & {
     readonly x: GPUBuffer;
     readonly targetRows: GPUBuffer;
   },
 ): void {
-  const keyChunks = keyHeads * headDimension / 4;
+  const keyChunks = keyHeads * headColumns / 4;
   device.run({
     kernel: "cache-store",
     bindings: [targetRows, rotated, x, cache],
-    params: [rows, queryHeads * headDimension / 4, keyChunks],
+    params: [rows, queryHeads * headColumns / 4, keyChunks],
     workgroups: [Math.ceil(2 * keyChunks / 16), Math.ceil(rows / 4), 1],
   });
 }
@@ -62,14 +63,14 @@ const NO_WINDOW = 2 ** 30;
 /** Records out [rows, q] = attention of each row to the positions of its place, the last `window` of them. */
 export function decodeAttention(
   device: Device,
-  { rows, queryHeads, keyHeads, headDimension, rotated, cache, places, window, longest, probability, bias, out }:
+  { rows, queryHeads, keyHeads, headColumns, rotated, cache, places, attention, longest, probability, bias, out }:
     & CacheShape
     & {
       /** [cache rows]: added to all scores toward a row; HIDDEN (softmax.ts) hides it. A sequence sees its newest row. */
       readonly bias?: GPUBuffer | undefined;
       /** [rows, 4]: see `placeWords`. */
       readonly places: GPUBuffer;
-      readonly window: number | null;
+      readonly attention: LayerAttention;
       /** Largest number of positions that a row sees. */
       readonly longest: number;
       /** Scratch, f32 [rows, queryHeads, longest]. */
@@ -81,41 +82,47 @@ export function decodeAttention(
   const { lanes } = device.info;
   device.run({
     kernel: "decode-attention",
-    constants: { BIAS: bias ? "yes" : "no", LANES: lanes >= 4 && lanes <= 16 ? lanes : 64 },
+    constants: { BIAS: bias ? "yes" : "no", CAP: attention.cap === null ? "no" : "yes", LANES: lanes >= 4 && lanes <= 16 ? lanes : 64 },
     bindings: [places, rotated, cache, probability, out, ...(bias ? [bias] : [])],
     params: [
-      queryHeads * headDimension / 4,
-      keyHeads * headDimension / 4,
-      headDimension / 4,
+      queryHeads * headColumns / 4,
+      keyHeads * headColumns / 4,
+      headColumns / 4,
       queryHeads / keyHeads,
       queryHeads,
       longest,
-      window ?? NO_WINDOW,
-      floatBits(1 / Math.sqrt(headDimension)),
+      attention.window ?? NO_WINDOW,
+      floatBits(attention.scale),
+      floatBits(attention.cap ?? 0),
     ],
     workgroups: [rows, queryHeads, 1],
   });
 }
 
-/** Records x [rows, hidden] = the embeddings of `count` tokens; the matrix's parts write the rows that they hold. */
+export interface EmbedTokens {
+  readonly count: number;
+  /** u32 [count]: rows of the matrix. */
+  readonly tokens: GPUBuffer;
+  readonly matrix: WeightMatrix;
+  /** [count, hidden] */
+  readonly x: GPUBuffer;
+  /** Factor of what is read. */
+  readonly scale?: number;
+  readonly accumulate?: boolean;
+}
+
+/** Records x (+)= rows of a matrix, scaled; the matrix's parts write the rows that they hold. */
 export function embedTokens(
   device: Device,
-  count: number,
-  tokens: GPUBuffer,
-  { columns, type, shards }: {
-    readonly columns: number;
-    readonly type: ElementType;
-    readonly shards: readonly { readonly buffer: GPUBuffer; readonly firstRow: number; readonly rows: number }[];
-  },
-  x: GPUBuffer,
+  { count, tokens, matrix: { columns, type, shards }, x, scale = 1, accumulate = false }: EmbedTokens,
 ): void {
   const chunks = columns4(columns);
   for (const { buffer, firstRow, rows } of shards) {
     device.run({
       kernel: "embed-tokens",
-      constants: { TYPE: type },
+      constants: { TYPE: type, MODE: accumulate ? "add" : "set" },
       bindings: [tokens, buffer, x],
-      params: [chunks, count, firstRow, rows],
+      params: [chunks, count, firstRow, rows, floatBits(scale)],
       workgroups: [Math.ceil(chunks / 16), Math.ceil(count / 4), 1],
     });
   }
@@ -131,15 +138,17 @@ export function argmaxRows(device: Device, rows: number, columns: number, x: GPU
   });
 }
 
-/** Reference for one head of one row: keys and values [count, headDimension]. */
+/** Reference for one head of one row: keys and values [count, dimension]. */
 export function decodeAttentionReference(
+  { scale, cap }: Pick<LayerAttention, "scale" | "cap">,
   query: readonly number[],
   keys: readonly (readonly number[])[],
   values: readonly (readonly number[])[],
 ): number[] {
-  const scores = keys.map((key) =>
-    key.reduce((sum, value, d) => sum + value * (query[d] as number), 0) / Math.sqrt(query.length)
-  );
+  const scores = keys.map((key) => {
+    const score = scale * key.reduce((sum, value, d) => sum + value * (query[d] as number), 0);
+    return cap === null ? score : softcapReference(score, cap);
+  });
   const probability = softmaxReference(scores, 0, keys.length - 1);
   return query.map((_, d) => probability.reduce((sum, p, j) => sum + p * (values[j]?.[d] as number), 0));
 }

@@ -10,14 +10,19 @@ import type { ScoreBlock } from "./softmax.ts";
 /** The rules whose norms are linear, so that edges have a closed form. */
 export type ClosedRule = "attnlrp" | "cplrp";
 
-/** Matrices of a score block, [heads, queries, keys]. CP-LRP needs neither S nor dS. */
+/**
+ * Matrices of a score block, [heads, queries, keys]. CP-LRP needs neither S nor dS. Where q, k or v have constant parts,
+ * <dO, v>, S by key and S by query are those of the linear part of v, k and q (docs/method.md section 11).
+ */
 export interface ScoreMatrices {
   readonly probability: GPUBuffer;
   readonly probabilityGradient: GPUBuffer;
   /** dS times `scale`. */
   readonly scoreGradient: GPUBuffer;
+  /** Scaled scores before their cap, by the key. */
   readonly scores: GPUBuffer;
-  /** The scale of the scores, 1 / sqrt(D). */
+  /** The same by the query. */
+  readonly queryScores: GPUBuffer;
   readonly scale: number;
 }
 
@@ -31,7 +36,7 @@ export function edges(
   out: GPUBuffer,
 ): void {
   const { cells, workgroups, width } = elementwise(block.queries, block.keys);
-  const { probability, probabilityGradient, scoreGradient, scores, scale } = matrices;
+  const { probability, probabilityGradient, scoreGradient, scores, queryScores, scale } = matrices;
   const unscale = floatBits(1 / scale);
   const query = rule === "attnlrp" ? [scoreGradient, scores] : [];
   device.run({
@@ -44,7 +49,7 @@ export function edges(
   device.run({
     kernel: "edges-diagonal",
     constants: { RULE: rule },
-    bindings: [out, residual, ...query],
+    bindings: [out, residual, ...rule === "attnlrp" ? [scoreGradient, queryScores] : []],
     params: [
       columns4(block.keys),
       panelsOf(block.queries),

@@ -1,10 +1,10 @@
-// x [rows, hidden] = the embeddings of tokens, as far as this part of the embedding matrix has them: its rows are
-// first_row up to first_row + rows. Elements of the matrix are of TYPE. Other rows of x stay as they are.
+// x [rows, hidden] = scale * the embeddings of tokens, as far as this part of the embedding matrix has them: its rows are
+// first_row up to first_row + rows. Elements of the matrix are of TYPE. Other rows of x stay as they are. MODE add: x += ...
 // Bindings: 0 Params, 1 tokens [count], 2 part of the embedding matrix, 3 x. One invocation a row and chunk: workgroup
 // 16 chunks x 4 rows.
 #include element
 
-struct Params { chunks: u32, count: u32, first_row: u32, rows: u32 }
+struct Params { chunks: u32, count: u32, first_row: u32, rows: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> tokens: array<u32>;
 @group(0) @binding(2) var<storage, read> embeddings: array<Packed>;
@@ -17,5 +17,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= p.chunks || id.y >= p.count) { return; }
   let token = tokens[id.y];
   if (token < p.first_row || token >= p.first_row + p.rows) { return; }
-  x[cell(id.y, id.x)] = unpack4(embeddings[cell(token - p.first_row, id.x)]);
+  let embedded = p.scale * unpack4(embeddings[cell(token - p.first_row, id.x)]);
+  #if MODE == add
+  x[cell(id.y, id.x)] += embedded;
+  #else
+  x[cell(id.y, id.x)] = embedded;
+  #end
 }

@@ -1,4 +1,7 @@
-/** RMS norm and its backward rules. Sources: rmsnorm.wgsl, rmsnorm-backward.wgsl; method.md section 2. */
+/**
+ * RMS norm and LayerNorm, and their backward rules. Sources: rmsnorm.wgsl, rmsnorm-backward.wgsl, layernorm.wgsl,
+ * layernorm-backward.wgsl, norm-linear.wgsl; docs/method.md section 2.
+ */
 import { type Device, floatBits } from "../device/dawn.ts";
 import { columns4, panelsOf } from "./panels.ts";
 
@@ -61,6 +64,90 @@ export function rmsNormBackward(
     params: [columns4(columns), floatBits(columns), panelsOf(rows)],
     workgroups: [targets * panelsOf(rows), 1, 1],
   });
+}
+
+/** Records y (+)= weight * (x - mean) * r + bias, r = 1 / standard deviation. `weight` holds the bias behind the weight. */
+export function layerNorm(device: Device, { rows, columns, epsilon, x, weight, y, r, accumulate }: RmsNorm): void {
+  device.run({
+    kernel: "layernorm",
+    constants: { MODE: accumulate ? "add" : "set" },
+    bindings: [x, weight, y, r],
+    params: [columns4(columns), columns, floatBits(epsilon)],
+    workgroups: [panelsOf(rows), 1, 1],
+  });
+}
+
+/** Records g (+)= pull-back of dy through a LayerNorm: the mean is part of it, r counts as the rule says. */
+export function layerNormBackward(
+  device: Device,
+  { rule, rows, columns, targets = 1, dy, weight, r, x, g, accumulate }: RmsNormBackward,
+): void {
+  device.run({
+    kernel: "layernorm-backward",
+    constants: { MODE: rule, WRITE: accumulate ? "add" : "set" },
+    bindings: rule === "exact" ? [dy, weight, r, g, x] : [dy, weight, r, g],
+    params: [columns4(columns), columns, panelsOf(rows)],
+    workgroups: [targets * panelsOf(rows), 1, 1],
+  });
+}
+
+/** Which norm a family has. */
+export interface NormOf {
+  readonly kind: "rms" | "layer";
+}
+
+/** Records y (+)= norm of x. */
+export function norm(device: Device, { kind, ...args }: RmsNorm & NormOf): void {
+  (kind === "layer" ? layerNorm : rmsNorm)(device, args);
+}
+
+/** Records g (+)= pull-back of dy through a norm. */
+export function normBackward(device: Device, { kind, ...args }: RmsNormBackward & NormOf): void {
+  (kind === "layer" ? layerNormBackward : rmsNormBackward)(device, args);
+}
+
+/** Records y = what a norm is of x when its scale r is given and its bias is left out: linear in x. */
+export function normLinear(
+  device: Device,
+  { kind, rows, columns, x, weight, y, r }: Omit<RmsNorm, "epsilon" | "accumulate"> & NormOf,
+): void {
+  device.run({
+    kernel: "norm-linear",
+    constants: { KIND: kind },
+    bindings: [x, weight, r, y],
+    params: [columns4(columns), columns],
+    workgroups: [panelsOf(rows), 1, 1],
+  });
+}
+
+/** Reference for one row: y and r. */
+export function layerNormReference(
+  x: readonly number[],
+  weight: readonly number[],
+  bias: readonly number[],
+  epsilon: number,
+) {
+  const mean = x.reduce((sum, value) => sum + value, 0) / x.length;
+  const r = 1 / Math.sqrt(x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / x.length + epsilon);
+  return { r, y: x.map((value, i) => (weight[i] as number) * (value - mean) * r + (bias[i] as number)) };
+}
+
+/** Reference for one row: dx. */
+export function layerNormBackwardReference(
+  rule: NormRule,
+  x: readonly number[],
+  weight: readonly number[],
+  dy: readonly number[],
+  epsilon: number,
+): number[] {
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const { r } = layerNormReference(x, weight, weight, epsilon);
+  const pulled = x.map((_, i) => (weight[i] as number) * (dy[i] as number));
+  const standard = x.map((value) => (value - mean(x)) * r);
+  const along = mean(pulled.map((value, i) => value * (standard[i] as number)));
+  return pulled.map((value, i) =>
+    r * (value - mean(pulled) - (rule === "exact" ? (standard[i] as number) * along : 0))
+  );
 }
 
 /** Reference for one row: y and r. */

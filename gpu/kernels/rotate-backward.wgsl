@@ -1,8 +1,9 @@
 // Backward of rotate.wgsl with r as a constant: the rotation undone, then dx = factor * r * w * dy.
 // NORM as in rotate.wgsl. dout and dx may hold several gradients (targets of a pack), `panels` panels each, that share r
 // and angles.
-// Bindings: 0 Params, 1 dout [targets, rows, q heads | k heads], 2 w [q weight | k weight], 3 angles,
-// 4 r [slices, state_rows], 5 dx [targets, rows, q heads | k heads | v heads] (columns of q and k written).
+// Bindings: 0 Params, 1 dout [targets, rows, q heads | k heads], 2 angles,
+// 3 dx [targets, rows, q heads | k heads | v heads] (columns of q and k written), and with a norm
+// 4 w [q weight | k weight], 5 r [slices, state_rows].
 // One invocation a row and head: workgroup 16 rows x 4 heads.
 struct Params {
   chunks_in: u32, chunks_out: u32,
@@ -14,10 +15,12 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> dout: array<vec4f>;
-@group(0) @binding(2) var<storage, read> w: array<vec4f>;
-@group(0) @binding(3) var<storage, read> angles: array<vec4f>;
-@group(0) @binding(4) var<storage, read> r: array<f32>;
-@group(0) @binding(5) var<storage, read_write> dx: array<vec4f>;
+@group(0) @binding(2) var<storage, read> angles: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> dx: array<vec4f>;
+#if NORM != none
+@group(0) @binding(4) var<storage, read> w: array<vec4f>;
+@group(0) @binding(5) var<storage, read> r: array<f32>;
+#end
 
 @compute @workgroup_size(16, 4)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: vec3u) {
@@ -29,7 +32,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
   #if NORM == head
   let weight = select(p.chunks_head, 0u, head < p.query_heads);
   let scale = p.factor * r[head * p.state_rows + row];
-  #else
+  #end
+  #if NORM == projection
   let weight = head * p.chunks_head;
   let scale = p.factor * r[select(p.state_rows, 0u, head < p.query_heads) + row];
   #end
@@ -39,7 +43,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
     let angle = (row * half_chunks + chunk) * 2u;
     let low = dout[dout_at + chunk * 16u];
     let high = dout[dout_at + upper * 16u];
+    #if NORM == none
+    dx[dx_at + chunk * 16u] = p.factor * (low * angles[angle] + high * angles[angle + 1u]);
+    dx[dx_at + upper * 16u] = p.factor * (high * angles[angle] - low * angles[angle + 1u]);
+    #else
     dx[dx_at + chunk * 16u] = scale * w[weight + chunk] * (low * angles[angle] + high * angles[angle + 1u]);
     dx[dx_at + upper * 16u] = scale * w[weight + upper] * (high * angles[angle] - low * angles[angle + 1u]);
+    #end
   }
 }

@@ -1,55 +1,59 @@
 /**
- * Norms of q and k, over each head or over the whole projection, followed by rotary position embedding; and the way back.
+ * Norms of q and k (none, over each head or over the whole projection), followed by rotary position embedding; and the
+ * way back.
  * Sources: slice-scale.wgsl, rotate.wgsl, rotate-backward.wgsl, slice-pull.wgsl.
  */
 import { type Device, floatBits } from "../device/dawn.ts";
-import type { ModelConfig } from "../model/config.ts";
-import type { Rotation } from "../model/rotary.ts";
+import { frequenciesFor, type Rotation } from "../model/rotary.ts";
 import { columns4, PANEL, panelsOf } from "./panels.ts";
 import { type NormRule, rmsNormBackwardReference, rmsNormReference } from "./norm.ts";
+
+/** What the norms of q and k run over. */
+export type HeadNorms = "head" | "projection" | "none";
 
 interface Heads {
   /** Rows of x. */
   readonly rows: number;
   readonly queryHeads: number;
   readonly keyHeads: number;
-  /** A multiple of 8. */
-  readonly headDimension: number;
-  readonly headNorms: ModelConfig["headNorms"];
-  /** Norm weights of q then k, of one head or of all. */
+  /** Columns of a head, a multiple of 8; those from `dimension` on are zero. */
+  readonly headColumns: number;
+  readonly dimension: number;
+  readonly headNorms: HeadNorms;
+  /** Norm weights of q then k, of one head or of all; not read where there are no norms. */
   readonly weight: GPUBuffer;
   /** From `rotationAngles`. */
   readonly angles: GPUBuffer;
-  /** [slices, rows with padding] */
+  /** [slices, rows with padding]; not read where there are no norms. */
   readonly r: GPUBuffer;
-  /** q, k and v before the norm, [rows, (queryHeads + 2 keyHeads) headDimension]. */
+  /** q, k and v before the norm, [rows, (queryHeads + 2 keyHeads) headColumns]. */
   readonly x: GPUBuffer;
 }
 
 /** How many norms of q and k a row has. */
-export function normSlices(headNorms: ModelConfig["headNorms"], queryHeads: number, keyHeads: number): number {
-  return headNorms === "head" ? queryHeads + keyHeads : 2;
+export function normSlices(headNorms: HeadNorms, queryHeads: number, keyHeads: number): number {
+  return headNorms === "none" ? 0 : headNorms === "head" ? queryHeads + keyHeads : 2;
 }
 
-const width = ({ queryHeads, keyHeads, headDimension }: Heads) => columns4((queryHeads + 2 * keyHeads) * headDimension);
+const width = ({ queryHeads, keyHeads, headColumns }: Heads) => columns4((queryHeads + 2 * keyHeads) * headColumns);
 
 /** The `Slices` of slices.inc.wgsl. */
-function slices({ headNorms, queryHeads, keyHeads, headDimension }: Heads): number[] {
-  const chunks = headDimension / 4;
+function slices({ headNorms, queryHeads, keyHeads, headColumns, dimension }: Heads): number[] {
+  const chunks = headColumns / 4;
   const count = normSlices(headNorms, queryHeads, keyHeads);
   return headNorms === "head"
-    ? [count, queryHeads, chunks, chunks]
-    : [count, 1, queryHeads * chunks, keyHeads * chunks];
+    ? [count, queryHeads, chunks, chunks, dimension, dimension]
+    : [count, 1, queryHeads * chunks, keyHeads * chunks, queryHeads * dimension, keyHeads * dimension];
 }
 
 function shape(args: Heads): number[] {
-  const { rows, queryHeads, keyHeads, headDimension } = args;
+  const { rows, queryHeads, keyHeads, headColumns } = args;
   return [
     width(args),
-    columns4((queryHeads + keyHeads) * headDimension),
+    columns4((queryHeads + keyHeads) * headColumns),
     queryHeads,
     queryHeads + keyHeads,
-    headDimension / 4,
+    headColumns / 4,
     panelsOf(rows) * PANEL,
   ];
 }
@@ -65,14 +69,21 @@ export function rotate(device: Device, args: Heads & { readonly epsilon: number;
     params: [...all, width(args), panels * PANEL, floatBits(args.epsilon)],
     workgroups: [panels, Math.ceil(count / 4), 1],
   });
+  rotateGiven(device, args);
+}
+
+/** Records out = rotated norms of x whose scales r are given: linear in x. */
+export function rotateGiven(device: Device, args: Heads & { readonly out: GPUBuffer }): void {
   device.run({
     kernel: "rotate",
     constants: { NORM: args.headNorms },
-    bindings: [args.x, args.weight, args.angles, args.r, args.out],
+    bindings: [args.x, args.angles, args.out, ...normBindings(args)],
     params: shape(args),
-    workgroups: [panels, Math.ceil((args.queryHeads + args.keyHeads) / 4), 1],
+    workgroups: [panelsOf(args.rows), Math.ceil((args.queryHeads + args.keyHeads) / 4), 1],
   });
 }
+
+const normBindings = ({ headNorms, weight, r }: Heads) => headNorms === "none" ? [] : [weight, r];
 
 /** Records the q and k columns of dx = factor * pull-back of dout. */
 export function rotateBackward(
@@ -95,11 +106,11 @@ export function rotateBackward(
   device.run({
     kernel: "rotate-backward",
     constants: { NORM: args.headNorms },
-    bindings: [args.dout, args.weight, args.angles, args.r, args.dx],
+    bindings: [args.dout, args.angles, args.dx, ...normBindings(args)],
     params: [...shape(args), panels, floatBits(args.factor)],
     workgroups: [across, Math.ceil((args.queryHeads + args.keyHeads) / 4), 1],
   });
-  if (args.rule === "constant") return;
+  if (args.rule === "constant" || args.headNorms === "none") return;
   const all = slices(args);
   const [count = 0] = all;
   device.run({
@@ -111,22 +122,26 @@ export function rotateBackward(
 }
 
 /**
- * Cosines and sines of each row's position, as rotate.wgsl reads them: [rows, headDimension / 8, (cos, sin), 4].
- * Angles are rounded to float32 as in transformers, since their rounding error grows with the position.
+ * Cosines and sines of each row's position, as rotate.wgsl reads them: [rows, headColumns / 8, (cos, sin), 4]. Columns
+ * that do not turn have an angle of 0. Angles are rounded to float32 where transformers rounds them, since the angle's
+ * rounding error grows with the position. `tokens`: the length of each row's context, for rotations that depend on it.
  */
 export function rotationAngles(
   positions: ArrayLike<number>,
   rotation: Rotation,
-  headDimension: number,
+  headColumns: number,
+  tokens: ArrayLike<number>,
 ): Float32Array<ArrayBuffer> {
-  const half = headDimension / 2;
-  const { frequencies, attentionFactor: factor } = rotation;
-  const angles = new Float32Array(positions.length * headDimension);
+  const half = headColumns / 2;
+  const { attentionFactor: factor } = rotation;
+  const angles = new Float32Array(positions.length * headColumns);
   for (let row = 0; row < positions.length; row++) {
+    const frequencies = frequenciesFor(rotation, tokens[row] as number);
     for (let d = 0; d < half; d++) {
-      const angle = Math.fround((positions[row] as number) * (frequencies[d] as number));
+      const turns = d < frequencies.length;
+      const angle = turns ? Math.fround((positions[row] as number) * (frequencies[d] as number)) : 0;
       const at = (row * (half / 4) + (d >> 2)) * 8 + (d & 3);
-      angles[at] = Math.cos(angle) * factor;
+      angles[at] = turns ? Math.cos(angle) * factor : 1;
       angles[at + 4] = Math.sin(angle) * factor;
     }
   }

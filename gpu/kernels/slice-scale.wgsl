@@ -18,5 +18,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
     let v = x[start + chunk * 16u];
     squares += dot(v, v);
   }
-  r[slice * p.rows + group.x * 16u + id.x] = inverseSqrt(squares / f32(chunks * 4u) + p.epsilon);
+  r[slice * p.rows + group.x * 16u + id.x] = inverseSqrt(squares / slice_columns(p.slices, slice) + p.epsilon);
 }

@@ -4,14 +4,14 @@ import { InputError } from "../errors.ts";
 import { HIDDEN } from "../kernels/softmax.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { ModelDirectory } from "../model/directory.ts";
-import { readRowAsNumbers } from "./weights.ts";
+import { readEmbedding } from "./embedding.ts";
 
 /** Largest |bias|, in logits: far past where a softmax in float32 has a single winner. */
 export const MOST_BIAS = 1000;
 
 /** An intervention as numbers, by position in its sequence. */
 export interface Intervened {
-  /** Embeddings [hidden] in place of the tokens' own. */
+  /** What enters the residual stream in place of the tokens' embeddings, [hidden]. */
   readonly embeddings: ReadonlyMap<number, Float32Array>;
   /** What is added to every attention score toward a position. */
   readonly bias: ReadonlyMap<number, number>;
@@ -105,9 +105,6 @@ function embeddingOf(model: ModelDirectory, replacement: Replacement): Float32Ar
 
 /** Reading a large vocabulary takes seconds: once a model. */
 const vocabularyMeans = new WeakMap<ModelDirectory, Float32Array>();
-
-const readEmbedding = (model: ModelDirectory, id: number) =>
-  readRowAsNumbers(model, "model.embed_tokens.weight", id, model.config.hidden);
 
 /** Summed in float64 in the order of the ids. */
 function meanEmbedding(model: ModelDirectory, ids: readonly number[]): Float32Array {

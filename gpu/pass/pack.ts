@@ -2,7 +2,7 @@
  * Which requests share a pass. Plain functions over plain arrays: requests whose prompt is another's beginning share its
  * forward pass (several token pairs of a prompt, several positions), the other prompts lie side by side, as many as fit.
  */
-import { blockStateBytes, gradientRowBytes } from "./blocks.ts";
+import { blockStateBytes, gradientRowBytes, widestRowBytes } from "./block.ts";
 import type { AttributionRequest } from "../engine.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
@@ -42,11 +42,10 @@ export interface PackLimits {
 
 /** Rows (whole panels) that prompts side by side may have together. */
 export function packRows(config: ModelConfig, { bytes, keepBytes, bindingBytes }: PackLimits): number {
-  const { layers, hidden, heads, headDimension, keyValueHeads, intermediate } = config;
+  const { layers, hidden } = config;
   const stateRow = blockStateBytes(config, PANEL) / PANEL;
-  const widest = Math.max(hidden, 2 * (intermediate + 3), (heads + 2 * keyValueHeads) * headDimension);
   const row = (panelBytes(PANEL, hidden) / PANEL) * (layers + 3) + stateRow * layers + gradientRowBytes(config);
-  const rows = Math.min(MOST_ROWS, keepBytes / (stateRow * layers), bytes / row, bindingBytes / (4 * widest));
+  const rows = Math.min(MOST_ROWS, keepBytes / (stateRow * layers), bytes / row, bindingBytes / widestRowBytes(config));
   return Math.max(PANEL, Math.floor(rows / PANEL) * PANEL);
 }
 

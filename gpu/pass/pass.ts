@@ -2,28 +2,26 @@
  * What every way of explaining a prediction starts with: the forward pass, the token pair with its logits, and the
  * gradient of the objective at the last node layer (method.md section 1).
  */
-import {
-  blockForward,
-  type BlockState,
-  blockStateBytes,
-  causalAttention,
-  openWorkspace,
-  project,
-  type Sequence,
-  type Workspace,
-} from "./blocks.ts";
+import { blockStateBytes, countedOfAll } from "./block.ts";
+import { blockForward } from "./forward.ts";
+import { type BlockState, normRule, type Place, type Sequence, type Workspace } from "./operation.ts";
+import { openWorkspace } from "./workspace.ts";
+import { embedRows, readRow, readUnembedding, writeRow } from "./embedding.ts";
 import type { TileLimits } from "../explanation/closed_form.ts";
 import type { Device } from "../device/dawn.ts";
 import type { AttributionRequest, Rule, RunOptions, TokenLogit } from "../engine.ts";
 import { InputError } from "../errors.ts";
 import type { Intervened } from "./intervention.ts";
-import { argmaxReference } from "../kernels/decode.ts";
-import { rmsNorm, rmsNormBackward } from "../kernels/norm.ts";
+import { argmaxReference, embedTokens } from "../kernels/decode.ts";
+import { norm, normBackward } from "../kernels/norm.ts";
+import { softcap, softcapReference, softcapSlope } from "../kernels/softcap.ts";
+import { project, type WeightMatrix } from "../kernels/weight_matrix.ts";
+import { rowOf } from "../model/architectures.ts";
 import { moveRows } from "../kernels/row-moves.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { ModelDirectory } from "../model/directory.ts";
-import { PANEL, panelBytes, panelIndex, panelsOf } from "../kernels/panels.ts";
-import { type BlockWeights, readRowAsNumbers, type Weights } from "./weights.ts";
+import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
+import type { BlockWeights, Weights } from "./weights.ts";
 
 /** Work recorded between waits for the device, in floating point operations: bounds how long cancelling takes. */
 const FLUSH_OPERATIONS = 4e9;
@@ -42,7 +40,7 @@ export interface Runner {
 }
 
 /** A token of a sequence of a pass. */
-export interface Place {
+export interface TokenPlace {
   readonly sequence: number;
   readonly position: number;
 }
@@ -57,7 +55,7 @@ export interface ForwardPass {
   /** Where a block that is computed again writes its output, which nobody reads; undefined when all states are kept. */
   readonly spare: GPUBuffer | undefined;
   /** Places whose predictions are wanted, and their rows. */
-  readonly reads: readonly Place[];
+  readonly reads: readonly TokenPlace[];
   readonly lastRowsBuffer: GPUBuffer;
   /** Residual stream and final-normed residual stream at those places, [reads, hidden]; 1 / RMS beside. */
   readonly last: GPUBuffer;
@@ -71,7 +69,7 @@ export interface ForwardPurpose {
   /** Called when a block's work is recorded, to record more that reads its state. */
   readonly afterBlock?: (layer: number, workspace: Workspace, state: BlockState) => void;
   /** Places whose predictions are wanted; by default the last token of each sequence. */
-  readonly reads?: readonly Place[] | undefined;
+  readonly reads?: readonly TokenPlace[] | undefined;
   /** What is changed in each sequence; not for a backward pass. */
   readonly interventions?: readonly Intervened[] | undefined;
 }
@@ -109,24 +107,20 @@ export async function forward(
     const pace = pacer(device, config, rows, options);
     for (let layer = 0; layer < config.layers; layer++) {
       // Without a backward pass two buffers take turns.
-      const input = nodes[layer] as GPUBuffer;
+      const own = nodes[layer] as GPUBuffer;
       const output = forBackward || layer === 0 ? node(layer + 1) : nodes[layer - 1] as GPUBuffer;
       nodes.push(output);
       const first = states[0];
-      const state = kept || !first ? workspace.blockState(input) : withInput(config, first, input);
+      const blank = kept || !first ? workspace.blockState(own) : { ...first, node: own, input: own };
+      const state = layer === 0 && weights.positions ? withPositions(workspace, weights.positions, blank) : blank;
       states.push(state);
-      blockForward(
-        workspace,
-        weights.blocks[layer] as BlockWeights,
-        state,
-        output,
-        (attention) => causalAttention(workspace, attention, state, bias),
-      );
+      const place: Place = { weights: weights.blocks[layer] as BlockWeights, state };
+      blockForward(workspace, place, output, ({ attention }) => attention.forward(workspace, place, bias));
       afterBlock?.(layer, workspace, state);
       await pace("forward", layer + 1);
     }
 
-    const places = reads ?? sequences.map(({ length }, sequence): Place => ({ sequence, position: length - 1 }));
+    const places = reads ?? sequences.map(({ length }, sequence): TokenPlace => ({ sequence, position: length - 1 }));
     const lastRows = places.map(({ sequence, position }) =>
       (workspace.sequences[sequence] as Sequence).firstRow + position
     );
@@ -138,20 +132,56 @@ export async function forward(
     const lastNormed = own(device.allocate(panelBytes(count, config.hidden), "last rows, normed"));
     const lastScale = own(device.allocate(panelsOf(count) * PANEL * 4, "final norm's scale"));
     moveRows(device, "gather", count, config.hidden, lastRowsBuffer, nodes[config.layers] as GPUBuffer, last);
-    rmsNorm(device, {
-      rows: count,
-      columns: config.hidden,
-      epsilon: config.normEpsilon,
-      x: last,
-      weight: weights.finalNorm,
-      y: lastNormed,
-      r: lastScale,
-    });
+    finalNorm({ device, model, weights }, count, last, lastNormed, lastScale);
     return { workspace, nodes, states, spare, reads: places, lastRowsBuffer, last, lastNormed, lastScale };
   } catch (error) {
     workspace.free();
     throw error;
   }
+}
+
+/** What the final norm is, and its weights. */
+const finalNormOf = ({ model: { config }, weights }: Pick<Runner, "model" | "weights">) => ({
+  kind: rowOf(config.architecture).norm === "layer" ? "layer" : "rms",
+  columns: config.hidden,
+  weight: weights.finalNorm,
+} as const);
+
+/** Records y [rows, hidden] = the final norm of x, and its scale r. */
+export function finalNorm(
+  runner: Pick<Runner, "device" | "model" | "weights">,
+  rows: number,
+  x: GPUBuffer,
+  y: GPUBuffer,
+  r: GPUBuffer,
+): void {
+  norm(runner.device, { ...finalNormOf(runner), rows, epsilon: runner.model.config.normEpsilon, x, y, r });
+}
+
+/** Records logits [rows, vocabulary] of final-normed rows. */
+export function recordLogits(
+  { device, model: { config }, weights }: Pick<Runner, "device" | "model" | "weights">,
+  rows: number,
+  normed: GPUBuffer,
+  logits: GPUBuffer,
+): void {
+  project(device, rows, normed, weights.unembedding, logits);
+  if (config.logitCap !== null) softcap(device, panelsOf(rows), config.vocabulary, config.logitCap, logits);
+}
+
+/** A state whose block reads learned positions besides the node layer. */
+function withPositions(workspace: Workspace, positions: WeightMatrix, state: BlockState): BlockState {
+  const { device, config, rows, sequences } = workspace;
+  const input = workspace.allocate(config.hidden, "node layer 0 with positions");
+  const numbers = new Uint32Array(rows);
+  for (const { firstRow, length } of sequences) {
+    for (let position = 0; position < length; position++) numbers[firstRow + position] = position;
+  }
+  const list = workspace.adopt(device.allocate(numbers.byteLength, "positions"));
+  device.write(list, 0, numbers);
+  device.copy(state.node, 0, input, 0, panelBytes(rows, config.hidden));
+  embedTokens(device, { count: rows, tokens: list, matrix: positions, x: input, accumulate: true });
+  return { ...state, input };
 }
 
 /** The numbers added to the scores toward each row, [rows]. */
@@ -167,27 +197,18 @@ function uploadBias(workspace: Workspace, interventions: readonly Intervened[]):
   return buffer;
 }
 
-/** A block's state for its backward pass; records the block's forward pass again where the state was not kept. */
-export function blockStateOf(
-  { weights }: Runner,
-  { workspace, states, spare }: ForwardPass,
-  layer: number,
-): BlockState {
-  const state = states[layer] as BlockState;
-  if (spare) blockForward(workspace, weights.blocks[layer] as BlockWeights, state, spare);
-  return state;
-}
-
-/** The same state for another block. */
-function withInput({ blockNorms }: ModelConfig, state: BlockState, input: GPUBuffer): BlockState {
-  return { ...state, input, attentionNormed: blockNorms === "input" ? input : state.attentionNormed };
+/** A block for its backward pass; records its forward pass again where its state was not kept. */
+export function placeOf({ weights }: Runner, { workspace, states, spare }: ForwardPass, layer: number): Place {
+  const place = { weights: weights.blocks[layer] as BlockWeights, state: states[layer] as BlockState };
+  if (spare) blockForward(workspace, place, spare);
+  return place;
 }
 
 /** Waits for the device every so often, reports progress, and stops when the signal says so. */
 export function pacer(device: Device, config: ModelConfig, rows: number, { signal, onProgress }: RunOptions) {
-  const { hidden, intermediate, heads, keyValueHeads, headDimension, layers } = config;
-  const parameters = hidden * (3 * intermediate + (2 * heads + 2 * keyValueHeads) * headDimension);
-  const operations = 2 * parameters * rows + 4 * rows * rows * heads * headDimension;
+  const { layers } = config;
+  const { perToken, perScore } = countedOfAll(config);
+  const operations = (perToken * rows + perScore * rows * rows) / layers;
   let sinceFlush = 0;
   return async (phase: "forward" | "backward", done: number): Promise<void> => {
     signal?.throwIfAborted();
@@ -199,45 +220,18 @@ export function pacer(device: Device, config: ModelConfig, rows: number, { signa
   };
 }
 
-/** Embeddings read from the file, in panels [rows, hidden]; rows without an id are zero. */
-export function embedRows(
-  model: ModelDirectory,
-  rows: number,
-  ids: readonly (number | undefined)[],
-): Float32Array<ArrayBuffer> {
-  const { hidden } = model.config;
-  const embeddings = new Map<number, Float32Array>();
-  const packed = new Float32Array(panelBytes(rows, hidden) / 4);
-  ids.forEach((id, row) => {
-    if (id === undefined) return;
-    let values = embeddings.get(id);
-    if (!values) embeddings.set(id, values = readRowAsNumbers(model, "model.embed_tokens.weight", id, hidden));
-    writeRow(packed, row, values);
-  });
-  return packed;
-}
-
-function writeRow(packed: Float32Array, row: number, values: Float32Array): void {
-  for (let column = 0; column < values.length; column++) {
-    packed[panelIndex(row, column, values.length)] = values[column] as number;
-  }
-}
-
-function readRow(packed: Float32Array, row: number, columns: number): Float32Array {
-  return Float32Array.from({ length: columns }, (_, column) => packed[panelIndex(row, column, columns)] as number);
-}
-
 /** Logits at each place that the pass reads, [vocabulary] each. */
 export async function lastLogits(
-  { device, model, weights, rehearsal }: Runner,
+  runner: Runner,
   pass: ForwardPass,
 ): Promise<Float32Array[]> {
+  const { device, model, rehearsal } = runner;
   const count = pass.reads.length;
   const { vocabulary } = model.config;
   const bytes = panelBytes(count, vocabulary);
   const logits = device.allocate(bytes, "logits");
   try {
-    project(device, count, pass.lastNormed, weights.unembedding, logits);
+    recordLogits(runner, count, pass.lastNormed, logits);
     const packed = new Float32Array(await device.read(logits, 0, bytes));
     if (rehearsal) return new Array<Float32Array>(count).fill(packed.subarray(0, vocabulary));
     return pass.reads.map((_, row) => readRow(packed, row, vocabulary));
@@ -251,6 +245,8 @@ const dot = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, i) => su
 export interface Pair {
   readonly target: TokenLogit;
   readonly contrast: TokenLogit;
+  /** Slopes of the cap of logits at the two; 1 where there is none. */
+  readonly slopes: { readonly target: number; readonly contrast: number };
 }
 
 /** The token pairs with their logits; the argmax where a request names no target. */
@@ -259,16 +255,13 @@ export async function chooseTokens(
   pass: ForwardPass,
   requests: readonly AttributionRequest[],
 ): Promise<readonly Pair[]> {
-  const { device, model, weights } = runner;
-  const { hidden } = model.config;
+  const { device, model } = runner;
+  const { hidden, logitCap } = model.config;
   const logits = requests.some(({ target }) => target === undefined) ? await lastLogits(runner, pass) : undefined;
   const packed = new Float32Array(await device.read(pass.lastNormed, 0, panelBytes(requests.length, hidden)));
   return requests.map(({ target, contrast }, index) => {
     const normed = readRow(packed, index, hidden);
-    const withLogit = (id: number): TokenLogit => ({
-      id,
-      logit: dot(normed, readRowAsNumbers(model, weights.unembeddingName, id, hidden)),
-    });
+    const uncapped = (id: number) => dot(normed, readUnembedding(model, id));
     const wrong = target ?? argmaxReference((logits as Float32Array[])[index] as Float32Array);
     if (wrong === contrast) {
       throw new InputError(
@@ -277,7 +270,14 @@ export async function chooseTokens(
         "name another contrast, or a target",
       );
     }
-    return { target: withLogit(wrong), contrast: withLogit(contrast) };
+    const [ofTarget, ofContrast] = [uncapped(wrong), uncapped(contrast)];
+    const logit = (value: number) => logitCap === null ? value : softcapReference(value, logitCap);
+    const slope = (value: number) => logitCap === null ? 1 : softcapSlope(value, logitCap);
+    return {
+      target: { id: wrong, logit: logit(ofTarget) },
+      contrast: { id: contrast, logit: logit(ofContrast) },
+      slopes: { target: slope(ofTarget), contrast: slope(ofContrast) },
+    };
   });
 }
 
@@ -292,28 +292,28 @@ export function seed(runner: Runner, pass: ForwardPass, pairs: readonly Pair[], 
 
 /** Records the gradient of each pair's objective at the row that the pass reads for it, [pairs, hidden]. */
 export function seedRows(
-  { device, model, weights }: Runner,
+  runner: Runner,
   pass: ForwardPass,
   pairs: readonly Pair[],
   rule: Rule,
 ): GPUBuffer {
+  const { device, model } = runner;
   const { workspace } = pass;
   const { hidden } = model.config;
   const packed = new Float32Array(panelBytes(pairs.length, hidden) / 4);
-  pairs.forEach(({ target, contrast }, row) => {
-    const wrong = readRowAsNumbers(model, weights.unembeddingName, target.id, hidden);
-    const right = readRowAsNumbers(model, weights.unembeddingName, contrast.id, hidden);
-    writeRow(packed, row, wrong.map((value, i) => value - (right[i] as number)));
+  pairs.forEach(({ target, contrast, slopes }, row) => {
+    const wrong = readUnembedding(model, target.id);
+    const right = readUnembedding(model, contrast.id);
+    writeRow(packed, row, wrong.map((value, i) => slopes.target * value - slopes.contrast * (right[i] as number)));
   });
   const difference = workspace.adopt(device.allocate(packed.byteLength, "unembedding difference"));
   device.write(difference, 0, packed);
   const lastGradient = workspace.adopt(device.allocate(packed.byteLength, "gradient at the last tokens"));
-  rmsNormBackward(device, {
-    rule: rule === "gradient" ? "exact" : "constant",
+  normBackward(device, {
+    ...finalNormOf(runner),
+    rule: normRule(rule),
     rows: pairs.length,
-    columns: hidden,
     dy: difference,
-    weight: weights.finalNorm,
     r: pass.lastScale,
     x: pass.last,
     g: lastGradient,

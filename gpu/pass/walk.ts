@@ -1,17 +1,17 @@
 /** A backward pass over one prompt that stops at every block, for what is read there besides node relevance. */
-import { attentionBackward, type BlockState, type GradientSpace, mlpBackward, openGradientSpace } from "./blocks.ts";
+import { attentionBackward, mlpBackward } from "./backward.ts";
 import type { Rule, RunOptions } from "../engine.ts";
 import { moveRows, rowDot } from "../kernels/row-moves.ts";
 import { panelBytes, unpackPanels } from "../kernels/panels.ts";
-import { blockStateOf, type ForwardPass, pacer, type Pair, type Runner, seed } from "./pass.ts";
-import type { BlockWeights } from "./weights.ts";
+import type { GradientSpace, Place } from "./operation.ts";
+import { type ForwardPass, pacer, type Pair, placeOf, type Runner, seed } from "./pass.ts";
+import { openGradientSpace } from "./workspace.ts";
 
 /** Where a walk stands. */
 export interface Step {
   /** Block number from 0; its output is node layer `layer` + 1. */
   readonly layer: number;
-  readonly block: BlockWeights;
-  readonly state: BlockState;
+  readonly place: Place;
   readonly space: GradientSpace;
   /** [rows, hidden] */
   readonly gradient: GPUBuffer;
@@ -21,7 +21,7 @@ export interface Step {
 export interface Visitor {
   /** The gradient is that of the block's output. */
   readonly atOutput?: (step: Step) => Promise<void>;
-  /** The gradient is that of the residual stream between attention and MLP; space.inner and space.attention are set. */
+  /** After `mlpBackward`: the gradients of neurons and of what the heads write are in the space. */
   readonly atMiddle?: (step: Step) => Promise<void>;
   /** The gradient is that of the block's input. The block's state may be overwritten. */
   readonly atInput?: (step: Step) => Promise<void>;
@@ -35,7 +35,7 @@ export async function walkDown(
   visitor: Visitor,
   options: RunOptions,
 ): Promise<Float32Array> {
-  const { device, model: { config }, weights } = runner;
+  const { device, model: { config } } = runner;
   const { workspace } = pass;
   const { rows } = workspace;
   const tokens = workspace.sequences[0]?.length ?? 0;
@@ -47,13 +47,12 @@ export async function walkDown(
   record(config.layers);
   const pace = pacer(device, config, rows, options);
   for (let layer = config.layers - 1; layer >= lowest; layer--) {
-    const block = weights.blocks[layer] as BlockWeights;
-    const state = blockStateOf(runner, pass, layer);
-    const step = { layer, block, state, space, gradient };
+    const place = placeOf(runner, pass, layer);
+    const step = { layer, place, space, gradient };
     await visitor.atOutput?.(step);
-    mlpBackward(space, block, state, rule, gradient);
+    mlpBackward(space, place, rule, gradient);
     await visitor.atMiddle?.(step);
-    attentionBackward(space, block, state, rule, gradient);
+    attentionBackward(space, place, rule, gradient);
     record(layer);
     await visitor.atInput?.(step);
     await pace("backward", config.layers - layer);

@@ -1,13 +1,11 @@
 /**
- * A model's weights on the device. Matrices keep their 16-bit elements and lie in panels, cut by rows into shards where
- * one would exceed the adapter's largest binding; files are read in slices, never whole.
+ * A model's weights on the device: a fold over the layouts of gpu/model/layout.ts. Matrices keep their 16-bit elements and
+ * lie in panels, cut by rows into shards where one would exceed the adapter's largest binding; files are read in slices,
+ * never whole.
  */
 import type { Device } from "../device/dawn.ts";
 import type { RunOptions } from "../engine.ts";
 import { InputError } from "../errors.ts";
-import type { LayerAttention } from "../model/config.ts";
-import type { ModelDirectory } from "../model/directory.ts";
-import { blockNormNames } from "../model/layout.ts";
 import {
   columns4,
   type ElementType,
@@ -17,35 +15,29 @@ import {
   panelsOf,
   type RawElements,
 } from "../kernels/panels.ts";
+import type { Shard, WeightMatrix } from "../kernels/weight_matrix.ts";
+import type { LayerAttention } from "../model/config.ts";
+import type { ModelDirectory } from "../model/directory.ts";
+import {
+  blockLayout,
+  type MatrixLayout,
+  type MatrixPart,
+  outerLayout,
+  type Run,
+  type Source,
+  type VectorLayout,
+  type VectorPart,
+} from "../model/layout.ts";
 
-/** Rows [firstRow, firstRow + rows) of a weight matrix; firstRow is a multiple of 16. */
-export interface Shard {
-  readonly buffer: GPUBuffer;
-  readonly firstRow: number;
-  readonly rows: number;
-}
-
-/** A weight matrix [rows = out, columns = in]. */
-export interface WeightMatrix {
-  readonly shards: readonly Shard[];
-  readonly rows: number;
-  readonly columns: number;
-  readonly type: ElementType;
-}
-
-/** Weights of one block, and how it attends. Vectors are f32, padded with zeros to a multiple of 4. */
+/** Weights of one block, and how it attends. Vectors are f32. */
 export interface BlockWeights {
+  readonly layer: number;
   readonly attention: LayerAttention;
-  readonly attentionNorm: GPUBuffer;
-  /** q, k and v projections one above the other. */
-  readonly queryKeyValue: WeightMatrix;
-  /** q norm, then k norm, each over a head or over the projection. */
-  readonly headNorms: GPUBuffer;
-  readonly output: WeightMatrix;
-  readonly mlpNorm: GPUBuffer;
-  /** Gate, zero rows to a multiple of 4, then up, and zero rows again. */
-  readonly gateUp: WeightMatrix;
-  readonly down: WeightMatrix;
+  readonly matrices: ReadonlyMap<MatrixPart, WeightMatrix>;
+  readonly vectors: ReadonlyMap<VectorPart, GPUBuffer>;
+  /** One that the block does not have is a bug. */
+  matrix(part: MatrixPart): WeightMatrix;
+  vector(part: VectorPart): GPUBuffer;
 }
 
 export interface Weights {
@@ -53,8 +45,8 @@ export interface Weights {
   readonly finalNorm: GPUBuffer;
   /** [vocabulary, hidden]; the embedding itself when tied. */
   readonly unembedding: WeightMatrix;
-  /** Name of the tensor behind `unembedding`. */
-  readonly unembeddingName: string;
+  /** Learned positions, [positions, hidden]. */
+  readonly positions: WeightMatrix | null;
 }
 
 /** Host bytes of one slice that is read, packed and written. */
@@ -62,20 +54,21 @@ const SLICE_BYTES = 8 * 2 ** 20;
 /** Bytes written before waiting for the device, which stages them in host memory. */
 export const FLUSH_BYTES = 64 * 2 ** 20;
 
-interface Part {
-  readonly name: string;
-  /** Row of the matrix where the tensor's first row lies. */
-  readonly firstRow: number;
+/** How elements of a dtype are stored: bytes of one, and the bits of its exponent, all set where it is not finite. */
+interface Element {
+  readonly type: ElementType;
+  readonly bytes: 2 | 4;
+  readonly exponent: number;
 }
 
-const TYPES: Readonly<Record<string, { type: ElementType; bytes: 2 | 4; exponent: number }>> = {
+const ELEMENTS: Readonly<Record<string, Element>> = {
   F32: { type: "f32", bytes: 4, exponent: 0x7f800000 },
   BF16: { type: "bf16", bytes: 2, exponent: 0x7f80 },
   F16: { type: "f16", bytes: 2, exponent: 0x7c00 },
 };
 
-function typeOf(dtype: string) {
-  const found = TYPES[dtype];
+function elementOf(dtype: string): Element {
+  const found = ELEMENTS[dtype];
   if (!found) throw new Error(`weights of dtype ${dtype} reached the engine`);
   return found;
 }
@@ -136,115 +129,152 @@ async function readWeights(
     options.onProgress?.({ phase: "load", done: Math.min(done, total), total });
   }
 
-  async function matrix(parts: readonly Part[], rows: number, columns: number): Promise<WeightMatrix> {
-    const dtypes = new Set(parts.map(({ name }) => model.tensor(name).info.dtype));
-    if (dtypes.size > 1) {
-      throw new InputError(
-        `tensors ${parts.map(({ name }) => name).join(", ")} have different dtypes (${[...dtypes].join(", ")})`,
-        model.directory,
-        "save the model in one dtype",
-      );
-    }
-    const { type, bytes } = typeOf([...dtypes][0] as string);
+  async function matrix({ sources, rows, columns, unit = PANEL }: MatrixLayout): Promise<WeightMatrix> {
+    const element = elementOf(storedAs(model, sources));
+    const { type, bytes } = element;
     const panelSize = columns4(columns) * PANEL * 4 * bytes;
-    const shardRows = Math.max(1, Math.floor(device.info.bindingBytes / panelSize)) * PANEL;
+    const unitSize = panelSize * unit / PANEL;
+    const shardRows = Math.max(1, Math.floor(device.info.bindingBytes / unitSize)) * unit;
     const sliceRows = Math.max(1, Math.floor(SLICE_BYTES / panelSize)) * PANEL;
     const Elements = bytes === 2 ? Uint16Array : Uint32Array;
+    const readers = sources.map((source) => ({ source, read: rowReader(model, source, element, columns) }));
     const shards: Shard[] = [];
     for (let firstRow = 0; firstRow < rows; firstRow += shardRows) {
       const shard = { firstRow, rows: Math.min(shardRows, rows - firstRow) };
-      const label = `${parts[0]?.name} rows ${firstRow}+${shard.rows}`;
+      const label = `${sources[0]?.name} rows ${firstRow}+${shard.rows}`;
       const buffer = allocate(panelBytes(shard.rows, columns, type), label);
       shards.push({ ...shard, buffer });
       for (let start = 0; filled && start < shard.rows; start += sliceRows) {
         const count = Math.min(sliceRows, shard.rows - start);
-        const source = new Elements(count * columns);
-        for (const part of parts) readRows(model, part, firstRow + start, count, columns, source);
+        const target = new Elements(count * columns);
+        for (const { source, read } of readers) fillRows(source.runs, read, firstRow + start, count, columns, target);
         const packed = new Elements(panelsOf(count) * columns4(columns) * PANEL * 4);
-        packRawPanels(source, count, columns, packed);
+        packRawPanels(target, count, columns, packed);
         device.write(buffer, (start / PANEL) * panelSize, new Uint8Array(packed.buffer));
-        await wrote(source.byteLength);
+        await wrote(target.byteLength);
       }
     }
     return { shards, rows, columns, type };
   }
 
-  function vector(...names: string[]): GPUBuffer {
-    const values = names.map((name) => {
-      const length = model.tensor(name).info.shape[0] as number;
-      return filled ? readRowAsNumbers(model, name, 0, length) : new Float32Array(length);
-    });
-    const padded = new Float32Array(values.reduce((sum, value) => sum + columns4(value.length) * 4, 0));
-    let at = 0;
-    for (const value of values) {
-      padded.set(value, at);
-      at += columns4(value.length) * 4;
+  function vector({ sources, length, added }: VectorLayout): GPUBuffer {
+    const values = new Float32Array(length);
+    for (const { name, shape, runs } of filled ? sources : []) {
+      const stored = readRowAsNumbers(model, name, 0, shape[0] as number);
+      for (const { from, to, count } of runs) {
+        for (let index = 0; index < count; index++) values[to + index] = (stored[from + index] as number) + added;
+      }
     }
-    const buffer = allocate(padded.byteLength, names.join(" | "));
-    device.write(buffer, 0, padded);
+    const buffer = allocate(values.byteLength, sources.map(({ name }) => name).join(" | "));
+    device.write(buffer, 0, values);
     return buffer;
   }
 
-  const queries = config.heads * config.headDimension;
-  const keys = config.keyValueHeads * config.headDimension;
-  const gateRows = columns4(config.intermediate) * 4;
-  const norms = blockNormNames(config);
   const blocks: BlockWeights[] = [];
   for (let layer = 0; layer < config.layers; layer++) {
-    const name = (part: string) => `model.layers.${layer}.${part}.weight`;
-    blocks.push({
-      attention: config.attention[layer] as LayerAttention,
-      attentionNorm: vector(name(norms.attentionNorm)),
-      queryKeyValue: await matrix(
-        [
-          { name: name("self_attn.q_proj"), firstRow: 0 },
-          { name: name("self_attn.k_proj"), firstRow: queries },
-          { name: name("self_attn.v_proj"), firstRow: queries + keys },
-        ],
-        queries + 2 * keys,
-        config.hidden,
-      ),
-      headNorms: vector(name("self_attn.q_norm"), name("self_attn.k_norm")),
-      output: await matrix([{ name: name("self_attn.o_proj"), firstRow: 0 }], config.hidden, queries),
-      mlpNorm: vector(name(norms.mlpNorm)),
-      gateUp: await matrix(
-        [{ name: name("mlp.gate_proj"), firstRow: 0 }, { name: name("mlp.up_proj"), firstRow: gateRows }],
-        2 * gateRows,
-        config.hidden,
-      ),
-      down: await matrix([{ name: name("mlp.down_proj"), firstRow: 0 }], config.hidden, config.intermediate),
-    });
+    const layout = blockLayout(config, layer);
+    const matrices = new Map<MatrixPart, WeightMatrix>();
+    for (const one of layout.matrices) matrices.set(one.part, await matrix(one));
+    const vectors = new Map(layout.vectors.map((one) => [one.part, vector(one)]));
+    blocks.push(blockWeights(layer, config.attention[layer] as LayerAttention, matrices, vectors));
   }
-  const unembeddingName = config.tiedEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight";
-  const unembedding = await matrix([{ name: unembeddingName, firstRow: 0 }], config.vocabulary, config.hidden);
-  const weights = { blocks, finalNorm: vector("model.norm.weight"), unembedding, unembeddingName };
+  const outer = outerLayout(config);
+  const weights = {
+    blocks,
+    unembedding: await matrix(outer.unembedding),
+    positions: outer.positions && await matrix(outer.positions),
+    finalNorm: vector(outer.finalNorm),
+  };
   await device.flush();
   options.onProgress?.({ phase: "load", done: total, total });
   return weights;
 }
 
-/** Fills the part of `target` (rows [firstRow, firstRow + count) of the matrix) that the tensor covers. */
-function readRows(
-  model: ModelDirectory,
-  part: Part,
+function blockWeights(
+  layer: number,
+  attention: LayerAttention,
+  matrices: ReadonlyMap<MatrixPart, WeightMatrix>,
+  vectors: ReadonlyMap<VectorPart, GPUBuffer>,
+): BlockWeights {
+  const missing = (part: string): never => {
+    throw new Error(`block ${layer} has no ${part}`);
+  };
+  return {
+    layer,
+    attention,
+    matrices,
+    vectors,
+    matrix: (part) => matrices.get(part) ?? missing(part),
+    vector: (part) => vectors.get(part) ?? missing(part),
+  };
+}
+
+/** The dtype that a matrix is kept in: its tensors' own, or F32 where they differ, which holds every other exactly. */
+function storedAs(model: ModelDirectory, sources: readonly Source[]): string {
+  const dtypes = new Set(sources.map(({ name }) => model.tensor(name).info.dtype));
+  const [dtype] = dtypes;
+  return dtypes.size === 1 ? dtype as string : "F32";
+}
+
+/** Fills `target` [count, columns] with rows [row, row + count) of a source, as elements of the matrix. */
+type RowReader = (row: number, target: RawElements) => void;
+
+/** Reads rows as they lie in the file where they can be, and whole tensors where they are stored otherwise. */
+function rowReader(model: ModelDirectory, source: Source, element: Element, columns: number): RowReader {
+  const { path, info } = model.tensor(source.name);
+  const stored = elementOf(info.dtype);
+  const width = info.shape.at(-1) as number;
+  const raw = (first: number, count: number): RawElements => {
+    const elements = stored.bytes === 2 ? new Uint16Array(count) : new Uint32Array(count);
+    model.readInto(source.name, first * stored.bytes, new Uint8Array(elements.buffer));
+    refuseNonFinite(elements, stored.exponent, source.name, path, first, width);
+    return elements;
+  };
+  const asElements = (elements: RawElements): RawElements =>
+    stored.type === element.type ? elements : new Uint32Array(toNumbers(elements, stored.type).buffer);
+  if (source.transposed) {
+    let all: RawElements | undefined;
+    return (row, target) => {
+      all ??= asElements(raw(0, (info.shape[0] as number) * width));
+      for (let at = 0; at < target.length; at++) {
+        target[at] = all[(at % columns) * width + row + Math.floor(at / columns)] as number;
+      }
+    };
+  }
+  if (source.columns) {
+    const runs = source.columns;
+    return (row, target) => {
+      const elements = asElements(raw(row * width, target.length / columns * width));
+      for (let line = 0; line < target.length / columns; line++) {
+        for (const { from, to, count } of runs) {
+          target.set(elements.subarray(line * width + from, line * width + from + count), line * columns + to);
+        }
+      }
+    };
+  }
+  if (stored.type !== element.type) return (row, target) => target.set(asElements(raw(row * width, target.length)));
+  return (row, target) => {
+    model.readInto(source.name, row * width * stored.bytes, bytesOf(target));
+    refuseNonFinite(target, stored.exponent, source.name, path, row * width, width);
+  };
+}
+
+const bytesOf = (elements: RawElements) => new Uint8Array(elements.buffer, elements.byteOffset, elements.byteLength);
+
+/** Fills what a source gives of rows [firstRow, firstRow + count) of a matrix. */
+function fillRows(
+  runs: readonly Run[],
+  read: RowReader,
   firstRow: number,
   count: number,
   columns: number,
   target: RawElements,
 ): void {
-  const { path, info } = model.tensor(part.name);
-  const from = Math.max(firstRow, part.firstRow);
-  const to = Math.min(firstRow + count, part.firstRow + (info.shape[0] as number));
-  if (from >= to) return;
-  const elements = target.subarray((from - firstRow) * columns, (to - firstRow) * columns);
-  const { bytes, exponent } = typeOf(info.dtype);
-  const firstElement = (from - part.firstRow) * columns;
-  model.readInto(
-    part.name,
-    firstElement * bytes,
-    new Uint8Array(elements.buffer, elements.byteOffset, elements.byteLength),
-  );
-  refuseNonFinite(elements, exponent, part.name, path, firstElement, columns);
+  for (const run of runs) {
+    const from = Math.max(firstRow, run.to);
+    const to = Math.min(firstRow + count, run.to + run.count);
+    if (from < to) read(run.from + from - run.to, target.subarray((from - firstRow) * columns, (to - firstRow) * columns));
+  }
 }
 
 function refuseNonFinite(
@@ -276,11 +306,16 @@ export function readRowAsNumbers(
   columns: number,
 ): Float32Array<ArrayBuffer> {
   const { path, info } = model.tensor(name);
-  const { type, bytes, exponent } = typeOf(info.dtype);
+  const { type, bytes, exponent } = elementOf(info.dtype);
   const raw = bytes === 2 ? new Uint16Array(columns) : new Uint32Array(columns);
   model.readInto(name, row * columns * bytes, new Uint8Array(raw.buffer));
   refuseNonFinite(raw, exponent, name, path, row * columns, columns);
-  if (type === "f32") return new Float32Array(raw.buffer);
+  return toNumbers(raw, type);
+}
+
+/** Raw elements as float32 numbers. */
+function toNumbers(raw: RawElements, type: ElementType): Float32Array<ArrayBuffer> {
+  if (type === "f32") return new Float32Array(Uint32Array.from(raw).buffer);
   if (type === "bf16") return new Float32Array(Uint32Array.from(raw, (word) => word << 16).buffer);
   return Float32Array.from(raw, halfToNumber);
 }
@@ -295,17 +330,18 @@ export function halfToNumber(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
+/** The matrices of the first block whose products take most of the time: those for autotune.ts to time. */
+export function productsOf({ blocks }: Weights): readonly WeightMatrix[] {
+  const [block] = blocks;
+  // Experts have kernels of their own.
+  return [...block?.matrices ?? []].flatMap(([part, matrix]) => part.startsWith("expert") ? [] : [matrix]);
+}
+
 /** Frees the device memory of all weights. */
-export function freeWeights(device: Device, weights: Weights): void {
-  const matrices = weights.blocks.flatMap(({ queryKeyValue, output, gateUp, down }) => [
-    queryKeyValue,
-    output,
-    gateUp,
-    down,
-  ]);
-  for (const { shards } of [...matrices, weights.unembedding]) shards.forEach(({ buffer }) => device.destroy(buffer));
-  for (const { attentionNorm, headNorms, mlpNorm } of weights.blocks) {
-    [attentionNorm, headNorms, mlpNorm].forEach((buffer) => device.destroy(buffer));
-  }
-  device.destroy(weights.finalNorm);
+export function freeWeights(device: Device, { blocks, finalNorm, unembedding, positions }: Weights): void {
+  const ofBlocks = blocks.flatMap((block) => [...block.matrices.values()]);
+  const matrices = [unembedding, ...(positions ? [positions] : []), ...ofBlocks];
+  for (const { shards } of matrices) shards.forEach(({ buffer }) => device.destroy(buffer));
+  for (const { vectors } of blocks) vectors.forEach((buffer) => device.destroy(buffer));
+  device.destroy(finalNorm);
 }

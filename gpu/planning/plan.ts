@@ -1,5 +1,6 @@
 /** What a run will take, before it runs: memory by rehearsing it, time by a short trial of the adapter. */
-import { blockStateBytes, scoreCells } from "../pass/blocks.ts";
+import { blockStateBytes } from "../pass/block.ts";
+import { scoreCells } from "../pass/workspace.ts";
 import type { Device } from "../device/dawn.ts";
 import type { AttributionRequest, GraphRequest, PlannedRun, RunPlan } from "../engine.ts";
 import { fitStates, freeBytesFor, keepBytesFor, whyNot } from "./fit.ts";

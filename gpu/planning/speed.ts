@@ -6,14 +6,15 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { attributeAll } from "../explanation/attribution.ts";
-import { scoreCells } from "../pass/blocks.ts";
+import { countedOf } from "../pass/block.ts";
+import { scoreCells } from "../pass/workspace.ts";
 import { TILE_LIMITS } from "../explanation/closed_form.ts";
 import type { Device } from "../device/dawn.ts";
 import type { PlannedRun, Rule } from "../engine.ts";
 import { buildGraph } from "../explanation/graph.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { ModelDirectory } from "../model/directory.ts";
-import { requiredTensors } from "../model/layout.ts";
+import { blockLayout, requiredTensors } from "../model/layout.ts";
 import type { ModelTensor } from "../model/tensor.ts";
 import type { Runner } from "../pass/pass.ts";
 import { freeWeights, layOutWeights } from "../pass/weights.ts";
@@ -44,14 +45,18 @@ const SHORTEST = 16;
 const ENOUGH_SECONDS = 0.4;
 const MOST_RUNS = 12;
 const MOST_TOKENS = 2048;
-/** Blocks of which little but attention is left. */
-const NARROW = { hidden: 16, intermediate: 16 };
+/** A model whose blocks have little left but their attention. */
+const narrowed = (config: ModelConfig): ModelConfig => ({
+  ...config,
+  hidden: 16,
+  mlp: config.mlp.map((mlp) => ({ ...mlp, width: 16 })),
+});
 const DAY = 24 * 3600 * 1000;
 
 /** Measures, or finds what was measured before. */
 export async function measureSpeed(device: Device, model: ModelDirectory, run: TimedRun): Promise<Speed> {
-  const { hidden, intermediate, heads, keyValueHeads, headDimension, blockNorms } = model.config;
-  const shape = { hidden, intermediate, heads, keyValueHeads, headDimension, blockNorms, dtype: dtypeOf(model) };
+  const { architecture, hidden, heads, keyValueHeads, headDimension, mlp: [mlp], biases } = model.config;
+  const shape = { architecture, hidden, heads, keyValueHeads, headDimension, mlp, biases, dtype: dtypeOf(model) };
   const lengths = trialLengths(device, model.config, run.tokens);
   const key = JSON.stringify([device.info.name, { ...run, tokens: undefined }, shape, lengths, sourcesHash()]);
   const path = join(home(), "speeds", `${createHash("sha256").update(key).digest("hex").slice(0, 32)}.json`);
@@ -70,7 +75,7 @@ export async function measureSpeed(device: Device, model: ModelDirectory, run: T
  * own: what the first run of a process takes more than the others.
  */
 export async function warmUp(device: Device, model: ModelDirectory, run: TimedRun): Promise<number> {
-  const { first, seconds } = await timeRun(device, model, { ...model.config, ...NARROW }, 1, run, SHORTEST);
+  const { first, seconds } = await timeRun(device, model, narrowed(model.config), 1, run, SHORTEST);
   return Math.max(0, first - seconds);
 }
 
@@ -93,10 +98,16 @@ function sourcesHash(): string {
   const hash = createHash("sha256");
   const folder = join(import.meta.dirname as string, "..", "kernels");
   for (const name of readdirSync(folder).sort()) hash.update(readFileSync(join(folder, name)));
-  return hash.update(readFileSync(join(import.meta.dirname as string, "..", "pass", "blocks.ts"))).digest("hex");
+  const operations = join(import.meta.dirname as string, "..", "pass", "operations");
+  for (const name of readdirSync(operations).sort()) hash.update(readFileSync(join(operations, name)));
+  return hash.digest("hex");
 }
 
-const dtypeOf = (model: ModelDirectory) => model.tensor("model.layers.0.mlp.down_proj.weight").info.dtype;
+/** The dtype of the first block's first matrix. */
+function dtypeOf(model: ModelDirectory): string {
+  const [matrix] = blockLayout(model.config, 0).matrices;
+  return model.tensor(matrix?.sources[0]?.name as string).info.dtype;
+}
 
 interface Lengths {
   /** Tokens of the trial with whole blocks, and of the one with narrow blocks. */
@@ -105,20 +116,19 @@ interface Lengths {
 }
 
 function trialLengths(device: Device, config: ModelConfig, tokens: number): Lengths {
-  const { hidden, intermediate, heads, keyValueHeads, headDimension } = config;
   const most = TRIAL_OPERATIONS[device.info.kind];
-  const parameters = hidden * (3 * intermediate + (2 * heads + 2 * keyValueHeads) * headDimension);
-  // A token of an attribution takes about 6 operations a parameter, a score about 14 times a head's dimensions.
+  const { perToken, perScore } = countedOf(config, 0);
+  // A token of an attribution takes about three times its forward pass, a score three and a half times.
   const bound = (length: number) => Math.min(tokens, MOST_TOKENS, Math.max(SHORTEST, Math.floor(length)));
   return {
-    whole: bound(most / (6 * parameters)),
-    narrow: bound(Math.sqrt(most / (14 * heads * headDimension))),
+    whole: bound(most / (3 * perToken)),
+    narrow: bound(Math.sqrt(most / (3.5 * perScore))),
   };
 }
 
 async function measure(device: Device, model: ModelDirectory, run: TimedRun, lengths: Lengths): Promise<Speed> {
   const { config } = model;
-  const narrow = { ...config, ...NARROW };
+  const narrow = narrowed(config);
   const narrowOne = await timeRun(device, model, narrow, 1, run, lengths.narrow);
   const narrowTwo = await timeRun(device, model, narrow, 2, run, lengths.narrow);
   const one = await timeRun(device, model, config, 1, run, lengths.whole);
@@ -175,9 +185,11 @@ function zeroModel(model: ModelDirectory, config: ModelConfig): ModelDirectory {
   const cut = {
     ...config,
     attention: config.attention.slice(0, config.layers).map((layer) => ({ ...layer, window: null })),
+    mlp: config.mlp.slice(0, config.layers),
   };
   const dtype = dtypeOf(model);
-  const { path } = model.tensor("model.norm.weight");
+  const [first] = requiredTensors(config);
+  const { path } = model.tensor(first?.name as string);
   const tensors = new Map(
     requiredTensors(cut).map(({ name, shape }): [string, ModelTensor] => {
       const bytes = shape.reduce((product, size) => product * size, dtype === "F32" ? 4 : 2);

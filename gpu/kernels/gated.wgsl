@@ -1,5 +1,7 @@
-// w = silu(gate) * up, elementwise; gate and up lie side by side in x [rows, 2 * chunks].
+// w = act(gate) * up, elementwise; gate and up lie side by side in x [rows, 2 * chunks].
 // Bindings: 0 Params, 1 x, 2 w [rows, chunks]. One invocation a vec4; workgroup 64, folded over x and y.
+#include activation
+
 struct Params { chunks: u32, cells: u32, width: u32 } // cells: of w (16 rows x 4 columns)
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -11,6 +13,5 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let cell = index / 16u;
   if (cell >= p.cells) { return; }
   let gate_at = ((cell / p.chunks) * 2u * p.chunks + cell % p.chunks) * 16u + index % 16u;
-  let gate = x[gate_at];
-  w[index] = gate / (1.0 + exp(-gate)) * x[gate_at + p.chunks * 16u];
+  w[index] = act_of(x[gate_at]) * x[gate_at + p.chunks * 16u];
 }

@@ -1,0 +1,212 @@
+/**
+ * The buffers of a pass: several sequences laid one after the other in one matrix of rows. Each sequence starts at a whole
+ * panel and has score blocks of its own, so every sum runs over the same numbers in the same order as when the sequence
+ * is alone: packing changes no bit.
+ */
+import type { Device } from "../device/dawn.ts";
+import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
+import { rotationAngles } from "../kernels/rotate.ts";
+import type { ScoreBlock } from "../kernels/softmax.ts";
+import { headColumns, type LayerAttention, type ModelConfig } from "../model/config.ts";
+import type { Rotation } from "../model/rotary.ts";
+import { gradientSlots, scratchSlots, stateSlots } from "./block.ts";
+import type { BlockState, GradientSpace, PlacedBlock, Sequence, Workspace } from "./operation.ts";
+import { PROBABILITY, SCORES, UNCAPPED } from "./operations/attention.ts";
+
+/** Bytes of a block of attention scores over all heads; longer contexts are cut into more blocks. */
+const SCORE_BYTES = 64 * 2 ** 20;
+
+/** The rotations of a model's layers. */
+export const rotationsOf = ({ attention }: ModelConfig): readonly Rotation[] => [
+  ...new Set(attention.map(({ rotation }) => rotation)),
+];
+
+/** Where sequences of these lengths lie, and the rows that they take. */
+function layOut(lengths: readonly number[]): { readonly sequences: readonly Sequence[]; readonly rows: number } {
+  let rows = 0;
+  const sequences = lengths.map((length): Sequence => {
+    const firstRow = rows;
+    rows += panelsOf(length) * PANEL;
+    return { firstRow, length };
+  });
+  return { sequences, rows };
+}
+
+/** Lays out the sequences, given by their lengths, one after the other and allocates the work space. */
+export function openWorkspace(device: Device, config: ModelConfig, lengths: readonly number[]): Workspace {
+  const { sequences, rows } = layOut(lengths);
+  const last = sequences.at(-1);
+  const owned: GPUBuffer[] = [];
+  const adopt = (buffer: GPUBuffer) => {
+    owned.push(buffer);
+    return buffer;
+  };
+  const allocateBytes = (bytes: number, label: string) => adopt(device.allocate(bytes, label));
+  const allocate = (columns: number, label: string) => allocateBytes(panelBytes(rows, columns), label);
+  const free = () => owned.forEach((buffer) => device.free(buffer));
+  try {
+    const angles = uploadAngles(device, config, sequences, rows, allocateBytes);
+    const scoreBlocks = cutByWindow(
+      config,
+      (window) => sequences.flatMap((sequence) => cutScores(config.heads, sequence, window)),
+    );
+    const scratch = scratchSlots(config).map(({ name, label, bytes }) =>
+      [name, allocateBytes(bytes(rows), label)] as const
+    );
+    const probability = allocateBytes(scoreBytes([...scoreBlocks.values()].flat()), "attention probabilities");
+    const states = stateSlots(config);
+    return {
+      device,
+      config,
+      rows,
+      usedRows: last ? last.firstRow + last.length : 0,
+      sequences,
+      slots: new Map([...scratch, [PROBABILITY, probability]]),
+      angles: (rotation) => angles.get(rotation) as GPUBuffer,
+      scoreBlocks: ({ window }) => scoreBlocks.get(window) as PlacedBlock[],
+      allocate,
+      adopt,
+      blockState: (node): BlockState => ({
+        node,
+        input: node,
+        middle: allocate(config.hidden, "middle rows"),
+        slots: new Map(states.map(({ name, label, bytes }) => [name, allocateBytes(bytes(rows), label)])),
+      }),
+      free,
+    };
+  } catch (error) {
+    free();
+    throw error;
+  }
+}
+
+/** A table of angles for each rotation; padding has position 0. */
+function uploadAngles(
+  device: Device,
+  config: ModelConfig,
+  sequences: readonly Sequence[],
+  rows: number,
+  allocate: (bytes: number, label: string) => GPUBuffer,
+): ReadonlyMap<Rotation, GPUBuffer> {
+  const positions = new Float64Array(rows);
+  const tokens = new Float64Array(rows);
+  for (const { firstRow, length } of sequences) {
+    for (let position = 0; position < length; position++) {
+      positions[firstRow + position] = position;
+      tokens[firstRow + position] = length;
+    }
+  }
+  const columns = headColumns(config);
+  return new Map(rotationsOf(config).map((rotation) => {
+    const buffer = allocate(rows * columns * 4, "rotation angles");
+    device.write(buffer, 0, rotationAngles(positions, rotation, columns, tokens));
+    return [rotation, buffer];
+  }));
+}
+
+const scoreBytes = (blocks: readonly ScoreBlock[]) =>
+  Math.max(...blocks.map(({ heads, queries, keys }) => heads * panelBytes(queries, keys)));
+
+/** Allocates the work space of a backward pass of all rows, one gradient; freed with the workspace. */
+export function openGradientSpace(workspace: Workspace): GradientSpace {
+  return allocateGradients(
+    workspace,
+    1,
+    workspace.rows,
+    new Map(workspace.config.attention.map((layer) => [layer.window, workspace.scoreBlocks(layer)])),
+  );
+}
+
+/**
+ * Allocates the work space for several targets over the first `rows` rows of a workspace of one sequence. Blocks of scores
+ * are those of a single target, so that every sum is that of the target alone.
+ */
+export function openTargetSpace(workspace: Workspace, targets: number, rows: number): GradientSpace {
+  const [sequence, another] = workspace.sequences;
+  if (!sequence || another) throw new Error("targets are packed over one sequence");
+  const length = Math.min(rows, sequence.length);
+  const { config } = workspace;
+  const cut = (window: number | null) => cutScores(config.heads, { firstRow: 0, length }, window);
+  return allocateGradients(workspace, targets, rows, cutByWindow(config, cut));
+}
+
+/** Scores of one head that are computed for a sequence, hidden ones in its blocks included. */
+export function scoreCells({ heads }: ModelConfig, length: number, window: number | null): number {
+  return cutScores(heads, { firstRow: 0, length }, window).reduce((sum, { queries, keys }) => sum + queries * keys, 0);
+}
+
+/** Device bytes of the blocks of scores of a GradientSpace for each target of `length` tokens. */
+export function targetScoreBytes(config: ModelConfig, length: number): number {
+  const blocks = cutByWindow(config, (window) => cutScores(config.heads, { firstRow: 0, length }, window));
+  return 2 * scoreBytes([...blocks.values()].flat());
+}
+
+function allocateGradients(
+  workspace: Workspace,
+  targets: number,
+  rows: number,
+  scoreBlocks: ReadonlyMap<number | null, readonly PlacedBlock[]>,
+): GradientSpace {
+  const { device, config } = workspace;
+  const owned: GPUBuffer[] = [];
+  const allocateBytes = (bytes: number, label: string) => {
+    const buffer = workspace.adopt(device.allocate(bytes, label));
+    owned.push(buffer);
+    return buffer;
+  };
+  const free = () => owned.forEach((buffer) => device.free(buffer));
+  const blockBytes = scoreBytes([...scoreBlocks.values()].flat());
+  const isCapped = config.attention.some(({ cap }) => cap !== null);
+  try {
+    const slots = new Map(
+      gradientSlots(config).map(({ name, label, bytes }) => [name, allocateBytes(targets * bytes(rows), label)]),
+    );
+    slots.set(PROBABILITY, allocateBytes(targets * blockBytes, "gradients of attention probabilities"));
+    slots.set(SCORES, allocateBytes(targets * blockBytes, "gradients of attention scores"));
+    if (isCapped) slots.set(UNCAPPED, allocateBytes(blockBytes, "attention scores before their cap"));
+    return {
+      workspace,
+      targets,
+      rows,
+      slots,
+      scoreBlocks: ({ window }) => scoreBlocks.get(window) as readonly PlacedBlock[],
+      allocate: (columns, label) => allocateBytes(panelBytes(targets * rows, columns), label),
+      free,
+    };
+  } catch (error) {
+    free();
+    throw error;
+  }
+}
+
+/** Score blocks for each window that the layers have. */
+function cutByWindow(
+  { attention }: ModelConfig,
+  cut: (window: number | null) => PlacedBlock[],
+): ReadonlyMap<number | null, PlacedBlock[]> {
+  return new Map([...new Set(attention.map(({ window }) => window))].map((window) => [window, cut(window)]));
+}
+
+/** Cuts a sequence's score matrices into blocks of query rows, each with the keys that its queries can see. */
+function cutScores(
+  headCount: number,
+  { firstRow, length }: Sequence,
+  window: number | null,
+): PlacedBlock[] {
+  const blocks: PlacedBlock[] = [];
+  for (let firstQuery = 0; firstQuery < length;) {
+    const firstKey = window === null ? 0 : Math.floor(Math.max(0, firstQuery + 1 - window) / PANEL) * PANEL;
+    let end = Math.min(firstQuery + PANEL, length);
+    while (end < length) {
+      const next = Math.min(end + PANEL, length);
+      // Counted in whole panels: a prefix of a sequence is cut where the sequence is, so their sums are the same.
+      if (headCount * panelBytes(next - firstQuery, panelsOf(next) * PANEL - firstKey) > SCORE_BYTES) break;
+      end = next;
+    }
+    // Whole panels of keys: the transposed product reads and writes them so.
+    const keys = panelsOf(end) * PANEL - firstKey;
+    blocks.push({ heads: headCount, firstRow, firstQuery, queries: end - firstQuery, firstKey, keys, window });
+    firstQuery = end;
+  }
+  return blocks;
+}
