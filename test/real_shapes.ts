@@ -3,10 +3,12 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeRandomModel } from "./random_model.ts";
 
-const configs = JSON.parse(readFileSync(join(import.meta.dirname as string, "data", "configs.json"), "utf8")) as Record<
+const file = JSON.parse(readFileSync(join(import.meta.dirname as string, "data", "configs.json"), "utf8")) as Record<
   string,
   Record<string, unknown>
 >;
+/** Without what our file says of where each was found. */
+const configs = Object.fromEntries(Object.entries(file).map(([name, { sources: _, ...config }]) => [name, config]));
 
 /** One block, and a small vocabulary: the embedding of the real one would be most of the model. */
 const oneBlock = (name: string, change: Record<string, unknown> = {}) => ({

@@ -231,7 +231,12 @@ function allocateParts({ workspace }: GradientSpace) {
 }
 
 /** Records q, k and v, and q and k rotated, without what they are for a residual stream of 0; scales of norms are kept. */
-function recordLinearParts({ workspace }: GradientSpace, place: Place, projections: GPUBuffer, rotated: GPUBuffer): void {
+function recordLinearParts(
+  { workspace }: GradientSpace,
+  place: Place,
+  projections: GPUBuffer,
+  rotated: GPUBuffer,
+): void {
   const { attentionIn, queryKeyValue, heads } = blockOf(workspace.config, place.weights.layer);
   const { node } = place.state;
   const normed = attentionIn ? slot(workspace, "hidden") : node;

@@ -207,7 +207,7 @@ describe("relevance of heads and neurons equals LXT on transformers", () => {
       contrast: golden.contrast,
       rule: "attnlrp",
       nodes: nodes.map(({ layer, token }) => ({ layer, token })),
-      top: model.config.intermediate,
+      top: model.config.mlp[0]?.width as number,
     });
     for (const kind of ["heads", "neurons"] as const) {
       // Numbers of different nodes differ in size: errors are relative to the largest of each layer.

@@ -189,7 +189,10 @@ function splitNode(config: ModelConfig, rows: BlockRows, row: number, top: numbe
 }
 
 /** Relevance of the neurons of a chosen token. */
-function neuronsOf({ values, gradients, count, columns, rowsPerToken, experts }: NeuronRows, token: number): Component[] {
+function neuronsOf(
+  { values, gradients, count, columns, rowsPerToken, experts }: NeuronRows,
+  token: number,
+): Component[] {
   return Array.from({ length: rowsPerToken * count }, (_, at) => {
     const row = token * rowsPerToken + Math.floor(at / count);
     const index = at % count;

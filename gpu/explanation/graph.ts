@@ -12,16 +12,7 @@ import { InputError } from "../errors.ts";
 import { rowDot } from "../kernels/row-moves.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { packedRows } from "./packed_edges.ts";
-import {
-  chooseTokens,
-  forward,
-  type ForwardPass,
-  pacer,
-  type Pair,
-  placeOf,
-  type Runner,
-  seed,
-} from "../pass/pass.ts";
+import { chooseTokens, forward, type ForwardPass, pacer, type Pair, placeOf, type Runner, seed } from "../pass/pass.ts";
 import { type Edges, filterEdges, openPruner, type Reduced, reduceRows } from "./prune.ts";
 
 export const GRAPH_DEFAULTS = { mass: 0.85, minRelevance: 0.01, reach: "last", edgeBudget: 200_000 } as const;

@@ -8,7 +8,7 @@ import { tune } from "./autotune.ts";
 import { type Device, openDevice } from "../device/dawn.ts";
 import { candidateTiles, type Matmul, matmul, tileKey, whole } from "./matmul.ts";
 import { packPanels, panelBytes } from "./panels.ts";
-import type { WeightMatrix, Weights } from "../pass/weights.ts";
+import type { WeightMatrix } from "./weight_matrix.ts";
 
 const ROWS = 512;
 const COLUMNS = 528;
@@ -31,8 +31,7 @@ afterAll(() => {
   rmSync(home, { recursive: true });
 });
 
-const weights = () =>
-  ({ blocks: [{ queryKeyValue: matrix, output: matrix, gateUp: matrix, down: matrix }] }) as unknown as Weights;
+const matrices = () => [matrix];
 const fresh = (changes: Partial<Device["info"]> = {}) => ({
   ...device,
   info: { ...device.info, ...changes },
@@ -46,7 +45,7 @@ const cacheFile = () => {
 
 test("tiles are found, kept in a file, read again, and found again where the file is broken", async () => {
   const first = fresh();
-  await tune(first, weights());
+  await tune(first, matrices());
   const candidates = candidateTiles(first);
   expect(first.tiles.size).toBeGreaterThan(0);
   for (const tile of first.tiles.values()) expect(candidates).toContainEqual(tile);
@@ -58,13 +57,13 @@ test("tiles are found, kept in a file, read again, and found again where the fil
   const entries = { ...Object.fromEntries(first.tiles), [key]: other };
   writeFileSync(cacheFile(), JSON.stringify(entries));
   const second = fresh();
-  await tune(second, weights());
+  await tune(second, matrices());
   expect(second.tiles.get(key)).toEqual(other);
 
   for (const broken of ["", "{", "null", '{"a": null}', JSON.stringify({ [key]: { ROWS: 3, COLS: 900 } })]) {
     writeFileSync(cacheFile(), broken);
     const again = fresh();
-    await tune(again, weights());
+    await tune(again, matrices());
     expect([...again.tiles.keys()].sort()).toEqual([...first.tiles.keys()].sort());
     expect(candidates).toContainEqual(again.tiles.get(key));
   }
@@ -74,7 +73,7 @@ test("CULPRIT_AUTOTUNE=off leaves the defaults", async () => {
   Deno.env.set("CULPRIT_AUTOTUNE", "off");
   try {
     const off = fresh();
-    await tune(off, weights());
+    await tune(off, matrices());
     expect(off.tiles.size).toBe(0);
   } finally {
     Deno.env.delete("CULPRIT_AUTOTUNE");

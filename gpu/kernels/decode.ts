@@ -70,7 +70,7 @@ export function decodeAttention(
       readonly bias?: GPUBuffer | undefined;
       /** [rows, 4]: see `placeWords`. */
       readonly places: GPUBuffer;
-      readonly attention: LayerAttention;
+      readonly attention: Pick<LayerAttention, "window" | "scale" | "cap">;
       /** Largest number of positions that a row sees. */
       readonly longest: number;
       /** Scratch, f32 [rows, queryHeads, longest]. */
@@ -82,7 +82,11 @@ export function decodeAttention(
   const { lanes } = device.info;
   device.run({
     kernel: "decode-attention",
-    constants: { BIAS: bias ? "yes" : "no", CAP: attention.cap === null ? "no" : "yes", LANES: lanes >= 4 && lanes <= 16 ? lanes : 64 },
+    constants: {
+      BIAS: bias ? "yes" : "no",
+      CAP: attention.cap === null ? "no" : "yes",
+      LANES: lanes >= 4 && lanes <= 16 ? lanes : 64,
+    },
     bindings: [places, rotated, cache, probability, out, ...(bias ? [bias] : [])],
     params: [
       queryHeads * headColumns / 4,

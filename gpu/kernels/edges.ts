@@ -91,6 +91,7 @@ export interface HeadNumbers {
   readonly probabilityGradient: readonly (readonly number[])[];
   readonly scoreGradient: readonly (readonly number[])[];
   readonly scores: readonly (readonly number[])[];
+  readonly queryScores: readonly (readonly number[])[];
 }
 
 /** Reference: ov and qk of one head's edge. */
@@ -113,7 +114,12 @@ export function edgeReference(
   let sum = heads.reduce((total, head) => total + term(head, source).ov + term(head, source).qk, 0);
   if (source === target) {
     sum += residual[target] as number;
-    for (const head of heads) for (let key = 0; key <= target; key++) sum += term(head, key).qk;
+    if (rule === "cplrp") return sum;
+    for (const { scoreGradient, queryScores } of heads) {
+      for (let key = 0; key <= target; key++) {
+        sum += (scoreGradient[target]?.[key] as number) * (queryScores[target]?.[key] as number) / 4;
+      }
+    }
   }
   return sum;
 }

@@ -26,13 +26,41 @@ import {
 } from "./decode.ts";
 import { edgeBytes, edgeReference, edges, headEdgeReference, headEdges } from "./edges.ts";
 import { findLargest, heads, matmul, matmulReference, matmulTransposed, whole } from "./matmul.ts";
-import { rmsNorm, rmsNormBackward, rmsNormBackwardReference, rmsNormReference } from "./norm.ts";
-import { rotate, rotateBackward, rotateBackwardReference, rotateReference, rotationAngles } from "./rotate.ts";
+import { addBias, addBiasReference } from "./bias.ts";
+import {
+  layerNormBackwardReference,
+  layerNormReference,
+  norm,
+  normBackward,
+  normLinear,
+  rmsNorm,
+  rmsNormBackward,
+  rmsNormBackwardReference,
+  rmsNormReference,
+} from "./norm.ts";
+import { softcap, softcapBackward, softcapReference, softcapSlope } from "./softcap.ts";
+import {
+  rotate,
+  rotateBackward,
+  rotateBackwardReference,
+  rotateGiven,
+  rotateReference,
+  rotationAngles,
+} from "./rotate.ts";
 import { plainRotation } from "../model/rotary.ts";
 import { moveRows, rowDot, rowDotReference } from "./row-moves.ts";
 import { softmax, softmaxBackward, softmaxBackwardReference, softmaxReference } from "./softmax.ts";
 import { topTokens, topTokensReference } from "./top-tokens.ts";
-import { swiglu, swigluBackward, swigluBackwardReference, swigluReference } from "./swiglu.ts";
+import {
+  activationReference,
+  gated,
+  gatedBackward,
+  gatedBackwardReference,
+  gatedReference,
+  plain,
+  plainBackward,
+  plainBackwardReference,
+} from "./activation.ts";
 
 const TOLERANCE = 2e-6;
 let device: Device;
@@ -232,14 +260,15 @@ test.each(["head", "projection"] as const)(
     const dout = random.normals(rows * heads * headDimension);
     const w = random.normals((over === "head" ? 2 : heads) * headDimension);
     const positions = Array.from({ length: panelsOf(rows) * PANEL }, (_, row) => row * 37);
-    const angleValues = rotationAngles(positions, plainRotation(theta, headDimension), headDimension);
+    const angleValues = rotationAngles(positions, plainRotation(theta, headDimension), headDimension, positions);
     const angles = device.allocate(angleValues.byteLength, "test angles");
     device.write(angles, 0, angleValues);
     const shape = {
       rows,
       queryHeads,
       keyHeads,
-      headDimension,
+      headColumns: headDimension,
+      dimension: headDimension,
       headNorms: over,
       weight: uploadVector(w),
       angles,
@@ -352,7 +381,7 @@ test.each(["attnlrp", "cplrp"] as const)("edges of a block of queries, whole and
   const seen = (index: number) => index % keys <= firstQuery + Math.floor(index / keys) % queries;
   const fill = (hidden: boolean) =>
     random.normals(headCount * queries * keys).map((value, index) => hidden || seen(index) ? value : 0);
-  const [p, dp, ds, s] = [fill(false), fill(true), fill(false), fill(true)];
+  const [p, dp, ds, s, sq] = [fill(false), fill(true), fill(false), fill(true), fill(true)];
   const place = (values: Float32Array) => {
     const buffer = device.allocate(headCount * panelBytes(queries, keys), "test scores");
     for (let head = 0; head < headCount; head++) {
@@ -366,6 +395,7 @@ test.each(["attnlrp", "cplrp"] as const)("edges of a block of queries, whole and
     probabilityGradient: place(dp),
     scoreGradient: place(ds.map((value) => value * scale)),
     scores: place(s),
+    queryScores: place(sq),
     scale,
   };
   const residual = random.normals(firstQuery + queries);
@@ -381,6 +411,7 @@ test.each(["attnlrp", "cplrp"] as const)("edges of a block of queries, whole and
     probabilityGradient: numbers(dp, head),
     scoreGradient: numbers(ds, head),
     scores: numbers(s, head),
+    queryScores: numbers(sq, head),
   }));
   const expected = Array.from(
     { length: queries * keys },
@@ -404,7 +435,9 @@ test.each(["attnlrp", "cplrp"] as const)("edges of a block of queries, whole and
   expect(relativeError(found, split)).toBeLessThan(TOLERANCE);
 });
 
-test("the gated linear unit and its three backward rules", async () => {
+const ACTIVATIONS = ["silu", "gelu-tanh", "gelu-erf"] as const;
+
+test.each(ACTIVATIONS)("a linear unit gated by %s and its three backward rules", async (activation) => {
   const [rows, columns] = [18, 24];
   const x = random.normals(rows * 2 * columns, 2);
   const dw = random.normals(rows * columns);
@@ -414,13 +447,13 @@ test("the gated linear unit and its three backward rules", async () => {
   });
   const input = upload(x, rows, 2 * columns);
   const w = zeros(rows, columns);
-  swiglu(device, rows, columns, input, w);
-  const expected = pairs.map(({ gate, up }) => swigluReference(gate, up));
+  gated(device, activation, rows, columns, input, w);
+  const expected = pairs.map(({ gate, up }) => gatedReference(activation, gate, up));
   expect(relativeError(await download(w, rows, columns), expected)).toBeLessThan(TOLERANCE);
   for (const rule of RULES) {
     const dx = zeros(rows, 2 * columns);
-    swigluBackward(device, rule, rows, columns, input, upload(dw, rows, columns), dx);
-    const back = pairs.map(({ gate, up, gradient }) => swigluBackwardReference(rule, gate, up, gradient));
+    gatedBackward(device, activation, { rule, rows, columns, x: input, dw: upload(dw, rows, columns), dx });
+    const back = pairs.map(({ gate, up, gradient }) => gatedBackwardReference(activation, rule, gate, up, gradient));
     const reference = new Float64Array(rows * 2 * columns);
     back.forEach(({ dgate, dup }, i) => {
       const at = Math.floor(i / columns) * 2 * columns + i % columns;
@@ -429,6 +462,147 @@ test("the gated linear unit and its three backward rules", async () => {
     });
     expect(relativeError(await download(dx, rows, 2 * columns), reference), rule).toBeLessThan(TOLERANCE);
   }
+});
+
+test.each(ACTIVATIONS)("%s alone and its backward rules, far from 0 too", async (activation) => {
+  const [rows, columns] = [18, 24];
+  const x = random.normals(rows * columns, 3);
+  x.set([0, -60, 60, -12, 12, -4.5, 1e-6]);
+  const dw = random.normals(rows * columns);
+  const input = upload(x, rows, columns);
+  const w = zeros(rows, columns);
+  plain(device, activation, rows, columns, input, w);
+  const expected = Array.from(x, (value) => activationReference(activation, value));
+  expect(relativeError(await download(w, rows, columns), expected)).toBeLessThan(TOLERANCE);
+  for (const rule of RULES) {
+    const dx = zeros(rows, columns);
+    plainBackward(device, activation, { rule, rows, columns, x: input, dw: upload(dw, rows, columns), dx });
+    const back = Array.from(dw, (value, i) => plainBackwardReference(activation, rule, x[i] as number, value));
+    expect(relativeError(await download(dx, rows, columns), back), rule).toBeLessThan(TOLERANCE);
+  }
+});
+
+test.each([[3, 5], [17, 64], [40, 130]])("LayerNorm and its two backward rules, %i x %i", async (rows, columns) => {
+  const epsilon = 1e-5;
+  const [x, dy, g] = [random.normals(rows * columns), random.normals(rows * columns), random.normals(rows * columns)];
+  const [w, b] = [random.normals(columns), random.normals(columns)];
+  const padded = new Float32Array(2 * columns4(columns) * 4);
+  padded.set(w);
+  padded.set(b, columns4(columns) * 4);
+  const [input, weight, y] = [upload(x, rows, columns), uploadVector(padded), zeros(rows, columns)];
+  const r = device.allocate(panelsOf(rows) * PANEL * 4, "test scale");
+  const shape = { kind: "layer", rows, columns, weight, r } as const;
+  const added = (values: readonly number[]) => values.map((value, i) => value + (g[i] as number));
+  norm(device, { ...shape, epsilon, x: input, y });
+  const reference = rowsOf(x, rows, columns).map((row) =>
+    layerNormReference(row, Array.from(w), Array.from(b), epsilon)
+  );
+  const wanted = reference.flatMap((row) => row.y);
+  expect(relativeError(await download(y, rows, columns), wanted)).toBeLessThan(TOLERANCE);
+  const sum = upload(g, rows, columns);
+  norm(device, { ...shape, epsilon, x: input, y: sum, accumulate: true });
+  expect(relativeError(await download(sum, rows, columns), added(wanted))).toBeLessThan(TOLERANCE);
+  const scales = new Float32Array(await device.read(r, 0, rows * 4));
+  expect(relativeError(scales, reference.map((row) => row.r))).toBeLessThan(TOLERANCE);
+  for (const rule of ["constant", "exact"] as const) {
+    const gradient = upload(g, rows, columns);
+    const backward = { ...shape, rule, dy: upload(dy, rows, columns), x: input, g: gradient };
+    normBackward(device, { ...backward, accumulate: true });
+    const back = rowsOf(dy, rows, columns).flatMap((row, index) =>
+      layerNormBackwardReference(rule, rowsOf(x, rows, columns)[index] as number[], Array.from(w), row, epsilon)
+    );
+    expect(relativeError(await download(gradient, rows, columns), added(back)), rule).toBeLessThan(TOLERANCE);
+    normBackward(device, { ...backward, accumulate: false });
+    expect(relativeError(await download(gradient, rows, columns), back), rule).toBeLessThan(TOLERANCE);
+    const whole = new Float32Array(await device.read(gradient, 0, panelBytes(rows, columns)));
+    expect(whole.filter((value) => value !== 0).length, "padding stays zero").toBeLessThanOrEqual(rows * columns);
+  }
+});
+
+test.each(["rms", "layer"] as const)("the linear part of a norm whose scale is given, %s", async (kind) => {
+  const [rows, columns] = [19, 42];
+  const [x, w] = [random.normals(rows * columns), random.normals(columns)];
+  const scales = random.normals(panelsOf(rows) * PANEL);
+  const y = zeros(rows, columns);
+  normLinear(device, {
+    kind,
+    rows,
+    columns,
+    weight: uploadVector(w),
+    r: uploadVector(scales),
+    x: upload(x, rows, columns),
+    y,
+  });
+  const expected = rowsOf(x, rows, columns).flatMap((row, index) => {
+    const mean = kind === "layer" ? row.reduce((sum, value) => sum + value, 0) / columns : 0;
+    return row.map((value, i) => (w[i] as number) * (value - mean) * (scales[index] as number));
+  });
+  expect(relativeError(await download(y, rows, columns), expected)).toBeLessThan(TOLERANCE);
+});
+
+test("a bias is added to every row", async () => {
+  const [rows, columns] = [19, 26];
+  const [x, b] = [random.normals(rows * columns), random.normals(columns)];
+  const y = upload(x, rows, columns);
+  addBias(device, rows, columns, uploadVector(b), y);
+  const expected = rowsOf(x, rows, columns).flatMap((row) => addBiasReference(row, Array.from(b)));
+  expect(relativeError(await download(y, rows, columns), expected)).toBeLessThan(TOLERANCE);
+});
+
+test("a soft cap, and its slope for several gradients that share what is capped", async () => {
+  const [rows, columns, cap, targets] = [32, 20, 3, 2];
+  const x = random.normals(rows * columns, 4);
+  x.set([1e4, -1e4]);
+  const dx = random.normals(targets * rows * columns);
+  const [uncapped, gradient] = [upload(x, rows, columns), upload(dx, targets * rows, columns)];
+  softcapBackward(device, rows / PANEL, columns, cap, uncapped, gradient, targets);
+  const pulled = Array.from(dx, (value, i) => value * softcapSlope(x[i % (rows * columns)] as number, cap));
+  expect(relativeError(await download(gradient, targets * rows, columns), pulled)).toBeLessThan(TOLERANCE);
+  softcap(device, rows / PANEL, columns, cap, uncapped);
+  const expected = Array.from(x, (value) => softcapReference(value, cap));
+  expect(relativeError(await download(uncapped, rows, columns), expected)).toBeLessThan(TOLERANCE);
+});
+
+test("heads without norms, of which a part turns and whose last columns are padding", async () => {
+  const [rows, heads, columns] = [19, 3, 16];
+  const rotation = plainRotation(10_000, 10);
+  const positions = Array.from({ length: panelsOf(rows) * PANEL }, (_, row) => row * 11);
+  const values = rotationAngles(positions, rotation, columns, positions);
+  const angles = device.allocate(values.byteLength, "test angles");
+  device.write(angles, 0, values);
+  const width = (heads + 1) * columns;
+  const x = random.normals(rows * width);
+  const shape = {
+    rows,
+    queryHeads: heads - 1,
+    keyHeads: 1,
+    headColumns: columns,
+    dimension: 14,
+    headNorms: "none",
+    weight: angles,
+    angles,
+    r: angles,
+    x: upload(x, rows, width),
+  } as const;
+  const out = zeros(rows, heads * columns);
+  rotateGiven(device, { ...shape, out });
+  const turn = (row: readonly number[], position: number, direction: number) =>
+    row.map((value, column) => {
+      const d = column % columns;
+      const pair = d % (columns / 2);
+      const angle = pair < 5 ? position * (rotation.frequencies[pair] as number) * direction : 0;
+      const other = d < columns / 2 ? -(row[column + columns / 2] as number) : row[column - columns / 2] as number;
+      return value * Math.cos(angle) + other * Math.sin(angle);
+    });
+  const turned = rowsOf(x, rows, width).flatMap((row, at) => turn(row.slice(0, heads * columns), at * 11, 1));
+  expect(relativeError(await download(out, rows, heads * columns), turned)).toBeLessThan(TOLERANCE);
+  const dout = random.normals(rows * heads * columns);
+  const dx = zeros(rows, width);
+  rotateBackward(device, { ...shape, rule: "exact", factor: 0.25, dout: upload(dout, rows, heads * columns), dx });
+  const back = rowsOf(dout, rows, heads * columns)
+    .flatMap((row, at) => turn(row, at * 11, -1).map((value) => value / 4));
+  const found = rowsOf(await download(dx, rows, width), rows, width).flatMap((row) => row.slice(0, heads * columns));
+  expect(relativeError(found, back)).toBeLessThan(TOLERANCE);
 });
 
 test("inner products of rows; rows gathered and scattered", async () => {
@@ -455,10 +629,11 @@ test("inner products of rows; rows gathered and scattered", async () => {
   });
 });
 
-test.each([[4, 2, 8], [3, 1, 24], [2, 2, 128]])(
-  "attention to a cache of keys and values, %i/%i heads of %i",
-  async (queryHeads, keyHeads, headDimension) => {
+test.each([[4, 2, 8, null], [3, 1, 24, 0.7], [2, 2, 128, null]] as const)(
+  "attention to a cache of keys and values, %i/%i heads of %i, cap %s",
+  async (queryHeads, keyHeads, headDimension, cap) => {
     const [rows, cacheRows] = [3, 128];
+    const scale = 0.9 / Math.sqrt(headDimension);
     const query = queryHeads * headDimension;
     const key = keyHeads * headDimension;
     // The second and third row share the positions before their own rows; the third sees its last 70 positions only.
@@ -483,7 +658,14 @@ test.each([[4, 2, 8], [3, 1, 24], [2, 2, 128]])(
       device.write(buffer, 0, Uint32Array.from(values));
       return buffer;
     };
-    const shape = { rows, queryHeads, keyHeads, headDimension, cache, rotated: upload(rotated, rows, query + key) };
+    const shape = {
+      rows,
+      queryHeads,
+      keyHeads,
+      headColumns: headDimension,
+      cache,
+      rotated: upload(rotated, rows, query + key),
+    };
     cacheStore(device, {
       ...shape,
       x: upload(x, rows, query + 2 * key),
@@ -503,7 +685,7 @@ test.each([[4, 2, 8], [3, 1, 24], [2, 2, 128]])(
       decodeAttention(adapter, {
         ...shape,
         places: list(places.flatMap(placeWords)),
-        window,
+        attention: { window, scale, cap },
         longest: 80,
         probability: device.allocate(rows * queryHeads * 80 * 4, "test probabilities"),
         out,
@@ -519,7 +701,7 @@ test.each([[4, 2, 8], [3, 1, 24], [2, 2, 128]])(
           row * (query + key) + head * headDimension,
           row * (query + key) + (head + 1) * headDimension,
         );
-        return decodeAttentionReference(Array.from(own), part(first), part(key + first));
+        return decodeAttentionReference({ scale, cap }, Array.from(own), part(first), part(key + first));
       }).flat()
     );
     for (const out of outs) {

@@ -25,6 +25,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
   let scale = r[slice * p.state_rows + panel * 16u + id.x];
   var inner = 0.0;
   for (var chunk = 0u; chunk < chunks; chunk++) { inner += dot(x[x_at + chunk * 16u], dx[dx_at + chunk * 16u]); }
-  let pull = inner * scale * scale / segment_columns(p.segments, segment);
+  let pull = inner * scale * scale / slice_columns(p.slices, slice);
   for (var chunk = 0u; chunk < chunks; chunk++) { dx[dx_at + chunk * 16u] -= pull * x[x_at + chunk * 16u]; }
 }

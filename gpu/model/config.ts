@@ -4,8 +4,8 @@ import {
   type Activation,
   ACTIVATIONS,
   type Architecture,
-  ARCHITECTURES,
   type ArchitectureRow,
+  ARCHITECTURES,
   IGNORED_FIELDS,
   MISSING,
   PARALLEL_FIELD,
@@ -13,7 +13,7 @@ import {
 } from "./architectures.ts";
 import { count, flag, positive } from "./fields.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
-import { LAYER_TYPES, type LayerType, readRotations, type Rotation, ROTARY_FIELDS } from "./rotary.ts";
+import { LAYER_TYPES, type LayerType, readRotations, ROTARY_FIELDS, type Rotation } from "./rotary.ts";
 
 /** How a block attends. */
 export interface LayerAttention {

@@ -126,8 +126,10 @@ function turnedRuns(dimension: number, columns: number, turning: number): Run[] 
 
 /** Runs of one head for each of several, `from` and `to` telling where each begins. */
 function headRuns(heads: number, head: readonly Run[], from: (head: number) => number, to: (head: number) => number) {
-  return Array.from({ length: heads }, (_, index) =>
-    head.map((run) => ({ from: from(index) + run.from, to: to(index) + run.to, count: run.count }))).flat();
+  return Array.from(
+    { length: heads },
+    (_, index) => head.map((run) => ({ from: from(index) + run.from, to: to(index) + run.to, count: run.count })),
+  ).flat();
 }
 
 /** Makes the layout of one block. */
@@ -230,9 +232,7 @@ class BlockPlan {
         headRuns(
           count,
           head,
-          stored.stored === "stacked"
-            ? (one) => (before + one) * dimension
-            : (one) => (3 * one + index) * dimension,
+          stored.stored === "stacked" ? (one) => (before + one) * dimension : (one) => (3 * one + index) * dimension,
           place(before),
         )
       );
@@ -294,8 +294,8 @@ class BlockPlan {
     // Each expert begins with a panel of rows.
     const [upper, lower] = [paddedPanel(2 * above), paddedPanel(hidden)];
     const each = (make: (name: (pattern: string) => string, expert: number) => Source[]) =>
-      Array.from({ length: experts }, (_, expert) =>
-        make((pattern) => pattern.replace("{}", String(expert)), expert)).flat();
+      Array.from({ length: experts }, (_, expert) => make((pattern) => pattern.replace("{}", String(expert)), expert))
+        .flat();
     this.matrix("router", experts, hidden, [this.source(names.router, experts, hidden, { runs: whole(experts) })]);
     this.matrix(
       "expertGateUp",

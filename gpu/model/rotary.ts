@@ -135,7 +135,9 @@ function blockOf(source: RotarySource, type: LayerType): Block {
   const [name, block] = chosenBlock(json, where);
   const nested = LAYER_TYPES.some((kind) => isJsonObject(block[kind]));
   if (nested) {
-    refuseUnknownKeys(block, LAYER_TYPES, `${where} (${name})`, "keep one block for each kind of layer");
+    // transformers writes a plain block around those of the layers, and does not read it.
+    const known = [...LAYER_TYPES, "rope_theta", "rope_type"];
+    refuseUnknownKeys(block, known, `${where} (${name})`, "keep one block for each kind of layer");
     const own = block[type];
     if (isJsonObject(own)) return { json: own, where: `${where} (${name}, ${type})`, theta: baseOf(source, own, type) };
     return { json: {}, where, theta: baseOf(source, {}, type) };

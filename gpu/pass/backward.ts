@@ -83,8 +83,13 @@ export function throughHalves(
   const neurons = () => {
     before("neurons");
     const stream = mlpInput(block, place.state);
-    pullRead(space, place, rule, { norm: block.mlpIn, stream, gradient }, (dx, accumulate) =>
-      block.mlp.backward(space, place, rule, dx, accumulate));
+    pullRead(
+      space,
+      place,
+      rule,
+      { norm: block.mlpIn, stream, gradient },
+      (dx, accumulate) => block.mlp.backward(space, place, rule, dx, accumulate),
+    );
   };
   const heads = () => {
     before("heads");
@@ -129,7 +134,15 @@ export function mlpBackwardOfRows(space: GradientSpace, place: Place, rule: Rule
   mlpBackward(few.space, few.place, rule, seeds);
   device.clear(slot(space, ATTENDED));
   moveRows(device, "scatter", count, config.hidden, places, seeds, gradient);
-  moveRows(device, "scatter", count, headWidths(config).query, places, slot(few.space, ATTENDED), slot(space, ATTENDED));
+  moveRows(
+    device,
+    "scatter",
+    count,
+    headWidths(config).query,
+    places,
+    slot(few.space, ATTENDED),
+    slot(space, ATTENDED),
+  );
 }
 
 /** A space and a state of the chosen rows alone, for the MLP half. */
@@ -195,8 +208,13 @@ export function attentionBackward(
 ): void {
   projectionsBackward(space, place, rule, afterScores);
   const block = blockAt(space, place);
-  pullRead(space, place, rule, { norm: block.attentionIn, stream: place.state.input, gradient }, (dx, accumulate) =>
-    block.queryKeyValue.backward(space, place, slot(space, QUERY_KEY_VALUE), dx, accumulate));
+  pullRead(
+    space,
+    place,
+    rule,
+    { norm: block.attentionIn, stream: place.state.input, gradient },
+    (dx, accumulate) => block.queryKeyValue.backward(space, place, slot(space, QUERY_KEY_VALUE), dx, accumulate),
+  );
 }
 
 /**

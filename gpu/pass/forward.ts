@@ -51,11 +51,23 @@ export function blockForward(
   attention(block);
   device.copy(state.input, 0, state.middle, 0, bytes);
   const project: Linear = block.output;
-  write(workspace, place, block.attentionOut, NORMED.attentionOut, state.middle, (out, accumulate) =>
-    project.forward(workspace, place, slot(workspace, ATTENDED), out, accumulate));
+  write(
+    workspace,
+    place,
+    block.attentionOut,
+    NORMED.attentionOut,
+    state.middle,
+    (out, accumulate) => project.forward(workspace, place, slot(workspace, ATTENDED), out, accumulate),
+  );
 
   const forMlp = read(workspace, place, block.mlpIn, block.isParallel ? state.input : state.middle);
   device.copy(state.middle, 0, output, 0, bytes);
-  write(workspace, place, block.mlpOut, NORMED.mlpOut, output, (out, accumulate) =>
-    block.mlp.forward(workspace, place, forMlp, out, accumulate));
+  write(
+    workspace,
+    place,
+    block.mlpOut,
+    NORMED.mlpOut,
+    output,
+    (out, accumulate) => block.mlp.forward(workspace, place, forMlp, out, accumulate),
+  );
 }

@@ -273,7 +273,9 @@ function fillRows(
   for (const run of runs) {
     const from = Math.max(firstRow, run.to);
     const to = Math.min(firstRow + count, run.to + run.count);
-    if (from < to) read(run.from + from - run.to, target.subarray((from - firstRow) * columns, (to - firstRow) * columns));
+    if (from < to) {
+      read(run.from + from - run.to, target.subarray((from - firstRow) * columns, (to - firstRow) * columns));
+    }
   }
 }
 

@@ -7,7 +7,7 @@ import type { Device } from "../device/dawn.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
 import { rotationAngles } from "../kernels/rotate.ts";
 import type { ScoreBlock } from "../kernels/softmax.ts";
-import { headColumns, type LayerAttention, type ModelConfig } from "../model/config.ts";
+import { headColumns, type ModelConfig } from "../model/config.ts";
 import type { Rotation } from "../model/rotary.ts";
 import { gradientSlots, scratchSlots, stateSlots } from "./block.ts";
 import type { BlockState, GradientSpace, PlacedBlock, Sequence, Workspace } from "./operation.ts";
@@ -97,11 +97,13 @@ function uploadAngles(
     }
   }
   const columns = headColumns(config);
-  return new Map(rotationsOf(config).map((rotation) => {
-    const buffer = allocate(rows * columns * 4, "rotation angles");
-    device.write(buffer, 0, rotationAngles(positions, rotation, columns, tokens));
-    return [rotation, buffer];
-  }));
+  return new Map(
+    rotationsOf(config).map((rotation) => {
+      const buffer = allocate(rows * columns * 4, "rotation angles");
+      device.write(buffer, 0, rotationAngles(positions, rotation, columns, tokens));
+      return [rotation, buffer];
+    }),
+  );
 }
 
 const scoreBytes = (blocks: readonly ScoreBlock[]) =>

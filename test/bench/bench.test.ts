@@ -1,7 +1,9 @@
 /** The benchmark still runs, and counts and measures what it says. */
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { blockForward } from "../../gpu/pass/blocks.ts";
+import { blockForward } from "../../gpu/pass/forward.ts";
+import { slot } from "../../gpu/pass/operation.ts";
+import { ATTENDED } from "../../gpu/pass/operations/attention.ts";
 import { openDevice } from "../../gpu/device/dawn.ts";
 import { openModelDirectory } from "../../gpu/model/directory.ts";
 import { parseConfig } from "../../gpu/model/config.ts";
@@ -62,12 +64,13 @@ test("the attention that is timed is the one of the forward pass, bit for bit", 
   const attention = prepareAttention(device, config, tokens);
   const { workspace, state } = attention;
   const bytes = panelBytes(tokens, config.heads * config.headDimension);
-  const read = async () => new Uint8Array(await device.read(workspace.scratch.attention, 0, bytes));
+  const read = async () => new Uint8Array(await device.read(slot(workspace, ATTENDED), 0, bytes));
 
   device.write(state.input, 0, Float32Array.from({ length: tokens * config.hidden }, (_, index) => Math.sin(index)));
-  blockForward(workspace, weights.blocks[0]!, state, workspace.allocate(config.hidden, "output"));
+  const output = workspace.allocate(config.hidden, "output");
+  blockForward(workspace, { weights: weights.blocks[0]!, state }, output);
   const forward = await read();
-  device.clear(workspace.scratch.attention);
+  device.clear(slot(workspace, ATTENDED));
   await attention.run(1);
 
   expect(forward.some((byte) => byte !== 0)).toBe(true);
@@ -80,7 +83,7 @@ test("the attention that is timed is the one of the forward pass, bit for bit", 
 
 test("operations of Qwen3-0.6B's shape", () => {
   const shape = parseConfig(FULL_CONFIG, "config");
-  const products = 28 * blockWeights(shape);
+  const products = blockWeights(shape);
   // The model has 596,049,920 parameters, of which 65,536 are in norms and the embeddings are 151,936 x 1024.
   expect(products).toBe(596_049_920 - 65_536 - 151_936 * 1024);
   // One token sees one pair in each of 16 heads of 128: q k and P v, two operations an element each.

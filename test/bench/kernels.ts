@@ -1,8 +1,13 @@
 /** The kernels that most of the time goes into, on random data: weight products and one block's attention. */
-import { type BlockState, causalAttention, openWorkspace, type Workspace } from "../../gpu/pass/blocks.ts";
+import { blockOf } from "../../gpu/pass/block.ts";
+import { type BlockState, slot, type Workspace } from "../../gpu/pass/operation.ts";
+import { headWidths, QUERY_KEY_VALUE, ROTATED } from "../../gpu/pass/operations/heads.ts";
+import type { BlockWeights } from "../../gpu/pass/weights.ts";
+import { openWorkspace } from "../../gpu/pass/workspace.ts";
 import type { Device } from "../../gpu/device/dawn.ts";
 import { matmul, whole } from "../../gpu/kernels/matmul.ts";
-import type { LayerAttention, ModelConfig } from "../../gpu/model/config.ts";
+import type { ModelConfig } from "../../gpu/model/config.ts";
+import { blockLayout } from "../../gpu/model/layout.ts";
 import { panelBytes } from "../../gpu/kernels/panels.ts";
 import { seededRandom } from "../random.ts";
 
@@ -24,13 +29,12 @@ export interface BlockMatrix {
 
 /** The weight matrices of a block. */
 export function blockMatrices(config: ModelConfig): BlockMatrix[] {
-  const { hidden, intermediate, heads: queryHeads, keyValueHeads, headDimension } = config;
-  return [
-    { name: "q,k,v", input: hidden, output: (queryHeads + 2 * keyValueHeads) * headDimension },
-    { name: "o", input: queryHeads * headDimension, output: hidden },
-    { name: "gate,up", input: hidden, output: 2 * intermediate },
-    { name: "down", input: intermediate, output: hidden },
-  ];
+  const names: Readonly<Record<string, string>> = { queryKeyValue: "q,k,v", output: "o", gateUp: "gate,up" };
+  return blockLayout(config, 0).matrices.map(({ part, rows, columns }) => ({
+    name: names[part] ?? part,
+    input: columns,
+    output: rows,
+  }));
 }
 
 /** Work that is prepared on a device, done `repeats` times at once, and freed. */
@@ -66,13 +70,14 @@ export interface Attention extends Prepared {
 /** Prepares a block's attention over one sequence: scores, softmax and the product with v, from random q, k and v. */
 export function prepareAttention(device: Device, config: ModelConfig, tokens: number): Attention {
   const workspace = openWorkspace(device, config, [tokens]);
-  const { headDimension, heads, keyValueHeads } = config;
   const { rows } = workspace;
   const state = workspace.blockState(workspace.allocate(config.hidden, "input"));
-  const layer = config.attention[0] as LayerAttention;
-  fill(device, state.rotated, rows, (heads + keyValueHeads) * headDimension);
-  fill(device, state.queryKeyValue, rows, (heads + 2 * keyValueHeads) * headDimension);
-  const record = () => causalAttention(workspace, layer, state);
+  const widths = headWidths(config);
+  fill(device, slot(state, ROTATED), rows, widths.rotated);
+  fill(device, slot(state, QUERY_KEY_VALUE), rows, widths.queryKeyValue);
+  // Attention reads no weights, only how its layer attends.
+  const weights = { layer: 0, attention: config.attention[0] } as BlockWeights;
+  const record = () => blockOf(config, 0).attention.forward(workspace, { weights, state });
   return {
     async run(repeats) {
       for (let repeat = 0; repeat < repeats; repeat++) record();

@@ -5,8 +5,8 @@ import { headColumns, type ModelConfig } from "../../model/config.ts";
 import {
   type GradientSpace,
   matrixSlot,
-  NOTHING_COUNTED,
   normRule,
+  NOTHING_COUNTED,
   type Operation,
   type Place,
   rowSlot,

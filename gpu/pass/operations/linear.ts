@@ -2,7 +2,7 @@
 import { addBias } from "../../kernels/bias.ts";
 import { project, projectBack } from "../../kernels/weight_matrix.ts";
 import type { MatrixPart, VectorPart } from "../../model/layout.ts";
-import { type GradientSpace, gradientRows, type Operation, type Place, type Workspace } from "../operation.ts";
+import { gradientRows, type GradientSpace, type Operation, type Place, type Workspace } from "../operation.ts";
 
 export interface Linear extends Operation {
   /** Records y [rows, out] (+)= x [rows, in] W^T + bias. */

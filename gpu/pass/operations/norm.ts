@@ -7,8 +7,8 @@ import type { VectorPart } from "../../model/layout.ts";
 import {
   type GradientSpace,
   matrixSlot,
-  NOTHING_COUNTED,
   normRule,
+  NOTHING_COUNTED,
   type Operation,
   type Place,
   rowSlot,
