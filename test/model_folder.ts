@@ -24,6 +24,12 @@ export const TINY_CONFIG: Readonly<Record<string, unknown>> = {
   torch_dtype: "float32",
 };
 
+/** The notes that test/data/configs.json keeps beside a model's own fields are no part of a config.json. */
+export function plainFields(config: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const notes = ["sources", "qk_norm", "rope_scaling_applies_to", "norm", "confidence"];
+  return Object.fromEntries(Object.entries(config).filter(([name]) => !notes.includes(name)));
+}
+
 /** A tensor to write; its data are its own position repeated, so that tensors differ. */
 export interface TestTensor {
   readonly name: string;

@@ -1,14 +1,14 @@
 /** Models with random weights at real shapes, made from seeds: the same here and where their golden values are computed. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { plainFields } from "./model_folder.ts";
 import { writeRandomModel } from "./random_model.ts";
 
 const file = JSON.parse(readFileSync(join(import.meta.dirname as string, "data", "configs.json"), "utf8")) as Record<
   string,
   Record<string, unknown>
 >;
-/** Without what our file says of where each was found. */
-const configs = Object.fromEntries(Object.entries(file).map(([name, { sources: _, ...config }]) => [name, config]));
+const configs = Object.fromEntries(Object.entries(file).map(([name, config]) => [name, plainFields(config)]));
 
 /** One block, and a small vocabulary: the embedding of the real one would be most of the model. */
 const oneBlock = (name: string, change: Record<string, unknown> = {}) => ({

@@ -169,15 +169,16 @@ const OLMO3: ArchitectureRow = {
   defaults: { rms_norm_eps: 1e-5, max_position_embeddings: 32_768, sliding_window: 4096 },
 };
 
-export const ARCHITECTURES = {
+const ROWS = {
   qwen3: QWEN3,
   olmo3: OLMO3,
 } as const satisfies Readonly<Record<string, ArchitectureRow>>;
 
-export type Architecture = keyof typeof ARCHITECTURES;
+export type Architecture = keyof typeof ROWS;
+export const ARCHITECTURES = Object.keys(ROWS) as readonly Architecture[];
 
 /** The row of a model type. */
-export const rowOf = (architecture: Architecture): ArchitectureRow => ARCHITECTURES[architecture];
+export const rowOf = (architecture: Architecture): ArchitectureRow => ROWS[architecture];
 
 /** Whether a block computes attention and MLP from the same input (`use_parallel_residual`). */
 export const PARALLEL_FIELD = "use_parallel_residual";

@@ -3,13 +3,12 @@ import { describe, expect, test } from "vitest";
 import { InputError } from "../errors.ts";
 import { parseConfig } from "./config.ts";
 import { plainRotation } from "./rotary.ts";
-import { TINY_CONFIG } from "../../test/model_folder.ts";
+import { plainFields, TINY_CONFIG } from "../../test/model_folder.ts";
 
 const file = JSON.parse(
   readFileSync(new URL("../../test/data/configs.json", import.meta.url).pathname, "utf8"),
 ) as Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-/** Without what our file says of where each was found. */
-const configs = Object.fromEntries(Object.entries(file).map(([name, { sources: _, ...config }]) => [name, config]));
+const configs = Object.fromEntries(Object.entries(file).map(([name, config]) => [name, plainFields(config)]));
 
 describe("real configs", () => {
   test.each(Object.keys(configs).filter((name) => name.startsWith("Qwen/Qwen3")))("%s", (name) => {

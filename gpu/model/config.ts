@@ -143,14 +143,13 @@ export function parseConfig(given: unknown, where: string, generation?: JsonFile
 function parseArchitecture(json: JsonObject, where: string): Architecture {
   const type = json["model_type"];
   const classes = json["architectures"];
-  const names = Object.keys(ARCHITECTURES) as Architecture[];
-  const known = names.find((name) => name === type);
+  const known = ARCHITECTURES.find((name) => name === type);
   if (!known) {
     const missing = typeof type === "string" && Object.hasOwn(MISSING, type) ? `: ${MISSING[type]}` : "";
     throw new InputError(
       `the architecture ${JSON.stringify(type ?? classes ?? null)} (model_type) is not supported${missing}`,
       where,
-      `use a model of one of: ${names.join(", ")}`,
+      `use a model of one of: ${ARCHITECTURES.join(", ")}`,
     );
   }
   const { modelClasses } = rowOf(known);

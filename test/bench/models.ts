@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { ModelConfig } from "../../gpu/model/config.ts";
 import { seededRandom } from "../random.ts";
+import { plainFields } from "../model_folder.ts";
 import { writeRandomModel } from "../random_model.ts";
 
 const ROOT = join(import.meta.dirname as string, "..", "..");
@@ -30,11 +31,6 @@ export const QUICK_CONFIG: Readonly<Record<string, unknown>> = {
   num_key_value_heads: 2,
   head_dim: 32,
 };
-
-/** The notes that configs.json keeps beside a model's own fields are no part of a config.json. */
-function plainFields({ sources: _, qk_norm: __, ...fields }: Record<string, unknown>): Record<string, unknown> {
-  return fields;
-}
 
 /**
  * The folder of a random bf16 model of this config, written on first use (1.2 GB for Qwen3-0.6B's shape, 8 GB for Qwen3-4B's) into

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { ARCHITECTURES, parseConfig } from "../config.ts";
+import { ARCHITECTURES } from "../architectures.ts";
+import { parseConfig } from "../config.ts";
 import { readNumbers } from "../derived_tensor.ts";
 import { openModelDirectory } from "../directory.ts";
 import type { JsonObject } from "../json.ts";
