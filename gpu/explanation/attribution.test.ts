@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { relativeError } from "../../test/compare.ts";
+import { GOLDEN_MODELS } from "../../test/golden_models.ts";
 import { seededRandom } from "../../test/random.ts";
 import { writeRandomModel } from "../../test/random_model.ts";
 import { type Device, openDevice } from "../device/dawn.ts";
@@ -47,7 +48,7 @@ const nodeLayer = ({ nodeRelevance, inputIds }: AttributionResult, layer: number
   nodeRelevance.subarray(layer * inputIds.length, (layer + 1) * inputIds.length);
 const sum = (values: Float32Array) => values.reduce((total, value) => total + value, 0);
 
-describe.each(["qwen3-a", "qwen3-b", "olmo3-a"])("%s equals the golden values of LXT", (name) => {
+describe.each(GOLDEN_MODELS)("%s equals the golden values of LXT", (name) => {
   const golden = readGolden(name);
   const file = openSafetensors(join(GOLDEN, name, "golden.safetensors"));
   const expected = (tensor: string) => {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { relativeError } from "../../test/compare.ts";
+import { GOLDEN_MODELS } from "../../test/golden_models.ts";
 import { seededRandom } from "../../test/random.ts";
 import { writeRandomModel } from "../../test/random_model.ts";
 import { type Device, openDevice } from "../device/dawn.ts";
@@ -30,7 +31,7 @@ function dense({ edges }: Transition, tokens: number): Float32Array {
 /** Nothing pruned: every target, all the mass. */
 const EVERYTHING = { mass: 1, minRelevance: 0, reach: "all" } as const;
 
-describe.each(["qwen3-a", "qwen3-b", "olmo3-a"])("%s equals the golden edges of LXT", (name) => {
+describe.each(GOLDEN_MODELS)("%s equals the golden edges of LXT", (name) => {
   const golden = JSON.parse(Deno.readTextFileSync(join(GOLDEN, name, "golden.json")));
   const tokens: number = golden.input_ids.length;
   const file = openSafetensors(join(GOLDEN, name, "golden.safetensors"));

@@ -8,9 +8,6 @@ import { elementwise } from "./elementwise.ts";
 import { columns4, PANEL, panelsOf } from "./panels.ts";
 import type { WeightMatrix } from "./weight_matrix.ts";
 
-/** Experts that expert-slots.wgsl has room for. */
-export const MOST_EXPERTS = 1024;
-
 export interface Routing {
   readonly rows: number;
   readonly experts: number;

@@ -105,6 +105,15 @@ const FIELDS: FieldNames = {
 export interface ArchitectureRow {
   /** `architectures` of config.json that hold this decoder. */
   readonly modelClasses: readonly string[];
+  /** The decoder is the text part of a model with others. */
+  readonly within?: {
+    /** The field that holds its config. */
+    readonly field: string;
+    /** Names of its tensors that begin so, and what they begin with where the decoder stands alone. */
+    readonly prefixes: Readonly<Record<string, string>>;
+    /** Names of the other parts' tensors begin so. */
+    readonly beside: readonly string[];
+  };
   readonly tensors: TensorNames;
   readonly norm: NormKind;
   /** What the norms of q and k run over. */
@@ -127,6 +136,9 @@ export interface ArchitectureRow {
     readonly mlp: boolean | string;
   };
 }
+
+/** Whether a block computes attention and MLP from the same input (`use_parallel_residual`). */
+export const PARALLEL_FIELD = "use_parallel_residual";
 
 const LLAMA_TENSORS = {
   prefixes: ["model."],
@@ -169,9 +181,286 @@ const OLMO3: ArchitectureRow = {
   defaults: { rms_norm_eps: 1e-5, max_position_embeddings: 32_768, sliding_window: 4096 },
 };
 
+const LLAMA: ArchitectureRow = {
+  modelClasses: ["LlamaForCausalLM"],
+  tensors: LLAMA_TENSORS,
+  norm: "rms",
+  headNorms: "none",
+  rotary: { ...COMMON_ROTARY, theta: { field: "rope_theta", fallback: 10_000 } },
+  windows: "none",
+  fields: FIELDS,
+  reads: ["attention_bias", "mlp_bias"],
+  defaults: { rms_norm_eps: 1e-6, max_position_embeddings: 2048 },
+  only: {},
+  biases: { queryKeyValue: "attention_bias", output: "attention_bias", mlp: "mlp_bias" },
+};
+
+const QWEN2: ArchitectureRow = {
+  ...QWEN3,
+  modelClasses: ["Qwen2ForCausalLM"],
+  tensors: LLAMA_TENSORS,
+  headNorms: "none",
+  rotary: LLAMA.rotary,
+  only: {},
+  biases: { queryKeyValue: true, output: false, mlp: false },
+};
+
+const MISTRAL: ArchitectureRow = {
+  ...LLAMA,
+  modelClasses: ["MistralForCausalLM"],
+  windows: "all",
+  reads: [],
+  defaults: { rms_norm_eps: 1e-6, max_position_embeddings: 131_072, num_key_value_heads: 8 },
+  biases: NO_BIASES,
+};
+
+const SMOLLM3: ArchitectureRow = {
+  ...LLAMA,
+  modelClasses: ["SmolLM3ForCausalLM"],
+  rotary: { ...COMMON_ROTARY, theta: { field: "rope_theta", fallback: 2_000_000 } },
+  windows: "unrotated-when-used",
+  reads: ["attention_bias", "mlp_bias", "use_sliding_window", "no_rope_layers", "no_rope_layer_interval"],
+  defaults: {
+    rms_norm_eps: 1e-6,
+    max_position_embeddings: 32_768,
+    num_key_value_heads: 4,
+    no_rope_layer_interval: 4,
+    tie_word_embeddings: true,
+  },
+};
+
+const PHI3: ArchitectureRow = {
+  ...LLAMA,
+  modelClasses: ["Phi3ForCausalLM"],
+  tensors: {
+    ...LLAMA_TENSORS,
+    queryKeyValue: { stored: "stacked", name: "self_attn.qkv_proj" },
+    mlp: { kind: "gated", gateUp: "mlp.gate_up_proj", down: "mlp.down_proj" },
+  },
+  rotary: { ...COMMON_ROTARY, ...LLAMA.rotary, share: { field: "partial_rotary_factor", fallback: 1 } },
+  windows: "all",
+  reads: [],
+  defaults: { rms_norm_eps: 1e-5, max_position_embeddings: 4096 },
+  // Files of Phi-3 say false where there are none.
+  only: { attention_bias: [false] },
+  biases: NO_BIASES,
+};
+
+const OLMO2: ArchitectureRow = {
+  ...OLMO3,
+  modelClasses: ["Olmo2ForCausalLM"],
+  rotary: LLAMA.rotary,
+  windows: "none",
+  defaults: { rms_norm_eps: 1e-5, max_position_embeddings: 2048 },
+};
+
+const GEMMA2: ArchitectureRow = {
+  modelClasses: ["Gemma2ForCausalLM"],
+  tensors: {
+    ...LLAMA_TENSORS,
+    norms: {
+      attentionIn: "input_layernorm",
+      attentionOut: "post_attention_layernorm",
+      mlpIn: "pre_feedforward_layernorm",
+      mlpOut: "post_feedforward_layernorm",
+    },
+  },
+  norm: "rms-plus-one",
+  headNorms: "none",
+  rotary: LLAMA.rotary,
+  windows: { allBut: 2 },
+  fields: { ...FIELDS, activation: "hidden_activation" },
+  // Early files have hidden_act too, and mean hidden_activation.
+  reads: [
+    "hidden_act",
+    "query_pre_attn_scalar",
+    "attn_logit_softcapping",
+    "final_logit_softcapping",
+    "cache_implementation",
+  ],
+  defaults: {
+    rms_norm_eps: 1e-6,
+    max_position_embeddings: 8192,
+    hidden_activation: "gelu_pytorch_tanh",
+    head_dim: 256,
+    num_attention_heads: 8,
+    num_key_value_heads: 4,
+    vocab_size: 256_000,
+    query_pre_attn_scalar: 256,
+    sliding_window: 4096,
+    attn_logit_softcapping: 50,
+    final_logit_softcapping: 30,
+    tie_word_embeddings: true,
+  },
+  only: { attention_bias: [false], use_bidirectional_attention: [false] },
+  biases: NO_BIASES,
+  scalesEmbedding: true,
+};
+
+const GEMMA3: ArchitectureRow = {
+  ...GEMMA2,
+  modelClasses: ["Gemma3ForCausalLM"],
+  tensors: { ...GEMMA2.tensors, headNorms: HEAD_NORMS },
+  headNorms: "head",
+  rotary: {
+    ...COMMON_ROTARY,
+    theta: { field: "rope_theta", fallback: 1_000_000 },
+    sliding: { field: "rope_local_base_freq", fallback: 10_000 },
+  },
+  windows: { allBut: 6, field: "sliding_window_pattern" },
+  reads: [...GEMMA2.reads, "sliding_window_pattern", "_sliding_window_pattern"],
+  defaults: {
+    ...GEMMA2.defaults,
+    max_position_embeddings: 131_072,
+    vocab_size: 262_208,
+    attn_logit_softcapping: null,
+    final_logit_softcapping: null,
+  },
+};
+
+/** Gemma 3 with vision, of which the text part is read. */
+const GEMMA3_VISION: ArchitectureRow = {
+  ...GEMMA3,
+  modelClasses: ["Gemma3ForConditionalGeneration"],
+  within: {
+    field: "text_config",
+    prefixes: { "language_model.": "", "model.language_model.": "model." },
+    beside: ["vision_tower.", "multi_modal_projector.", "model.vision_tower.", "model.multi_modal_projector."],
+  },
+};
+
+const GPT2: ArchitectureRow = {
+  modelClasses: ["GPT2LMHeadModel"],
+  tensors: {
+    prefixes: ["transformer."],
+    embedding: "wte",
+    positions: "wpe",
+    block: "h.{}.",
+    norms: { attentionIn: "ln_1", mlpIn: "ln_2" },
+    queryKeyValue: { stored: "stacked", name: "attn.c_attn" },
+    output: "attn.c_proj",
+    mlp: { kind: "plain", up: "mlp.c_fc", down: "mlp.c_proj" },
+    finalNorm: "ln_f",
+    unembedding: "lm_head",
+    transposed: true,
+  },
+  norm: "layer",
+  headNorms: "none",
+  rotary: null,
+  windows: "none",
+  fields: {
+    hidden: "n_embd",
+    layers: "n_layer",
+    heads: "n_head",
+    intermediate: "n_inner",
+    positions: "n_positions",
+    normEpsilon: "layer_norm_epsilon",
+    activation: "activation_function",
+  },
+  // n_ctx is n_positions again; the summary's fields are of another head.
+  reads: [
+    "scale_attn_weights",
+    "scale_attn_by_inverse_layer_idx",
+    "n_ctx",
+    "summary_activation",
+    "summary_first_dropout",
+    "summary_proj_to_labels",
+    "summary_type",
+    "summary_use_proj",
+  ],
+  defaults: {
+    vocab_size: 50_257,
+    layer_norm_epsilon: 1e-5,
+    activation_function: "gelu_new",
+    scale_attn_weights: true,
+    tie_word_embeddings: true,
+  },
+  only: { add_cross_attention: [false] },
+  biases: { queryKeyValue: true, output: true, mlp: true },
+};
+
+const GPT_NEOX: ArchitectureRow = {
+  modelClasses: ["GPTNeoXForCausalLM"],
+  tensors: {
+    prefixes: ["gpt_neox."],
+    embedding: "embed_in",
+    block: "layers.{}.",
+    norms: { attentionIn: "input_layernorm", mlpIn: "post_attention_layernorm" },
+    queryKeyValue: { stored: "by-head", name: "attention.query_key_value" },
+    output: "attention.dense",
+    mlp: { kind: "plain", up: "mlp.dense_h_to_4h", down: "mlp.dense_4h_to_h" },
+    finalNorm: "final_layer_norm",
+    unembedding: "embed_out",
+  },
+  norm: "layer",
+  headNorms: "none",
+  rotary: {
+    theta: { field: "rotary_emb_base", fallback: 10_000 },
+    share: { field: "rotary_pct", fallback: 0.25 },
+    sliding: "same",
+  },
+  windows: "none",
+  fields: { ...FIELDS, normEpsilon: "layer_norm_eps" },
+  reads: ["attention_bias", PARALLEL_FIELD],
+  defaults: {
+    layer_norm_eps: 1e-5,
+    max_position_embeddings: 2048,
+    hidden_act: "gelu",
+    attention_bias: true,
+    [PARALLEL_FIELD]: true,
+  },
+  only: {},
+  biases: { queryKeyValue: "attention_bias", output: "attention_bias", mlp: true },
+};
+
+const QWEN3_MOE: ArchitectureRow = {
+  ...QWEN3,
+  modelClasses: ["Qwen3MoeForCausalLM"],
+  tensors: {
+    ...QWEN3.tensors,
+    experts: {
+      router: "mlp.gate",
+      gate: "mlp.experts.{}.gate_proj",
+      up: "mlp.experts.{}.up_proj",
+      down: "mlp.experts.{}.down_proj",
+    },
+  },
+  windows: "all-when-used",
+  reads: [
+    "use_sliding_window",
+    "max_window_layers",
+    "moe_intermediate_size",
+    "num_experts",
+    "num_local_experts",
+    "num_experts_per_tok",
+    "norm_topk_prob",
+    "decoder_sparse_step",
+    "mlp_only_layers",
+  ],
+  defaults: {
+    ...QWEN3.defaults,
+    num_key_value_heads: 4,
+    decoder_sparse_step: 1,
+    moe_intermediate_size: 768,
+    num_experts_per_tok: 8,
+  },
+};
+
 const ROWS = {
+  llama: LLAMA,
+  mistral: MISTRAL,
+  qwen2: QWEN2,
   qwen3: QWEN3,
+  qwen3_moe: QWEN3_MOE,
+  smollm3: SMOLLM3,
+  phi3: PHI3,
+  olmo2: OLMO2,
   olmo3: OLMO3,
+  gemma2: GEMMA2,
+  gemma3_text: GEMMA3,
+  gemma3: GEMMA3_VISION,
+  gpt2: GPT2,
+  gpt_neox: GPT_NEOX,
 } as const satisfies Readonly<Record<string, ArchitectureRow>>;
 
 export type Architecture = keyof typeof ROWS;
@@ -179,9 +468,6 @@ export const ARCHITECTURES = Object.keys(ROWS) as readonly Architecture[];
 
 /** The row of a model type. */
 export const rowOf = (architecture: Architecture): ArchitectureRow => ROWS[architecture];
-
-/** Whether a block computes attention and MLP from the same input (`use_parallel_residual`). */
-export const PARALLEL_FIELD = "use_parallel_residual";
 
 /** Config fields that change no number of an inference in float32, or that tokenizer and trainer read. */
 export const IGNORED_FIELDS: ReadonlySet<string> = new Set([
@@ -215,6 +501,7 @@ export const IGNORED_FIELDS: ReadonlySet<string> = new Set([
   "id2label",
   "initializer_range",
   "is_decoder",
+  "is_encoder_decoder",
   "keys_to_ignore_at_inference",
   "label2id",
   "length_penalty",

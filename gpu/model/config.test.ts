@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { InputError } from "../errors.ts";
+import { ARCHITECTURES } from "./architectures.ts";
 import { parseConfig } from "./config.ts";
 import { plainRotation } from "./rotary.ts";
 import { plainFields, TINY_CONFIG } from "../../test/model_folder.ts";
@@ -57,10 +58,40 @@ describe("real configs", () => {
     expect(config.attention).toEqual(Array.from({ length: 32 }, (_, layer) => layer % 4 === 3 ? full : sliding));
   });
 
-  test("Qwen/Qwen2-1.5B-Instruct is refused by its architecture", () => {
-    expect(() => parseConfig(configs["Qwen/Qwen2-1.5B-Instruct"], "config.json")).toThrow(
-      'config.json: the architecture "qwen2" (model_type) is not supported; use a model of one of: qwen3, olmo3',
+  test("Qwen/Qwen2-1.5B-Instruct: biases of q, k and v, and no norms of heads", () => {
+    const config = parseConfig(configs["Qwen/Qwen2-1.5B-Instruct"], "config.json");
+    expect(config).toMatchObject({
+      architecture: "qwen2",
+      biases: { queryKeyValue: true, output: false, mlp: false },
+      headDimension: 128,
+      keyValueHeads: 2,
+    });
+    expect(config.attention.every(({ window }) => window === null)).toBe(true);
+  });
+});
+
+describe("what nobody understands is refused by name", () => {
+  const config = configs["Qwen/Qwen3-0.6B"]!;
+
+  test("a family: which are, and what is missing where that is known", () => {
+    const unnamed = { ...config, architectures: undefined };
+    const kinds = `use a model of one of: ${ARCHITECTURES.join(", ")}`;
+    expect(() => parseConfig({ ...unnamed, model_type: "unheard" }, "config.json")).toThrow(
+      `config.json: the architecture "unheard" (model_type) is not supported; ${kinds}`,
     );
+    expect(() => parseConfig({ ...unnamed, model_type: "mllama" }, "config.json")).toThrow(
+      `the architecture "mllama" (model_type) is not supported: vision and cross attention are not computed; ${kinds}`,
+    );
+  });
+
+  test("a field; what asks for nothing is not", () => {
+    expect(() => parseConfig({ ...config, residual_multiplier: 0.22 }, "config.json")).toThrow(
+      "config.json: residual_multiplier 0.22 is not supported; nobody reads this field: remove it, if the model is " +
+        "right without it",
+    );
+    expect(() => parseConfig({ ...config, attention_bias: true }, "config.json")).toThrow(/attention_bias true/);
+    const silent = { ...config, use_qk_clip: false, unheard: null, attention_dropout: 0.1, id2label: { 0: "A" } };
+    expect(parseConfig(silent, "config.json")).toEqual(parseConfig(config, "config.json"));
   });
 });
 

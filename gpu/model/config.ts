@@ -81,6 +81,9 @@ export interface JsonFile {
 export const headColumns = ({ headDimension }: Pick<ModelConfig, "headDimension">): number =>
   Math.ceil(headDimension / 8) * 8;
 
+/** Experts of a block that the kernels have room for. */
+const MOST_EXPERTS = 1024;
+
 /** Widest head that the kernels have room for. */
 const MAX_HEAD_DIMENSION = 256;
 
@@ -97,8 +100,9 @@ export function parseConfig(given: unknown, where: string, generation?: JsonFile
   }
   const architecture = parseArchitecture(given, where);
   const row = rowOf(architecture);
-  refuseUnsupported(given, row, where);
-  const json = { ...given };
+  const decoder = decoderConfig(given, row, where);
+  refuseUnsupported(decoder, row, where);
+  const json = { ...decoder };
   for (const [name, value] of Object.entries(row.defaults)) json[name] ??= value;
   const { fields } = row;
   const layers = count(json, fields.layers, where);
@@ -161,6 +165,24 @@ function parseArchitecture(json: JsonObject, where: string): Architecture {
     );
   }
   return known;
+}
+
+/** The part of a config that is the decoder's: all of it, or one field where a model has other parts beside. */
+function decoderConfig(json: JsonObject, { within }: ArchitectureRow, where: string): JsonObject {
+  if (!within) return json;
+  const { [within.field]: decoder, quantization_config = null, tie_word_embeddings = null } = json;
+  if (!isJsonObject(decoder)) {
+    throw new InputError(
+      `${within.field} is ${JSON.stringify(decoder)}`,
+      where,
+      "give the config of the language model",
+    );
+  }
+  return {
+    ...decoder,
+    ...(quantization_config === null ? {} : { quantization_config }),
+    ...(tie_word_embeddings === null ? {} : { tie_word_embeddings }),
+  };
 }
 
 /** Fields that every family has. */
@@ -340,11 +362,11 @@ function parseMlp(
     chosen: count(json, "num_experts_per_tok", where),
     normalised: flag(json, "norm_topk_prob", where),
   };
-  if (sparse.chosen > sparse.experts) {
+  if (sparse.chosen > sparse.experts || sparse.experts > MOST_EXPERTS) {
     throw new InputError(
-      `num_experts_per_tok ${sparse.chosen} is more than ${number} ${sparse.experts}`,
+      `${number} is ${sparse.experts} where num_experts_per_tok is ${sparse.chosen}`,
       where,
-      "correct one of them",
+      `use from num_experts_per_tok to ${MOST_EXPERTS} experts`,
     );
   }
   const step = count(json, "decoder_sparse_step", where);

@@ -5,6 +5,7 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { InputError } from "../errors.ts";
+import { rowOf } from "./architectures.ts";
 import { type ModelConfig, parseConfig } from "./config.ts";
 import { CONFIG, openWeights, refuseStrayAdapter, requireFolder, withoutConfig } from "./folder.ts";
 import { isGgufPath } from "./gguf/file.ts";
@@ -158,11 +159,14 @@ function checked(source: ModelSource): ModelDirectory {
   };
 }
 
-const HEAD = "lm_head.weight";
+/** The name of the head's tensor. */
+const headOf = ({ architecture }: ModelConfig) => `${rowOf(architecture).tensors.unembedding}.weight`;
 
-function underPlainNames({ config, tensors }: ModelSource, path: string) {
+function underPlainNames({ config, tensors: all }: ModelSource, path: string) {
   const [embedding] = requiredTensors(config) as [RequiredTensor];
-  const { stored, notes } = plainNames(tensors.keys(), embedding.name, (name) => name === HEAD);
+  const head = headOf(config);
+  const tensors = ofDecoder(config, all);
+  const { stored, notes } = plainNames(tensors.keys(), embedding.name, (name) => name === head);
   const renamed = [...stored].map(([name, from]): [string, ModelTensor] => {
     const tensor = tensors.get(from)!;
     return [name, name === from ? tensor : { ...tensor, info: { ...tensor.info, name } }];
@@ -170,16 +174,30 @@ function underPlainNames({ config, tensors }: ModelSource, path: string) {
   return { tensors: new Map(renamed), notes: notes.map((note) => `${path}: ${note}`) };
 }
 
+/** The tensors of a decoder that has other parts beside it, under the names that it has alone. */
+function ofDecoder({ architecture }: ModelConfig, tensors: ReadonlyMap<string, ModelTensor>) {
+  const { within } = rowOf(architecture);
+  if (!within) return tensors;
+  const prefixes = Object.entries(within.prefixes);
+  return new Map(
+    [...tensors].filter(([name]) => !within.beside.some((prefix) => name.startsWith(prefix))).map(([name, tensor]) => {
+      const [prefix, plain] = prefixes.find(([prefix]) => name.startsWith(prefix)) ?? ["", ""];
+      return [`${plain}${name.slice(prefix.length)}`, tensor];
+    }),
+  );
+}
+
 /**
  * Some fine-tunes say that embedding and head are tied and hold a head of their own. Their bytes are compared: a head
  * that differs is the one that was trained (LlamaFactory#10560); transformers 5 uses it too.
  */
 function withOwnHead(config: ModelConfig, tensors: ReadonlyMap<string, ModelTensor>) {
-  const head = tensors.get(HEAD);
+  const name = headOf(config);
+  const head = tensors.get(name);
   const embedding = tensors.get(requiredTensors(config)[0]!.name);
   if (!config.tiedEmbeddings || !head || !embedding || sameBytes(head, embedding)) return { config, notes: [] };
   const note =
-    `${head.path}: ${HEAD} differs from ${embedding.info.name}, though tie_word_embeddings is true: it is used`;
+    `${head.path}: ${name} differs from ${embedding.info.name}, though tie_word_embeddings is true: it is used`;
   return { config: { ...config, tiedEmbeddings: false }, notes: [note] };
 }
 
@@ -208,7 +226,7 @@ function checkTensors(
   const required = requiredTensors(config);
   refuseUnmergedAdapter(tensors);
   for (const needed of required) checkTensor(needed, tensors.get(needed.name), config, firstPath, configPath);
-  const read = new Set([...required.map(({ name }) => name), ...(config.tiedEmbeddings ? [HEAD] : [])]);
+  const read = new Set([...required.map(({ name }) => name), ...(config.tiedEmbeddings ? [headOf(config)] : [])]);
   const unread = unreadTensors(tensors.keys(), read);
   if (unread.length === 0) return;
   const more = unread.length > 1 ? ` and ${unread.length - 1} more` : "";

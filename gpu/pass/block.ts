@@ -9,6 +9,7 @@ import type { Counted, Operation, Slot } from "./operation.ts";
 import { type Attention, makeAttention } from "./operations/attention.ts";
 import { type Heads, headWidths, makeHeads } from "./operations/heads.ts";
 import { type Linear, makeLinear } from "./operations/linear.ts";
+import { makeExperts } from "./operations/experts.ts";
 import { makeDense, type Mlp } from "./operations/mlp.ts";
 import { makeNorm, type Norm } from "./operations/norm.ts";
 
@@ -72,7 +73,7 @@ function makeBlock(config: ModelConfig, layerMlp: LayerMlp): Block {
     }),
     attentionOut: normAt("attentionOut"),
     mlpIn: normAt("mlpIn"),
-    mlp: makeDense(config, layerMlp),
+    mlp: layerMlp.kind === "experts" ? makeExperts(config, layerMlp) : makeDense(config, layerMlp),
     mlpOut: normAt("mlpOut"),
   };
   const { mlp, ...single } = parts;

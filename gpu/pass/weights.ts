@@ -232,17 +232,22 @@ function rowReader(model: ModelDirectory, source: Source, element: Element, colu
   };
   const asElements = (elements: RawElements): RawElements =>
     stored.type === element.type ? elements : new Uint32Array(toNumbers(elements, stored.type).buffer);
+  const inputs = source.transposed ? info.shape[0] as number : width;
+  const runs = source.columns ?? [{ from: 0, to: 0, count: inputs }];
   if (source.transposed) {
     let all: RawElements | undefined;
     return (row, target) => {
-      all ??= asElements(raw(0, (info.shape[0] as number) * width));
-      for (let at = 0; at < target.length; at++) {
-        target[at] = all[(at % columns) * width + row + Math.floor(at / columns)] as number;
+      all ??= asElements(raw(0, inputs * width));
+      for (let line = 0; line < target.length / columns; line++) {
+        for (const { from, to, count } of runs) {
+          for (let at = 0; at < count; at++) {
+            target[line * columns + to + at] = all[(from + at) * width + row + line] as number;
+          }
+        }
       }
     };
   }
   if (source.columns) {
-    const runs = source.columns;
     return (row, target) => {
       const elements = asElements(raw(row * width, target.length / columns * width));
       for (let line = 0; line < target.length / columns; line++) {

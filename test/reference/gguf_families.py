@@ -64,7 +64,9 @@ FAMILIES = {
 
 def make(name, cls, own):
     config_class = getattr(transformers, f"{'Gemma3Text' if cls == 'Gemma3' else cls}Config")
-    common = {k: v for k, v in COMMON.items() if cls != "GPT2" or k not in ("hidden_size", "intermediate_size")}
+    foreign = {"GPT2": ("hidden_size", "intermediate_size", "num_key_value_heads", "rms_norm_eps"),
+               "GPTNeoX": ("num_key_value_heads", "rms_norm_eps")}.get(cls, ())
+    common = {k: v for k, v in COMMON.items() if k not in foreign}
     config = config_class(**{**common, **own})
     torch.manual_seed(sum(map(ord, name)))
     head = {"GPT2": "GPT2LMHeadModel"}.get(cls, f"{cls}ForCausalLM")
@@ -75,6 +77,8 @@ def make(name, cls, own):
             state[key] = state[key] + 0.1 * torch.randn_like(state[key])
         else:
             state[key] = torch.randn_like(state[key]) * 0.1
+    if cls == "GPTNeoX":  # its name in files
+        state["embed_out.weight"] = state.pop("lm_head.weight")
     if model.config.tie_word_embeddings:
         state.pop("lm_head.weight", None)
     return config, model, {k: v.numpy() for k, v in state.items() if not k.endswith((".attn.bias", ".masked_bias"))}

@@ -20,6 +20,8 @@ export interface Family {
   readonly config: (fields: Fields) => JsonObject;
   /** By llama.cpp's name; `#` stands for the number of the block. Weights and biases have the same name in front. */
   readonly tensors: Readonly<Record<string, Target>>;
+  /** Fields of every family that this one's config does not have. */
+  readonly without?: readonly string[];
   /** Settings that the config takes account of, besides those of every family. */
   readonly settings?: readonly string[];
 }
@@ -261,6 +263,15 @@ const FAMILIES: Readonly<Record<string, Family>> = {
   gpt2: {
     modelType: "gpt2",
     modelClass: "GPT2LMHeadModel",
+    without: [
+      "hidden_size",
+      "intermediate_size",
+      "num_hidden_layers",
+      "num_attention_heads",
+      "num_key_value_heads",
+      "head_dim",
+      "max_position_embeddings",
+    ],
     config: (fields) => {
       const { hidden_size, num_hidden_layers, num_attention_heads, max_position_embeddings } = commonConfig(fields);
       return {

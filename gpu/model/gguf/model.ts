@@ -40,7 +40,7 @@ export function openGgufSource(file: string): GgufSource {
     const configJson: JsonObject = {
       architectures: [family.modelClass],
       model_type: family.modelType,
-      ...commonConfig(fields),
+      ...Object.fromEntries(Object.entries(commonConfig(fields)).filter(([name]) => !family.without?.includes(name))),
       ...family.config(fields),
       eos_token_id: endIds(gguf),
     };

@@ -42,7 +42,10 @@ export interface Mlp {
 }
 
 /** A gated MLP, act(gate) up, or a plain one, act(up). */
-export function makeDense({ hidden, biases }: ModelConfig, { kind, activation, width }: LayerMlp): Mlp {
+export function makeDense(
+  { hidden, biases }: ModelConfig,
+  { kind, activation, width }: Exclude<LayerMlp, { kind: "experts" }>,
+): Mlp {
   const isGated = kind === "gated";
   const inner = columns4(width) * 4;
   const wide = isGated ? 2 * inner : inner;
