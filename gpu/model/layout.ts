@@ -74,6 +74,8 @@ export interface VectorLayout<Part extends string = string> {
 export interface BlockLayout {
   readonly matrices: readonly MatrixLayout<MatrixPart>[];
   readonly vectors: readonly VectorLayout<VectorPart>[];
+  /** Tensors of both, in the order of the block's operations. */
+  readonly sources: readonly Source[];
 }
 
 /** What stands before and behind the blocks. */
@@ -136,6 +138,7 @@ function headRuns(heads: number, head: readonly Run[], from: (head: number) => n
 class BlockPlan {
   readonly matrices: MatrixLayout<MatrixPart>[] = [];
   readonly vectors: VectorLayout<VectorPart>[] = [];
+  readonly sources: Source[] = [];
   readonly #row: ArchitectureRow;
   readonly #names: string;
 
@@ -158,12 +161,13 @@ class BlockPlan {
 
   matrix(part: MatrixPart, rows: number, columns: number, sources: readonly Source[], unit?: number): void {
     this.matrices.push({ part, rows, columns, sources, ...(unit === undefined ? {} : { unit }) });
+    this.sources.push(...sources);
   }
 
   /** The bias of a matrix that was just added: as many rows, from the same places. */
   bias(part: VectorPart): void {
     const { rows, sources } = this.matrices.at(-1) as MatrixLayout;
-    this.vectors.push({
+    this.#vector({
       part,
       length: padded4(rows),
       added: 0,
@@ -176,7 +180,12 @@ class BlockPlan {
   }
 
   norm(part: VectorPart, name: string | undefined): void {
-    if (name !== undefined) this.vectors.push(normLayout(part, `${this.#names}${name}`, this.config));
+    if (name !== undefined) this.#vector(normLayout(part, `${this.#names}${name}`, this.config));
+  }
+
+  #vector(layout: VectorLayout<VectorPart>): void {
+    this.vectors.push(layout);
+    this.sources.push(...layout.sources);
   }
 
   headNorms(): void {
@@ -198,7 +207,7 @@ class BlockPlan {
         ),
       };
     });
-    this.vectors.push({ part: "headNorms", length: to, added: norm === "rms-plus-one" ? 1 : 0, sources: made });
+    this.#vector({ part: "headNorms", length: to, added: norm === "rms-plus-one" ? 1 : 0, sources: made });
   }
 
   #turned(): Run[] {
@@ -340,14 +349,14 @@ export function blockLayout(config: ModelConfig, layer: number): BlockLayout {
   const plan = new BlockPlan(config, layer);
   const { norms } = rowOf(config.architecture).tensors;
   plan.norm("attentionIn", norms.attentionIn);
+  plan.norm("attentionOut", norms.attentionOut);
   plan.queryKeyValue();
   plan.headNorms();
   plan.output();
-  plan.norm("attentionOut", norms.attentionOut);
   plan.norm("mlpIn", norms.mlpIn);
-  plan.mlp();
   plan.norm("mlpOut", norms.mlpOut);
-  return { matrices: plan.matrices, vectors: plan.vectors };
+  plan.mlp();
+  return { matrices: plan.matrices, vectors: plan.vectors, sources: plan.sources };
 }
 
 /** What stands before and behind the blocks. */
@@ -376,7 +385,7 @@ export function requiredTensors(config: ModelConfig): readonly RequiredTensor[] 
   const layouts = [
     embedding,
     ...(positions ? [positions] : []),
-    ...blocks.flatMap(({ matrices, vectors }) => [...matrices, ...vectors]),
+    ...blocks,
     finalNorm,
     ...(config.tiedEmbeddings ? [] : [unembedding]),
   ];
