@@ -20,6 +20,7 @@ import { createHeldModels } from "./models/held_models.ts";
 import { startLogging } from "./base/logging.ts";
 import { createModelCache } from "./models/model_cache.ts";
 import { startQueue } from "./jobs/queue.ts";
+import { performInteractive } from "./worker/interactive_task.ts";
 import { performSearch } from "./search/search_task.ts";
 import { readSettings, type Settings } from "./base/settings.ts";
 import { register } from "./jobs/worker_registry.ts";
@@ -69,6 +70,7 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   const consumers = [
     await startPackConsumer(connection, boss, "attribute", (pack) => performAttributes(parts, pack), options),
     await startConsumer(connection, boss, "analyse", (attempt) => performAnalyse(parts, attempt), options),
+    await startConsumer(connection, boss, "interactive", (attempt) => performInteractive(parts, attempt), options),
     await startConsumer(connection, boss, "search", (attempt) => performSearch(parts, attempt), options),
   ];
   let stopping = false;

@@ -3,6 +3,7 @@ import type { SQL } from "drizzle-orm";
 import type { MaskingOptions } from "../tables/analysis_values.ts";
 import type { Database } from "../tables/database.ts";
 import type { AnnotateRequest, AnnotatorAgreement, SegmentRange } from "./annotations.ts";
+import type { AskServices } from "./asks.ts";
 import type { AttributeRequest, BuildGraphRequest } from "./attributions.ts";
 import type { DiagnoseRequest, LabelAgreementRequest, LabelAgreementRow } from "./diagnoses.ts";
 import type { MarkRequest } from "./marks.ts";
@@ -21,7 +22,7 @@ import type {
 import type { LiveWorker } from "./workers.ts";
 
 /** What mutations and subscriptions ask of the server. Each throws InputError for what people can mend. */
-export interface Services {
+export interface Services extends AskServices {
   /** Returns the row id of the model. */
   addModel(request: { readonly directory: string; readonly name: string | undefined }): Promise<number>;
   /** Returns the job's id. */

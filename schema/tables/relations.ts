@@ -1,10 +1,11 @@
 /** How the tables hang together, for Drizzle's relational queries: a list with its relations is one statement. */
 import { defineRelations } from "drizzle-orm";
 import * as analysisTables from "./analysis_tables.ts";
+import * as askTables from "./ask_tables.ts";
 import * as coreTables from "./tables.ts";
 import * as workerTables from "./worker_tables.ts";
 
-const tables = { ...coreTables, ...analysisTables, ...workerTables };
+const tables = { ...coreTables, ...analysisTables, ...askTables, ...workerTables };
 
 export const relations = defineRelations(tables, (r) => ({
   failureCases: {
@@ -63,6 +64,7 @@ export const relations = defineRelations(tables, (r) => ({
     failureCase: r.one.failureCases({ from: r.preferences.failureCaseId, to: r.failureCases.id, optional: false }),
   },
   jobs: {
+    generation: r.one.generations({ from: r.jobs.id, to: r.generations.jobId }),
     tasks: r.many.jobTasks({ from: r.jobs.id, to: r.jobTasks.jobId }),
     attributions: r.many.attributions({
       from: r.jobs.id.through(r.jobTasks.jobId),

@@ -26,7 +26,7 @@ import type { Candidate, ChatMessage, CheckItem, Exclusion, ImportReport, JobInp
 
 export const ruleEnum = pgEnum("rule", RULES);
 /** Who found a token pair. */
-export const pairSourceEnum = pgEnum("pair_source", ["imported", "search", "sibling", "annotation"]);
+export const pairSourceEnum = pgEnum("pair_source", ["imported", "search", "sibling", "annotation", "asked"]);
 export const jobKindEnum = pgEnum("job_kind", [
   "attribute",
   "import",
@@ -38,13 +38,15 @@ export const jobKindEnum = pgEnum("job_kind", [
   "study",
   "export_preferences",
   "mark",
+  "generate",
+  "explain",
 ]);
 export const jobStatusEnum = pgEnum("job_status", ["queued", "running", "completed", "failed", "cancelled"]);
 
 /** What became of a failure case: nothing yet, a token pair with delta > 1, or left out with its reason. */
 export const caseStatusEnum = pgEnum("case_status", ["open", "clean", "excluded"]);
-/** Where a response comes from: a file, or a run of the model by `collect`. */
-export const responseSourceEnum = pgEnum("response_source", ["imported", "collected"]);
+/** Where a response comes from: a file, a run of the model by `collect`, or a prompt that somebody typed. */
+export const responseSourceEnum = pgEnum("response_source", ["imported", "collected", "asked"]);
 export const benchmarkKindEnum = pgEnum("benchmark_kind", [
   "ifeval",
   "math",

@@ -1,5 +1,6 @@
 /** Shapes of the JSON columns and of what passes between the schema and the server. */
 
+import type { ExplainInput, GenerateInput } from "./ask_values.ts";
 import type { AnalysisInput, StudyInput } from "./analysis_values.ts";
 import type { Rule } from "./rules.ts";
 import type { CollectInput, PairSearchInput } from "./search_values.ts";
@@ -163,6 +164,8 @@ export type Exclusion = (typeof EXCLUSIONS)[number];
 /** What a job was asked to do, as stored with it. */
 export type JobInput =
   | AnalysisInput
+  | ExplainInput
+  | GenerateInput
   | CollectInput
   | PairSearchInput
   | StudyInput

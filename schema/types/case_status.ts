@@ -41,6 +41,7 @@ export const ResponseSource = builder.enumType("ResponseSource", {
   values: {
     IMPORTED: { value: "imported", description: "From a file." },
     COLLECTED: { value: "collected", description: "From a run of the model here." },
+    ASKED: { value: "asked", description: "To a prompt that somebody typed." },
   } as const,
 });
 

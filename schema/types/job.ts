@@ -22,6 +22,8 @@ const JobKind = builder.enumType("JobKind", {
     MASK: { value: "mask", description: "Masks tokens until the prediction flips." },
     STUDY: { value: "study", description: "Attributes the same pairs on every member of a series of models." },
     MARK: { value: "mark", description: "Finds where prompts state what their answers have to keep to." },
+    GENERATE: { value: "generate", description: "Answers a prompt that somebody typed." },
+    EXPLAIN: { value: "explain", description: "Attributes a token of such an answer against another one." },
     EXPORT_PREFERENCES: { value: "export_preferences", description: "Computes token weights for preference training." },
   } as const,
 });

@@ -57,6 +57,9 @@ async function about(input: JobInput, context: Context): Promise<string> {
       return pairsOf(input.tokenPairIds);
     case "import":
       return input.name;
+    case "generate":
+    case "explain":
+      return await nameOf(context, models, input.modelId) ?? "a model";
     case "collect": {
       const model = await nameOf(context, models, input.modelId);
       return [await nameOf(context, benchmarks, input.benchmarkId), model].filter(Boolean).join(", ");
@@ -91,6 +94,9 @@ async function again(input: JobInput, context: Context): Promise<string> {
       if (!("chosen" in input)) return await services.runMasking({ ...input, idempotencyKey });
       return await services.maskTokens(found(input.tokenPairIds[0]), input.chosen, input.replacement);
     }
+    case "generate":
+    case "explain":
+      throw new InputError("it answered a prompt", "retryJob", "ask again");
     case "import":
       if (input.uploadHash !== null) {
         throw new InputError("the upload was removed when its import ended", "retryJob", "choose the file again");

@@ -63,6 +63,7 @@ const PairSource = builder.enumType("PairSource", {
     SEARCH: { value: "search", description: "The search found it among the model's own alternatives." },
     SIBLING: { value: "sibling", description: "The search found it among a larger model's alternatives." },
     ANNOTATION: { value: "annotation", description: "An annotator chose it." },
+    ASKED: { value: "asked", description: "Somebody asked why the model said one token and not the other." },
   } as const,
 });
 

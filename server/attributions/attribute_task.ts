@@ -13,7 +13,7 @@ import { type FinishedTask, finishTasks, lockJob, startJob } from "../jobs/jobs.
 import { loadPairs, type PairRows, progressReporter } from "../jobs/pair_task.ts";
 import { computedHere } from "../database/precomputed.ts";
 import { insertAttributions } from "./insert_attributions.ts";
-import { type AttributeTask, inside } from "../jobs/queue.ts";
+import { type AttributeTask, inside, laneOf } from "../jobs/queue.ts";
 
 type Taken = Attempt<AttributeTask>;
 
@@ -76,6 +76,7 @@ async function compute(parts: TaskParts, pack: readonly Work[]): Promise<number>
   const reporters = reportersOf(db, pack);
   const options = {
     signal,
+    lane: laneOf(pack[0]!.attempt.queue),
     onProgress: (progress: Parameters<typeof reporters[0]>[0]) => reporters.forEach((tell) => tell(progress)),
   };
   const lease = cache.lease();
@@ -121,7 +122,7 @@ async function refused(parts: TaskParts, pack: readonly Work[], error: unknown):
     return;
   }
   const [{ attempt, rows }] = left as [Work];
-  await settleRefused(db, boss, "attribute", attempt, rows.model.hash, error);
+  await settleRefused(db, boss, attempt, rows.model.hash, error);
 }
 
 /** One reporter a job. */

@@ -16,6 +16,7 @@ import type { Services } from "../../schema/services/services.ts";
 import { benchmarks, failureCases, models } from "../../schema/tables/tables.ts";
 import type { ImportChoices } from "../../schema/tables/values.ts";
 
+import { createExplainJob, createGenerateJob } from "../ask/ask_job.ts";
 import { addModel } from "../models/add_model.ts";
 import { locateAllowed } from "../models/locate_allowed.ts";
 import { annotate } from "../cases/annotate.ts";
@@ -94,6 +95,8 @@ export function createServices({ settings, connection, boss, watcher, planner }:
         special: isControl(tokenizer, 1, id),
       }));
     },
+    generate: async (request) => (await createGenerateJob(db, boss, tokenizerOf, request)).id,
+    explain: (request) => createExplainJob(db, boss, tokenizerOf, request),
     collectFailures: async (request) => (await createCollectJob(settings, db, boss, request)).id,
     findTokenPairs: async (request) => (await createPairSearchJob(db, boss, request)).id,
     cancelJob: async (id) => {

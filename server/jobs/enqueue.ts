@@ -22,7 +22,10 @@ export interface NewTask<Kind extends TaskKind> {
   readonly modelIds: readonly number[];
 }
 
-/** Queues tasks with what else the transaction writes. `small`: somebody waits for them. */
+/**
+ * Queues tasks with what else the transaction writes. `small`: somebody waits for them; such tasks on token pairs go on
+ * the interactive lane.
+ */
 export async function enqueue<Kind extends TaskKind>(
   tx: Transaction,
   boss: PgBoss,
@@ -31,13 +34,14 @@ export async function enqueue<Kind extends TaskKind>(
   { small }: { readonly small: boolean },
 ): Promise<void> {
   const hashes = await hashesOf(tx, [...new Set(tasks.flatMap(({ modelIds }) => modelIds))]);
+  const lane = small && (kind === "attribute" || kind === "analyse") ? "interactive" : kind;
   const byQueue = Map.groupBy(
     tasks,
-    ({ modelIds }) => queueName(kind, { models: modelIds.flatMap((id) => hashes.get(id) ?? []) }),
+    ({ modelIds }) => queueName(lane, { models: modelIds.flatMap((id) => hashes.get(id) ?? []) }),
   );
   const turn = turnOf(currentOwner(), small);
   for (const [queue, own] of byQueue) await insertTasks(tx, boss, queue, own.map(({ data }) => data), turn);
-  if (tasks.length > 0) await notifyQueue(tx, kind);
+  if (tasks.length > 0) await notifyQueue(tx, lane);
 }
 
 /** Queues a task on a route of its own. */

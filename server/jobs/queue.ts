@@ -28,12 +28,18 @@ export interface SearchTask {
   readonly jobId: string;
 }
 
+/** Work that a person waits for, of whatever kind: the job's input says which. */
+export type InteractiveTask = { readonly jobId: string } | PairTask | AttributeTask;
+
 export interface QueueTasks {
   readonly attribute: AttributeTask;
   readonly import: ImportTask;
   /** A graph, a diagnosis or the like of one pair: the job's input says which. */
   readonly analyse: PairTask;
   readonly search: SearchTask;
+  /** Passes the tasks of all other kinds. */
+  readonly interactive: InteractiveTask;
+  readonly "interactive-failed": InteractiveTask;
   readonly "search-failed": SearchTask;
   /** Attribute tasks that no retry could save. */
   readonly "attribute-failed": AttributeTask;
@@ -68,8 +74,10 @@ const QUEUES: Readonly<Record<QueueKind, QueueOptions>> = {
   "analyse-failed": FAILED,
   "import-failed": FAILED,
   "search-failed": FAILED,
+  "interactive-failed": FAILED,
   "attribute": worked("attribute"),
   "analyse": worked("analyse"),
+  "interactive": worked("interactive"),
   // Each attempt goes on where the last one was.
   "search": worked("search", 24 * 3600 - 1),
   "import": worked("import"),
@@ -170,6 +178,11 @@ export function kindOf(queue: string): QueueKind {
   const [kind = ""] = queue.split("/");
   if (kind in QUEUES) return kind as QueueKind;
   throw new InputError(`there is no queue ${queue}`, "queue", "use the version of Culprit that made it");
+}
+
+/** The engine's lane for tasks of a queue. */
+export function laneOf(queue: string): "interactive" | "batch" {
+  return kindOf(queue) === "interactive" ? "interactive" : "batch";
 }
 
 /** The condition that a queue, by the column of its name, is of a kind. */

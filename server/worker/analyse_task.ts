@@ -16,7 +16,7 @@ import { located, withRoom } from "../models/use_model.ts";
 import { settleRefused } from "../jobs/settle_refused.ts";
 import { finishTask, lockJob, startJob } from "../jobs/jobs.ts";
 import { loadPair, progressReporter } from "../jobs/pair_task.ts";
-import { inside, type PairTask } from "../jobs/queue.ts";
+import { inside, laneOf, type PairTask } from "../jobs/queue.ts";
 
 export interface AnalyseParts extends TaskParts {
   readonly checkers: Checkers;
@@ -53,7 +53,7 @@ export async function performAnalyse(parts: AnalyseParts, attempt: Attempt<PairT
   const ended = new AbortController();
   const signal = AbortSignal.any([attempt.signal, ended.signal]);
   const onProgress = progressReporter(db, task, rows.failureCase.key, ended);
-  const options = { signal, onProgress };
+  const options = { signal, onProgress, lane: laneOf(attempt.queue) };
   const lease = cache.lease();
   try {
     const here = located(parts, rows.model);
@@ -68,7 +68,7 @@ export async function performAnalyse(parts: AnalyseParts, attempt: Attempt<PairT
   } catch (error) {
     if (ended.signal.aborted) return void await boss.complete(attempt.queue, attempt);
     if (!(error instanceof InputError)) throw error;
-    await settleRefused(db, boss, "analyse", attempt, rows.model.hash, error);
+    await settleRefused(db, boss, attempt, rows.model.hash, error);
   } finally {
     lease.release();
   }

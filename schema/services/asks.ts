@@ -1,0 +1,46 @@
+/** What is asked of the server about prompts typed just now. */
+import type { Rule } from "../tables/rules.ts";
+
+/** A user's message for the chat template, or a plain text; and how the answer begins. */
+export type AskedPrompt =
+  & { readonly prefix: string }
+  & ({ readonly chat: string; readonly system: string | undefined } | { readonly text: string });
+
+/** A token by its id, or the first token of a text. */
+export type AskedToken = { readonly id: number } | { readonly text: string };
+
+export interface GenerateRequest {
+  /** The model's name. */
+  readonly model: string;
+  readonly prompt: AskedPrompt;
+  /** Tokens of the answer at most. */
+  readonly maxTokens: number;
+  /** Other tokens ranked at each token of the answer. */
+  readonly alternatives: number;
+  readonly idempotencyKey: string | undefined;
+}
+
+export interface ExplainRequest {
+  /** After a prompt, or at a token of a stored answer, counted from its first. */
+  readonly place:
+    | { readonly model: string; readonly prompt: AskedPrompt }
+    | { readonly jobId: string; readonly position: number };
+  /** The model's own choice when left out. */
+  readonly target: AskedToken | undefined;
+  readonly contrast: AskedToken;
+  readonly rule: Rule;
+  readonly idempotencyKey: string | undefined;
+}
+
+/** A failure case, the job that explains it, and what to know of it. */
+export interface CreatedExplanation {
+  readonly failureCaseId: number;
+  readonly jobId: string;
+  readonly note: string | null;
+}
+
+export interface AskServices {
+  /** Returns the job's id. */
+  generate(request: GenerateRequest): Promise<string>;
+  explain(request: ExplainRequest): Promise<CreatedExplanation>;
+}

@@ -1,0 +1,243 @@
+/** Ask: an answer of a model to a prompt typed just now, and why it did not say something else. */
+import { z } from "zod";
+import type { GeneratedAlternative, GeneratedToken } from "../tables/ask_tables.ts";
+import type { AskedPrompt, AskedToken, CreatedExplanation } from "../services/asks.ts";
+import { InputError } from "./input_error.ts";
+import { builder } from "./builder.ts";
+import { FailureCase } from "./failure_case.ts";
+import { checkedJobId, idempotencyKey, Job } from "./job.ts";
+import { found } from "./rows.ts";
+import { Rule } from "./rule.ts";
+
+/** Characters of a prompt at most. */
+const MOST_CHARACTERS = 1_000_000;
+const prompt = z.string().min(1).max(MOST_CHARACTERS);
+
+const Alternative = builder.objectRef<GeneratedAlternative>("GeneratedAlternative").implement({
+  description: "What a model could have said in place of a token of its answer.",
+  fields: (t) => ({
+    rank: t.exposeInt("rank", { description: "Rank among all logits, 0 = the argmax." }),
+    id: t.exposeInt("id", { description: "Token id." }),
+    text: t.exposeString("text", { description: "Text of the token." }),
+    logit: t.exposeFloat("logit", { description: "Raw logit, no softmax." }),
+  }),
+});
+
+const Token = builder.objectRef<GeneratedToken & { readonly position: number }>("GeneratedToken").implement({
+  description: "A token of an answer.",
+  fields: (t) => ({
+    position: t.exposeInt("position", { description: "Position, counted from the answer's first token." }),
+    id: t.exposeInt("id", { description: "Token id." }),
+    text: t.exposeString("text", { description: "Text of the token." }),
+    logit: t.exposeFloat("logit", {
+      nullable: true,
+      description: "Raw logit; null while the answer is being written.",
+    }),
+    alternatives: t.field({
+      type: [Alternative],
+      description: "The largest other logits, largest first; none while the answer is being written.",
+      resolve: ({ alternatives }) => [...alternatives],
+    }),
+  }),
+});
+
+const StopReason = builder.enumType("StopReason", {
+  description: "Why an answer ends.",
+  values: {
+    EOS: { value: "eos", description: "By itself, with a token that ends answers." },
+    LENGTH: { value: "length", description: "At the limit of tokens." },
+  } as const,
+});
+
+const Generation = builder.drizzleObject("generations", {
+  name: "Generation",
+  description: "An answer of a model to a prompt, decoded greedily; it grows while its job runs.",
+  select: { columns: {} },
+  fields: (t) => ({
+    prompt: t.exposeString("prompt", { description: "The prompt as the model read it: the rendered chat text." }),
+    prefix: t.exposeString("prefix", { description: "How the answer was told to begin." }),
+    text: t.exposeString("text", { description: "What the model wrote so far, after the prefix." }),
+    stop: t.expose("stop", {
+      type: StopReason,
+      nullable: true,
+      description: "Why it ended; null while it is written.",
+    }),
+    tokens: t.field({
+      type: [Token],
+      description: "The tokens of the text.",
+      complexity: { field: 20, multiplier: 2 },
+      select: { columns: { tokens: true } },
+      resolve: ({ tokens }) => tokens.map((token, position) => ({ ...token, position })),
+    }),
+  }),
+});
+
+builder.drizzleObjectFields(Job, (t) => ({
+  generation: t.relation("generation", {
+    type: Generation,
+    nullable: true,
+    description: "The answer of a GENERATE job; null for other jobs.",
+  }),
+}));
+
+const text = (description: string) => ({ description, validate: prompt });
+
+const GenerateInput = builder.inputType("GenerateInput", {
+  description: "What to ask which model: `chat` or `prompt`.",
+  fields: (t) => ({
+    model: t.string({ required: true, description: "The name of a model that was added." }),
+    chat: t.string(text("A user's message, written by the model's chat template with thinking off.")),
+    system: t.string({ description: "With `chat`: the system message before it.", validate: prompt }),
+    prompt: t.string(text("Plain text; special tokens in it are parsed.")),
+    prefix: t.string({ description: "How the answer begins.", validate: z.string().max(MOST_CHARACTERS) }),
+    maxTokens: t.int({
+      required: true,
+      defaultValue: 256,
+      description: "Tokens of the answer at most.",
+      validate: z.int().min(1).max(4096),
+    }),
+    alternatives: t.int({
+      required: true,
+      defaultValue: 10,
+      description: "Other tokens shown at each token of the answer.",
+      validate: z.int().min(1).max(50),
+    }),
+    idempotencyKey: t.string(idempotencyKey),
+  }),
+});
+
+builder.mutationField("generate", (t) =>
+  t.drizzleField({
+    type: Job,
+    description: "Decodes an answer greedily, on the interactive lane: `Job.generation` grows while it runs, and has " +
+      "what else the model could have said at each token when it is done.",
+    errors: { types: [InputError], union: { name: "GenerateResult", description: "The job, or what was wrong." } },
+    args: { input: t.arg({ type: GenerateInput, required: true, description: "What to ask." }) },
+    resolve: async (query, _parent, { input }, context) => {
+      const { model, maxTokens, alternatives, idempotencyKey } = input;
+      const id = await context.services.generate({
+        model,
+        prompt: promptOf(input),
+        maxTokens,
+        alternatives,
+        idempotencyKey: idempotencyKey ?? undefined,
+      });
+      return found(await context.db.query.jobs.findFirst(query({ where: { id } })));
+    },
+  }));
+
+const TokenInput = builder.inputType("ExplainTokenInput", {
+  description: "A token: its `id`, or a `text` whose first token is meant.",
+  fields: (t) => ({
+    id: t.int({ description: "Token id.", validate: z.int().min(0) }),
+    text: t.string({ description: "Text, with its leading space.", validate: z.string().min(1).max(1000) }),
+  }),
+});
+
+const AnswerPlace = builder.inputType("AnswerPlaceInput", {
+  description: "A token of an answer that `generate` gave.",
+  fields: (t) => ({
+    job: t.globalID({ for: Job, required: true, description: "The GENERATE job." }),
+    position: t.int({
+      required: true,
+      description: "Position, counted from the answer's first token.",
+      validate: z.int().min(0),
+    }),
+  }),
+});
+
+const ExplainInput = builder.inputType("ExplainInput", {
+  description: "Why a model said one token and not another: after a prompt, or at a token of an answer (`at`).",
+  fields: (t) => ({
+    model: t.string({ description: "The name of a model that was added; not needed with `at`." }),
+    chat: t.string(text("A user's message, written by the model's chat template with thinking off.")),
+    system: t.string({ description: "With `chat`: the system message before it.", validate: prompt }),
+    prompt: t.string(text("Plain text; special tokens in it are parsed.")),
+    prefix: t.string({
+      description: "The answer before the token.",
+      validate: z.string().max(MOST_CHARACTERS),
+    }),
+    at: t.field({ type: AnswerPlace, description: "Instead of prompt and prefix: a token of an answer." }),
+    target: t.field({ type: TokenInput, description: "The wrong token; the model's own when nothing is said." }),
+    contrast: t.field({ type: TokenInput, required: true, description: "What should have stood there." }),
+    rule: t.field({ type: Rule, description: "Backward rule; ATTNLRP when nothing is said." }),
+    idempotencyKey: t.string(idempotencyKey),
+  }),
+});
+
+const Explanation = builder.objectRef<CreatedExplanation>("Explanation").implement({
+  description: "A failure case of the benchmark `ask`, and the job that attributes it.",
+  fields: (t) => ({
+    failureCase: t.drizzleField({
+      type: FailureCase,
+      description: "The case; its token pair is there when the job is done.",
+      resolve: async (query, { failureCaseId }, _args, { db }) =>
+        found(await db.query.failureCases.findFirst(query({ where: { id: failureCaseId } }))),
+    }),
+    job: t.drizzleField({
+      type: Job,
+      description: "The EXPLAIN job; `attributions` has its result.",
+      resolve: async (query, { jobId }, _args, { db }) =>
+        found(await db.query.jobs.findFirst(query({ where: { id: jobId } }))),
+    }),
+    note: t.exposeString("note", {
+      nullable: true,
+      description: "What to know of it, for example that only the first token of a text is explained.",
+    }),
+  }),
+});
+
+builder.mutationField("explain", (t) =>
+  t.field({
+    type: Explanation,
+    description: "Explains why a model said one token and not another: makes (or finds) a failure case of the " +
+      "benchmark `ask` and attributes it on the interactive lane.",
+    errors: { types: [InputError], union: { name: "ExplainResult", description: "Case and job, or what was wrong." } },
+    args: { input: t.arg({ type: ExplainInput, required: true, description: "What to explain." }) },
+    resolve: async (_parent, { input }, context) => {
+      const { at, model, target, rule, idempotencyKey } = input;
+      const isPrompt = input.chat != null || input.prompt != null;
+      if ((at != null) === isPrompt) {
+        throw new InputError("it takes exactly one of the two", "at, chat or prompt", "give one of them");
+      }
+      if (at == null && model == null) throw new InputError("is missing", "model", "give the name of a model");
+      return await context.services.explain({
+        place: at == null
+          ? { model: model!, prompt: promptOf(input) }
+          : { jobId: checkedJobId(at.job.id, "at.job"), position: at.position },
+        target: target == null ? undefined : tokenOf(target, "target"),
+        contrast: tokenOf(input.contrast, "contrast"),
+        rule: rule ?? "attnlrp",
+        idempotencyKey: idempotencyKey ?? undefined,
+      });
+    },
+  }));
+
+interface TypedPrompt {
+  readonly chat?: string | null | undefined;
+  readonly system?: string | null | undefined;
+  readonly prompt?: string | null | undefined;
+  readonly prefix?: string | null | undefined;
+}
+
+function promptOf({ chat, system, prompt, prefix }: TypedPrompt): AskedPrompt {
+  if ((chat == null) === (prompt == null)) {
+    throw new InputError("it takes exactly one of the two", "chat, prompt", "give one of them");
+  }
+  if (prompt != null && system != null) {
+    throw new InputError("a plain prompt has no system message", "system", "write it into the prompt, or give `chat`");
+  }
+  return chat == null
+    ? { text: prompt!, prefix: prefix ?? "" }
+    : { chat, system: system ?? undefined, prefix: prefix ?? "" };
+}
+
+function tokenOf(
+  { id, text }: { readonly id?: number | null | undefined; readonly text?: string | null | undefined },
+  where: string,
+): AskedToken {
+  if ((id == null) === (text == null)) {
+    throw new InputError("it takes exactly one of the two", `${where}.id, ${where}.text`, "give one of them");
+  }
+  return id == null ? { text: text! } : { id };
+}

@@ -1,0 +1,64 @@
+/** Performs a GENERATE job: decodes an answer, told while it grows, and ranks what else could have been said. */
+import { eq } from "drizzle-orm";
+import { type GeneratedToken, generations } from "../../schema/tables/ask_tables.ts";
+import type { GenerateInput } from "../../schema/tables/ask_values.ts";
+import { storable } from "../cases/place_case.ts";
+import { reportProgress } from "../jobs/jobs.ts";
+import { rankTokens } from "./explore.ts";
+import type { AskWork } from "./ask_task.ts";
+
+/** Least time between two looks at a growing answer, in milliseconds. */
+const TELL_MS = 150;
+
+/** Computes the answer, and returns what writes it. Throws InputError for a prompt that the model cannot take. */
+export async function performGenerate({ db, jobId, model, tokenizer, options, ended }: AskWork, input: GenerateInput) {
+  const { maxTokens, alternatives } = input;
+  const [row] = await db.select({ promptIds: generations.promptIds, prefixIds: generations.prefixIds }).from(
+    generations,
+  )
+    .where(eq(generations.jobId, jobId));
+  if (!row) throw new Error(`Job ${jobId} has no prompt`);
+  const inputIds = [...row.promptIds, ...row.prefixIds];
+  const loaded = await model();
+  const names = await tokenizer();
+  const room = Math.max(1, loaded.config.maxPositions - inputIds.length);
+  const named = <Token extends { readonly id: number }>(token: Token) => ({
+    ...token,
+    text: storable(names.token(token.id)),
+  });
+  const tell = teller(async (ids: readonly number[]) => {
+    const tokens = ids.map((id): GeneratedToken => ({ ...named({ id }), logit: null, alternatives: [] }));
+    await db.update(generations).set({ text: storable(names.decode(ids)), tokens }).where(eq(generations.jobId, jobId));
+    if (!await reportProgress(db, jobId, { message: `${ids.length} tokens` })) {
+      ended.abort(new Error("The job has ended"));
+    }
+  });
+  const [answer] = await loaded.generate([{ inputIds, maxTokens: Math.min(maxTokens, room) }], {
+    ...options,
+    onTokens: ([ids]) => tell.look([...ids!]),
+  });
+  await tell.settled();
+  const { ids, stop } = answer!;
+  const ranked = await rankTokens(loaded, { inputIds, ids, alternatives }, options);
+  const tokens = ranked.map(({ id, logit, alternatives }): GeneratedToken => ({
+    ...named({ id, logit }),
+    alternatives: alternatives.map(named),
+  }));
+  return { text: storable(names.decode(ids)), tokens, stop };
+}
+
+/** Passes the latest value on, one at a time and not too often. */
+function teller<Value>(tell: (value: Value) => Promise<void>) {
+  let busy: Promise<void> | undefined;
+  let last = 0;
+  return {
+    look: (value: Value) => {
+      if (busy || performance.now() - last < TELL_MS) return;
+      last = performance.now();
+      // Whoever watches sees the whole answer at its end: a look that fails costs nothing.
+      busy = tell(value).catch(() => {}).finally(() => busy = undefined);
+    },
+    /** Resolves when nothing is on its way: what is written last must not be overtaken. */
+    settled: async () => await busy,
+  };
+}
