@@ -7,10 +7,11 @@
 import process from "node:process";
 import { getLogger } from "@logtape/logtape";
 import type { WorkerMessage } from "./worker/messages.ts";
-import { InputError, openEngine } from "../gpu/mod.ts";
+import { InputError, type Lane, openEngine } from "../gpu/mod.ts";
 import { adapterAdvice } from "./worker/adapter_advice.ts";
 import { requireRightNumbers } from "./worker/check_adapter.ts";
 import { performAnalyse } from "./worker/analyse_task.ts";
+import { performAsk } from "./ask/ask_task.ts";
 import { performAttributes } from "./attributions/attribute_task.ts";
 import { openCheckers } from "./checkers/check.ts";
 import { messageOf, startConsumer, startPackConsumer } from "./jobs/consumer.ts";
@@ -19,8 +20,7 @@ import { REPLACE_CODE } from "./deno_binary.mjs";
 import { createHeldModels } from "./models/held_models.ts";
 import { startLogging } from "./base/logging.ts";
 import { createModelCache } from "./models/model_cache.ts";
-import { startQueue } from "./jobs/queue.ts";
-import { performInteractive } from "./worker/interactive_task.ts";
+import { laneOf, startQueue } from "./jobs/queue.ts";
 import { performSearch } from "./search/search_task.ts";
 import { readSettings, type Settings } from "./base/settings.ts";
 import { register } from "./jobs/worker_registry.ts";
@@ -62,17 +62,23 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   const { name: adapter } = engine.adapter;
   const registration = await register(connection.db, held, { adapter, memoryBytes: () => engine.memoryBytes() });
   const parts = { connection, boss, cache, checkers, held };
-  const options = {
-    serves: registration.serves,
+  const options = (lane?: Lane) => ({
+    serves: (queue: string) => registration.serves(queue) && (lane === undefined || laneOf(queue) === lane),
     // Models that do not fit beside each other are not loaded for the sake of a task or two.
     stayMs: () => Math.max(LEAST_STAY_MS, STAY_LOADS * cache.longestLoadMs()),
-  };
+  });
   const consumers = [
-    await startPackConsumer(connection, boss, "attribute", (pack) => performAttributes(parts, pack), options),
-    await startConsumer(connection, boss, "analyse", (attempt) => performAnalyse(parts, attempt), options),
-    await startConsumer(connection, boss, "interactive", (attempt) => performInteractive(parts, attempt), options),
-    await startConsumer(connection, boss, "search", (attempt) => performSearch(parts, attempt), options),
+    await startConsumer(connection, boss, "ask", (attempt) => performAsk(parts, attempt), options()),
+    await startConsumer(connection, boss, "search", (attempt) => performSearch(parts, attempt), options()),
   ];
+  // What a person waits for has takers of its own: a batch in work must not be waited for.
+  for (const lane of ["interactive", "batch"] as const) {
+    const own = options(lane);
+    consumers.push(
+      await startPackConsumer(connection, boss, "attribute", (pack) => performAttributes(parts, pack), own),
+      await startConsumer(connection, boss, "analyse", (attempt) => performAnalyse(parts, attempt), own),
+    );
+  }
   let stopping = false;
   return {
     adapter: engine.adapter.name,

@@ -58,7 +58,7 @@ export async function createGenerateJob(
       stop: null,
       tokens: [],
     });
-    await enqueue(tx, boss, "interactive", [{ data: { jobId: job.id }, modelIds: [model.id] }], { small: true });
+    await enqueue(tx, boss, "ask", [{ data: { jobId: job.id }, modelIds: [model.id] }], { small: true });
     return job;
   });
 }
@@ -100,7 +100,7 @@ export async function createExplainJob(
     const job = await insertJob(tx, input, idempotencyKey);
     if (job.created) {
       await tx.update(jobs).set({ total: 1 }).where(eq(jobs.id, job.id));
-      await enqueue(tx, boss, "interactive", [{ data: { jobId: job.id }, modelIds: [model.id] }], { small: true });
+      await enqueue(tx, boss, "ask", [{ data: { jobId: job.id }, modelIds: [model.id] }], { small: true });
     }
     return { failureCaseId, jobId: job.id, note: noteOf(request.contrast, contrast, tokenizer) };
   });

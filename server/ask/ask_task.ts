@@ -13,7 +13,7 @@ import type { Attempt } from "../jobs/consumer.ts";
 import { failJob, finishJob, lockJob, startJob } from "../jobs/jobs.ts";
 import { moveTask } from "../jobs/move_task.ts";
 import type { TaskParts } from "../jobs/task_parts.ts";
-import { inside, type InteractiveTask } from "../jobs/queue.ts";
+import { type AskTask, inside } from "../jobs/queue.ts";
 import { performExplain } from "./explain_task.ts";
 import { performGenerate } from "./generate_task.ts";
 
@@ -35,12 +35,15 @@ const LOOK_MS = 500;
 /** Computes what the job asks and stores it together with the job's end. Throws what is worth another attempt. */
 export async function performAsk(
   parts: TaskParts,
-  attempt: Attempt<InteractiveTask>,
-  input: GenerateInput | ExplainInput,
+  attempt: Attempt<AskTask>,
 ): Promise<void> {
   const { connection: { db }, boss, cache } = parts;
   const { jobId } = attempt.task;
-  if (!await startJob(db, jobId)) return void await boss.complete(attempt.queue, attempt);
+  const [job] = await db.select({ input: jobs.input }).from(jobs).where(eq(jobs.id, jobId));
+  const input = job?.input;
+  if (input?.kind !== "generate" && input?.kind !== "explain" || !await startJob(db, jobId)) {
+    return void await boss.complete(attempt.queue, attempt);
+  }
   const [row] = await db.select().from(models).where(eq(models.id, input.modelId));
   if (!row) throw new Error(`Model ${input.modelId} is gone`);
   const here = located(parts, row);
@@ -66,7 +69,7 @@ export async function performAsk(
     if (attempt.signal.aborted) throw error;
     if (!ended.signal.aborted) {
       if (!(error instanceof InputError)) throw error;
-      const reason = await moveTask({ db, boss }, "interactive", attempt, [row.hash], error);
+      const reason = await moveTask({ db, boss }, "ask", attempt, [row.hash], error);
       if (reason === undefined) return;
       await failJob(db, jobId, "BAD_INPUT", reason.message);
     }

@@ -122,7 +122,7 @@ async function refused(parts: TaskParts, pack: readonly Work[], error: unknown):
     return;
   }
   const [{ attempt, rows }] = left as [Work];
-  await settleRefused(db, boss, attempt, rows.model.hash, error);
+  await settleRefused(db, boss, "attribute", attempt, rows.model.hash, error);
 }
 
 /** One reporter a job. */

@@ -34,14 +34,14 @@ export async function enqueue<Kind extends TaskKind>(
   { small }: { readonly small: boolean },
 ): Promise<void> {
   const hashes = await hashesOf(tx, [...new Set(tasks.flatMap(({ modelIds }) => modelIds))]);
-  const lane = small && (kind === "attribute" || kind === "analyse") ? "interactive" : kind;
+  const lane = small && (kind === "attribute" || kind === "analyse") ? "interactive" : "batch";
   const byQueue = Map.groupBy(
     tasks,
-    ({ modelIds }) => queueName(lane, { models: modelIds.flatMap((id) => hashes.get(id) ?? []) }),
+    ({ modelIds }) => queueName(kind, { models: modelIds.flatMap((id) => hashes.get(id) ?? []), lane }),
   );
   const turn = turnOf(currentOwner(), small);
   for (const [queue, own] of byQueue) await insertTasks(tx, boss, queue, own.map(({ data }) => data), turn);
-  if (tasks.length > 0) await notifyQueue(tx, lane);
+  if (tasks.length > 0) await notifyQueue(tx, kind);
 }
 
 /** Queues a task on a route of its own. */

@@ -12,7 +12,7 @@ interface Failure {
 export async function startFailedTasks(connection: Connection, boss: PgBoss): Promise<Pick<Consumer, "stop">> {
   const { db } = connection;
   const reasonOf = async (
-    queue: "attribute-failed" | "analyse-failed" | "import-failed" | "search-failed" | "interactive-failed",
+    queue: "attribute-failed" | "analyse-failed" | "import-failed" | "search-failed" | "ask-failed",
     id: string,
   ): Promise<string> => {
     const [job] = await boss.findJobs(queue, { id });
@@ -34,16 +34,13 @@ export async function startFailedTasks(connection: Connection, boss: PgBoss): Pr
     await failJob(db, attempt.task.jobId, "INTERNAL", await reasonOf("search-failed", attempt.id));
     await boss.complete(attempt.queue, attempt);
   });
-  const interactive = await startConsumer(connection, boss, "interactive-failed", async (attempt) => {
-    const reason = await reasonOf("interactive-failed", attempt.id);
-    const { task } = attempt;
-    if ("tokenPairId" in task) await failTask(db, task, reason);
-    else await failJob(db, task.jobId, "INTERNAL", reason);
+  const asks = await startConsumer(connection, boss, "ask-failed", async (attempt) => {
+    await failJob(db, attempt.task.jobId, "INTERNAL", await reasonOf("ask-failed", attempt.id));
     await boss.complete(attempt.queue, attempt);
   });
   return {
     stop: async () => {
-      await Promise.all([attributes.stop(), analyses.stop(), imports.stop(), searches.stop(), interactive.stop()]);
+      await Promise.all([attributes.stop(), analyses.stop(), imports.stop(), searches.stop(), asks.stop()]);
     },
   };
 }

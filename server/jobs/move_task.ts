@@ -5,7 +5,7 @@ import { describeBytes, InputError, MemoryError } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import type { Attempt } from "./consumer.ts";
 import { enqueueOn } from "./enqueue.ts";
-import { inside, queueName, type QueueTasks, type Route, serves, type TaskKind } from "./queue.ts";
+import { inside, laneOf, queueName, type QueueTasks, type Route, serves, type TaskKind } from "./queue.ts";
 import { liveWorkers } from "./worker_registry.ts";
 
 /**
@@ -20,7 +20,7 @@ export async function moveTask<Kind extends TaskKind>(
   error: InputError,
 ): Promise<InputError | undefined> {
   if (!(error instanceof MemoryError)) return error;
-  const route: Route = { models, bytes: error.bytes };
+  const route: Route = { models, bytes: error.bytes, lane: laneOf(attempt.queue) };
   const queue = queueName(kind, route);
   const holding = (await liveWorkers(db)).filter((worker) => serves({ ...worker, memoryBytes: null }, queue));
   // Who refused it for want of memory needs no second try; it may be that others' buffers were in the way.

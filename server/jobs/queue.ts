@@ -2,7 +2,7 @@
 import { getLogger } from "@logtape/logtape";
 import { type SQL, sql } from "drizzle-orm";
 import { fromDrizzle, PgBoss } from "pg-boss";
-import { InputError, type Rule } from "../../gpu/mod.ts";
+import { InputError, type Lane, type Rule } from "../../gpu/mod.ts";
 import type { Transaction } from "../database/database.ts";
 
 /** What a job asks of one token pair on one model. */
@@ -28,8 +28,10 @@ export interface SearchTask {
   readonly jobId: string;
 }
 
-/** Work that a person waits for, of whatever kind: the job's input says which. */
-export type InteractiveTask = { readonly jobId: string } | PairTask | AttributeTask;
+/** A prompt that somebody typed, to answer or to explain: the job's input says which. */
+export interface AskTask {
+  readonly jobId: string;
+}
 
 export interface QueueTasks {
   readonly attribute: AttributeTask;
@@ -37,9 +39,8 @@ export interface QueueTasks {
   /** A graph, a diagnosis or the like of one pair: the job's input says which. */
   readonly analyse: PairTask;
   readonly search: SearchTask;
-  /** Passes the tasks of all other kinds. */
-  readonly interactive: InteractiveTask;
-  readonly "interactive-failed": InteractiveTask;
+  readonly ask: AskTask;
+  readonly "ask-failed": AskTask;
   readonly "search-failed": SearchTask;
   /** Attribute tasks that no retry could save. */
   readonly "attribute-failed": AttributeTask;
@@ -74,10 +75,10 @@ const QUEUES: Readonly<Record<QueueKind, QueueOptions>> = {
   "analyse-failed": FAILED,
   "import-failed": FAILED,
   "search-failed": FAILED,
-  "interactive-failed": FAILED,
+  "ask-failed": FAILED,
   "attribute": worked("attribute"),
   "analyse": worked("analyse"),
-  "interactive": worked("interactive"),
+  "ask": worked("ask"),
   // Each attempt goes on where the last one was.
   "search": worked("search", 24 * 3600 - 1),
   "import": worked("import"),
@@ -91,7 +92,12 @@ export interface Route {
   readonly home?: string;
   /** Device memory that is needed, in bytes. */
   readonly bytes?: number;
+  /** The engine's lane; batch when left out. */
+  readonly lane?: Lane;
 }
+
+/** The last part of names of queues whose tasks a person waits for. */
+const NOW = "now";
 
 /** Characters of a model's hash in names of queues. */
 const HASH_CHARACTERS = 16;
@@ -102,14 +108,23 @@ const MEMORY_STEPS = 8;
 export const shortHash = (hash: string): string => hash.slice(0, HASH_CHARACTERS).replaceAll(/\W/g, "_");
 
 /**
- * The queue of a kind for tasks that need all this: `attribute/HASH`, `search/HASH.HASH`, `attribute/HASH/m280`. A bare
- * kind is for whoever takes it.
+ * The queue of a kind for tasks that need all this: `attribute/HASH`, `search/HASH.HASH`, `attribute/HASH/m280`, on the
+ * interactive lane `attribute/HASH/now`. A bare kind is for whoever takes it.
  */
-export function queueName(kind: QueueKind, { models = [], home, bytes }: Route): string {
+export function queueName(kind: QueueKind, { models = [], home, bytes, lane }: Route): string {
   const names = [kind, ...(home === undefined ? [] : [home])];
   if (models.length > 0) names.push([...new Set(models.map(shortHash))].sort().join("."));
   if (bytes !== undefined) names.push(`m${Math.ceil(MEMORY_STEPS * Math.log2(bytes))}`);
+  if (lane === "interactive" && !ALWAYS_NOW.has(kind)) names.push(NOW);
   return names.join("/");
+}
+
+/** Kinds that are on the interactive lane by their nature. */
+const ALWAYS_NOW: ReadonlySet<QueueKind> = new Set(["ask"]);
+
+/** The engine's lane for tasks of a queue. */
+export function laneOf(queue: string): Lane {
+  return queue.endsWith(`/${NOW}`) || ALWAYS_NOW.has(kindOf(queue)) ? "interactive" : "batch";
 }
 
 /** What a worker has to offer. */
@@ -122,7 +137,7 @@ export interface Holdings {
 
 /** What a queue of models needs, by its name: the beginnings of hashes, and bytes. */
 export function routeOf(queue: string): { readonly models: readonly string[]; readonly bytes: number | undefined } {
-  const [, needed = "", memory = ""] = queue.split("/");
+  const [, needed = "", memory = ""] = queue.split("/").filter((part) => part !== NOW);
   const models = needed === "" ? [] : needed.split(".");
   return { models, bytes: memory === "" ? undefined : 2 ** (Number(memory.slice(1)) / MEMORY_STEPS) };
 }
@@ -178,11 +193,6 @@ export function kindOf(queue: string): QueueKind {
   const [kind = ""] = queue.split("/");
   if (kind in QUEUES) return kind as QueueKind;
   throw new InputError(`there is no queue ${queue}`, "queue", "use the version of Culprit that made it");
-}
-
-/** The engine's lane for tasks of a queue. */
-export function laneOf(queue: string): "interactive" | "batch" {
-  return kindOf(queue) === "interactive" ? "interactive" : "batch";
 }
 
 /** The condition that a queue, by the column of its name, is of a kind. */

@@ -5,17 +5,17 @@ import type { Database } from "../../schema/tables/database.ts";
 import type { Attempt } from "./consumer.ts";
 import { failTask } from "./jobs.ts";
 import { moveTask } from "./move_task.ts";
-import { kindOf, type PairTask, type TaskKind } from "./queue.ts";
+import type { AttributeTask } from "./queue.ts";
 
 /** Moves a task that does not fit to a worker where it does, or fails it. */
-export async function settleRefused(
+export async function settleRefused<Kind extends "attribute" | "analyse">(
   db: Database,
   boss: PgBoss,
-  attempt: Attempt<PairTask>,
+  kind: Kind,
+  attempt: Attempt<AttributeTask> | Attempt<Omit<AttributeTask, "rule">>,
   hash: string,
   error: InputError,
 ): Promise<void> {
-  const kind = kindOf(attempt.queue) as TaskKind;
   const reason = await moveTask({ db, boss }, kind, attempt as never, [hash], error);
   if (reason === undefined) return;
   await failTask(db, attempt.task, reason.message);

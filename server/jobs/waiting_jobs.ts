@@ -63,7 +63,7 @@ export async function tellWaitingJobs(connection: Connection, before: Progress, 
   const { db } = connection;
   const live = await liveWorkers(db);
   const reasons = new Map<string, string>();
-  for (const kind of ["attribute", "analyse", "search", "interactive"] as const) {
+  for (const kind of ["attribute", "analyse", "search", "ask"] as const) {
     for (const queue of await waitingQueues(connection, kind)) {
       if (live.some((worker) => serves(worker, queue))) continue;
       const reason = `${WAITS}${await reasonOf(db, queue, live.length, own)}`;

@@ -68,7 +68,7 @@ export async function performAnalyse(parts: AnalyseParts, attempt: Attempt<PairT
   } catch (error) {
     if (ended.signal.aborted) return void await boss.complete(attempt.queue, attempt);
     if (!(error instanceof InputError)) throw error;
-    await settleRefused(db, boss, attempt, rows.model.hash, error);
+    await settleRefused(db, boss, "analyse", attempt, rows.model.hash, error);
   } finally {
     lease.release();
   }
