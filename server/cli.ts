@@ -154,7 +154,8 @@ function table(rows: readonly (readonly [string, string])[]): string {
 function processLine(): CommandLine {
   const interrupt = new AbortController();
   let firstSignalMs: number | undefined;
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  // Windows knows no SIGTERM; Ctrl-Break is what it has for it.
+  for (const signal of Deno.build.os === "windows" ? ["SIGINT", "SIGBREAK"] as const : ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => {
       // One Ctrl-C may arrive twice: from the terminal, and forwarded by the launcher. A later one does not wait.
       const now = performance.now();

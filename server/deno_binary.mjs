@@ -31,20 +31,33 @@ const BINARY_PACKAGES = {
   "win32-arm64": "@deno/win32-arm64",
 };
 
+/** The package and file of a platform's Deno. Throws an Error of one line where there is none. */
+export function denoPackage(platform, arch) {
+  const name = BINARY_PACKAGES[`${platform}-${arch}`];
+  if (!name) throw new Error(`there is no Deno for ${platform}-${arch}; use Linux, macOS or Windows on x64 or arm64`);
+  return { name, file: platform === "win32" ? "deno.exe" : "deno" };
+}
+
+/**
+ * Whether a signal is to be handed on to a child. On Windows Ctrl-C reaches all processes of a console by itself, and
+ * handing it on would end the child at once, before it has put anything away.
+ */
+export function passesSignals(platform) {
+  return platform !== "win32";
+}
+
 /**
  * The binary in the platform's own package. The package `deno` copies it next to itself in an install script, which npm
  * may not have run, so that copy is not relied on. Throws an Error of one line.
  */
 export function findDeno(root) {
-  const platform = `${process.platform}-${process.arch}`;
-  const name = BINARY_PACKAGES[platform];
-  if (!name) throw new Error(`there is no Deno for ${platform}; use Linux, macOS or Windows on x64 or arm64`);
+  const { name, file: program } = denoPackage(process.platform, process.arch);
   const require = createRequire(join(root, "package.json"));
   let file;
   try {
     // Asked through the package that depends on it, since npm may nest one package in the other.
     const deno = createRequire(require.resolve("deno/package.json"));
-    file = join(dirname(deno.resolve(`${name}/package.json`)), process.platform === "win32" ? "deno.exe" : "deno");
+    file = join(dirname(deno.resolve(`${name}/package.json`)), program);
   } catch {
     file = "";
   }

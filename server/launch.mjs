@@ -5,7 +5,14 @@ import { spawn } from "node:child_process";
 import { constants as system } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { findDeno, REPLACE_CODE, SERVER_FLAGS, WORKER_ENVIRONMENT, WORKER_FLAGS } from "./deno_binary.mjs";
+import {
+  findDeno,
+  passesSignals,
+  REPLACE_CODE,
+  SERVER_FLAGS,
+  WORKER_ENVIRONMENT,
+  WORKER_FLAGS,
+} from "./deno_binary.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -60,7 +67,7 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 for (const signal of SIGNALS) {
   process.on(signal, () => {
     asked = true;
-    child.kill(signal);
+    if (passesSignals(process.platform)) child.kill(signal);
   });
 }
 start();

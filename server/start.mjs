@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { findDeno, SERVER_FLAGS } from "./deno_binary.mjs";
+import { findDeno, passesSignals, SERVER_FLAGS } from "./deno_binary.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
@@ -18,7 +18,7 @@ let interrupted = false;
 for (const signal of SIGNALS) {
   process.on(signal, () => {
     interrupted = true;
-    current?.kill(signal);
+    if (passesSignals(process.platform)) current?.kill(signal);
   });
 }
 

@@ -192,15 +192,25 @@ export function cacheFolder(): string {
   return resolve(Deno.env.get("CULPRIT_HOME") ?? join(import.meta.dirname as string, "..", "..", ".culprit"));
 }
 
+/** Why a machine has no bundled adapter; undefined where it has. */
+export function refuseBundled(os: string, arch: string): InputError | undefined {
+  if (os === "linux" && arch === "x86_64") return undefined;
+  const drivers: Readonly<Record<string, string>> = {
+    linux: "install Mesa 24 or newer: apt-get install mesa-vulkan-drivers",
+    darwin: "update macOS: its Metal drives every Mac's GPU",
+    windows: "install your GPU's driver for Direct3D 12",
+  };
+  return new InputError(
+    `no usable GPU was found, and the bundled software adapter is for Linux x86-64, not ${os} ${arch}`,
+    "adapter",
+    drivers[os] ?? "install a Vulkan driver",
+  );
+}
+
 /** Unpacks the SwiftShader of `@sparticuz/chromium` once and returns its folder. Safe with several processes. */
 async function unpackBundledAdapter(): Promise<string> {
-  if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") {
-    throw new InputError(
-      `no usable GPU was found and the bundled software adapter is for Linux x86-64, not ${Deno.build.os} ${Deno.build.arch}`,
-      "adapter",
-      "install a Vulkan, Metal or Direct3D 12 driver",
-    );
-  }
+  const refusal = refuseBundled(Deno.build.os, Deno.build.arch);
+  if (refusal) throw refusal;
   // The package's main module lies in build/; the archive beside it in bin/.
   const main = createRequire(import.meta.url).resolve("@sparticuz/chromium");
   const packageFolder = main.slice(0, main.lastIndexOf("chromium") + "chromium".length);

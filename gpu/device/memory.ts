@@ -39,7 +39,7 @@ function cachedBytes(): number {
 
 /** Bytes of main memory that this process may still take: what is free, within the limit of its control group. */
 export function freeHostBytes(): number | undefined {
-  if (!existsSync("/proc/meminfo")) return undefined;
+  if (!existsSync("/proc/meminfo")) return Deno.systemMemoryInfo().available || undefined;
   const [, kilobytes] = /MemAvailable:\s+(\d+) kB/.exec(readFileSync("/proc/meminfo", "utf8")) ?? [];
   const free = kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
   const limit = numberIn(`${GROUP}/memory.max`);
@@ -49,8 +49,10 @@ export function freeHostBytes(): number | undefined {
   return known.length > 0 ? Math.min(...known) : undefined;
 }
 
-/** Bytes that are free on the machine's GPU, where NVIDIA's tool or the kernel's driver tells. */
+/** Bytes that are free on the machine's GPU, where NVIDIA's tool or the kernel's driver tells, or it has no memory of its own. */
 export function freeDeviceBytes(): number | undefined {
+  // Apple's GPUs use the main memory.
+  if (Deno.build.os === "darwin" && Deno.build.arch === "aarch64") return freeHostBytes();
   try {
     const { success, stdout } = new Deno.Command("nvidia-smi", {
       args: ["--query-gpu=memory.free", "--format=csv,noheader,nounits"],

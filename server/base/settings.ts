@@ -40,7 +40,9 @@ export type LogFormat = "text" | "json";
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Reads the settings. Throws InputError that names the variable and the mend. Empty values count as not given. */
-export function readSettings(environment: Environment = process.env): Settings {
+export function readSettings(environment: Environment = process.env, platform: string = process.platform): Settings {
+  // Windows' paths hold colons.
+  const delimiter = platform === "win32" ? ";" : ":";
   const get = (name: string): string | undefined => environment[name]?.trim() || undefined;
   const host = get("HOST") ?? "127.0.0.1";
   const tokens = parseTokens(get("CULPRIT_TOKENS"));
@@ -56,7 +58,7 @@ export function readSettings(environment: Environment = process.env): Settings {
     host,
     databaseUrl: readDatabaseUrl(get("DATABASE_URL")),
     home: absolute(get("CULPRIT_HOME") ?? ".culprit"),
-    modelFolders: (get("CULPRIT_MODELS") ?? "models").split(":").filter((folder) => folder !== "").map(absolute),
+    modelFolders: (get("CULPRIT_MODELS") ?? "models").split(delimiter).filter((folder) => folder !== "").map(absolute),
     adapter: get("CULPRIT_ADAPTER"),
     hub: readHubSettings(environment),
     downloads: readChoice(
@@ -101,7 +103,7 @@ export function isLoopback(host: string): boolean {
 }
 
 function absolute(path: string): string {
-  if (path === "~" || path.startsWith("~/")) return join(homedir(), path.slice(1));
+  if (/^~(?=$|[/\\])/.test(path)) return join(homedir(), path.slice(1));
   return isAbsolute(path) ? path : resolve(ROOT, path);
 }
 

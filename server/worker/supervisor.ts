@@ -67,6 +67,8 @@ export function startSupervisor(
         stdio: ["pipe", "pipe", "inherit"],
         // Ctrl-C in a terminal reaches the whole group; the worker waits for our word instead.
         detached: true,
+        // Where that opens a window: nobody would look into it.
+        windowsHide: true,
         env: {
           ...WORKER_ENVIRONMENT,
           ...environment,
@@ -122,7 +124,9 @@ export function startSupervisor(
           clearTimeout(force);
           done();
         });
-        worker.kill("SIGTERM");
+        // Both ask it to hand its task back; Windows has but the first, and would end it at once by the second.
+        worker.stdin?.end();
+        if (process.platform !== "win32") worker.kill("SIGTERM");
       });
     },
   };

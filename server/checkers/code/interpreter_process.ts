@@ -7,6 +7,7 @@ import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { InputError } from "../../../gpu/mod.ts";
 
 /** What a process is told to be; interpreter.ts says what each does with a frame. */
 export type Role = "compiler" | "answer" | "judge";
@@ -50,6 +51,13 @@ const INTERPRETER = fileURLToPath(new URL("./interpreter.ts", import.meta.url));
 const PYODIDE = realpathSync(dirname(createRequire(import.meta.url).resolve("pyodide/package.json")));
 
 function start(task: "snapshot" | "serve", memoryBytes: number): ChildProcess {
+  if (process.platform === "win32") {
+    throw new InputError(
+      "untrusted Python runs within limits that Windows does not keep",
+      "check",
+      "check programs on Linux or macOS",
+    );
+  }
   const child = spawn("/bin/sh", [
     "-c",
     LIMITED,
