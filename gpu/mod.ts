@@ -19,6 +19,7 @@ export { describeBytes } from "./device/memory.ts";
 export type { ChatMessage } from "./model/chat.ts";
 export type { ModelConfig } from "./model/config.ts";
 export { type ModelDirectory, openModelDirectory } from "./model/directory.ts";
+export { modelPath, parseModelPath } from "./model/model_path.ts";
 export {
   downloadModel,
   type LocatedModel,

@@ -1,6 +1,6 @@
 /** A Hugging Face style model directory: its config, and its weights as one set of tensors over one or more files. */
 import { Buffer } from "node:buffer";
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
@@ -8,18 +8,23 @@ import { InputError } from "../errors.ts";
 import { rowOf } from "./architectures.ts";
 import { type ModelConfig, parseConfig } from "./config.ts";
 import { CONFIG, openWeights, refuseStrayAdapter, requireFolder, withoutConfig } from "./folder.ts";
+import { renamed } from "./derived_tensor.ts";
 import { isGgufPath } from "./gguf/file.ts";
 import { openGgufSource } from "./gguf/model.ts";
 import { isJsonObject, type JsonObject, parseJson, readTextFile } from "./json.ts";
 import { type RequiredTensor, requiredTensors } from "./layout.ts";
+import { type Adapter, mergeAdapter, openAdapter } from "./lora.ts";
+import { modelPath, parseModelPath, resolveModelPath } from "./model_path.ts";
 import { plainNames, unreadTensors } from "./names.ts";
+import { expandQuantised, quantisationOf, withoutQuantisation } from "./quantised/methods.ts";
+import type { Quantisation } from "./quantised/quantisation.ts";
 import { elements, type ModelTensor } from "./tensor.ts";
 
 /** The dtypes of weights that the engine reads. */
 export const WEIGHT_DTYPES = ["F32", "F16", "BF16"] as const;
 
 export interface ModelDirectory {
-  /** Absolute path of the folder, or of the GGUF file. */
+  /** Absolute path of the folder, or of the GGUF file; with those of its adapters, as model_path.ts writes them. */
   readonly directory: string;
   /** The folder's or file's own name. */
   readonly name: string;
@@ -36,7 +41,7 @@ export interface ModelDirectory {
   readonly weightBytes: number;
   /**
    * SHA-256, hexadecimal, over config.json, the tensors' names, types, shapes and sizes, and samples of each tensor's
-   * data: tells checkpoints of one training run apart without reading the weights whole.
+   * data, and over the same of each adapter: tells checkpoints of one training run apart without reading the weights whole.
    */
   readonly hash: string;
   /** SHA-256, hexadecimal, of tokenizer.json; null when there is none. */
@@ -61,6 +66,8 @@ export interface ModelSource extends
   readonly configPath: string;
   /** What stands for the config in the model's hash: the text of config.json. */
   readonly configText: string;
+  /** How matrices are stored that are to be expanded. */
+  readonly quantisation?: Quantisation | null;
 }
 
 const GENERATION_CONFIG = "generation_config.json";
@@ -69,12 +76,22 @@ const TOKENIZER = "tokenizer.json";
 const SAMPLE_BYTES = 1024;
 
 /**
- * Opens a model directory or a GGUF file, and checks that each tensor which its architecture needs is there with the
- * right shape and a dtype that the engine reads, and that no other is there. Only headers and samples of the weights are read.
+ * Opens a model directory or a GGUF file, with the adapters that its path names (model_path.ts), and checks that each
+ * tensor which its architecture needs is there with the right shape and a dtype that the engine reads, and that no other
+ * is there. Only headers and samples of the weights are read.
  * Throws InputError, naming the file and the mend, for what is missing, broken or not supported.
  */
-export async function openModelDirectory(dir: string): Promise<ModelDirectory> {
-  return checkedModel(isGgufPath(dir) ? openGgufSource(dir) : await openFolder(dir));
+export async function openModelDirectory(path: string): Promise<ModelDirectory> {
+  const { base, adapters: folders } = resolveModelPath(parseModelPath(path));
+  const source = isGgufPath(base) ? openGgufSource(base) : await openFolder(base);
+  const adapters: Adapter[] = [];
+  try {
+    for (const folder of folders) adapters.push(await openAdapter(folder));
+  } catch (error) {
+    [source, ...adapters].forEach((opened) => opened.close());
+    throw error;
+  }
+  return checkedModel(source, adapters);
 }
 
 async function openFolder(dir: string): Promise<ModelSource> {
@@ -90,7 +107,9 @@ async function openFolder(dir: string): Promise<ModelSource> {
   const generation = generationText === undefined
     ? undefined
     : { json: parseJson(generationText, generationPath), where: generationPath };
-  const config = parseConfig(configJson, configPath, generation);
+  const quantisation = quantisationOf(configJson, configPath);
+  const plain = quantisation ? withoutQuantisation(configJson as JsonObject) : configJson;
+  const config = parseConfig(plain, configPath, generation);
   await refuseStrayAdapter(directory);
   const tokenizerHash = await hashFile(join(directory, TOKENIZER));
   const { files, tensors } = await openWeights(directory);
@@ -103,6 +122,7 @@ async function openFolder(dir: string): Promise<ModelSource> {
     files: files.map(({ path }) => path),
     tensors,
     tokenizerHash,
+    quantisation,
     notes: [],
     close: () => files.forEach((file) => file.close()),
   };
@@ -120,19 +140,23 @@ function refuseMlx(json: unknown, where: string): void {
  * The model of a source, whose tensors are those that its config needs, under the names that transformers gives them.
  * Closes the source and throws InputError when they are not.
  */
-export function checkedModel(source: ModelSource): ModelDirectory {
+function checkedModel(source: ModelSource, adapters: readonly Adapter[]): ModelDirectory {
+  const close = () => [source, ...adapters].forEach((opened) => opened.close());
   try {
-    return checked(source);
+    return { ...checked(source, adapters), close };
   } catch (error) {
-    source.close();
+    close();
     throw error;
   }
 }
 
-function checked(source: ModelSource): ModelDirectory {
-  const { directory, configJson, files, tokenizerHash, close } = source;
+function checked(source: ModelSource, adapters: readonly Adapter[]): Omit<ModelDirectory, "close"> {
+  const { configJson, files, tokenizerHash } = source;
+  const directory = modelPath({ base: source.directory, adapters: adapters.map((adapter) => adapter.directory) });
   const firstPath = files[0] ?? directory;
-  const { tensors, notes } = underPlainNames(source, firstPath);
+  const { tensors: own, notes } = underPlainNames(source, firstPath);
+  const { tensors: numbers, notes: expanded } = withoutBlocks(own, source.quantisation, firstPath);
+  const tensors = withAdapters(numbers, adapters, source.config);
   const { config, notes: headNotes } = withOwnHead(source.config, tensors);
   checkTensors(config, tensors, firstPath, source.configPath);
   const tensor = (name: string): ModelTensor => {
@@ -143,24 +167,55 @@ function checked(source: ModelSource): ModelDirectory {
   const infos = [...tensors.values()].map(({ info }) => info);
   return {
     directory,
-    name: basename(directory).replace(/(-00001-of-\d{5})?\.gguf$/i, ""),
+    name: [source.directory, ...adapters.map((adapter) => adapter.directory)].map(nameOf).join("+"),
     config,
     configJson,
     files,
     tensors,
     parameters: infos.reduce((sum, info) => sum + elements(info), 0),
     weightBytes: infos.reduce((sum, { bytes }) => sum + bytes, 0),
-    hash: hashModel(source.configText, tensors),
+    hash: hashModel(source.configText, own, adapters),
     tokenizerHash,
     tensor,
     readInto: (name, byteOffset, target) => tensor(name).readInto(byteOffset, target),
-    notes: [...source.notes, ...config.notes, ...notes, ...headNotes],
-    close,
+    notes: [...source.notes, ...config.notes, ...notes, ...expanded, ...headNotes],
   };
 }
 
 /** The name of the head's tensor. */
 const headOf = ({ architecture }: ModelConfig) => `${rowOf(architecture).tensors.unembedding}.weight`;
+
+const nameOf = (path: string): string => basename(path).replace(/(-00001-of-\d{5})?\.gguf$/i, "");
+
+function withoutBlocks(
+  own: ReadonlyMap<string, ModelTensor>,
+  quantisation: Quantisation | null | undefined,
+  path: string,
+) {
+  if (!quantisation) return { tensors: own, notes: [] };
+  const { tensors, count } = expandQuantised(own, quantisation);
+  return { tensors, notes: [`${path}: ${count} matrices of ${quantisation.name} are expanded to float32`] };
+}
+
+/** The tensors with all adapters merged, in order. A head that was tied keeps the embedding as it was before. */
+function withAdapters(
+  own: ReadonlyMap<string, ModelTensor>,
+  adapters: readonly Adapter[],
+  config: ModelConfig,
+): ReadonlyMap<string, ModelTensor> {
+  const head = headOf(config);
+  const { name } = requiredTensors(config)[0]!;
+  let tensors = own;
+  for (const adapter of adapters) {
+    const merged = mergeAdapter(tensors, adapter, head);
+    const before = tensors.get(name);
+    if (config.tiedEmbeddings && before && merged.get(name) !== before && !merged.has(head) && !adapter.keepsTies) {
+      merged.set(head, renamed(before, head));
+    }
+    tensors = merged;
+  }
+  return tensors;
+}
 
 function underPlainNames({ config, tensors: all }: ModelSource, path: string) {
   const [embedding] = requiredTensors(config) as [RequiredTensor];
@@ -286,8 +341,21 @@ function checkTensor(
   }
 }
 
-function hashModel(configText: string, tensors: ReadonlyMap<string, ModelTensor>): string {
+function hashModel(
+  configText: string,
+  tensors: ReadonlyMap<string, ModelTensor>,
+  adapters: readonly Adapter[],
+): string {
   const hash = createHash("sha256").update(configText);
+  addTensors(hash, tensors);
+  for (const adapter of adapters) {
+    hash.update(adapter.identity);
+    addTensors(hash, adapter.tensors);
+  }
+  return hash.digest("hex");
+}
+
+function addTensors(hash: Hash, tensors: ReadonlyMap<string, ModelTensor>): void {
   // By name, so that another cut into shards is the same model.
   for (const name of [...tensors.keys()].sort()) {
     const { info, readInto } = tensors.get(name)!;
@@ -298,7 +366,6 @@ function hashModel(configText: string, tensors: ReadonlyMap<string, ModelTensor>
       hash.update(sample);
     }
   }
-  return hash.digest("hex");
 }
 
 async function hashFile(path: string): Promise<string | null> {

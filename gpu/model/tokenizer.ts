@@ -9,6 +9,7 @@ import { InputError } from "../errors.ts";
 import { type ChatMessage, type ChatOptions, type ChatTemplate, readChatTemplate, renderChatTemplate } from "./chat.ts";
 import { isGgufPath, openGguf } from "./gguf/file.ts";
 import { ggufTokenizerJson, tokenizerHashOf } from "./gguf/tokenizer.ts";
+import { parseModelPath } from "./model_path.ts";
 import { isJsonObject, type JsonObject, parseJson, readTextFile } from "./json.ts";
 import { limited, timeForText, TimeLimitError } from "./limited.ts";
 
@@ -91,9 +92,8 @@ function readGguf(path: string): TokenizerSource {
  * supported.
  */
 export async function loadTokenizer(model: string): Promise<Tokenizer> {
-  const { json, path, configPath, config, template, hash } = isGgufPath(model)
-    ? readGguf(model)
-    : await readFolder(model);
+  const { base } = parseModelPath(model);
+  const { json, path, configPath, config, template, hash } = isGgufPath(base) ? readGguf(base) : await readFolder(base);
   const library = openLibrary(json, path);
   const templateTokens = specialTokenNames(config);
 

@@ -24,7 +24,11 @@ import type { LiveWorker } from "./workers.ts";
 /** What mutations and subscriptions ask of the server. Each throws InputError for what people can mend. */
 export interface Services extends AskServices {
   /** Returns the row id of the model. */
-  addModel(request: { readonly directory: string; readonly name: string | undefined }): Promise<number>;
+  addModel(request: {
+    readonly directory: string;
+    readonly adapters?: readonly string[];
+    readonly name: string | undefined;
+  }): Promise<number>;
   /** Returns the job's id. */
   importFailureCases(request: ImportRequest): Promise<string>;
   /** Returns the job's id. */

@@ -11,7 +11,9 @@ export const Model = builder.drizzleNode("models", {
   select: { columns: {} },
   fields: (t) => ({
     name: t.exposeString("name", { description: "The name that failure cases refer to; unique." }),
-    directory: t.exposeString("directory", { description: "Where it lies on the server." }),
+    directory: t.exposeString("directory", {
+      description: "Where it lies on the server; merged adapters stand behind it, as `BASE --lora DIR`.",
+    }),
     architecture: t.exposeString("architecture", { description: "Architecture in the words of `config.json`." }),
     parameters: t.exposeFloat("parameters", { description: "Number of weights." }),
     layers: t.exposeInt("layers", { description: "Number of blocks; attributions have one node layer more." }),
@@ -50,6 +52,10 @@ const AddModelInput = builder.inputType("AddModelInput", {
         "`ORG/NAME`, `ORG/NAME@REVISION` or `ORG/NAME:FILE.gguf`: taken from the hub's cache, or fetched into it " +
         "where CULPRIT_DOWNLOADS allows.",
     }),
+    adapters: t.stringList({
+      description: "Folders of PEFT LoRA adapters that are merged into it, in this order; inside one of the " +
+        "CULPRIT_MODELS folders, as `directory`.",
+    }),
     name: t.string({
       description: "The name that failure cases refer to; the directory's own name or the hub's id if not given.",
     }),
@@ -63,7 +69,11 @@ builder.mutationField("addModel", (t) =>
     errors: { types: [InputError], union: { name: "AddModelResult", description: "The model, or what was wrong." } },
     args: { input: t.arg({ type: AddModelInput, required: true, description: "Which model to add." }) },
     resolve: async (query, _parent, { input }, context) => {
-      const id = await context.services.addModel({ directory: input.directory, name: input.name ?? undefined });
+      const id = await context.services.addModel({
+        directory: input.directory,
+        adapters: input.adapters ?? [],
+        name: input.name ?? undefined,
+      });
       return found(await context.db.query.models.findFirst(query({ where: { id } })));
     },
   }));

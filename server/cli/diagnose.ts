@@ -7,7 +7,7 @@ import type { Diagnosis } from "../diagnosis/classify.ts";
 import { compareLabels, type KeyedLabel, outcomeName, parseLabels, patternName } from "../diagnosis/labels.ts";
 import { versionOf } from "../diagnosis/thresholds.ts";
 import { progressBar } from "./progress.ts";
-import { MODEL_OPTION, requiredModel } from "./locate.ts";
+import { MODEL_OPTIONS, requiredModel } from "./locate.ts";
 import { optionText, tellNotes, type Verb, type VerbContext } from "./verb.ts";
 import { withModel } from "./with_model.ts";
 
@@ -22,7 +22,7 @@ export const verb: Verb = {
   example: "npx culprit diagnose --model models/demo-1m --cases models/demo-1m/failure-cases-divergence.jsonl " +
     "--items models/benchmarks/demo-ifeval.jsonl --limit 20",
   options: {
-    model: MODEL_OPTION,
+    ...MODEL_OPTIONS,
     cases: { type: "string", value: "FILE", help: "failure cases, culprit/1", multiple: true },
     items: {
       type: "string",

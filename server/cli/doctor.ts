@@ -9,7 +9,7 @@ import {
   openModelDirectory,
   type RunPlan,
 } from "../../gpu/mod.ts";
-import { locateForVerb, MODEL_OPTION } from "./locate.ts";
+import { locateForVerb, MODEL_OPTIONS } from "./locate.ts";
 import { describePlan } from "./plan.ts";
 import { optionText, type Verb, type VerbContext } from "./verb.ts";
 
@@ -18,7 +18,7 @@ export const verb: Verb = {
   summary: "Checks this machine: its adapters, their numbers against golden models, their speed",
   usage: "doctor [--model MODEL] [--json]",
   example: "npx culprit doctor --model Qwen/Qwen3-0.6B",
-  options: { model: MODEL_OPTION },
+  options: MODEL_OPTIONS,
   run,
 };
 

@@ -8,12 +8,12 @@ import {
   parseJson,
   type Tokenizer,
 } from "../../gpu/mod.ts";
-import { MODEL_OPTION, requiredModel } from "./locate.ts";
+import { MODEL_OPTIONS, requiredModel } from "./locate.ts";
 import { optionText, requiredText, tellNotes, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
 
 /** Options that name the model and its input. */
 export const INPUT_OPTIONS: Readonly<Record<string, VerbOption>> = {
-  model: MODEL_OPTION,
+  ...MODEL_OPTIONS,
   prompt: { type: "string", value: "TEXT", help: "input as plain text; special tokens in it are parsed" },
   chat: { type: "string", value: "TEXT", help: "a user's message, written by the chat template with thinking off" },
   ids: { type: "string", value: "FILE", help: "input as a JSON array of token ids" },

@@ -8,15 +8,15 @@ import {
   readSafetensorsHeader,
   type TensorInfo,
 } from "../../gpu/mod.ts";
-import { locateForVerb } from "./locate.ts";
+import { locateForVerb, LORA_OPTION } from "./locate.ts";
 import { tellNotes, type Verb, type VerbContext } from "./verb.ts";
 
 export const verb: Verb = {
   name: "inspect",
   summary: "Shows a model's config and tensors, and checks that Culprit can use it; reads headers only",
-  usage: "inspect MODEL|FILE.safetensors [--json]",
+  usage: "inspect MODEL|FILE.safetensors [--lora DIR] [--json]",
   example: "npx culprit inspect models/demo-1m",
-  options: {},
+  options: { lora: LORA_OPTION },
   run,
 };
 
@@ -43,7 +43,8 @@ async function run(context: VerbContext): Promise<void> {
 }
 
 async function inspect(context: VerbContext, path: string): Promise<Inspection> {
-  if (await stat(path).then((found) => !found.isDirectory(), () => path.endsWith(".safetensors"))) {
+  const isFile = await stat(path).then((found) => !found.isDirectory(), () => path.endsWith(".safetensors"));
+  if (isFile && !/\.gguf$/i.test(path)) {
     return summarize(null, [...readSafetensorsHeader(path).tensors.values()]);
   }
   const model = await openModelDirectory((await locateForVerb(context, path)).path);

@@ -6,6 +6,7 @@ import {
   type LocatedModel,
   locateModel,
   type LocateOptions,
+  modelPath,
 } from "../../gpu/mod.ts";
 import { progressBar } from "./progress.ts";
 import { requiredText, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
@@ -17,9 +18,23 @@ export const MODEL_OPTION: VerbOption = {
   help: "a folder, a hub's ORG/NAME[@REVISION] or ORG/NAME:FILE.gguf, or a .gguf file",
 };
 
-/** Finds it. Throws InputError and UnavailableError as locateModel. */
-export function locateForVerb(context: VerbContext, text: string): Promise<LocatedModel> {
-  return withBar(context, text, (options) => locateModel(text, options));
+/** The option of the same verbs that merges adapters into it. */
+export const LORA_OPTION: VerbOption = {
+  type: "string",
+  value: "DIR",
+  help: "a PEFT LoRA adapter to merge into the model; may be given several times, in order",
+  multiple: true,
+};
+
+/** Both. */
+export const MODEL_OPTIONS: Readonly<Record<string, VerbOption>> = { model: MODEL_OPTION, lora: LORA_OPTION };
+
+/** Finds it, with the adapters that `--lora` names. Throws InputError and UnavailableError as locateModel. */
+export async function locateForVerb(context: VerbContext, text: string): Promise<LocatedModel> {
+  const located = await withBar(context, text, (options) => locateModel(text, options));
+  const given = context.values["lora"];
+  const adapters = Array.isArray(given) ? given.map(String) : [];
+  return adapters.length === 0 ? located : { path: modelPath({ base: located.path, adapters }), name: undefined };
 }
 
 /** The path of the model that `--model` names. */

@@ -17,7 +17,7 @@ import { parseToken } from "./input_arguments.ts";
 import { curveJson } from "./mask_json.ts";
 import { describeMasking } from "./mask_table.ts";
 import { progressBar } from "./progress.ts";
-import { locateForVerb, MODEL_OPTION } from "./locate.ts";
+import { locateForVerb, MODEL_OPTIONS } from "./locate.ts";
 import { optionText, requiredText, tellNotes, type Verb, type VerbContext } from "./verb.ts";
 import { withModel } from "./with_model.ts";
 
@@ -29,7 +29,7 @@ export const verb: Verb = {
   example: "npx culprit mask --model models/demo-1m --cases models/demo-1m/failure-cases-divergence.jsonl " +
     "--items models/benchmarks/demo-ifeval.jsonl --replacements remove --limit 20",
   options: {
-    model: MODEL_OPTION,
+    ...MODEL_OPTIONS,
     cases: { type: "string", value: "FILE", help: "failure cases, culprit/1" },
     rankings: { type: "string", value: "LIST", help: "of " + RANKINGS.join(","), default: RANKINGS.join(",") },
     replacements: {

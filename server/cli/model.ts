@@ -1,16 +1,17 @@
 /** `culprit model add`: makes a model known to the server. */
 import { InputError } from "../../gpu/mod.ts";
 import { addModel } from "../models/add_model.ts";
-import { locateForVerb } from "./locate.ts";
+import { locateForVerb, LORA_OPTION } from "./locate.ts";
 import { tellNotes, type Verb, type VerbContext } from "./verb.ts";
 import { withDatabase } from "./with_database.ts";
 
 export const verb: Verb = {
   name: "model add",
   summary: "Adds a model, so that failure cases can refer to it; one of a hub is fetched where it is not here",
-  usage: "model add MODEL [--name NAME] [--json]",
+  usage: "model add MODEL [--lora DIR] [--name NAME] [--json]",
   example: "npx culprit model add models/demo-1m",
   options: {
+    lora: LORA_OPTION,
     "name": {
       type: "string",
       value: "NAME",

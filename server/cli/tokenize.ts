@@ -1,7 +1,7 @@
 /** `culprit tokenize`: ids and tokens of texts or conversations, line by line. */
 import { type ChatMessage, InputError, isJsonObject, loadTokenizer, parseJson, type Tokenizer } from "../../gpu/mod.ts";
 import { type Line, readLines } from "./lines.ts";
-import { MODEL_OPTION, requiredModel } from "./locate.ts";
+import { MODEL_OPTIONS, requiredModel } from "./locate.ts";
 import { requiredText, type Verb, type VerbContext } from "./verb.ts";
 
 export const verb: Verb = {
@@ -10,7 +10,7 @@ export const verb: Verb = {
   usage: "tokenize --model MODEL [--chat] [--json] < LINES",
   example: `echo '{"text":"Hello"}' | npx culprit tokenize --model models/demo-1m --json`,
   options: {
-    model: MODEL_OPTION,
+    ...MODEL_OPTIONS,
     chat: { type: "boolean", help: 'lines are {"messages":[...]}, written by the chat template with thinking off' },
   },
   run,

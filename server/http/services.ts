@@ -59,8 +59,8 @@ export function createServices({ settings, connection, boss, watcher, planner }:
   const { db } = connection;
   const tokenizerOf = tokenizerCache();
   return {
-    addModel: async ({ directory, name }) => {
-      const located = await locateAllowed(settings, directory, "directory").catch(shown);
+    addModel: async ({ directory, adapters, name }) => {
+      const located = await locateAllowed(settings, directory, "directory", adapters).catch(shown);
       return (await addModel(db, located.path, name ?? located.name)).id;
     },
     importFailureCases: async (request) =>

@@ -1,7 +1,7 @@
 /** A model by the name it was added under, or by where it is: a folder, a file, a hub's id. It is added then. */
 import { eq } from "drizzle-orm";
 import { stat } from "node:fs/promises";
-import { InputError, type LocatedModel, locateModel } from "../../gpu/mod.ts";
+import { InputError, type LocatedModel, locateModel, parseModelPath } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { models } from "../../schema/tables/tables.ts";
 import { addModel } from "./add_model.ts";
@@ -25,7 +25,7 @@ export async function findModel(
   const [known] = await db.select().from(models).where(eq(models.name, nameOrModel));
   if (known) return known;
   const located = byName ? undefined : await locate(nameOrModel);
-  if (!located || !await stat(located.path).then(() => true, () => false)) {
+  if (!located || !await stat(parseModelPath(located.path).base).then(() => true, () => false)) {
     throw new InputError(
       `there is no model ${JSON.stringify(nameOrModel)}${byName ? "" : ", nor such a folder"}`,
       where,

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { InputError, openModelDirectory } from "../../gpu/mod.ts";
+import { InputError, openModelDirectory, parseModelPath } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { models } from "../../schema/tables/tables.ts";
 import { ROOT } from "../base/settings.ts";
@@ -38,6 +38,7 @@ const SHIPPED = join(ROOT, "models", "benchmarks");
 const DEPTH = 3;
 /** Files that tell whether a directory is a model, and whether it changed. */
 const CONFIG = "config.json";
+const isGguf = (name: string) => /\.gguf$/i.test(name);
 const isWeights = (name: string) => name.endsWith(".safetensors") || name.endsWith(".safetensors.index.json");
 
 /** Where a hub's snapshot lies below any machine's cache. */
@@ -131,21 +132,35 @@ async function hashOf(path: string): Promise<string | undefined> {
   }
 }
 
-/** Directories with a config.json, the folder's own and those below it. */
+/** Directories with a config.json, the folder's own and those below it, and GGUF files. */
 async function below(folder: string, depth: number): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   if (entries.some(({ name }) => name === CONFIG)) return [folder];
-  if (depth === 0) return [];
+  const files = entries.filter(({ name }) => isGguf(name)).map(({ name }) => join(folder, name));
+  if (depth === 0) return files;
   const inside = entries.filter((entry) => (entry.isDirectory() || entry.isSymbolicLink()) && entry.name[0] !== ".");
   const found = await Promise.all(inside.map(({ name }) => below(join(folder, name), depth - 1)));
-  return found.flat();
+  return [...files, ...found.flat()];
 }
 
-/** Names, sizes and times of a model's files; undefined where there are none. */
-async function stampOf(directory: string): Promise<string | undefined> {
+/** Names, sizes and times of a model's files, and of its adapters'; undefined where there are none. */
+async function stampOf(model: string): Promise<string | undefined> {
+  const { base, adapters } = parseModelPath(model);
+  const stamps = [isGguf(base) ? await stampOfFile(base) : await stampOfFolder(base, CONFIG)];
+  for (const adapter of adapters) stamps.push(await stampOfFolder(adapter, "adapter_config.json"));
+  return stamps.includes(undefined) ? undefined : stamps.join("\n");
+}
+
+/** A shard's own times do not tell of the others': those of one model are written together. */
+async function stampOfFile(path: string): Promise<string | undefined> {
+  const info = await stat(path).catch(() => undefined);
+  return info && `${path} ${info.size} ${info.mtimeMs}`;
+}
+
+async function stampOfFolder(directory: string, sign: string): Promise<string | undefined> {
   const names = await readdir(directory).catch(() => []);
-  const files = names.filter((name) => name === CONFIG || name === "tokenizer.json" || isWeights(name)).sort();
-  if (!files.includes(CONFIG)) return undefined;
+  const files = names.filter((name) => name === sign || name === "tokenizer.json" || isWeights(name)).sort();
+  if (!files.includes(sign)) return undefined;
   const stamps = await Promise.all(files.map(async (name) => {
     const info = await stat(join(directory, name)).catch(() => undefined);
     return `${name} ${info?.size} ${info?.mtimeMs}`;

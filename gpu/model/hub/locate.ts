@@ -2,6 +2,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError, UnavailableError } from "../../errors.ts";
+import { modelPath, parseModelPath } from "../model_path.ts";
 import { COMMIT, findCached, repositoryFolder, shardsOf, writeAbsent, writeRevision } from "./cache.ts";
 import { downloadFiles, type DownloadOptions, type Source } from "./download.ts";
 import { hubFetch } from "./hub_fetch.ts";
@@ -24,11 +25,16 @@ export interface LocatedModel {
 }
 
 /**
- * Finds a model by what people type: a path, or `ORG/NAME[@REVISION][:FILE.gguf]`. A path that is there comes first, then
+ * Finds a model by what people type: a path, or `ORG/NAME[@REVISION][:FILE.gguf]`, and adapters (model_path.ts). A path that is there comes first, then
  * the hub's cache as it stands, then the hub. What is neither is given back as a path, for who opens it to complain.
  * Throws InputError for what the hub does not have or give, UnavailableError where it cannot be reached.
  */
 export async function locateModel(text: string, options: LocateOptions = {}): Promise<LocatedModel> {
+  const { base, adapters } = parseModelPath(text);
+  if (adapters.length > 0) {
+    const { path } = await locateModel(base, options);
+    return { path: modelPath({ base: path, adapters }), name: undefined };
+  }
   const isThere = await stat(text).then(() => true, () => false);
   const reference = isThere ? undefined : parseReference(text);
   return reference === undefined ? { path: text, name: undefined } : await locateReference(reference, options);
