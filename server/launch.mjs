@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 // The command `culprit`: runs server/cli.ts with the Deno that npm installed. Plain Node and no dependencies, since it
-// must speak clearly before anything is installed.
+// must speak clearly before anything is installed. In a package that npm installed (server/pack.mjs), where TypeScript
+// became JavaScript, no verb starts everything, and what is kept lies in the folder where it was called.
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { constants as system } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,6 +17,10 @@ import {
 } from "./deno_binary.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const isPackage = !existsSync(join(root, "server", "cli.ts"));
+const given = process.argv.slice(2);
+const args = isPackage && given.length === 0 ? ["serve", "--demo"] : given;
+const home = isPackage ? { CULPRIT_HOME: join(process.cwd(), ".culprit") } : {};
 
 function fail(line) {
   console.error(`culprit: ${line}`);
@@ -29,7 +35,7 @@ function deno() {
   }
 }
 
-const isWorker = process.argv[2] === "worker";
+const isWorker = args[0] === "worker";
 let child;
 let asked = false;
 
@@ -40,16 +46,16 @@ function start() {
       "run",
       "-A",
       "--quiet",
-      ...(["serve", "import"].includes(process.argv[2]) ? SERVER_FLAGS : []),
+      ...(["serve", "import"].includes(args[0]) ? SERVER_FLAGS : []),
       ...(isWorker ? WORKER_FLAGS : []),
       "--config",
       join(root, "deno.json"),
-      join(root, "server", "cli.ts"),
-      ...process.argv.slice(2),
+      join(root, "server", isPackage ? "cli.js" : "cli.ts"),
+      ...args,
     ],
     {
       stdio: "inherit",
-      env: { ...(isWorker ? WORKER_ENVIRONMENT : {}), ...process.env, DENO_NO_UPDATE_CHECK: "1" },
+      env: { ...(isWorker ? WORKER_ENVIRONMENT : {}), ...home, ...process.env, DENO_NO_UPDATE_CHECK: "1" },
     },
   );
   child.on("error", (error) => fail(`Deno did not start (${error.message}); run npm ci in ${root}`));

@@ -17,5 +17,5 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
   },
-  server: { proxy: { "/graphql": server } },
+  server: { proxy: { "^/(graphql|health|ready|imports|attributions|graphs|preferences|report.html)": server } },
 });

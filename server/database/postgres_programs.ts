@@ -25,11 +25,11 @@ export function postgresPackage(platform: string, arch: string): { readonly name
 /** Finds the programs for this machine and makes them ready. Throws InputError when npm installed none. */
 export async function openBinaries(): Promise<Binaries> {
   const { name: packageName, suffix } = postgresPackage(platform(), arch());
-  const folder = join(ROOT, "node_modules", packageName);
-  if (!(await exists(folder))) {
+  const folder = await packageFolder(packageName);
+  if (folder === undefined) {
     throw new InputError(
       `there is no embedded PostgreSQL for ${platform()}-${arch()}`,
-      folder,
+      join(ROOT, "node_modules", packageName),
       "run `npm ci`, or set DATABASE_URL to a PostgreSQL of your own",
     );
   }
@@ -40,6 +40,15 @@ export async function openBinaries(): Promise<Binaries> {
     if ((mode & 0o555) !== 0o555) await chmod(program(name), mode | 0o555);
   }
   return { initdb: program("initdb"), pgCtl: program("pg_ctl") };
+}
+
+/** Where npm put a package: in the project's folder, or beside the project where that is a package itself. */
+async function packageFolder(name: string): Promise<string | undefined> {
+  for (let from = ROOT;; from = dirname(from)) {
+    const folder = join(from, "node_modules", name);
+    if (await exists(folder)) return folder;
+    if (from === dirname(from)) return undefined;
+  }
 }
 
 /** What the package's install script does, which npm may have been told not to run: links between the libraries. */

@@ -1,0 +1,64 @@
+// What `npm pack` does before and after it: Deno and Node run no TypeScript under node_modules, so the package holds
+// JavaScript in its place, beside it for the time of packing. `node server/pack.mjs build` makes it and the page,
+// `clean` takes it away.
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { findDeno } from "./deno_binary.mjs";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const ROOMS = ["gpu", "schema", "server"];
+
+/** The TypeScript of the rooms without its tests, from the root. */
+const sources = () =>
+  ROOMS.flatMap((room) =>
+    readdirSync(join(root, room), { recursive: true })
+      .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts") && !name.endsWith(".d.ts"))
+      .map((name) => join(room, name))
+  );
+
+/** Names of files that a text imports, reads or starts. */
+const renamed = (text) => text.replaceAll(/(["'`])([\w./-]*\w)\.ts\1/g, "$1$2.js$1");
+
+async function build() {
+  clean();
+  const { default: ts } = await import("typescript");
+  const options = {
+    target: ts.ScriptTarget.ESNext,
+    module: ts.ModuleKind.ESNext,
+    moduleResolution: ts.ModuleResolutionKind.Bundler,
+    allowImportingTsExtensions: true,
+    declaration: true,
+    emitDeclarationOnly: true,
+    stripInternal: true,
+    skipLibCheck: true,
+    lib: ["lib.esnext.full.d.ts"],
+    types: ["node", "@webgpu/types"],
+  };
+  for (const path of sources()) {
+    const { outputText } = ts.transpileModule(readFileSync(join(root, path), "utf8"), { compilerOptions: options });
+    writeFileSync(join(root, path.replace(/\.ts$/, ".js")), renamed(outputText));
+  }
+  // The engine's types, as far as its front door shows them.
+  const program = ts.createProgram([join(root, "gpu", "mod.ts")], options);
+  program.emit(undefined, (path, text) => writeFileSync(path, renamed(text)));
+  const vite = ["run", "-A", "--quiet", "node_modules/vite/bin/vite.js", "build", "web", "--logLevel", "warn"];
+  // Whoever installs it gets the versions that were tested together.
+  copyFileSync(join(root, "package-lock.json"), join(root, "npm-shrinkwrap.json"));
+  execFileSync(findDeno(root), vite, {
+    cwd: root,
+    stdio: ["ignore", 2, 2],
+    env: { ...process.env, NODE_ENV: "production" },
+  });
+}
+
+function clean() {
+  rmSync(join(root, "npm-shrinkwrap.json"), { force: true });
+  for (const path of sources()) {
+    for (const ending of [".js", ".d.ts"]) rmSync(join(root, path.replace(/\.ts$/, ending)), { force: true });
+  }
+}
+
+if (existsSync(join(root, "gpu", "mod.ts")) && process.argv[2] === "build") await build();
+else if (process.argv[2] === "clean") clean();
