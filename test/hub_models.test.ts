@@ -1,10 +1,10 @@
 /** Models of a hub as the server adds them: where it may fetch them, and how workers find them again. */
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { models } from "../schema/tables/tables.ts";
-import { readSettings, type Settings } from "../server/base/settings.ts";
+import { readSettings, ROOT, type Settings } from "../server/base/settings.ts";
 import { createServices } from "../server/http/services.ts";
 import { createHeldModels } from "../server/models/held_models.ts";
 import { findModel } from "../server/models/find_model.ts";
@@ -75,4 +75,24 @@ test("a worker with a cache of its own finds the model there", async () => {
   await held.scan();
   expect(held.hashes()).toEqual([row!.hash]);
   expect(held.locate(row!).directory).toBe(join(other, "models--org--tiny", "snapshots", COMMIT));
+});
+
+test("a GGUF file is a model that a worker holds, at its path and in its folders", async () => {
+  const file = join(ROOT, "test", "data", "gguf", "llama.gguf");
+  const { db } = database.connection;
+  const id = await services({ modelFolders: [join(ROOT, "test", "data")] })
+    .addModel({ directory: file, name: undefined });
+  const row = (await db.select().from(models)).find((one) => one.id === id)!;
+  expect(row).toMatchObject({ name: "llama", directory: file });
+  const there = createHeldModels(db, []);
+  await there.scan();
+  expect(there.hashes()).toContain(row.hash);
+  mkdirSync(join(folder, "own", "deep"), { recursive: true });
+  const copy = join(folder, "own", "deep", "renamed.gguf");
+  copyFileSync(file, copy);
+  await db.update(models).set({ directory: "/nowhere/llama.gguf" });
+  const elsewhere = createHeldModels(db, [join(folder, "own")]);
+  await elsewhere.scan();
+  expect(elsewhere.hashes()).toEqual([row.hash]);
+  expect(elsewhere.locate({ ...row, directory: "/nowhere/llama.gguf" }).directory).toBe(copy);
 });
