@@ -12,7 +12,7 @@ import { addShippedBenchmarks } from "../server/benchmarks/benchmarks.ts";
 import { createDiagnoseJob } from "../server/diagnosis/diagnose_job.ts";
 import { parseLabels } from "../server/diagnosis/labels.ts";
 import { versionOf } from "../server/diagnosis/thresholds.ts";
-import { setSegments } from "../server/cases/edit_segments.ts";
+import { setSegments } from "../server/marking/edit_segments.ts";
 import { measureGraph } from "../server/graphs/graph_metrics.ts";
 import { startQueue } from "../server/jobs/queue.ts";
 import { labelAgreement } from "../server/diagnosis/label_agreement.ts";

@@ -1,12 +1,11 @@
 /** Performs jobs of the ask room as tasks of the queue: answers, and explanations of typed prompts. */
 import { eq } from "drizzle-orm";
-import type { LoadedModel, RunOptions } from "../../gpu/mod.ts";
+import type { AskWork } from "./ask_work.ts";
 import { InputError } from "../../gpu/mod.ts";
-import { loadTokenizer, type Tokenizer } from "../../gpu/mod.ts";
+import { loadTokenizer } from "../../gpu/mod.ts";
 import { generations } from "../../schema/tables/ask_tables.ts";
 import type { ExplainInput, GenerateInput } from "../../schema/tables/ask_values.ts";
 import { jobs, models } from "../../schema/tables/tables.ts";
-import type { Database } from "../../schema/tables/database.ts";
 import { located, withRoom } from "../models/use_model.ts";
 import type { Transaction } from "../database/database.ts";
 import type { Attempt } from "../jobs/consumer.ts";
@@ -16,18 +15,6 @@ import type { TaskParts } from "../jobs/task_parts.ts";
 import { type AskTask, inside } from "../jobs/queue.ts";
 import { performExplain } from "./explain_task.ts";
 import { performGenerate } from "./generate_task.ts";
-
-/** What a job of this room is given to work with. */
-export interface AskWork {
-  readonly db: Database;
-  readonly jobId: string;
-  /** The model and its tokenizer, loaded when they are asked for. */
-  readonly model: () => Promise<LoadedModel>;
-  readonly tokenizer: () => Promise<Tokenizer>;
-  readonly options: RunOptions;
-  /** Aborted when its job has ended. */
-  readonly ended: AbortController;
-}
 
 /** How often a job is looked at while it is worked on, in milliseconds. */
 const LOOK_MS = 500;

@@ -9,7 +9,7 @@ import { insertAttributions } from "../attributions/insert_attributions.ts";
 import { canonicalHash } from "../base/canonical_hash.ts";
 import { raiseDelta, storable } from "../cases/place_case.ts";
 import type { Transaction } from "../database/database.ts";
-import type { AskWork } from "./ask_task.ts";
+import type { AskWork } from "./ask_work.ts";
 
 /** Alternatives stored as evidence. */
 const CANDIDATES = 10;

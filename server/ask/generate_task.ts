@@ -5,7 +5,7 @@ import type { GenerateInput } from "../../schema/tables/ask_values.ts";
 import { storable } from "../cases/place_case.ts";
 import { reportProgress } from "../jobs/jobs.ts";
 import { rankTokens } from "./explore.ts";
-import type { AskWork } from "./ask_task.ts";
+import type { AskWork } from "./ask_work.ts";
 
 /** Least time between two looks at a growing answer, in milliseconds. */
 const TELL_MS = 150;

@@ -8,7 +8,7 @@ import type { Checkers } from "../checkers/check.ts";
 import type { Attempt } from "../jobs/consumer.ts";
 import { computeDiagnosis } from "../diagnosis/compute_diagnosis.ts";
 import { computeGraph } from "../graphs/compute_graph.ts";
-import { computeMarks } from "../marks/compute_marks.ts";
+import { computeMarks } from "../marking/compute_marks.ts";
 import { computeMasking } from "../masking/compute_masking.ts";
 import { computePreferences } from "../preferences/compute_preferences.ts";
 import type { TaskParts } from "../jobs/task_parts.ts";

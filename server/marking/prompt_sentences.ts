@@ -2,7 +2,7 @@
 import type { Tokenizer } from "../../gpu/mod.ts";
 import { isControl, phraseTokens } from "../cases/segments.ts";
 import type { PromptSentence } from "./causal.ts";
-import { sentencesOf } from "./sentences.ts";
+import { sentencesOf } from "../marks/sentences.ts";
 
 /** Sentences that are looked at one by one; of more, neighbours are taken together. */
 const MOST_SENTENCES = 64;

@@ -5,7 +5,7 @@ import { failureCases } from "../../schema/tables/tables.ts";
 import { resumSegments } from "../attributions/segment_sums.ts";
 import { spellMarks } from "../cases/segments.ts";
 import type { Transaction } from "../database/database.ts";
-import { type FoundMarks, instructionsOf, originOf } from "./found_marks.ts";
+import { type FoundMarks, instructionsOf, originOf } from "../marks/found_marks.ts";
 
 /** The first counts most. */
 const ORIGINS: readonly FoundMarks["origin"][] = ["file", "locator", "causal"];

@@ -8,7 +8,7 @@ import type { Transaction } from "../database/database.ts";
 import { preferencePair } from "../preferences/pair.ts";
 import type { Analysis, StoreResult } from "../jobs/analysis.ts";
 import { CAUSAL_VERSION, CONTINUATION_TOKENS, type Continuations, sentenceEffects } from "./causal.ts";
-import { foundMarks } from "./found_marks.ts";
+import { foundMarks } from "../marks/found_marks.ts";
 import { promptSentences } from "./prompt_sentences.ts";
 import { storeMarks } from "./store_marks.ts";
 
