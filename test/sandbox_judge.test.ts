@@ -92,12 +92,12 @@ describe("an answer passes as it does in one interpreter when", () => {
   test("the tests use what the prompt defines", async () => {
     const prompt = 'import math\ndef half(x):\n    return x / 2\n\ndef f(x: int):\n    """ Twice x. """\n';
     const tests = "assert math.isclose(half(candidate(3)), 3)";
-    expect(await verdict(tests, "def f(x): return 2 * x", prompt)).toEqual({ passed: true });
+    const right = "def half(x): return x / 2\ndef f(x): return 2 * x";
+    expect(await verdict(tests, right, prompt)).toEqual({ passed: true });
     // One whose last function has no body at all, and is only a comment.
-    expect(await verdict(tests, "def f(x): return 2 * x", prompt.replace(/ {4}""".*\n$/, "    # Twice x.\n"))).toEqual({
-      passed: true,
-    });
-    // A helper of the answer's takes no part.
+    expect(await verdict(tests, right, prompt.replace(/ {4}""".*\n$/, "    # Twice x.\n"))).toEqual({ passed: true });
+    // Those of the answer have to do as well, and don't do alone.
+    expect((await verdict(tests, "def half(x): return 1\ndef f(x): return 2 * x", prompt)).passed).toBe(false);
     expect(await verdict(tests, "def half(x): return 3\ndef f(x): return 7", prompt)).toEqual({
       passed: false,
       reason: "failed: AssertionError",

@@ -18,8 +18,9 @@ class Unasked(BaseException):
 class Session:
     """The answer's side of one judgement."""
 
-    def __init__(self, ask):
+    def __init__(self, ask, seed):
         self.ask = ask
+        self.seed = seed
         self.asked = False
         self.broken = None
         self.undecided = None
@@ -152,11 +153,26 @@ def judged(session, item):
         session.undecided = f"the tests don't run here: {describe(error)}"
         raise
     known = namespace.keys() | vars(builtins).keys()
-    for name in session.request({"names": sorted(names_in(tests) - known)}):
+    names = names_in(tests)
+    for name in session.request({"names": sorted(names - known)}):
         namespace[name] = session.request({"get": name})
     candidate = session.request({"get": entry})
     if entry.isidentifier():
         namespace[entry] = candidate
+    helpers = sorted(name for name in names if name != entry and is_helper(namespace.get(name)))
+    run(session, tests, dict(namespace), candidate)
+    # The benchmark's harness takes the answer's helpers, which may be wrong, too; ours are those that cannot cheat.
+    if helpers:
+        run(session, tests, {**namespace, **{name: session.request({"get": name}) for name in helpers}}, candidate)
+
+
+def is_helper(value):
+    return isinstance(value, types.FunctionType) and value.__code__.co_filename == "<prompt>"
+
+
+def run(session, tests, namespace, candidate):
+    # The same numbers for each answer.
+    random.setstate(session.seed)
     session.asked = False
     try:
         exec(tests, namespace)
@@ -175,9 +191,7 @@ def open_judge(ask):
     seed = random.getstate()
 
     def judge(text):
-        # The same numbers for each answer.
-        random.setstate(seed)
-        session = Session(ask)
+        session = Session(ask, seed)
         try:
             judged(session, loads(text))
             error = None
