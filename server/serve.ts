@@ -1,18 +1,17 @@
 /** The server process: database, queue, worker, HTTP, all started and stopped together. */
+import process from "node:process";
 import { getLogger } from "@logtape/logtape";
 import { InputError } from "../gpu/mod.ts";
 import type { Context, Services } from "../schema/services/services.ts";
 import { type Connection, openDatabase, startDatabase } from "./database/database.ts";
-import { startConsumer } from "./jobs/consumer.ts";
+import { blameTasks } from "./jobs/blame.ts";
 import { startFailedTasks } from "./jobs/failed_tasks.ts";
-import { homeId } from "./base/home.ts";
 import { createHandler, type Handler } from "./http/http.ts";
-import { performImport } from "./import/import_task.ts";
 import { createPlanner } from "./planning/planner.ts";
-import { queueName, startQueue } from "./jobs/queue.ts";
+import { startQueue } from "./jobs/queue.ts";
 import { createServices } from "./http/services.ts";
 import { isLoopback, type Settings } from "./base/settings.ts";
-import { startSupervisor } from "./worker/supervisor.ts";
+import { IMPORTER, startSupervisor } from "./worker/supervisor.ts";
 import { watchWaitingJobs } from "./jobs/waiting_jobs.ts";
 import { startJobWatcher } from "./jobs/watch_job.ts";
 
@@ -44,18 +43,18 @@ export async function startServer(settings: Settings, options: { readonly worker
     closing.push(() => watcher.stop());
     const failed = await startFailedTasks(connection, boss);
     closing.push(() => failed.stop());
-    const ownImports = queueName("import", { home: await homeId(settings) });
-    const imports = await startConsumer(
-      connection,
-      boss,
-      "import",
-      (attempt) => performImport(connection, boss, attempt),
-      // Other servers cannot read what was uploaded here.
-      { serves: (queue) => queue === "import" || queue === ownImports },
-    );
-    closing.push(() => imports.stop());
+    const importing = startSupervisor(database.url, {
+      program: IMPORTER,
+      environment: { ...process.env, CULPRIT_HOME: settings.home },
+    });
+    closing.push(() => importing.stop());
     const { promise: refused, resolve: onRefusal } = Promise.withResolvers<void>();
-    const supervisor = options.worker ? startSupervisor(database.url, onRefusal) : undefined;
+    const supervisor = options.worker
+      ? startSupervisor(database.url, {
+        onRefusal,
+        onFall: (tasks, reason) => blameTasks(connection, boss, tasks, reason),
+      })
+      : undefined;
     if (supervisor) closing.push(() => supervisor.stop());
     const waiting = watchWaitingJobs(connection, supervisor !== undefined);
     closing.push(() => waiting.stop());

@@ -6,7 +6,7 @@
  */
 import process from "node:process";
 import { getLogger } from "@logtape/logtape";
-import type { WorkerMessage } from "./worker/messages.ts";
+import { tell, tellReady, type WorkedTask } from "./worker/messages.ts";
 import { InputError, type Lane, openEngine } from "../gpu/mod.ts";
 import { adapterAdvice } from "./worker/adapter_advice.ts";
 import { requireRightNumbers } from "./worker/check_adapter.ts";
@@ -14,7 +14,7 @@ import { performAnalyse } from "./worker/analyse_task.ts";
 import { performAsk } from "./ask/ask_task.ts";
 import { performAttributes } from "./attributions/attribute_task.ts";
 import { openCheckers } from "./checkers/check.ts";
-import { messageOf, startConsumer, startPackConsumer } from "./jobs/consumer.ts";
+import { type ConsumerOptions, messageOf, startConsumer, startPackConsumer } from "./jobs/consumer.ts";
 import { openDatabase, startDatabase, WORKER_CONNECTIONS } from "./database/database.ts";
 import { REPLACE_CODE } from "./deno_binary.mjs";
 import { createHeldModels } from "./models/held_models.ts";
@@ -47,7 +47,10 @@ const LEAST_STAY_MS = 2000;
 const STAY_LOADS = 3;
 
 /** Opens the device, joins the queue and starts to work. Throws InputError for settings that do not fit. */
-export async function startWorker(settings: Settings): Promise<Worker> {
+export async function startWorker(
+  settings: Settings,
+  onWork: (consumer: string, tasks: readonly WorkedTask[]) => void = () => {},
+): Promise<Worker> {
   const engine = await openEngine(settings.adapter === undefined ? {} : { adapter: settings.adapter });
   await requireRightNumbers(engine, settings.home).catch((error) => {
     engine.close();
@@ -62,21 +65,28 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   const { name: adapter } = engine.adapter;
   const registration = await register(connection.db, held, { adapter, memoryBytes: () => engine.memoryBytes() });
   const parts = { connection, boss, cache, checkers, held };
-  const options = (lane?: Lane) => ({
+  const options = (name: string, lane?: Lane): ConsumerOptions => ({
+    onWork: (tasks) => onWork(name, tasks),
     serves: (queue: string) => registration.serves(queue) && (lane === undefined || laneOf(queue) === lane),
     // Models that do not fit beside each other are not loaded for the sake of a task or two.
     stayMs: () => Math.max(LEAST_STAY_MS, STAY_LOADS * cache.longestLoadMs()),
   });
   const consumers = [
-    await startConsumer(connection, boss, "ask", (attempt) => performAsk(parts, attempt), options()),
-    await startConsumer(connection, boss, "search", (attempt) => performSearch(parts, attempt), options()),
+    await startConsumer(connection, boss, "ask", (attempt) => performAsk(parts, attempt), options("ask")),
+    await startConsumer(connection, boss, "search", (attempt) => performSearch(parts, attempt), options("search")),
   ];
   // What a person waits for has takers of its own: a batch in work must not be waited for.
   for (const lane of ["interactive", "batch"] as const) {
-    const own = options(lane);
+    const own = (kind: string) => options(`${lane} ${kind}`, lane);
     consumers.push(
-      await startPackConsumer(connection, boss, "attribute", (pack) => performAttributes(parts, pack), own),
-      await startConsumer(connection, boss, "analyse", (attempt) => performAnalyse(parts, attempt), own),
+      await startPackConsumer(
+        connection,
+        boss,
+        "attribute",
+        (pack) => performAttributes(parts, pack),
+        own("attribute"),
+      ),
+      await startConsumer(connection, boss, "analyse", (attempt) => performAnalyse(parts, attempt), own("analyse")),
     );
   }
   let stopping = false;
@@ -107,14 +117,18 @@ const WASTE_MS = 1000;
 
 /** The process: works until it is asked to stop, its supervisor is gone, or its device is lost. Returns the exit code. */
 export async function runWorker(
-  options: { readonly signal: AbortSignal; readonly onReady?: (worker: Worker) => void },
+  options: {
+    readonly signal: AbortSignal;
+    readonly onReady?: (worker: Worker) => void;
+    readonly onWork?: (consumer: string, tasks: readonly WorkedTask[]) => void;
+  },
 ): Promise<number> {
   const log = getLogger(["culprit", "worker"]);
   let settings: Settings;
   let worker: Worker;
   try {
     settings = readSettings();
-    worker = await startWorker(settings);
+    worker = await startWorker(settings, options.onWork);
   } catch (error) {
     log.error("{message}", { message: messageOf(error) });
     // Who supervises us has the same database: it is away for a moment, not wrong.
@@ -172,9 +186,9 @@ if (import.meta.main) {
   }
   const code = await runWorker({
     signal: stop.signal,
+    onWork: (consumer, tasks) => tell({ event: "tasks", consumer, tasks }),
     onReady: ({ adapter, advice, gpuBytes }) => {
-      const tell = (message: WorkerMessage) => process.stdout.write(JSON.stringify(message) + "\n");
-      tell({ event: "ready", adapter, advice });
+      tellReady({ event: "ready", adapter, advice });
       let told = -1;
       setInterval(() => {
         if (gpuBytes() === told) return;

@@ -64,7 +64,7 @@ beforeAll(async () => {
   modelId = (await addModel(database.connection.db, DEMO, undefined)).id;
   tokenizer = await loadTokenizer(DEMO);
   mined = (await linesOf(join(DEMO, "failure-cases.jsonl"))).filter(({ benchmark }) => benchmark === "demo-math");
-  supervisor = startSupervisor(database.url, () => {});
+  supervisor = startSupervisor(database.url);
 });
 afterAll(async () => {
   await supervisor?.stop();

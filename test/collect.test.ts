@@ -100,7 +100,7 @@ async function failingBenchmark(count: number): Promise<string> {
 test("a worker killed in the middle of a search loses nothing: the job goes on and finds the same pairs", async () => {
   const { db } = database.connection;
   const benchmark = await failingBenchmark(16);
-  supervisor = startSupervisor(database.url, () => {});
+  supervisor = startSupervisor(database.url);
   await ready();
   const asked = await ask(COLLECT, { input: { model: "demo-1m", benchmark, maxTokens: 96 } });
   expect(asked).toEqual({ data: { collectFailures: { __typename: "Job", kind: "COLLECT", status: "QUEUED" } } });
@@ -156,7 +156,7 @@ test("a worker killed in the middle of a search loses nothing: the job goes on a
 test("a cancelled search keeps what it found, and can be asked for again", async () => {
   const { db } = database.connection;
   const benchmark = await failingBenchmark(16);
-  supervisor = startSupervisor(database.url, () => {});
+  supervisor = startSupervisor(database.url);
   await ask(COLLECT, { input: { model: "demo-1m", benchmark, maxTokens: 96 } });
   expect(await newestJob(hasEnded)).toMatchObject({ status: "completed" });
   const { id } = (await ask(FIND, { input: { model: "demo-1m", batch: 16 } })).data.findTokenPairs;

@@ -88,7 +88,7 @@ beforeAll(async () => {
     }).returning({ id: tokenPairs.id });
     pairOf.set(key, pair!.id);
   }
-  supervisor = startSupervisor(database.url, () => {});
+  supervisor = startSupervisor(database.url);
 });
 afterAll(async () => {
   await supervisor?.stop();

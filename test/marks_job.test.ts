@@ -63,7 +63,7 @@ beforeAll(async () => {
       .returning({ id: tokenPairs.id });
     places.set(line.key, { failureCaseId: row!.id, tokenPairId: pair!.id });
   }
-  supervisor = startSupervisor(database.url, () => {});
+  supervisor = startSupervisor(database.url);
 });
 afterAll(async () => {
   await supervisor?.stop();

@@ -10,9 +10,11 @@ import { importFile } from "../server/import/import_file.ts";
 import { performImport } from "../server/import/import_task.ts";
 import { createImportJob } from "../server/import/import_job.ts";
 import { type ImportState } from "../server/jobs/jobs.ts";
-import { startQueue } from "../server/jobs/queue.ts";
+import { openQueue, startQueue } from "../server/jobs/queue.ts";
+import { blameTasks } from "../server/jobs/blame.ts";
 import { ROOT } from "../server/base/settings.ts";
 import { loadTokenizer, type Tokenizer } from "../gpu/model/tokenizer.ts";
+import type { ImportPlace } from "../schema/tables/values.ts";
 import { failureCases, jobs, tokenPairs } from "../schema/tables/tables.ts";
 import { storeModel, testDatabase } from "./database.ts";
 
@@ -326,6 +328,69 @@ test("an import job that is taken from its process ends once, with every line co
   await expect(access(path)).rejects.toThrow();
 });
 
+test("records that take their process down are found by trying, and are lines; all others land", async () => {
+  const path = join(folder, "poison.jsonl");
+  const lines = Array.from({ length: 250 }, (_, index) => JSON.stringify(line(`poison/${index}`)));
+  await writeFile(path, lines.join("\n") + "\n");
+  const startOf = (index: number) => lines.slice(0, index).reduce((sum, one) => sum + one.length + 1, 0);
+  const poison = [startOf(0), startOf(130), startOf(131)];
+  class Fall extends Error {}
+  let at: ImportState | undefined;
+  let before: ImportPlace | undefined;
+  let attempts = 0;
+  /** One attempt in a process that ends without a word where it reads such a record, before its batch is stored. */
+  const attempt = () =>
+    importFile(database.connection.db, {
+      path,
+      name: "poison.jsonl",
+      from: "culprit",
+      at,
+      places: { before, note: (place) => Promise.resolve(void (before = place)) },
+      onBatch: (_tx, state) => {
+        const from = at?.done ?? 0;
+        const alone = before!.at === from ? before!.alone : 0;
+        if (alone <= 2 && poison.some((start) => start >= from && start < state.done)) {
+          return Promise.reject(new Fall());
+        }
+        at = state;
+        before = { at: state.done, alone: 0 };
+        return Promise.resolve();
+      },
+    });
+  for (;;) {
+    attempts++;
+    try {
+      at = await attempt();
+      break;
+    } catch (error) {
+      if (!(error instanceof Fall)) throw error;
+    }
+  }
+  expect(at.report).toMatchObject({ lines: 250, inserted: 247, failedCount: 3 });
+  expect(at.report.failed).toEqual([1, 131, 132].map((number) => ({
+    line: number,
+    message: `poison.jsonl:${number}: reading it took its process down 2 times; leave it out, and tell us of it`,
+  })));
+  // With their batch and twice alone; the last of them, beside one that is known, twice alone only.
+  expect(attempts).toBe(3 + 3 + 2 + 1);
+});
+
+test("a record that cannot be stored is a line, and takes no other with it", async () => {
+  const report = await importLines([
+    line("a"),
+    line("b", { contrast: { id: 11, text: tokenizer.token(11), logit: 3.25, rank: 2 ** 31 } }),
+    `${JSON.stringify(line("c")).slice(0, -1)},"metadata":${"[".repeat(5000)}${"]".repeat(5000)}}`,
+    line("d", { target: { id: 10, text: tokenizer.token(10), logit: 1e39 } }),
+    line("e"),
+  ]);
+  expect(report).toMatchObject({ lines: 5, inserted: 2, failedCount: 3 });
+  expect(report.failed.map(({ message }) => message)).toEqual([
+    expect.stringMatching(/^cases\.jsonl:2: .*(?:out of range|<=2147483647)/),
+    expect.stringMatching(/^cases\.jsonl:3: it is nested more than 100 deep; /),
+    expect.stringMatching(/^cases\.jsonl:4: /),
+  ]);
+});
+
 test("blank lines and a missing last newline are no errors", async () => {
   const path = join(folder, "blank.jsonl");
   await writeFile(path, `\n${JSON.stringify(line("a"))}\r\n\n${JSON.stringify(line("b"))}`);
@@ -349,4 +414,26 @@ test("a file that is not there is one clear line", async () => {
     onBatch: () => Promise.resolve(),
   });
   await expect(missing).rejects.toThrow(/^none: it cannot be read as a file; give the path of a file or a folder$/);
+});
+
+test("a task whose process fell twice is given up with the reason; one that was killed from outside is not", async () => {
+  const { connection } = database;
+  const boss = await startQueue(database.url);
+  await openQueue(boss, "analyse/test");
+  const id = await boss.send("analyse/test", { jobId: crypto.randomUUID(), tokenPairId: 1, modelId: 1 });
+  const fall = async (retryCount: number): Promise<void> => {
+    await connection.sql`update pgboss.job set start_after = now() where id = ${id}`;
+    const [task] = await boss.fetch("analyse/test");
+    expect(task).toMatchObject({ id, retryCount });
+    await blameTasks(connection, boss, [{ queue: "analyse/test", id: id!, retryCount }], "it was ended by SIGSEGV");
+  };
+  await fall(0);
+  expect((await boss.findJobs("analyse/test", { id: id! }))[0]!.state).toBe("retry");
+  await fall(1);
+  expect((await boss.findJobs("analyse/test", { id: id! }))[0]!.state).toBe("failed");
+  const [failed] = await boss.findJobs("analyse-failed");
+  expect(failed!.sourceOutput).toMatchObject({
+    message: "its worker fell while it worked on this: 2 times, the last time it was ended by SIGSEGV",
+  });
+  await boss.stop({ graceful: false });
 });

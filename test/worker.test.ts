@@ -155,7 +155,7 @@ async function results(): Promise<Map<number, string>> {
 
 test("a worker killed in the middle loses nothing: its job is finished once, with the same numbers", async () => {
   const { db } = database.connection;
-  supervisor = startSupervisor(database.url, () => {});
+  supervisor = startSupervisor(database.url);
   await ready();
   expect(await finished(await startJob())).toMatchObject({ status: "completed", done: PAIRS, total: PAIRS });
   const undisturbed = await results();
@@ -187,7 +187,7 @@ test("a worker killed in the middle loses nothing: its job is finished once, wit
 
 test("a worker whose supervisor stops hands its task back and leaves", async () => {
   await clear();
-  supervisor = startSupervisor(database.url, () => {});
+  supervisor = startSupervisor(database.url);
   const pid = await ready();
   const jobId = await startJob();
   await until(async () => (await jobRow(jobId)).done >= 1 || undefined);
@@ -196,7 +196,7 @@ test("a worker whose supervisor stops hands its task back and leaves", async () 
   const tasks = await findTasks(boss, "attribute", jobId);
   expect(tasks.filter(({ state }) => state === "active")).toEqual([]);
   expect(tasks.every(({ retryCount }) => retryCount === 0)).toBe(true);
-  supervisor = startSupervisor(database.url, () => {});
+  supervisor = startSupervisor(database.url);
   expect(await finished(jobId)).toMatchObject({ status: "completed", done: PAIRS });
 });
 
@@ -205,7 +205,9 @@ const LITTLE_WASTE = "0.001";
 
 test("a worker that gathered waste finishes its task and goes on in a fresh process", async () => {
   await clear();
-  supervisor = startSupervisor(database.url, () => {}, { ...process.env, CULPRIT_WORKER_WASTE: LITTLE_WASTE });
+  supervisor = startSupervisor(database.url, {
+    environment: { ...process.env, CULPRIT_WORKER_WASTE: LITTLE_WASTE },
+  });
   const first = await ready();
   const jobId = await startJob();
   await until(async () => await ready() !== first || undefined);
@@ -287,7 +289,7 @@ test("queued jobs of one model run in one pass, and each result is that of the p
 test("graphs are built once, stored with their attributions, and conserve relevance by column", async () => {
   const { db } = database.connection;
   await clear();
-  supervisor = startSupervisor(database.url, () => {});
+  supervisor = startSupervisor(database.url);
   const request: BuildGraphRequest = {
     tokenPairIds: pairIds.slice(0, 2),
     rule: "cplrp",
@@ -322,7 +324,10 @@ test("graphs are built once, stored with their attributions, and conserve releva
 
 test("a worker that refuses its settings is not started again", async () => {
   const refused = Promise.withResolvers<void>();
-  const own = startSupervisor(database.url, refused.resolve, { ...process.env, CULPRIT_ADAPTER: "no such adapter" });
+  const own = startSupervisor(database.url, {
+    onRefusal: refused.resolve,
+    environment: { ...process.env, CULPRIT_ADAPTER: "no such adapter" },
+  });
   await refused.promise;
   expect(own.state()).toEqual({ kind: "restarting", reason: "it refused its settings" });
   await own.stop();
@@ -331,7 +336,7 @@ test("a worker that refuses its settings is not started again", async () => {
 test("a worker whose database is away when it starts is started again: the settings are not to blame", async () => {
   const away = Object.assign(new URL(database.url), { port: String(await freePort()) }).href;
   let refused = false;
-  const own = startSupervisor(away, () => refused = true);
+  const own = startSupervisor(away, { onRefusal: () => refused = true });
   const state = await until(() => own.state().restarts ? own.state() : undefined);
   expect(state).toMatchObject({ kind: "restarting", reason: "it ended with exit code 1" });
   expect(refused).toBe(false);

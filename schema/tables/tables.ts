@@ -22,7 +22,16 @@ import {
 } from "drizzle-orm/pg-core";
 import { adapterChecked, createdAt, engine, identity, moment } from "./columns.ts";
 import { RULES } from "./rules.ts";
-import type { Candidate, ChatMessage, CheckItem, Exclusion, ImportReport, JobInput, Verdict } from "./values.ts";
+import type {
+  Candidate,
+  ChatMessage,
+  CheckItem,
+  Exclusion,
+  ImportPlace,
+  ImportReport,
+  JobInput,
+  Verdict,
+} from "./values.ts";
 
 export const ruleEnum = pgEnum("rule", RULES);
 /** Who found a token pair. */
@@ -348,6 +357,8 @@ export const jobs = snakeCase.table("jobs", {
   errorMessage: text(),
   sequence: integer().notNull().default(1),
   report: jsonb().$type<ImportReport>(),
+  /** Where the present attempt at an import is; the next one begins with care where it was never heard of again. */
+  place: jsonb().$type<ImportPlace>(),
   /** W3C trace context of the request that asked for it; null when nothing was traced. */
   trace: text(),
   createdAt: createdAt(),

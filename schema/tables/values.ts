@@ -54,6 +54,14 @@ export interface ImportReport {
   readonly mended: Readonly<Record<string, number>>;
 }
 
+/** Where an attempt at an import was when it was last heard of. */
+export interface ImportPlace {
+  /** The place of the record, in bytes. */
+  readonly at: number;
+  /** How often the record there was read alone, this attempt's included; 0 while batches are whole. */
+  readonly alone: number;
+}
+
 /** What can be imported, in the words of the command line. */
 export const IMPORT_FORMATS = [
   "lm-eval",

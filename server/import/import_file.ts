@@ -6,6 +6,7 @@ import type { ImportChoices, ImportFormat } from "../../schema/tables/values.ts"
 import { openCheckers } from "../checkers/check.ts";
 import type { Transaction } from "../database/database.ts";
 import type { ImportState } from "../jobs/jobs.ts";
+import { faultOf, type PlaceKeeper, takeCare } from "./careful.ts";
 import type { FileFacts, Format } from "./format.ts";
 import { FORMATS } from "./formats.ts";
 import { type ImportModel, type ModelFinder, modelFinder } from "./import_model.ts";
@@ -36,6 +37,8 @@ export interface ImportOptions extends ImportChoices {
    * import.
    */
   readonly onBatch: (tx: Transaction, state: ImportState) => Promise<void>;
+  /** What is known of attempts before this one; none when left out. */
+  readonly places?: PlaceKeeper;
   /** Called with what became of each record, once its batch is stored. */
   readonly onLines?: (lines: readonly ImportedLine[]) => Promise<void>;
 }
@@ -62,33 +65,63 @@ export async function importFile(db: Database, options: ImportOptions): Promise<
     factsOf: (file) => factsOf(file, options, format, items),
   };
   let state: ImportState = options.at ?? { done: 0, total, report: EMPTY_REPORT };
-  let sinceCollected = 0;
   const counted: Counted = new Map();
+  const collect = collector();
+  const care = await takeCare(options.places, state.done);
+  const land = async (batch: readonly TextRecord[], refused?: InputError): Promise<void> => {
+    const entries = refused
+      ? [wrongEntry(batch[0]!, state, refused)]
+      : await readEntries(batch, state.report.lines, parts);
+    const unknown = state.report.lines === 0 ? unknownModel(entries) : undefined;
+    if (unknown) throw unknown;
+    let lines: readonly ImportedLine[] = [];
+    state = await db.transaction(async (tx) => {
+      const stored = await storeBatch(tx, entries, state.report, { finder, counted });
+      lines = stored.lines;
+      const after = { done: batch.at(-1)!.end, total, report: stored.report };
+      await onBatch(tx, after);
+      for (const [id, verdict] of stored.counted) counted.set(id, verdict);
+      return after;
+    });
+    await options.onLines?.(lines);
+    collect(batch);
+  };
+  /** A record that fails for a reason of its own is a line of the report, and takes no other with it. */
+  const landAll = async (batch: readonly TextRecord[], refused?: InputError): Promise<void> => {
+    try {
+      await land(batch, refused);
+    } catch (error) {
+      const fault = faultOf(error, batch[0]!.where);
+      if (fault === undefined) throw error;
+      if (batch.length === 1) await land(batch, fault);
+      else for (const record of batch) await landAll([record]);
+    }
+  };
   try {
-    for await (const batch of batches(readRecords(files, state.done, (file) => format.cut?.(file)))) {
-      const entries = await readEntries(batch, state.report.lines, parts);
-      const refused = state.report.lines === 0 ? unknownModel(entries) : undefined;
-      if (refused) throw refused;
-      let lines: readonly ImportedLine[] = [];
-      state = await db.transaction(async (tx) => {
-        const stored = await storeBatch(tx, entries, state.report, { finder, counted });
-        lines = stored.lines;
-        const after = { done: batch.at(-1)!.end, total, report: stored.report };
-        await onBatch(tx, after);
-        return after;
-      });
-      await options.onLines?.(lines);
-      sinceCollected += batch.reduce((sum, { text }) => sum + (text?.length ?? 0), 0);
-      if (sinceCollected >= COLLECT_CHARACTERS) {
-        collectGarbage?.();
-        sinceCollected = 0;
-      }
+    const records = readRecords(files, state.done, (file) => format.cut?.(file));
+    for await (const batch of batches(records, () => care.alone() ? 1 : BATCH_RECORDS)) {
+      await landAll(batch, await care.begin(batch, state.done));
     }
     // Spaces after the last record are no records.
     return { ...state, done: total };
   } finally {
     await checkers.close();
   }
+}
+
+/** Collects garbage after so many characters of records. */
+function collector(): (batch: readonly TextRecord[]) => void {
+  let since = 0;
+  return (batch) => {
+    since += batch.reduce((sum, { text }) => sum + (text?.length ?? 0), 0);
+    if (since < COLLECT_CHARACTERS) return;
+    collectGarbage?.();
+    since = 0;
+  };
+}
+
+function wrongEntry({ where }: TextRecord, { report }: ImportState, error: InputError): Entry {
+  return { kind: "wrong", error, unknownModel: false, ordinal: report.lines + 1, where };
 }
 
 /** The first record decides: when nobody knows its model, none of the others' either. */
@@ -162,13 +195,16 @@ async function modelChooser(
   return modelOf;
 }
 
-async function* batches(records: AsyncIterable<TextRecord>): AsyncGenerator<readonly TextRecord[]> {
+async function* batches(
+  records: AsyncIterable<TextRecord>,
+  most: () => number,
+): AsyncGenerator<readonly TextRecord[]> {
   let batch: TextRecord[] = [];
   let characters = 0;
   for await (const record of records) {
     batch.push(record);
     characters += record.text?.length ?? 0;
-    if (batch.length < BATCH_RECORDS && characters < BATCH_CHARACTERS) continue;
+    if (batch.length < most() && characters < BATCH_CHARACTERS) continue;
     yield batch;
     batch = [];
     characters = 0;

@@ -4,6 +4,7 @@ import { eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { InputError } from "../../gpu/mod.ts";
 import { jobs } from "../../schema/tables/tables.ts";
+import type { ImportPlace } from "../../schema/tables/values.ts";
 import type { Attempt } from "../jobs/consumer.ts";
 import type { Connection } from "../database/database.ts";
 import { importFile } from "./import_file.ts";
@@ -16,13 +17,16 @@ class Dropped extends Error {}
 export async function performImport(connection: Connection, boss: PgBoss, attempt: Attempt<ImportTask>): Promise<void> {
   const { db } = connection;
   const { jobId } = attempt.task;
-  const [job] = await db.select({ input: jobs.input, done: jobs.done, total: jobs.total, report: jobs.report })
-    .from(jobs).where(eq(jobs.id, jobId));
+  const { input: asked, done, total, report, place } = jobs;
+  const [job] = await db.select({ input: asked, done, total, report, place }).from(jobs).where(eq(jobs.id, jobId));
   const input = job?.input;
   if (job === undefined || input?.kind !== "import" || !(await startJob(db, jobId))) {
     await boss.complete(attempt.queue, attempt);
     return;
   }
+  const before = job.place ?? undefined;
+  const note = async (next: ImportPlace | null) =>
+    void await db.update(jobs).set({ place: next }).where(eq(jobs.id, jobId));
   const at = job.report ? { done: job.done, total: job.total, report: job.report } : undefined;
   try {
     const state = await importFile(db, {
@@ -30,6 +34,7 @@ export async function performImport(connection: Connection, boss: PgBoss, attemp
       path: input.path,
       name: input.name,
       at,
+      places: { before, note },
       onBatch: async (tx, state) => {
         if (attempt.signal.aborted || await lockJob(tx, jobId) !== "running") throw new Dropped();
         await saveImport(tx, jobId, state);
@@ -40,7 +45,11 @@ export async function performImport(connection: Connection, boss: PgBoss, attemp
       await boss.complete(attempt.queue, attempt, null, inside(tx));
     });
   } catch (error) {
-    if (attempt.signal.aborted) throw error;
+    if (attempt.signal.aborted) {
+      // Whoever stops this process is no fault of the record.
+      await note(before ?? null).catch(() => {});
+      throw error;
+    }
     if (error instanceof InputError) await failJob(db, jobId, "BAD_INPUT", error.message);
     else if (!(error instanceof Dropped)) throw error;
     await boss.complete(attempt.queue, attempt);

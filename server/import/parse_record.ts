@@ -21,8 +21,23 @@ export function parseRecord<Shape extends z.ZodType>(
   );
 }
 
+/** Levels of lists and objects in a record. Whoever walks through it needs room on the stack, and so does PostgreSQL. */
+const MOST_LEVELS = 100;
+
 /** JSON of a record's text, or of text inside one. */
 export function parseText(text: string, where: string): unknown {
+  const value = parseAny(text, where);
+  if (!isDeeper(value, MOST_LEVELS)) return value;
+  throw new InputError(`it is nested more than ${MOST_LEVELS} deep`, where, "write it flatter, or leave the part out");
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (levels === 0) return true;
+  return (Array.isArray(value) ? value : Object.values(value)).some((part) => isDeeper(part, levels - 1));
+}
+
+function parseAny(text: string, where: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {

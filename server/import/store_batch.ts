@@ -38,6 +38,8 @@ export interface ImportedLine {
 export interface StoredBatch {
   readonly report: ImportReport;
   readonly lines: readonly ImportedLine[];
+  /** How the batch's responses were counted: to be kept once it is stored. */
+  readonly counted: Counted;
 }
 
 /** How each response of an import was counted, by its id. */
@@ -50,20 +52,29 @@ export async function storeBatch(
   { finder, counted }: { readonly finder: ModelFinder; readonly counted: Counted },
 ): Promise<StoredBatch> {
   const report = counting(before);
+  const own: Counted = new Map();
+  const both: CountedHere = { get: (id) => own.get(id) ?? counted.get(id), set: (id, verdict) => own.set(id, verdict) };
   const lines: ImportedLine[] = [];
   const responses = entries.flatMap((entry) => entry.kind === "response" ? [entry.response] : []);
   const stored = (await storeResponses(tx, responses, finder.tokenizerOf)).values();
   for (const entry of entries) {
     report.lines = Math.max(report.lines, entry.ordinal);
     if (entry.mended) countMended(report, entry.mended);
-    const line = entry.kind === "blank" ? undefined : await storeEntry(tx, entry, { report, stored, finder, counted });
+    const line = entry.kind === "blank"
+      ? undefined
+      : await storeEntry(tx, entry, { report, stored, finder, counted: both });
     if (line === undefined) continue;
     lines.push(line);
     if (line.result === "inserted") report.inserted++;
     else if (line.result === "unchanged") report.unchanged++;
     else if (line.result === "failed") countFailure(report, entry.ordinal, line.message ?? "");
   }
-  return { report, lines };
+  return { report, lines, counted: own };
+}
+
+interface CountedHere {
+  readonly get: (id: number) => CountedVerdict | undefined;
+  readonly set: (id: number, verdict: CountedVerdict) => void;
 }
 
 interface Storing {
@@ -71,7 +82,7 @@ interface Storing {
   /** What became of the responses, in order. */
   readonly stored: Iterator<StoredResponse>;
   readonly finder: ModelFinder;
-  readonly counted: Counted;
+  readonly counted: CountedHere;
 }
 
 async function storeEntry(

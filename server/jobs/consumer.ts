@@ -11,6 +11,7 @@ import { unavailable } from "../database/database_errors.ts";
 import { HEARTBEAT_SECONDS, ofKind, type QueueKind, type QueueTasks, TRIES } from "./queue.ts";
 import { WORK_WAITS } from "./signals.ts";
 import { worked } from "../base/telemetry.ts";
+import type { WorkedTask } from "../worker/messages.ts";
 import { createTurns } from "./turns.ts";
 
 /** A task as it was taken. An attempt that was given to somebody else meanwhile can no longer be completed. */
@@ -36,6 +37,8 @@ export interface ConsumerOptions {
   readonly serves?: (queue: string) => boolean;
   /** How long a queue that has work keeps its turn, in milliseconds. */
   readonly stayMs?: (queue: string) => number;
+  /** Called with what is worked on from now on; with nothing when it has ended. */
+  readonly onWork?: (attempts: readonly WorkedTask[]) => void;
 }
 
 /** The reason that a handed-back task's signal is aborted with. */
@@ -91,7 +94,7 @@ async function startLoop<Kind extends QueueKind>(
   boss: PgBoss,
   kind: Kind,
   handle: PackHandler<Kind>,
-  { serves = () => true, stayMs = () => STAY_MS, most }: ConsumerOptions & { readonly most: number },
+  { serves = () => true, stayMs = () => STAY_MS, onWork, most }: ConsumerOptions & { readonly most: number },
 ): Promise<Consumer> {
   const log = getLogger(["culprit", "queue", kind]);
   const stopping = new AbortController();
@@ -136,6 +139,7 @@ async function startLoop<Kind extends QueueKind>(
       task: data,
       signal: AbortSignal.any([alive.signals.get(id)!, stopping.signal]),
     }));
+    onWork?.(attempts.map(({ id, retryCount }) => ({ id, retryCount, queue })));
     try {
       milliseconds = await worked(connection.db, kind, attempts.map(({ task }) => task), () => handle(attempts)) ?? 0;
     } catch (error) {
@@ -159,6 +163,7 @@ async function startLoop<Kind extends QueueKind>(
       await boss.fail(queue, attempts.map(attemptOf), { message: messageOf(error) });
     } finally {
       alive.stop();
+      onWork?.([]);
     }
     size = Math.max(1, Math.min(most, 2 * attempts.length, Math.floor(PACK_MS * attempts.length / milliseconds)));
     return true;

@@ -179,7 +179,7 @@ export interface ImportState {
 
 /** Notes how far an import is. The job must be locked. */
 export async function saveImport(tx: Transaction, jobId: string, state: ImportState): Promise<void> {
-  await change(tx, jobId, { ...state, message: `${state.report.lines} lines` });
+  await change(tx, jobId, { ...state, place: { at: state.done, alone: 0 }, message: `${state.report.lines} lines` });
 }
 
 /** Ends an import. The job must be locked. */

@@ -62,8 +62,8 @@ const FAILED: QueueOptions = { retryLimit: 100, retryDelay: 5 };
 /** A task that throws is given up at this try. */
 export const TRIES = 3;
 // More tries save tasks from killed workers and lost devices, which are seldom theirs: one that takes down six is given up.
-const worked = (kind: TaskKind, expireInSeconds = 6 * 3600): QueueOptions => ({
-  retryLimit: 5,
+const worked = (kind: TaskKind, expireInSeconds = 6 * 3600, retryLimit = 5): QueueOptions => ({
+  retryLimit,
   retryDelay: 1,
   heartbeatSeconds: HEARTBEAT_SECONDS,
   expireInSeconds,
@@ -81,7 +81,8 @@ const QUEUES: Readonly<Record<QueueKind, QueueOptions>> = {
   "ask": worked("ask"),
   // Each attempt goes on where the last one was.
   "search": worked("search", 24 * 3600 - 1),
-  "import": worked("import"),
+  // And a record that takes its process down is found by trying (import/careful.ts): three tries each.
+  "import": worked("import", 6 * 3600, 20),
 };
 
 /** What somebody must have who takes tasks of a queue. */

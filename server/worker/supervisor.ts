@@ -1,12 +1,12 @@
-/** Keeps one worker process alive: starts it, restarts it when it dies, ever more slowly while it dies at once. */
+/** Keeps one process alive: starts it, restarts it when it dies or hangs, ever more slowly while it dies at once. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { getLogger } from "@logtape/logtape";
-import { REPLACE_CODE, WORKER_ENVIRONMENT, WORKER_FLAGS } from "../deno_binary.mjs";
+import { IMPORT_FLAGS, REPLACE_CODE, WORKER_ENVIRONMENT, WORKER_FLAGS } from "../deno_binary.mjs";
 import { ROOT } from "../base/settings.ts";
-import type { WorkerMessage } from "./messages.ts";
+import { BEAT_MS, type WorkedTask, type WorkerMessage } from "./messages.ts";
 
 export type WorkerState =
   & {
@@ -17,6 +17,7 @@ export type WorkerState =
     | { readonly kind: "starting" }
     | {
       readonly kind: "ready";
+      /** Of a worker, in its driver's words. */
       readonly adapter: string;
       readonly pid: number;
       /** Device memory that its buffers took when it last told, in bytes. */
@@ -40,15 +41,53 @@ const BAD_INPUT_CODE = 2;
 /** How long a worker may take to hand its task back. */
 const STOP_MS = 10_000;
 
-/**
- * Starts the worker with the settings of this process, on this database. `onRefusal` is called when the worker refuses
- * its settings, having said why on standard error; it is not started again.
- */
-export function startSupervisor(
-  databaseUrl: string,
-  onRefusal: () => void,
-  environment: NodeJS.ProcessEnv = process.env,
-): Supervisor {
+/** How many beats a process may leave out before it counts as hung: a driver may compile for a minute. */
+const MOST_SILENT = 24;
+/** Signals by which a process is ended from outside: no fault of what it worked on. */
+const FROM_OUTSIDE: ReadonlySet<string> = new Set(["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"]);
+
+/** A program that is kept running. */
+export interface Program {
+  /** What it is called in messages. */
+  readonly name: string;
+  /** Its file, from the folder `server`. */
+  readonly file: string;
+  readonly flags: readonly string[];
+  /** What its environment has where ours does not say otherwise. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+export const WORKER: Program = {
+  name: "worker",
+  file: "worker.ts",
+  flags: WORKER_FLAGS,
+  environment: WORKER_ENVIRONMENT,
+};
+
+/** Imports what is uploaded to the home that CULPRIT_HOME names. */
+export const IMPORTER: Program = {
+  name: "import process",
+  file: join("import", "import_process.ts"),
+  flags: IMPORT_FLAGS,
+  environment: {},
+};
+
+export interface SupervisorOptions {
+  readonly program?: Program;
+  /** Its environment, ours by default. */
+  readonly environment?: NodeJS.ProcessEnv;
+  /** Called when the process refuses its settings, having said why on standard error; it is not started again. */
+  readonly onRefusal?: () => void;
+  /** Called with what the process worked on when it fell by itself, and how it fell. */
+  readonly onFall?: (tasks: readonly WorkedTask[], reason: string) => Promise<void>;
+  /** How many beats it may leave out; tests are less patient. */
+  readonly mostSilent?: number;
+}
+
+/** Starts a program, the worker by default, on this database. */
+export function startSupervisor(databaseUrl: string, options: SupervisorOptions = {}): Supervisor {
+  const { program = WORKER, environment = process.env, onRefusal = () => {}, onFall } = options;
+  const { mostSilent = MOST_SILENT } = options;
   const log = getLogger(["culprit", "supervisor"]);
   let state: WorkerState = { kind: "starting" };
   let delay = FIRST_DELAY_MS;
@@ -60,9 +99,27 @@ export function startSupervisor(
 
   const start = (): void => {
     const started = Date.now();
+    const working = new Map<string, readonly WorkedTask[]>();
+    let hung = false;
+    // Beats are counted, not timed: a machine that slept has not hung.
+    let silent = 0;
+    const watch = setInterval(() => {
+      if (state.kind !== "ready" || ++silent <= mostSilent) return;
+      hung = true;
+      worker.kill("SIGKILL");
+    }, BEAT_MS);
+    watch.unref();
     const worker = spawn(
       process.execPath,
-      ["run", "-A", "--quiet", ...WORKER_FLAGS, "--config", join(ROOT, "deno.json"), join(ROOT, "server", "worker.ts")],
+      [
+        "run",
+        "-A",
+        "--quiet",
+        ...program.flags,
+        "--config",
+        join(ROOT, "deno.json"),
+        join(ROOT, "server", program.file),
+      ],
       {
         stdio: ["pipe", "pipe", "inherit"],
         // Ctrl-C in a terminal reaches the whole group; the worker waits for our word instead.
@@ -70,7 +127,7 @@ export function startSupervisor(
         // Where that opens a window: nobody would look into it.
         windowsHide: true,
         env: {
-          ...WORKER_ENVIRONMENT,
+          ...program.environment,
           ...environment,
           DATABASE_URL: databaseUrl,
           CULPRIT_SUPERVISED: "1",
@@ -82,16 +139,22 @@ export function startSupervisor(
     worker.stdin?.on("error", () => {});
     createInterface({ input: worker.stdout! }).on("line", (line) => {
       const message = JSON.parse(line) as WorkerMessage;
+      silent = 0;
+      if (message.event === "tasks") working.set(message.consumer, message.tasks);
       if (message.event === "ready") {
-        state = { kind: "ready", adapter: message.adapter, pid: worker.pid ?? 0, restarts };
+        state = { kind: "ready", adapter: message.adapter ?? "", pid: worker.pid ?? 0, restarts };
         if (message.advice !== undefined && !advised) log.info(message.advice);
         advised = true;
       }
       if (message.event === "memory" && state.kind === "ready") state = { ...state, gpuBytes: message.gpuBytes };
     });
-    worker.on("error", (error) => log.error("The worker did not start: {message}", { message: error.message }));
+    worker.on(
+      "error",
+      (error) => log.error("The {name} did not start: {message}", { name: program.name, message: error.message }),
+    );
     worker.on("exit", (code, signal) => {
       child = undefined;
+      clearInterval(watch);
       if (stopped) return;
       if (code === BAD_INPUT_CODE) {
         state = { kind: "restarting", reason: "it refused its settings" };
@@ -102,10 +165,20 @@ export function startSupervisor(
         return start();
       }
       if (Date.now() - started > HEALTHY_MS) delay = FIRST_DELAY_MS;
-      const reason = signal ? `it was ended by ${signal}` : `it ended with exit code ${code}`;
+      const ended = signal ? `it was ended by ${signal}` : `it ended with exit code ${code}`;
+      const reason = hung ? `it hung for ${mostSilent * BEAT_MS / 1000} s` : ended;
+      if (hung || !signal || !FROM_OUTSIDE.has(signal)) {
+        onFall?.([...working.values()].flat(), reason).catch((error) =>
+          log.error("{message}", { message: error.message })
+        );
+      }
       restarts++;
       state = { kind: "restarting", reason, restarts };
-      log.error("The worker died: {reason}; starting another in {seconds} s", { reason, seconds: delay / 1000 });
+      log.error("The {name} died: {reason}; starting another in {seconds} s", {
+        name: program.name,
+        reason,
+        seconds: delay / 1000,
+      });
       timer = setTimeout(start, delay);
       delay = Math.min(2 * delay, LONGEST_DELAY_MS);
     });
