@@ -1,6 +1,7 @@
 import { buildSchema, parse, validate } from "graphql";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import * as askOperations from "./src/ask/documents.ts";
 import * as caseOperations from "./src/heat/documents.ts";
 import * as casesOperations from "./src/cases/documents.ts";
 import * as diagnosisOperations from "./src/case/documents.ts";
@@ -13,6 +14,7 @@ import * as studyOperations from "./src/studies/documents.ts";
 const schema = buildSchema(readFileSync(new URL("../schema/schema.graphql", import.meta.url), "utf8"));
 
 const operations = Object.entries({
+  ...askOperations,
   ...caseOperations,
   ...casesOperations,
   ...diagnosisOperations,
@@ -46,8 +48,10 @@ test("every document of the page is checked", () => {
     "COUNT_OUTCOMES",
     "DIAGNOSE",
     "DIAGNOSE_ALL",
+    "EXPLAIN",
     "FIND_CASE",
     "FIND_PAIRS",
+    "GENERATE",
     "IMPORT",
     "LIST_ATTRIBUTIONS",
     "LIST_CASES",
@@ -61,6 +65,8 @@ test("every document of the page is checked", () => {
     "PLAN",
     "READER_AGREEMENT",
     "READ_ANNOTATION_PROMPT",
+    "READ_ANSWER",
+    "READ_ASK_MODELS",
     "READ_CANDIDATES",
     "READ_CASE",
     "READ_CHOICES",
@@ -76,6 +82,7 @@ test("every document of the page is checked", () => {
     "RETRY_JOB",
     "RUN_STUDY",
     "SET_SEGMENTS",
+    "WATCH_ANSWER",
     "WATCH_JOB",
   ]);
 });

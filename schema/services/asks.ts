@@ -9,10 +9,21 @@ export type AskedPrompt =
 /** A token by its id, or the first token of a text. */
 export type AskedToken = { readonly id: number } | { readonly text: string };
 
-export interface GenerateRequest {
-  /** The model's name. */
+/** A prompt for a model, by its name. */
+export interface TypedPlace {
   readonly model: string;
   readonly prompt: AskedPrompt;
+}
+
+/** A token of a stored answer, counted from its first. */
+export interface AnswerPlace {
+  readonly jobId: string;
+  readonly position: number;
+}
+
+export interface GenerateRequest {
+  /** A prompt, or a stored answer that goes on with another token. */
+  readonly place: TypedPlace | AnswerPlace & { readonly instead: number };
   /** Tokens of the answer at most. */
   readonly maxTokens: number;
   /** Other tokens ranked at each token of the answer. */
@@ -21,10 +32,8 @@ export interface GenerateRequest {
 }
 
 export interface ExplainRequest {
-  /** After a prompt, or at a token of a stored answer, counted from its first. */
-  readonly place:
-    | { readonly model: string; readonly prompt: AskedPrompt }
-    | { readonly jobId: string; readonly position: number };
+  /** After a prompt, or at a token of a stored answer. */
+  readonly place: TypedPlace | AnswerPlace;
   /** The model's own choice when left out. */
   readonly target: AskedToken | undefined;
   readonly contrast: AskedToken;

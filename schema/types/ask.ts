@@ -82,13 +82,34 @@ builder.drizzleObjectFields(Job, (t) => ({
 
 const text = (description: string) => ({ description, validate: prompt });
 
-const GenerateInput = builder.inputType("GenerateInput", {
-  description: "What to ask which model: `chat` or `prompt`.",
+const OtherTokenInput = builder.inputType("OtherTokenInput", {
+  description: "Another token in place of one of an answer that `generate` gave.",
   fields: (t) => ({
-    model: t.string({ required: true, description: "The name of a model that was added." }),
+    job: t.globalID({ for: Job, required: true, description: "The GENERATE job." }),
+    position: t.int({
+      required: true,
+      description: "Position, counted from the answer's first token.",
+      validate: z.int().min(0),
+    }),
+    instead: t.int({
+      required: true,
+      description: "Id of the token that stands there instead.",
+      validate: z.int().min(0),
+    }),
+  }),
+});
+
+const GenerateInput = builder.inputType("GenerateInput", {
+  description: "What to ask which model: `chat` or `prompt`; or `at`.",
+  fields: (t) => ({
+    model: t.string({ description: "The name of a model that was added; not needed with `at`." }),
     chat: t.string(text("A user's message, written by the model's chat template with thinking off.")),
     system: t.string({ description: "With `chat`: the system message before it.", validate: prompt }),
     prompt: t.string(text("Plain text; special tokens in it are parsed.")),
+    at: t.field({
+      type: OtherTokenInput,
+      description: "Instead of a prompt: how an answer goes on after another token.",
+    }),
     prefix: t.string({ description: "How the answer begins.", validate: z.string().max(MOST_CHARACTERS) }),
     maxTokens: t.int({
       required: true,
@@ -114,10 +135,12 @@ builder.mutationField("generate", (t) =>
     errors: { types: [InputError], union: { name: "GenerateResult", description: "The job, or what was wrong." } },
     args: { input: t.arg({ type: GenerateInput, required: true, description: "What to ask." }) },
     resolve: async (query, _parent, { input }, context) => {
-      const { model, maxTokens, alternatives, idempotencyKey } = input;
+      const { maxTokens, alternatives, idempotencyKey } = input;
+      const { at } = input;
       const id = await context.services.generate({
-        model,
-        prompt: promptOf(input),
+        place: at == null
+          ? typedPlace(input)
+          : { jobId: checkedJobId(at.job.id, "at.job"), position: at.position, instead: at.instead },
         maxTokens,
         alternatives,
         idempotencyKey: idempotencyKey ?? undefined,
@@ -195,16 +218,12 @@ builder.mutationField("explain", (t) =>
     errors: { types: [InputError], union: { name: "ExplainResult", description: "Case and job, or what was wrong." } },
     args: { input: t.arg({ type: ExplainInput, required: true, description: "What to explain." }) },
     resolve: async (_parent, { input }, context) => {
-      const { at, model, target, rule, idempotencyKey } = input;
-      const isPrompt = input.chat != null || input.prompt != null;
-      if ((at != null) === isPrompt) {
+      const { at, target, rule, idempotencyKey } = input;
+      if ((at != null) === (input.chat != null || input.prompt != null)) {
         throw new InputError("it takes exactly one of the two", "at, chat or prompt", "give one of them");
       }
-      if (at == null && model == null) throw new InputError("is missing", "model", "give the name of a model");
       return await context.services.explain({
-        place: at == null
-          ? { model: model!, prompt: promptOf(input) }
-          : { jobId: checkedJobId(at.job.id, "at.job"), position: at.position },
+        place: at == null ? typedPlace(input) : { jobId: checkedJobId(at.job.id, "at.job"), position: at.position },
         target: target == null ? undefined : tokenOf(target, "target"),
         contrast: tokenOf(input.contrast, "contrast"),
         rule: rule ?? "attnlrp",
@@ -218,6 +237,12 @@ interface TypedPrompt {
   readonly system?: string | null | undefined;
   readonly prompt?: string | null | undefined;
   readonly prefix?: string | null | undefined;
+}
+
+/** A prompt and the model that it is for. */
+function typedPlace({ model, ...typed }: TypedPrompt & { readonly model?: string | null | undefined }) {
+  if (model == null) throw new InputError("is missing", "model", "give the name of a model");
+  return { model, prompt: promptOf(typed) };
 }
 
 function promptOf({ chat, system, prompt, prefix }: TypedPrompt): AskedPrompt {

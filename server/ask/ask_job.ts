@@ -6,11 +6,13 @@ import type { Tokenizer } from "../../gpu/mod.ts";
 import { generations } from "../../schema/tables/ask_tables.ts";
 import { failureCases, jobs, models } from "../../schema/tables/tables.ts";
 import type {
+  AnswerPlace,
   AskedPrompt,
   AskedToken,
   CreatedExplanation,
   ExplainRequest,
   GenerateRequest,
+  TypedPlace,
 } from "../../schema/services/asks.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { canonicalHash, textHash } from "../base/canonical_hash.ts";
@@ -41,23 +43,18 @@ export async function createGenerateJob(
   db: Database,
   boss: PgBoss,
   tokenizerOf: TokenizerOf,
-  { model: name, prompt, maxTokens, alternatives, idempotencyKey }: GenerateRequest,
+  { place, maxTokens, alternatives, idempotencyKey }: GenerateRequest,
 ): Promise<CreatedJob> {
-  const model = await findModel(db, name, "model", { byName: true });
-  const read = readPrompt(prompt, await tokenizerOf(model.directory));
+  const { model, read } = "jobId" in place
+    ? await readOtherAnswer(db, tokenizerOf, place)
+    : await readTyped(db, tokenizerOf, place);
   const promptHash = canonicalHash([read.promptIds, read.prefixIds]);
   return await db.transaction(async (tx) => {
     const input = { kind: "generate", modelId: model.id, promptHash, maxTokens, alternatives } as const;
     const job = await insertJob(tx, input, idempotencyKey);
     if (!job.created) return job;
-    await tx.insert(generations).values({
-      ...read,
-      jobId: job.id,
-      modelId: model.id,
-      text: "",
-      stop: null,
-      tokens: [],
-    });
+    const empty = { text: "", stop: null, tokens: [] };
+    await tx.insert(generations).values({ ...read, ...empty, jobId: job.id, modelId: model.id });
     await enqueue(tx, boss, "ask", [{ data: { jobId: job.id }, modelIds: [model.id] }], { small: true });
     return job;
   });
@@ -149,7 +146,7 @@ interface ExplainedPlace {
 async function readTyped(
   db: Database,
   tokenizerOf: TokenizerOf,
-  { model: name, prompt }: { readonly model: string; readonly prompt: AskedPrompt },
+  { model: name, prompt }: TypedPlace,
 ): Promise<ExplainedPlace> {
   const model = await findModel(db, name, "model", { byName: true });
   return { model, read: readPrompt(prompt, await tokenizerOf(model.directory)), answer: undefined };
@@ -158,7 +155,7 @@ async function readTyped(
 /** A token of a stored answer: its ids as they were decoded, since a text may be cut into tokens otherwise. */
 async function readAnswer(
   db: Database,
-  { jobId, position }: { readonly jobId: string; readonly position: number },
+  { jobId, position }: AnswerPlace,
 ): Promise<ExplainedPlace> {
   const [row] = await db.select().from(generations).innerJoin(models, eq(models.id, generations.modelId))
     .where(eq(generations.jobId, jobId));
@@ -173,12 +170,29 @@ async function readAnswer(
     );
   }
   const before = generation.tokens.slice(0, position);
+  const { messages, prompt, promptIds } = generation;
   const read = {
-    ...generation,
+    messages,
+    prompt,
+    promptIds,
     prefix: generation.prefix + before.map(({ text }) => text).join(""),
     prefixIds: [...generation.prefixIds, ...before.map(({ id }) => id)],
   };
   return { model, read, answer: ids.slice(position) };
+}
+
+/** A stored answer up to a token, and another one in its place. */
+async function readOtherAnswer(
+  db: Database,
+  tokenizerOf: TokenizerOf,
+  { instead, ...place }: AnswerPlace & { readonly instead: number },
+): Promise<ExplainedPlace> {
+  const { model, read } = await readAnswer(db, place);
+  const tokenizer = await tokenizerOf(model.directory);
+  const { id } = typedToken({ id: instead }, "at.instead", model, tokenizer);
+  const { prefix, prefixIds } = read;
+  const other = { ...read, prefix: prefix + storable(tokenizer.token(id)), prefixIds: [...prefixIds, id] };
+  return { model, read: other, answer: undefined };
 }
 
 /** The failure case of these tokens; the one that is there where somebody asked the same before. */

@@ -1,10 +1,11 @@
 /** @jsxImportSource preact */
 /** The frame of the page: its top line and what the address asks for. */
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { AskPage } from "./ask/ask_page.tsx";
 import { CaseList } from "./cases/case_list.tsx";
 import { CaseView } from "./case/case_view.tsx";
 import { JobsPanel } from "./jobs/jobs_panel.tsx";
-import { CASES, type CasesRoute, formatRoute, RUN, STUDIES } from "./shell/route.ts";
+import { ASK, CASES, type CasesRoute, formatRoute, RUN, STUDIES } from "./shell/route.ts";
 import { RunPage } from "./run/run_page.tsx";
 import { StudiesPage } from "./studies/studies_page.tsx";
 import { lastList, useRoute } from "./shell/use_route.ts";
@@ -34,6 +35,7 @@ export function Page() {
         <a class="name" href={formatRoute(CASES)}>Culprit</a>
         <span class="saying">which tokens made the model fail</span>
         <nav class="places" aria-label="Places">
+          <a href={formatRoute(ASK)} {...here(route.page === "ask")}>Ask</a>
           <a href={formatRoute(route.page === "cases" ? CASES : lastList().route)} {...here(route.page === "cases")}>
             Cases
           </a>
@@ -49,6 +51,7 @@ export function Page() {
             <CaseList route={list.current} shown={route.page === "cases"} />
           </div>
         )}
+        {route.page === "ask" ? <AskPage route={route} /> : null}
         {route.page === "studies" ? <StudiesPage /> : null}
         {route.page === "run" ? <RunPage /> : null}
         {route.page === "case" ? <CaseView key={route.id} route={route} /> : null}

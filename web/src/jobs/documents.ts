@@ -13,7 +13,9 @@ export interface Job {
     | "DIAGNOSE"
     | "MASK"
     | "STUDY"
-    | "EXPORT_PREFERENCES";
+    | "EXPORT_PREFERENCES"
+    | "GENERATE"
+    | "EXPLAIN";
   /** Rule, benchmark, model or file, in a few words. */
   readonly about: string;
   readonly status: "QUEUED" | "RUNNING" | "COMPLETED" | "FAILED" | "CANCELLED";

@@ -9,6 +9,8 @@ const KIND = {
   ATTRIBUTE: "Attribution",
   IMPORT: "Import",
   COLLECT: "Collection",
+  GENERATE: "Answer",
+  EXPLAIN: "Explanation",
   FIND_PAIRS: "Search of token pairs",
   BUILD_GRAPH: "Graph",
   DIAGNOSE: "Diagnosis",

@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
-import { caseRoute, CASES, formatRoute, parseRoute, type Route } from "./route.ts";
+import { ASK, caseRoute, CASES, formatRoute, parseRoute, type Route } from "./route.ts";
 
 const ROUTES: readonly Route[] = [
+  ASK,
+  { page: "ask", job: "Sm9iOmE=", beside: "Sm9iOmI=", at: 12 },
   CASES,
   {
     ...CASES,

@@ -67,7 +67,20 @@ export interface StudiesRoute {
   readonly page: "studies";
 }
 
-export type Route = CasesRoute | CaseRoute | RunRoute | StudiesRoute;
+/** A prompt typed just now, its answer, and the token of it that is looked at. */
+export interface AskRoute {
+  readonly page: "ask";
+  /** Id of the job that answers; empty before something was asked. */
+  readonly job: string;
+  /** Id of the job whose answer stands beside it; empty = none. */
+  readonly beside: string;
+  /** Position of the chosen token, counted from the answer's first. */
+  readonly at: number | null;
+}
+
+export type Route = AskRoute | CasesRoute | CaseRoute | RunRoute | StudiesRoute;
+
+export const ASK: AskRoute = { page: "ask", job: "", beside: "", at: null };
 
 export const RUN: RunRoute = { page: "run" };
 export const STUDIES: StudiesRoute = { page: "studies" };
@@ -112,6 +125,15 @@ export function parseRoute(hash: string): Route {
   const query = new URLSearchParams(search);
   if (path === "/run") return RUN;
   if (path === "/studies") return STUDIES;
+  if (path === "/ask") {
+    const at = query.get("at");
+    return {
+      page: "ask",
+      job: query.get("job") ?? "",
+      beside: query.get("beside") ?? "",
+      at: at !== null && /^\d{1,6}$/.test(at) ? Number(at) : null,
+    };
+  }
   const id = /^\/case\/([^/]+)$/.exec(path)?.[1];
   if (id !== undefined) {
     return {
@@ -156,7 +178,11 @@ export function formatRoute(route: Route): string {
   const put = (name: string, value: string | number | null, usual: string | number | null) => {
     if (value !== usual && value !== null) query.set(name, String(value));
   };
-  if (route.page === "case") {
+  if (route.page === "ask") {
+    put("job", route.job, "");
+    put("beside", route.beside, "");
+    put("at", route.at, null);
+  } else if (route.page === "case") {
     const usual = caseRoute(route.id);
     put("pair", route.pair, usual.pair);
     put("rule", route.rule, usual.rule);
@@ -177,7 +203,7 @@ export function formatRoute(route: Route): string {
     put("to", route.deltaTo, null);
     put("order", route.order, CASES.order);
   }
-  const path = route.page === "case" ? `/case/${encodeURIComponent(route.id)}` : "/cases";
+  const path = route.page === "case" ? `/case/${encodeURIComponent(route.id)}` : `/${route.page}`;
   const search = query.toString();
   return `#${path}${search === "" ? "" : `?${search}`}`;
 }
