@@ -6,7 +6,7 @@
  */
 import process from "node:process";
 import { getLogger } from "@logtape/logtape";
-import { tell, tellReady, type WorkedTask } from "./worker/messages.ts";
+import { tell, tellReady, type WorkedTask } from "./jobs/messages.ts";
 import { InputError, type Lane, openEngine } from "../gpu/mod.ts";
 import { adapterAdvice } from "./worker/adapter_advice.ts";
 import { requireRightNumbers } from "./worker/check_adapter.ts";

@@ -10,7 +10,7 @@ import { startLogging } from "../base/logging.ts";
 import { openDatabase } from "../database/database.ts";
 import { messageOf, startConsumer } from "../jobs/consumer.ts";
 import { queueName, startQueue } from "../jobs/queue.ts";
-import { tellReady } from "../worker/messages.ts";
+import { tellReady } from "../jobs/messages.ts";
 import { performImport } from "./import_task.ts";
 
 /** One import at a time, and what notes and locks need beside it. */

@@ -1,7 +1,7 @@
 /** Tasks that take their process down: twice, and they have failed, with what is known. */
 import type { PgBoss } from "pg-boss";
 import type { Connection } from "../database/database.ts";
-import type { WorkedTask } from "../worker/messages.ts";
+import type { WorkedTask } from "./messages.ts";
 
 /** Notes that a process fell while it worked on tasks, and gives them back to the queue, or up. */
 export async function blameTasks(

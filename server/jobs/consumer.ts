@@ -11,7 +11,7 @@ import { unavailable } from "../database/database_errors.ts";
 import { HEARTBEAT_SECONDS, ofKind, type QueueKind, type QueueTasks, TRIES } from "./queue.ts";
 import { WORK_WAITS } from "./signals.ts";
 import { worked } from "../base/telemetry.ts";
-import type { WorkedTask } from "../worker/messages.ts";
+import type { WorkedTask } from "./messages.ts";
 import { createTurns } from "./turns.ts";
 
 /** A task as it was taken. An attempt that was given to somebody else meanwhile can no longer be completed. */

@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { getLogger } from "@logtape/logtape";
 import { IMPORT_FLAGS, REPLACE_CODE, WORKER_ENVIRONMENT, WORKER_FLAGS } from "../deno_binary.mjs";
 import { ROOT } from "../base/settings.ts";
-import { BEAT_MS, type WorkedTask, type WorkerMessage } from "./messages.ts";
+import { BEAT_MS, type WorkedTask, type WorkerMessage } from "../jobs/messages.ts";
 
 export type WorkerState =
   & {
