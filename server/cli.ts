@@ -34,6 +34,7 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
   "run": () => import("./cli/run.ts"),
   "export cases": async () => ({ verb: (await import("./cli/export.ts")).exportCases }),
   "export graphs": async () => ({ verb: (await import("./cli/export.ts")).exportGraphs }),
+  "export disagreements": async () => ({ verb: (await import("./cli/export_disagreements.ts")).exportDisagreements }),
   "export report": async () => ({ verb: (await import("./cli/export_report.ts")).exportReport }),
   "export preferences": async () => ({ verb: (await import("./cli/export_preferences.ts")).exportPreferences }),
 };

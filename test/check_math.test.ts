@@ -158,9 +158,18 @@ describe("culprit check --benchmark math", () => {
     await refused(check(join(folder, "nowhere.jsonl")), /nowhere\.jsonl: there is no such file; /);
     await refused(check(file("empty.jsonl", "\n")), /empty\.jsonl: has no pairs; /);
     const good = '{"gold":"1","prediction":"1"}\n';
-    await refused(check(file("broken.jsonl", `${good}{"gold":\n`)), /broken\.jsonl:2: is not valid JSON: /);
-    await refused(check(file("gold.jsonl", `${good}\n{"prediction":"1"}`)), /gold\.jsonl:3: has no "gold"; give \{/);
-    await refused(check(file("number.jsonl", '{"gold":"1","prediction":1}')), /number\.jsonl:1: has no "prediction"; /);
-    await refused(check(file("list.jsonl", "[1]")), /list\.jsonl:1: is not a JSON object; /);
+    // A line that cannot be judged is answered in its place.
+    const lines = `${good}{"gold":\n\n{"prediction":"1"}\n{"gold":"1","prediction":1}\n[1]\n${good}`;
+    const { code, out, err } = await culprit([...check(file("bad.jsonl", lines)), "--json"]);
+    const error = (text: RegExp) => ({ error: expect.stringMatching(text) });
+    expect(out.trimEnd().split("\n").map((line) => JSON.parse(line))).toEqual([
+      { equivalent: true },
+      error(/bad\.jsonl:2: is not valid JSON: /),
+      error(/bad\.jsonl:4: has no "gold"; give \{/),
+      error(/bad\.jsonl:5: has no "prediction"; /),
+      error(/bad\.jsonl:6: is not a JSON object; /),
+      { equivalent: true },
+    ]);
+    expect({ code, err }).toEqual({ code: 1, err: expect.stringMatching(/4 of 6 lines could not be judged/) });
   });
 });

@@ -102,7 +102,7 @@ test("a worker killed in the middle of a search loses nothing: the job goes on a
   const benchmark = await failingBenchmark(16);
   supervisor = startSupervisor(database.url);
   await ready();
-  const asked = await ask(COLLECT, { input: { model: "demo-1m", benchmark, maxTokens: 96 } });
+  const asked = await ask(COLLECT, { input: { model: "demo-1m", benchmark, maxTokens: 96, promptTemplate: "plain" } });
   expect(asked).toEqual({ data: { collectFailures: { __typename: "Job", kind: "COLLECT", status: "QUEUED" } } });
   expect(await newestJob(hasEnded)).toMatchObject({ status: "completed", done: 16, total: 16, errorMessage: null });
   expect(await db.$count(failureCases)).toBe(16);
@@ -157,7 +157,7 @@ test("a cancelled search keeps what it found, and can be asked for again", async
   const { db } = database.connection;
   const benchmark = await failingBenchmark(16);
   supervisor = startSupervisor(database.url);
-  await ask(COLLECT, { input: { model: "demo-1m", benchmark, maxTokens: 96 } });
+  await ask(COLLECT, { input: { model: "demo-1m", benchmark, maxTokens: 96, promptTemplate: "plain" } });
   expect(await newestJob(hasEnded)).toMatchObject({ status: "completed" });
   const { id } = (await ask(FIND, { input: { model: "demo-1m", batch: 16 } })).data.findTokenPairs;
   await newestJob(({ kind, done }) => kind === "find_pairs" && done >= 1);
@@ -221,7 +221,7 @@ test("answers are asked with the chat template, thinking off, checked, and store
   });
   const run = async (settings: { maxTokens: number; limit: number }, loaded = model) => {
     const items: CollectedItem[] = [];
-    const totals = await collect(benchmark, { ...settings, batch: 3 }, {
+    const totals = await collect(benchmark, { promptTemplate: null, ...settings, batch: 3 }, {
       db,
       modelId,
       model: { ...loaded, generate: (requests) => (asked.push([]), loaded.generate(requests)) },

@@ -89,18 +89,37 @@ test("all published responses of a model at once", async () => {
   expect(err.match(/draws a random letter/g)).toHaveLength(2);
 });
 
-const answer = (row: unknown) => args(items, file([{ prompt: NO_COMMA.prompt, response: "a" }, row]));
+test("a line that cannot be judged is answered in its place, the others are judged, and the exit code is 1", async () => {
+  const good = { prompt: NO_COMMA.prompt, response: "a" };
+  const lines = [
+    '{"prompt": ',
+    good,
+    "[1]",
+    { prompt: "No commas.", response: null },
+    { response: "a" },
+    { prompt: "No comma.", response: "a" },
+    good,
+  ];
+  const responses = file(lines);
+  const { code, out, err } = await culprit([...args(items, responses), "--json"]);
+  const following = { all: true, each: [true] };
+  const judged = { key: NO_COMMA.key, strict: following, loose: following };
+  const error = (text: RegExp) => ({ error: expect.stringMatching(text) });
+  expect(out.trimEnd().split("\n").map((line) => JSON.parse(line))).toEqual([
+    error(/\.jsonl:1: is not valid JSON/),
+    judged,
+    error(/\.jsonl:3: is not a JSON object; give one object a line$/),
+    error(/\.jsonl:4: has no "response"; give \{"prompt"/),
+    error(/\.jsonl:5: has no "prompt"; give/),
+    error(/\.jsonl:6: its prompt is in no item of .*; give/),
+    judged,
+  ]);
+  expect(err).toMatch(`${responses}: 5 of 7 lines could not be judged; the others were\n`);
+  expect(code).toBe(1);
+});
+
 const item = (row: unknown) => args(file([row]), file([]));
 test.each<readonly [string, readonly string[], RegExp]>([
-  ["a broken response", answer('{"prompt": '), /\.jsonl:2: is not valid JSON/],
-  ["a response that is no object", answer("[1]"), /\.jsonl:2: is not a JSON object; give one object a line/],
-  ["no response", answer({ prompt: "No commas.", response: null }), /\.jsonl:2: has no "response"; give \{"prompt"/],
-  ["no prompt", answer({ response: "a" }), /\.jsonl:2: has no "prompt"; give/],
-  [
-    "a prompt of no item",
-    answer({ prompt: "No comma.", response: "a" }),
-    /\.jsonl:2: its prompt is in no item of .*; give/,
-  ],
   ["an item without prompt", item({ ...NO_COMMA, prompt: 1 }), /\.jsonl:1: has no "prompt"; give \{"key"/],
   [
     "an item without instructions",

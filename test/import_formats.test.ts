@@ -5,9 +5,9 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { loadTokenizer, type Tokenizer } from "../gpu/model/tokenizer.ts";
 import { failureCases, responses, tokenPairs } from "../schema/tables/tables.ts";
 import type { ImportChoices } from "../schema/tables/values.ts";
-import { readPieces } from "../server/import/container.ts";
+import { readPieces } from "../server/base/container.ts";
 import { importFile } from "../server/import/import_file.ts";
-import { readElements } from "../server/import/json_elements.ts";
+import { readElements } from "../server/base/json_elements.ts";
 import { ROOT } from "../server/base/settings.ts";
 import { storeModel, testDatabase } from "./database.ts";
 

@@ -1,7 +1,9 @@
 /** What collecting responses and searching token pairs are asked for. */
 import type { CollectInput, PairSearchInput } from "../tables/search_values.ts";
 
-export interface CollectFailuresRequest extends Omit<CollectInput, "kind" | "modelId" | "benchmarkId"> {
+export interface CollectFailuresRequest
+  extends Omit<CollectInput, "kind" | "modelId" | "benchmarkId" | "promptTemplate"> {
+  readonly promptTemplate: string | undefined;
   /** The model's name. */
   readonly model: string;
   /** The benchmark's name, or the path of its file. */

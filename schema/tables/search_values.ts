@@ -11,6 +11,8 @@ export interface CollectInput {
   readonly maxTokens: number;
   /** Answers that are decoded together. */
   readonly batch: number;
+  /** How problems are asked; as their kind is asked where nothing is said. */
+  readonly promptTemplate?: string;
 }
 
 /** A search of token pairs for the open failure cases of a model. */

@@ -152,8 +152,23 @@ export type CheckItem =
     readonly prompt: string;
     readonly entry_point: string;
     readonly test: string;
+    /** What the prompt had begun of the answer, such as an open Markdown fence. */
+    readonly begun?: string;
   }
   /** The committed action (a tool call, or a final answer) and the expected one. */
+  | {
+    /** EvalPlus's own form: the answer and the canonical solution are called on the same inputs, and compared. */
+    readonly kind: "evalplus";
+    readonly task_id: string;
+    readonly prompt: string;
+    readonly entry_point: string;
+    readonly canonical_solution: string;
+    /** JSON text of lists of arguments, as the file has it: `1.0` stays a float, long integers stay whole. */
+    readonly base_input: string;
+    readonly plus_input: string;
+    readonly atol: number;
+    readonly begun?: string;
+  }
   | { readonly kind: "gaia2"; readonly expected: Detail };
 
 /** Why a failure case is left out of what is explained. */

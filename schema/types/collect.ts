@@ -26,6 +26,11 @@ const CollectFailuresInput = builder.inputType("CollectFailuresInput", {
       description: "Answers that are decoded together.",
       validate: z.int().min(1).max(4096),
     }),
+    promptTemplate: t.string({
+      description:
+        "How problems are asked: `plain`, `math-boxed`, `gsm8k-mark` or `evalplus`; as their kind is asked when " +
+        "nothing is said. Items that bring their own prompt or messages are asked as they are.",
+    }),
     idempotencyKey: t.string(idempotencyKey),
   }),
 });
@@ -42,13 +47,14 @@ builder.mutationField("collectFailures", (t) =>
     },
     args: { input: t.arg({ type: CollectFailuresInput, required: true, description: "What to run." }) },
     resolve: async (query, _parent, { input }, context) => {
-      const { model, benchmark, limit, maxTokens, batch, idempotencyKey } = input;
+      const { model, benchmark, limit, maxTokens, batch, promptTemplate, idempotencyKey } = input;
       const id = await context.services.collectFailures({
         model,
         benchmark,
         limit: limit ?? null,
         maxTokens,
         batch,
+        promptTemplate: promptTemplate ?? undefined,
         idempotencyKey: idempotencyKey ?? undefined,
       });
       return found(await context.db.query.jobs.findFirst(query({ where: { id } })));

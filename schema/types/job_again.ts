@@ -110,7 +110,7 @@ async function again(input: JobInput, context: Context): Promise<string> {
     case "collect": {
       const model = there(await nameOf(context, models, input.modelId));
       const benchmark = there(await nameOf(context, benchmarks, input.benchmarkId));
-      return await services.collectFailures({ ...input, model, benchmark, idempotencyKey });
+      return await services.collectFailures({ promptTemplate: undefined, ...input, model, benchmark, idempotencyKey });
     }
     case "find_pairs": {
       if (input.failureCaseId !== undefined) {

@@ -1,7 +1,7 @@
 /** Benchmark files that `collect` can run a model over. */
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { basename, join, resolve, sep } from "node:path";
 import { eq } from "drizzle-orm";
 import { InputError } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
@@ -12,6 +12,11 @@ import { ROOT } from "../base/settings.ts";
 export type BenchmarkRow = typeof benchmarks.$inferSelect;
 
 const SHIPPED = join(ROOT, "models", "benchmarks");
+
+/** Whether a benchmark's file comes with the project. */
+export function isShipped(path: string): boolean {
+  return path.startsWith(`${SHIPPED}${sep}`);
+}
 
 /** Makes the benchmarks that come with the project known. */
 export async function addShippedBenchmarks(db: Database): Promise<void> {
@@ -34,7 +39,7 @@ export async function addBenchmark(db: Database, path: string): Promise<Benchmar
     throw new InputError(
       "its first item is not of a benchmark with a checker",
       path,
-      "give rows of IFEval, MATH, HumanEval or GAIA2 with what their checkers need",
+      "give rows of IFEval, MATH, GSM8K, HumanEval, EvalPlus or GAIA2 with what their checkers need",
     );
   }
   const hash = createHash("sha256").update(await readFile(full)).digest("hex");

@@ -13,12 +13,12 @@ import {
 } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { responses } from "../../schema/tables/tables.ts";
-import type { ChatMessage } from "../../schema/tables/values.ts";
-import type { BenchmarkRow } from "./benchmarks.ts";
+import { type BenchmarkRow, isShipped } from "./benchmarks.ts";
 import { canonicalHash } from "../base/canonical_hash.ts";
 import type { Checkers } from "../checkers/check.ts";
 import type { Transaction } from "../database/database.ts";
-import { checkItemOf, phrasesOf, readItems } from "./items.ts";
+import { phrasesOf, readItems } from "./items.ts";
+import { type PromptTemplate, questionOf } from "./prompt_templates.ts";
 import { type ModelResponse, responseKey, storeResponses } from "../cases/store_responses.ts";
 
 export interface CollectSettings {
@@ -28,6 +28,8 @@ export interface CollectSettings {
   readonly maxTokens: number;
   /** Responses that are decoded together. */
   readonly batch: number;
+  /** How problems are asked; null: as their kind is asked. */
+  readonly promptTemplate: PromptTemplate | null;
 }
 
 /** What became of an item. */
@@ -110,14 +112,16 @@ export async function collect(
 
 async function readQuestions(
   benchmark: BenchmarkRow,
-  { limit, maxTokens }: CollectSettings,
+  { limit, maxTokens, promptTemplate }: CollectSettings,
   { modelId, tokenizer }: CollectParts,
 ): Promise<Question[]> {
   const items = await readItems(benchmark.path, benchmark.name);
   const count = Math.min(items.count, limit ?? Infinity);
   return Array.from({ length: count }, (_, index) => {
     const row = items.at(index) as JsonObject;
-    const messages = messagesOf(row);
+    // The demo models were trained on the problems of the benchmarks that come with them as they are.
+    const wanted = promptTemplate ?? (isShipped(benchmark.path) ? "plain" : undefined);
+    const { messages, item, template } = questionOf(row, wanted);
     const prompt = tokenizer.chat(messages, { thinking: false });
     const identity = {
       benchmark: benchmark.name,
@@ -136,19 +140,13 @@ async function readQuestions(
         prompt,
         promptIds: tokenizer.encode(prompt),
         instructionPhrases: phrasesOf(row),
-        item: checkItemOf(row),
+        item,
+        promptTemplate: template,
         source: "collected",
         metadata: { maxTokens, ...picked(row, ["level", "subject", "instruction_id_list"]) },
       },
     };
   });
-}
-
-/** The chat that asks an item. */
-function messagesOf(row: JsonObject): ChatMessage[] {
-  const { messages, prompt, problem } = row;
-  if (Array.isArray(messages)) return messages.filter(isJsonObject) as unknown as ChatMessage[];
-  return [{ role: "user", content: String(prompt ?? problem ?? "") }];
 }
 
 /** An item's own name, without that of its benchmark. */

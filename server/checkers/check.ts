@@ -22,6 +22,7 @@ export function openCheckers(options: { readonly oneSource?: boolean } = {}): Ch
         case "gsm8k":
           return (await import("./gsm8k.ts")).checkGsm8k(item, response);
         case "humaneval":
+        case "evalplus":
           return await (await openCode()).check(item, response);
         case "gaia2":
           return (await import("./gaia2.ts")).checkGaia2(item, response);
@@ -34,4 +35,4 @@ export function openCheckers(options: { readonly oneSource?: boolean } = {}): Ch
   };
 }
 
-type CodeCheck = (item: Extract<CheckItem, { kind: "humaneval" }>, completion: string) => Promise<Verdict>;
+type CodeCheck = (item: Extract<CheckItem, { kind: "humaneval" | "evalplus" }>, completion: string) => Promise<Verdict>;

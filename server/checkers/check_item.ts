@@ -23,6 +23,18 @@ export const checkItem: z.ZodType<CheckItem> = z.discriminatedUnion("kind", [
     prompt: z.string(),
     entry_point: z.string(),
     test: z.string(),
+    begun: z.string().exactOptional(),
+  }),
+  z.strictObject({
+    kind: z.literal("evalplus"),
+    task_id: z.string(),
+    prompt: z.string(),
+    entry_point: z.string(),
+    canonical_solution: z.string(),
+    base_input: z.string(),
+    plus_input: z.string(),
+    atol: z.number(),
+    begun: z.string().exactOptional(),
   }),
   z.strictObject({ kind: z.literal("gaia2"), expected: json }),
 ]);

@@ -5,7 +5,8 @@
  */
 import type { CheckItem, Verdict } from "./checker.ts";
 import { type Action, readAction, responseAction } from "./gaia2/action.ts";
-import { compareArgument, compareText } from "./gaia2/compare.ts";
+import { compareArgument, compareByRule, compareText } from "./gaia2/compare.ts";
+import { argumentRules } from "./gaia2/tool_arguments.ts";
 
 /**
  * Compares the first action of a response with the item's expected action, or with each of `expected.any_of`. Detail:
@@ -24,7 +25,8 @@ export function checkGaia2(item: Extract<CheckItem, { readonly kind: "gaia2" }>,
   return verdicts.find(({ passed }) => passed) ?? verdicts.find(({ passed }) => passed === null) ?? verdicts[0]!;
 }
 
-function compareActions(expected: Action, committed: Action): Verdict {
+/** Compares two actions: the one notion of equality, for judging an action and for finding the first wrong one. */
+export function compareActions(expected: Action, committed: Action): Verdict {
   const detail = { expected, committed };
   if (expected.kind === "answer" && committed.kind === "answer") {
     const same = compareText(expected.text, committed.text);
@@ -41,16 +43,26 @@ function compareActions(expected: Action, committed: Action): Verdict {
   if (expected.tool !== committed.tool) {
     return { passed: false, reason: `the agent called ${committed.tool}, and should call ${expected.tool}`, detail };
   }
-  return compareArguments(expected.arguments, committed.arguments, detail);
+  return compareArguments(expected, committed, detail);
 }
 
+type Call = Extract<Action, { readonly kind: "call" }>;
+
+/** By the benchmark's rules for its own tools; by the names and values of the arguments for all others. */
 function compareArguments(
-  expected: Readonly<Record<string, unknown>>,
-  committed: Readonly<Record<string, unknown>>,
+  { tool, arguments: expected }: Call,
+  { arguments: committed }: Call,
   detail: Readonly<Record<string, unknown>>,
 ): Verdict {
-  const names = [...new Set([...Object.keys(expected), ...Object.keys(committed)])];
-  const compared = names.map((name) => ({ name, same: compareArgument(name, expected[name], committed[name]) }));
+  const rules = argumentRules(tool);
+  const names = Object.keys(rules ?? { ...expected, ...committed });
+  const compared = names.map((name) => {
+    const rule = rules?.[name];
+    const same = rule === undefined
+      ? compareArgument(name, expected[name], committed[name])
+      : compareByRule(rule, expected[name], committed[name]);
+    return { name, same };
+  });
   const different = compared.filter(({ same }) => same === false).map(({ name }) => name);
   const undecided = compared.filter(({ same }) => same === undefined).map(({ name }) => name);
   const found = { ...detail, different, undecided };

@@ -3,7 +3,9 @@ import { InputError } from "../../gpu/mod.ts";
 import type { Verdict } from "../checkers/checker.ts";
 import type { Answer, CodeItem } from "../checkers/code/program.ts";
 import { MAX_TIMEOUT_SECONDS, openSandbox, type Sandbox } from "../checkers/code/sandbox.ts";
+import { checkItemOf, withInputTexts } from "../benchmarks/items.ts";
 import { type JsonLine, readJsonLines } from "./json_lines.ts";
+import { failWhereUnjudged, type Judgeable, outError, readJudgeable } from "./judged_lines.ts";
 import { progressBar } from "./progress.ts";
 import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts";
 
@@ -16,8 +18,8 @@ export async function run(context: VerbContext, verb: Verb): Promise<void> {
   const paths = { items: requiredText(context, verb, "items"), responses: requiredText(context, verb, "responses") };
   const timeoutSeconds = readTimeout(optionText(context, "timeout"));
   const items = await readItems(paths.items, context.signal);
-  // All is read before anything runs: a wrong line leaves no half of a result.
-  const samples = await readSamples(paths.responses, items, paths.items, context.signal);
+  const samples = await readJudgeable(paths.responses, context.signal, (line) => readSample(line, items, paths.items));
+  if (samples.length === 0) throw new InputError("has no samples", paths.responses, "give JSON lines");
   const sandbox = openSandbox({ timeoutSeconds, oneSource: true });
   const stop = () => void sandbox.close();
   context.signal.addEventListener("abort", stop);
@@ -27,26 +29,38 @@ export async function run(context: VerbContext, verb: Verb): Promise<void> {
     context.signal.removeEventListener("abort", stop);
     await sandbox.close();
   }
+  failWhereUnjudged(samples, paths.responses);
 }
 
 /** Runs as many at once as the sandbox does; results are printed in the order of the samples, as soon as they can be. */
-async function runAll(context: VerbContext, sandbox: Sandbox, samples: readonly Sample[]): Promise<void> {
+async function runAll(
+  context: VerbContext,
+  sandbox: Sandbox,
+  samples: readonly Judgeable<Sample>[],
+): Promise<void> {
   const bar = progressBar(context);
   let done = 0;
   let passed = 0;
-  const verdicts = samples.map(async ({ item, answer }) => {
-    const verdict = await sandbox.check(item, answer);
+  let judged = 0;
+  const verdicts = samples.map(async (sample) => {
+    if (sample instanceof InputError) return sample;
+    const verdict = await sandbox.check(sample.item, sample.answer);
     bar.update({ phase: "run", done: ++done, total: samples.length });
     return verdict;
   });
   // Those that are not awaited yet when one fails.
   for (const verdict of verdicts) verdict.catch(() => {});
   try {
-    for (const [at, { item }] of samples.entries()) {
+    for (const [at, sample] of samples.entries()) {
       const verdict = await verdicts[at]!;
       context.signal.throwIfAborted();
+      if (sample instanceof InputError || verdict instanceof InputError) {
+        await outError(context, verdict as InputError);
+        continue;
+      }
+      judged++;
       if (verdict.passed) passed++;
-      await context.out(context.json ? jsonLine(item, verdict) : textLine(item, verdict));
+      await context.out(context.json ? jsonLine(sample.item, verdict) : textLine(sample.item, verdict));
     }
   } catch (error) {
     context.signal.throwIfAborted();
@@ -54,8 +68,8 @@ async function runAll(context: VerbContext, sandbox: Sandbox, samples: readonly 
   } finally {
     bar.end();
   }
-  const share = (100 * passed / samples.length).toFixed(2);
-  if (!context.json) await context.out(`${passed} of ${samples.length} passed (${share} %)\n`);
+  const share = (100 * passed / Math.max(judged, 1)).toFixed(2);
+  if (!context.json) await context.out(`${passed} of ${judged} passed (${share} %)\n`);
 }
 
 function jsonLine({ task_id }: CodeItem, { passed, reason }: Verdict): string {
@@ -79,22 +93,19 @@ function readTimeout(text: string | undefined): number {
   return seconds;
 }
 
+/** Items by their names: HumanEval's, and HumanEval+'s and MBPP+'s in both of their forms. */
 async function readItems(path: string, signal: AbortSignal): Promise<ReadonlyMap<string, CodeItem>> {
   const items = new Map<string, CodeItem>();
-  for await (const { value, where } of readJsonLines(path, signal)) {
-    const shape = 'give {"task_id","prompt","entry_point","test"}';
-    const text = (name: string): string => {
-      const field = value[name];
-      if (typeof field !== "string") throw new InputError(`has no "${name}"`, where, shape);
-      return field;
-    };
-    const item: CodeItem = {
-      kind: "humaneval",
-      task_id: text("task_id"),
-      prompt: text("prompt"),
-      entry_point: text("entry_point"),
-      test: text("test"),
-    };
+  for await (const { value, where, text } of readJsonLines(path, signal)) {
+    const item = checkItemOf(withInputTexts(value, text));
+    if (item?.kind !== "humaneval" && item?.kind !== "evalplus") {
+      const missing = ["task_id", "prompt", "entry_point", "test"].find((name) => typeof value[name] !== "string");
+      throw new InputError(
+        `has no "${missing ?? "test"}"`,
+        where,
+        'give {"task_id","prompt","entry_point","test"}, or EvalPlus\'s rows with "base_input" and "plus_input"',
+      );
+    }
     if (items.has(item.task_id)) {
       throw new InputError(`has a task_id seen before, ${item.task_id}`, where, "keep one item for a task_id");
     }
@@ -102,18 +113,6 @@ async function readItems(path: string, signal: AbortSignal): Promise<ReadonlyMap
   }
   if (items.size === 0) throw new InputError("has no items", path, "give the benchmark's JSON lines");
   return items;
-}
-
-async function readSamples(
-  path: string,
-  items: ReadonlyMap<string, CodeItem>,
-  itemsPath: string,
-  signal: AbortSignal,
-): Promise<readonly Sample[]> {
-  const samples: Sample[] = [];
-  for await (const line of readJsonLines(path, signal)) samples.push(readSample(line, items, itemsPath));
-  if (samples.length === 0) throw new InputError("has no samples", path, "give JSON lines");
-  return samples;
 }
 
 /** A completion follows the item's prompt; a solution, as EvalPlus has it, is the whole program. */

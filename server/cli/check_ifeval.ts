@@ -1,7 +1,9 @@
 /** `culprit check --benchmark ifeval`: strict and loose verdicts of responses, matched with their items by the prompt. */
 import { InputError } from "../../gpu/mod.ts";
 import { checkIfeval, type Following, type IfevalItem } from "../checkers/ifeval/check.ts";
+import { otherEdition } from "../benchmarks/ifeval_editions.ts";
 import { type JsonLine, readJsonLines } from "./json_lines.ts";
+import { failWhereUnjudged, outError, readJudgeable } from "./judged_lines.ts";
 import { requiredText, type Verb, type VerbContext } from "./verb.ts";
 
 interface Item extends IfevalItem {
@@ -24,12 +26,16 @@ interface Result {
 export async function run(context: VerbContext, verb: Verb): Promise<void> {
   const paths = { items: requiredText(context, verb, "items"), responses: requiredText(context, verb, "responses") };
   const items = await readItems(paths.items, context.signal);
-  // All is read before anything is printed: a wrong line leaves no half of a result.
-  const answers = await readResponses(paths.responses, items, paths.items, context.signal);
+  const lines = await readJudgeable(paths.responses, context.signal, (line) => readAnswer(line, items, paths.items));
   const results: Result[] = [];
   const notes = new Set<string>();
-  for (const { item, response, where } of answers) {
+  for (const line of lines) {
     context.signal.throwIfAborted();
+    if (line instanceof InputError) {
+      await outError(context, line);
+      continue;
+    }
+    const { item, response, where } = line;
     const { passed, reason, detail } = checkIfeval(item, response);
     const { strict, loose } = detail;
     if (passed === null) notes.add(`${item.where}: ${reason}; no verdict on ${where}`);
@@ -37,23 +43,30 @@ export async function run(context: VerbContext, verb: Verb): Promise<void> {
     if (context.json) await context.out(`${JSON.stringify({ key: item.key, strict, loose })}\n`);
     results.push({ item, strict, loose });
   }
-  const unanswered = items.size - new Set(answers.map(({ item }) => item)).size;
-  if (unanswered > 0) context.note(`${unanswered} of ${items.size} items have no response\n`);
+  // The two editions of an item are one item.
+  const all = new Set([...items.values()].map(({ where }) => where)).size;
+  const unanswered = all - new Set(results.map(({ item }) => item.where)).size;
+  if (unanswered > 0) context.note(`${unanswered} of ${all} items have no response\n`);
   for (const note of notes) context.note(`${note}\n`);
-  if (!context.json) await context.out(table(results));
+  if (!context.json && results.length > 0) await context.out(table(results));
+  failWhereUnjudged(lines, paths.responses);
 }
 
-/** Items by their prompts. */
+/** Items by their prompts, white space around them left out; those of the other edition too. */
 async function readItems(path: string, signal: AbortSignal): Promise<ReadonlyMap<string, Item>> {
   const items = new Map<string, Item>();
+  const others: Item[] = [];
   for await (const line of readJsonLines(path, signal)) {
     const item = readItem(line);
-    const same = items.get(item.prompt);
+    const same = items.get(item.prompt.trim());
     if (same !== undefined) {
       throw new InputError(`has the prompt of ${same.where}`, item.where, "keep one item for a prompt");
     }
-    items.set(item.prompt, item);
+    items.set(item.prompt.trim(), item);
+    const other = otherEdition(line.value);
+    if (other) others.push(readItem({ ...line, value: other }));
   }
+  for (const other of others) if (!items.has(other.prompt.trim())) items.set(other.prompt.trim(), other);
   if (items.size === 0) throw new InputError("has no items", path, "give the benchmark's JSON lines");
   return items;
 }
@@ -72,26 +85,17 @@ function readItem({ value, where }: JsonLine): Item {
   return { kind: "ifeval", key: known ? key : null, prompt, instruction_id_list: types, kwargs, where };
 }
 
-async function readResponses(
-  path: string,
-  items: ReadonlyMap<string, Item>,
-  itemsPath: string,
-  signal: AbortSignal,
-): Promise<readonly Answer[]> {
-  const answers: Answer[] = [];
-  for await (const { value, where } of readJsonLines(path, signal)) {
-    const { prompt, response } = value;
-    if (typeof prompt !== "string" || typeof response !== "string") {
-      const missing = typeof prompt === "string" ? "response" : "prompt";
-      throw new InputError(`has no "${missing}"`, where, 'give {"prompt":"...","response":"..."}');
-    }
-    const item = items.get(prompt);
-    if (item === undefined) {
-      throw new InputError(`its prompt is in no item of ${itemsPath}`, where, "give the items that were answered");
-    }
-    answers.push({ item, response, where });
+function readAnswer({ value, where }: JsonLine, items: ReadonlyMap<string, Item>, itemsPath: string): Answer {
+  const { prompt, response } = value;
+  if (typeof prompt !== "string" || typeof response !== "string") {
+    const missing = typeof prompt === "string" ? "response" : "prompt";
+    throw new InputError(`has no "${missing}"`, where, 'give {"prompt":"...","response":"..."}');
   }
-  return answers;
+  const item = items.get(prompt.trim());
+  if (item === undefined) {
+    throw new InputError(`its prompt is in no item of ${itemsPath}`, where, "give the items that were answered");
+  }
+  return { item, response, where };
 }
 
 const MODES = ["strict", "loose"] as const;

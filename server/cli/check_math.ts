@@ -1,7 +1,8 @@
 /** `culprit check --benchmark math`: whether pairs of final answers are the same. */
 import { InputError } from "../../gpu/mod.ts";
 import { equivalent } from "../checkers/math.ts";
-import { readJsonLines } from "./json_lines.ts";
+import type { JsonLine } from "./json_lines.ts";
+import { failWhereUnjudged, outError, readJudgeable } from "./judged_lines.ts";
 import { requiredText, type Verb, type VerbContext } from "./verb.ts";
 
 interface Pair {
@@ -10,33 +11,33 @@ interface Pair {
 }
 
 export async function run(context: VerbContext, verb: Verb): Promise<void> {
-  const pairs = await readPairs(requiredText(context, verb, "pairs"), context.signal);
-  const results = pairs.map(({ gold, prediction }) =>
-    gold === null || prediction === null ? gold === prediction : equivalent(gold, prediction)
-  );
-  if (context.json) {
-    for (const same of results) await context.out(`${JSON.stringify({ equivalent: same })}\n`);
-    return;
+  const path = requiredText(context, verb, "pairs");
+  const lines = await readJudgeable(path, context.signal, readPair);
+  if (lines.length === 0) throw new InputError("has no pairs", path, "give JSON lines");
+  let [count, pairs] = [0, 0];
+  for (const line of lines) {
+    if (line instanceof InputError) {
+      await outError(context, line);
+      continue;
+    }
+    const { gold, prediction } = line;
+    const same = gold === null || prediction === null ? gold === prediction : equivalent(gold, prediction);
+    pairs++;
+    if (same) count++;
+    if (context.json) await context.out(`${JSON.stringify({ equivalent: same })}\n`);
+    else if (!same) await context.out(`different  ${gold ?? "none"}  |  ${prediction ?? "none"}\n`);
   }
-  const count = results.filter((same) => same).length;
-  for (const [at, { gold, prediction }] of pairs.entries()) {
-    if (!results[at]) await context.out(`different  ${gold ?? "none"}  |  ${prediction ?? "none"}\n`);
-  }
-  await context.out(`${count} of ${pairs.length} equivalent (${(100 * count / pairs.length).toFixed(2)} %)\n`);
+  if (!context.json) await context.out(`${count} of ${pairs} equivalent (${(100 * count / pairs).toFixed(2)} %)\n`);
+  failWhereUnjudged(lines, path);
 }
 
-async function readPairs(path: string, signal: AbortSignal): Promise<readonly Pair[]> {
-  const pairs: Pair[] = [];
-  for await (const { value, where } of readJsonLines(path, signal)) {
-    const { gold, prediction } = value;
-    if (!isAnswer(gold) || !isAnswer(prediction)) {
-      const missing = isAnswer(gold) ? "prediction" : "gold";
-      throw new InputError(`has no "${missing}"`, where, 'give {"gold":"...","prediction":"..."}, null for no answer');
-    }
-    pairs.push({ gold, prediction });
+function readPair({ value, where }: JsonLine): Pair {
+  const { gold, prediction } = value;
+  if (!isAnswer(gold) || !isAnswer(prediction)) {
+    const missing = isAnswer(gold) ? "prediction" : "gold";
+    throw new InputError(`has no "${missing}"`, where, 'give {"gold":"...","prediction":"..."}, null for no answer');
   }
-  if (pairs.length === 0) throw new InputError("has no pairs", path, "give JSON lines");
-  return pairs;
+  return { gold, prediction };
 }
 
 function isAnswer(value: unknown): value is string | null {

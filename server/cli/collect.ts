@@ -1,5 +1,6 @@
 /** `culprit collect`: runs a model over a benchmark, checks its answers and stores them. */
-import { requiredText, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
+import { PROMPT_TEMPLATE_NAMES, promptTemplateNamed } from "../benchmarks/prompt_templates.ts";
+import { optionText, requiredText, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
 import { progressBar } from "./progress.ts";
 import type { CollectedItem, CollectTotals } from "../benchmarks/collect.ts";
 import type { ModelSession } from "./model_session.ts";
@@ -9,7 +10,15 @@ export const COLLECT_OPTIONS: Readonly<Record<string, VerbOption>> = {
   limit: { type: "string", value: "N", help: "only the first items of a benchmark" },
   "max-tokens": { type: "string", value: "N", help: "tokens of an answer at most", default: "512" },
   batch: { type: "string", value: "N", help: "answers that are decoded together", default: "256" },
+  template: {
+    type: "string",
+    value: "NAME",
+    help: `how problems are asked: ${PROMPT_TEMPLATE_NAMES.join(", ")}; as their kind is asked if left out`,
+  },
 };
+
+/** Those of them that are numbers. */
+export const COLLECT_COUNTS = ["limit", "max-tokens", "batch"];
 
 export const verb: Verb = {
   name: "collect",
@@ -35,7 +44,7 @@ export const verb: Verb = {
 async function run(context: VerbContext): Promise<void> {
   const { checkCounts, optionNames, refusePositionals, withModelSession } = await import("./model_session.ts");
   refusePositionals(context, verb.name);
-  checkCounts(context, Object.keys(COLLECT_OPTIONS));
+  checkCounts(context, COLLECT_COUNTS);
   const model = requiredText(context, verb, "model");
   requiredText(context, verb, "benchmark");
   const names = optionNames(context, "benchmark") ?? [];
@@ -74,6 +83,7 @@ export async function collectAll(
     limit: optionCount(context, "limit") ?? null,
     maxTokens: optionCount(context, "max-tokens") ?? 512,
     batch: optionCount(context, "batch") ?? 256,
+    promptTemplate: promptTemplateNamed(optionText(context, "template"), "--template"),
   };
   const { db, model, tokenizer, checkers, options } = session;
   // All of them are looked up before the first is run.

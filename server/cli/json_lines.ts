@@ -1,9 +1,11 @@
 /** Files of JSON lines that a verb is given. */
 import { InputError, isJsonObject, type JsonObject, parseJson } from "../../gpu/mod.ts";
+import { parseJsonText } from "../base/json_text.ts";
 import { readLines } from "./lines.ts";
 
 export interface JsonLine {
   readonly value: JsonObject;
+  readonly text: string;
   /** `file:line`, for errors about it. */
   readonly where: string;
 }
@@ -13,19 +15,38 @@ export interface JsonLine {
  * InputError naming the line that is no object.
  */
 export async function* readJsonLines(path: string, signal: AbortSignal): AsyncGenerator<JsonLine> {
+  for await (const line of readJsonObjects(path, signal)) {
+    if (line instanceof InputError) throw line;
+    yield line;
+  }
+}
+
+/** As readJsonLines, but a line that is no object comes as its error, and reading goes on. */
+export async function* readJsonObjects(path: string, signal: AbortSignal): AsyncGenerator<JsonLine | InputError> {
   const file = await openFile(path);
   const bytes = path.endsWith(".gz") ? unpacked(file.readable, path) : file.readable;
   try {
     for await (const { number, text } of readLines(bytes, path, signal)) {
       if (text.trim() === "") continue;
-      const value = parseJson(text, path, number);
-      const where = `${path}:${number}`;
-      if (!isJsonObject(value)) throw new InputError("is not a JSON object", where, "give one object a line");
-      yield { value, where };
+      yield objectOf(text, path, number);
     }
   } finally {
     // Closes the file after an error in a line; nothing is left to close when it was read to its end, or is broken.
     await bytes.cancel().catch(() => {});
+  }
+}
+
+function objectOf(text: string, path: string, number: number): JsonLine | InputError {
+  const where = `${path}:${number}`;
+  try {
+    // What Python writes besides JSON (NaN) is read too.
+    const value = parseJsonText(text) ?? parseJson(text, path, number);
+    return isJsonObject(value)
+      ? { value, text, where }
+      : new InputError("is not a JSON object", where, "give one object a line");
+  } catch (error) {
+    if (error instanceof InputError) return error;
+    throw error;
   }
 }
 

@@ -5,7 +5,7 @@ import type { Database } from "../../schema/tables/database.ts";
 import { failureCases } from "../../schema/tables/tables.ts";
 import type { DecidedCase, PairSearchTotals } from "../search/parts.ts";
 import { POSITION_RULES, type PositionRule } from "../search/criterion.ts";
-import { COLLECT_OPTIONS, collectAll, describe } from "./collect.ts";
+import { COLLECT_COUNTS, COLLECT_OPTIONS, collectAll, describe } from "./collect.ts";
 import { progressBar } from "./progress.ts";
 import { locateForVerb } from "./locate.ts";
 import type { ModelSession } from "./model_session.ts";
@@ -53,7 +53,7 @@ export const verb: Verb = {
 async function run(context: VerbContext): Promise<void> {
   const { checkCounts, optionNames, refusePositionals, withModelSession } = await import("./model_session.ts");
   refusePositionals(context, verb.name);
-  checkCounts(context, [...Object.keys(COLLECT_OPTIONS), "alternatives", "positions"]);
+  checkCounts(context, [...COLLECT_COUNTS, "alternatives", "positions"]);
   const model = requiredText(context, verb, "model");
   const collecting = optionNames(context, "collect");
   const only = optionNames(context, "benchmark");

@@ -1,6 +1,7 @@
 /** What every importer's format is: JSON of one record in, responses out. */
 import type { ChatMessage, CheckItem, Detail, VerdictBasis } from "../../schema/tables/values.ts";
 import type { ResponseIdentity } from "../cases/store_responses.ts";
+import type { Cut } from "../base/container.ts";
 import type { LoggedAnnotation } from "../cases/annotate.ts";
 import type { Label } from "../diagnosis/labels.ts";
 import type { ImportLine, ImportModel } from "./import_model.ts";
@@ -79,18 +80,21 @@ export interface FileFacts {
   readonly name: string;
   readonly benchmark: string;
   readonly items: Items | undefined;
+  /** What `Format.beside` found. */
+  readonly beside?: unknown;
   /** The prompts of the log are what the model read, chat template or not. */
   readonly plain: boolean;
   /** Who made the annotations or labels of a file. */
   readonly annotator: string | undefined;
 }
 
-/** How a file is cut into records. */
-export type Cut = "lines" | "elements" | "whole";
-
 export interface Format {
   /** Whether a folder's file belongs to the format. */
   readonly accepts: (name: string) => boolean;
+  /** Of a folder's files those that are read, where some only repeat what others hold. */
+  readonly choose?: (names: readonly string[]) => readonly string[];
+  /** What lies beside a file and belongs to it; handed to `read` as `facts.beside`. */
+  readonly beside?: (path: string, items: Items | undefined) => Promise<unknown>;
   /** How a file is cut, where its name and first bytes do not say it. */
   readonly cut?: (name: string) => Cut | undefined;
   /** The model that the file's name, folder or neighbours name, in the log's words, best first. */

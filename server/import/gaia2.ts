@@ -10,6 +10,8 @@ import { InputError, isJsonObject, type JsonObject } from "../../gpu/mod.ts";
 import type { ChatMessage, CheckItem } from "../../schema/tables/values.ts";
 import { canonicalHash } from "../base/canonical_hash.ts";
 import type { FileFacts, Format, Logged, LoggedResponse } from "./format.ts";
+import { type Action, readAction } from "../checkers/gaia2/action.ts";
+import { compareActions } from "../checkers/gaia2.ts";
 import { firstWrongAction } from "./gaia2_actions.ts";
 import { readCall } from "./gaia2_calls.ts";
 import { checkItemOf, phrasesOf } from "../benchmarks/items.ts";
@@ -44,13 +46,23 @@ const row = z.looseObject({
 const log = z.looseObject({ log_type: z.string(), agent_id: z.string().nullish() });
 
 /** Files of a run that hold no model call. */
-const OTHER_FILES = /^(events|results?|summary|metrics|scores?)\.jsonl?$/;
+const OTHER_FILES = /^(events|results?|summary|metrics|scores?|output|benchmark_stats)\.jsonl?$/;
 
 export const gaia2: Format = {
   accepts: (name) => /\.jsonl?$/.test(name) && !OTHER_FILES.test(basename(name)),
+  choose: withoutTwins,
   recordsNameModels: true,
   read: readRecord,
 };
+
+/** A run that was dumped in both forms stands in `hf/` and in `lite/`: the full trace is read. */
+function withoutTwins(names: readonly string[]): readonly string[] {
+  const all = new Set(names);
+  return names.filter((name) => {
+    const twin = name.replace(/(^|\/)lite(?=\/)/, "$1hf");
+    return twin === name || !all.has(twin);
+  });
+}
 
 function readRecord(record: unknown, where: string, facts: FileFacts, ordinal: number): readonly Logged[] {
   if (!isJsonObject(record)) throw notTrace(where);
@@ -93,10 +105,10 @@ function readTrace(record: JsonObject, where: string, facts: FileFacts): Logged 
   const { world_logs, events, completed_events, metadata } = parseRecord(trace, record, where, "a trace of GAIA2");
   const turns = turnsOf(world_logs, where);
   const { definition, simulation, annotation } = metadata;
-  const wrong = firstWrongAction(events, completed_events);
-  const committed = wrong === undefined ? -1 : turns.findLastIndex(({ tool }) => tool?.name === wrong.name);
-  const item: CheckItem | null = wrong !== undefined && committed >= 0
-    ? { kind: "gaia2", expected: { ...wrong } }
+  const { actions, wrong } = firstWrongAction(events, completed_events);
+  const committed = wrong === undefined ? -1 : turnOf(turns, actions, wrong.at);
+  const item: CheckItem | null = wrong?.expected !== undefined && committed >= 0
+    ? { kind: "gaia2", expected: wrong.expected }
     : null;
   return responseOf(turns.map(({ message }) => message), {
     at: committed >= 0 ? committed : undefined,
@@ -108,6 +120,29 @@ function readTrace(record: JsonObject, where: string, facts: FileFacts): Logged 
     item,
     facts,
   });
+}
+
+/** The turn that committed an action: turns and actions follow each other, tools that only read stand between. */
+function turnOf(turns: readonly Turn[], actions: readonly Action[], at: number): number {
+  let turn = -1;
+  for (const action of actions.slice(0, at + 1)) {
+    const calls = (one: Turn | undefined) => one?.tool !== undefined && readAction(one.tool);
+    const sameTool = (called: Action | false | undefined) =>
+      called && called.kind === action.kind && (called.kind === "answer" || called.tool === toolOf(action));
+    const rest = turns.map((_one, index) => index).filter((index) => index > turn && sameTool(calls(turns[index])));
+    const exact = rest.find((index) => {
+      const called = calls(turns[index]);
+      return called && compareActions(action, called).passed === true;
+    });
+    const next = exact ?? rest[0];
+    if (next === undefined) return -1;
+    turn = next;
+  }
+  return turn;
+}
+
+function toolOf(action: Action): string | undefined {
+  return action.kind === "call" ? action.tool : undefined;
 }
 
 /**

@@ -23,7 +23,7 @@ export const ifeval: Format = {
   accepts: (name) => name.endsWith(".jsonl"),
   // Files are called by their model, with `/` written as `__`; evaluations end in strict or loose.
   modelNames: (_path, name) =>
-    Promise.resolve([basename(name).replace(/(\.(strict|loose))?\.jsonl?$/, "").replaceAll("__", "/")]),
+    Promise.resolve([basename(name).replace(/([._](strict|loose))?\.jsonl?$/, "").replaceAll("__", "/")]),
   read: (record, where, facts) => {
     const { prompt, response, key, ...verdict } = parseRecord(line, record, where, "an answer of IFEval");
     const known = facts.items?.find(prompt);
@@ -51,6 +51,8 @@ export const ifeval: Format = {
         logged: passed === undefined ? null : {
           passed,
           ...(passed ? {} : { reason: broken.length > 0 ? `not followed: ${broken.join(", ")}` : "not all followed" }),
+          // The strict and the loose evaluation of a response stand in two files.
+          ...(/(?:^|[._])loose\.jsonl?$/.test(facts.name) ? { basis: "log_loose" as const } : {}),
           detail: { follow_all_instructions: passed, follow_instruction_list: verdict.follow_instruction_list ?? null },
         },
         instructionPhrases: phrasesOf(known),

@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { InputError } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import type { ImportChoices, ImportFormat } from "../../schema/tables/values.ts";
-import { openCheckers } from "../checkers/check.ts";
+import { type Checkers, openCheckers } from "../checkers/check.ts";
 import type { Transaction } from "../database/database.ts";
 import type { ImportState } from "../jobs/jobs.ts";
 import { faultOf, type PlaceKeeper, takeCare } from "./careful.ts";
@@ -39,6 +39,8 @@ export interface ImportOptions extends ImportChoices {
   readonly onBatch: (tx: Transaction, state: ImportState) => Promise<void>;
   /** What is known of attempts before this one; none when left out. */
   readonly places?: PlaceKeeper;
+  /** Checkers that others use too; the import opens and closes its own when they are left out. */
+  readonly checkers?: Checkers;
   /** Called with what became of each record, once its batch is stored. */
   readonly onLines?: (lines: readonly ImportedLine[]) => Promise<void>;
 }
@@ -50,19 +52,19 @@ export interface ImportOptions extends ImportChoices {
 export async function importFile(db: Database, options: ImportOptions): Promise<ImportState> {
   const { path, name, onBatch } = options;
   const format = FORMATS[options.from];
-  const files = await listFiles(path, name, format.accepts);
+  const files = await listFiles(path, name, format.accepts, format.choose ?? ((names) => names));
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   const finder = modelFinder(db);
   const items = await itemsOf(options, format);
   const modelOf = await modelChooser(files, options, format, finder);
-  const checkers = openCheckers({ oneSource: true });
+  const checkers = options.checkers ?? openCheckers({ oneSource: true });
   const parts: ReadParts = {
     format,
     modelOf,
     checkers,
     findItem: itemFinder(db, items),
     find: options.model === undefined ? finder.find : () => modelOf(files[0]!),
-    factsOf: (file) => factsOf(file, options, format, items),
+    factsOf: factsFinder(options, format, items),
   };
   let state: ImportState = options.at ?? { done: 0, total, report: EMPTY_REPORT };
   const counted: Counted = new Map();
@@ -105,7 +107,7 @@ export async function importFile(db: Database, options: ImportOptions): Promise<
     // Spaces after the last record are no records.
     return { ...state, done: total };
   } finally {
-    await checkers.close();
+    if (options.checkers === undefined) await checkers.close();
   }
 }
 
@@ -137,6 +139,23 @@ async function itemsOf({ items, name, from }: ImportOptions, format: Format): Pr
     name,
     "give that file too: --items FILE (items in GraphQL)",
   );
+}
+
+/** The facts of a file: what lies beside it is read once, when its first record is. */
+function factsFinder(
+  options: ImportOptions,
+  format: Format,
+  items: Items | undefined,
+): (file: RecordFile) => Promise<FileFacts> {
+  let last: { readonly path: string; readonly facts: FileFacts } | undefined;
+  return async (file) => {
+    if (last?.path !== file.path) {
+      const facts = factsOf(file, options, format, items);
+      const beside = await format.beside?.(file.path, items);
+      last = { path: file.path, facts: beside === undefined ? facts : { ...facts, beside } };
+    }
+    return last.facts;
+  };
 }
 
 function factsOf(file: RecordFile, options: ImportOptions, format: Format, items: Items | undefined): FileFacts {

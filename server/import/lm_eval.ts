@@ -142,12 +142,23 @@ function responseOf(
     ...(repeat === undefined ? {} : { sample: String(repeat) }),
     prompt,
     completion,
-    item: itemOf(doc, line.target, facts.benchmark) ?? (known ? checkItemOf(known) : null),
+    item: withBegun(itemOf(doc, line.target, facts.benchmark) ?? (known ? checkItemOf(known) : null), prompt),
     // The scores are of all outputs together: they decide a single one only.
     logged: repeat === undefined ? verdictOf(line) : null,
     instructionPhrases: phrasesOf(doc["instruction_phrases"] ? doc : known),
     metadata: { from: "lm-eval", doc_id },
   };
+}
+
+/** Code goes on with what the prompt left open, such as a Markdown fence. */
+function withBegun(item: CheckItem | null, prompt: LoggedPrompt): CheckItem | null {
+  if (item?.kind !== "humaneval" && item?.kind !== "evalplus") return item;
+  const last = prompt.kind === "chat" ? prompt.messages.at(-1) : undefined;
+  const text = last === undefined
+    ? prompt.kind === "unknown" || prompt.kind === "chat" ? "" : prompt.text
+    : last.content;
+  const fences = last !== undefined && last.role !== "assistant" ? [] : [...text.matchAll(/^[ \t]*(?:`{3,}|~{3,})/gm)];
+  return fences.length % 2 === 1 ? { ...item, begun: text.slice(fences.at(-1)!.index) } : item;
 }
 
 function itemOf(doc: JsonObject, target: unknown, task: string): CheckItem | null {

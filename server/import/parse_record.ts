@@ -1,6 +1,7 @@
 /** What readers of records share: parsing with one clear line for what is wrong. */
 import type { z } from "zod";
 import { InputError } from "../../gpu/mod.ts";
+import { parseJsonText } from "../base/json_text.ts";
 
 /** Checks a record's shape. `what` names it in the mend, for example "a sample of lm-evaluation-harness". */
 export function parseRecord<Shape extends z.ZodType>(
@@ -45,23 +46,6 @@ function parseAny(text: string, where: string): unknown {
     if (read !== undefined) return read;
     const reason = (error as Error).message.split("\n")[0];
     throw new InputError(`it is no JSON: ${reason}`, where, "write one JSON object a line");
-  }
-}
-
-/**
- * JSON as Python writes it: NaN, Infinity and -Infinity, which JSON lacks, become null. Undefined when it is no JSON
- * all the same.
- */
-export function parseJsonText(text: string): unknown {
-  // Strings are matched to be left alone.
-  const plain = text.replace(/^\uFEFF/, "").replace(
-    /"(?:[^"\\]|\\[^])*"|(?<![\w.])-?(?:Infinity|NaN)(?![\w.])/g,
-    (token) => token.startsWith('"') ? token : "null",
-  );
-  try {
-    return JSON.parse(plain);
-  } catch {
-    return undefined;
   }
 }
 

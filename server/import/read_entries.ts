@@ -13,7 +13,7 @@ import type { FindItem } from "../benchmarks/known_items.ts";
 import { parseText, withStorableText } from "./parse_record.ts";
 import type { RecordFile, TextRecord } from "./records.ts";
 import { completionText, renderPrompt } from "./render.ts";
-import type { TextFault } from "./text_lines.ts";
+import type { TextFault } from "../base/text_lines.ts";
 import { decide } from "./verdict_policy.ts";
 
 /** What a record gave; a record may give several. `ordinal` is the record's, counted from 1 over the whole import. */
@@ -59,7 +59,7 @@ export interface ReadParts {
   readonly modelOf: (file: RecordFile) => Promise<ImportModel | undefined>;
   /** The model that a record names. */
   readonly find: (name: string) => Promise<ImportModel | undefined>;
-  readonly factsOf: (file: RecordFile) => FileFacts;
+  readonly factsOf: (file: RecordFile) => Promise<FileFacts>;
   readonly checkers: Checkers;
   /** What checks another answer to a placed case that does not say it. */
   readonly findItem: FindItem;
@@ -91,7 +91,7 @@ export async function readEntries(
         continue;
       }
       const { json, mended } = jsonOf(record, parts.format);
-      const readings = parts.format.read(json, record.where, parts.factsOf(record.file), place.ordinal);
+      const readings = parts.format.read(json, record.where, await parts.factsOf(record.file), place.ordinal);
       const first = entries.length;
       for (const reading of readings) {
         const counted = mended && entries.length === first ? { mended } : {};
@@ -144,7 +144,7 @@ async function entryOf(reading: Logged, { file, where }: TextRecord, parts: Read
     }
     case "response": {
       const model = await modelNamed(reading.response.model, file, where, parts);
-      return await responseEntry(reading.response, model, parts, parts.factsOf(file), where);
+      return await responseEntry(reading.response, model, parts, await parts.factsOf(file), where);
     }
   }
 }

@@ -2,10 +2,17 @@
 import { readdir, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { InputError } from "../../gpu/mod.ts";
-import { type Container, containerOf, cutOf, MAX_WHOLE_BYTES, readPieces, textBytes } from "./container.ts";
-import type { Cut } from "./format.ts";
-import { readElements } from "./json_elements.ts";
-import { decodeText, readLines, type TextFault, type TextLine } from "./text_lines.ts";
+import {
+  type Container,
+  containerOf,
+  type Cut,
+  cutOf,
+  MAX_WHOLE_BYTES,
+  readPieces,
+  textBytes,
+} from "../base/container.ts";
+import { readElements } from "../base/json_elements.ts";
+import { decodeText, readLines, type TextFault, type TextLine } from "../base/text_lines.ts";
 
 /** Places in files are stored as 32-bit numbers. */
 const MAX_BYTES = 2 ** 31 - 1;
@@ -40,13 +47,14 @@ export interface TextRecord {
 }
 
 /**
- * The files of an import, sorted by name: the file itself, or those of a folder that `accepts` takes. Throws InputError
+ * The files of an import, sorted by name: the file itself, or those of a folder that `accepts` takes and `choose` keeps. Throws InputError
  * when there is none, or when they are too large together.
  */
 export async function listFiles(
   path: string,
   name: string,
   accepts: (name: string) => boolean,
+  choose: (names: readonly string[]) => readonly string[],
 ): Promise<readonly RecordFile[]> {
   const info = await stat(path).catch(() => undefined);
   if (!info?.isFile() && !info?.isDirectory()) {
@@ -63,17 +71,21 @@ export async function listFiles(
     if (total > MAX_BYTES) throw new InputError("it is larger than 2 GiB", name, "split it");
     files.push({ path: full, name: called, unpackedName: unpackedName(called), container, bytes });
   };
+  const inside: string[] = [];
   const walk = async (folder: string, depth: number): Promise<void> => {
     const entries = await readdir(folder, { withFileTypes: true });
     for (const entry of entries.sort((a, b) => a.name < b.name ? -1 : 1)) {
       const full = join(folder, entry.name);
       if (entry.isDirectory() && depth < MAX_DEPTH) await walk(full, depth + 1);
-      const inside = relative(path, full);
-      if (entry.isFile() && accepts(unpackedName(inside))) await add(full, join(name, inside), (await stat(full)).size);
+      else if (entry.isFile() && accepts(unpackedName(relative(path, full)))) inside.push(relative(path, full));
+      if (inside.length > 2 * MAX_FILES) throw new InputError(`it has more than ${MAX_FILES} files`, name, "split it");
     }
   };
   if (info.isFile()) await add(path, name, info.size);
-  else await walk(path, 0);
+  else {
+    await walk(path, 0);
+    for (const one of choose(inside)) await add(join(path, one), join(name, one), (await stat(join(path, one))).size);
+  }
   if (files.length === 0) {
     throw new InputError("the folder has no file of this format", name, "name the right folder, or a file");
   }

@@ -4,7 +4,8 @@ import { InputError } from "../../gpu/mod.ts";
 import type { CollectFailuresRequest, FindTokenPairsRequest } from "../../schema/services/searches.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import type { CollectInput, PairSearchInput } from "../../schema/tables/search_values.ts";
-import { findBenchmark } from "../benchmarks/benchmarks.ts";
+import { findBenchmark, isShipped } from "../benchmarks/benchmarks.ts";
+import { promptTemplateNamed } from "../benchmarks/prompt_templates.ts";
 import { confinedPath } from "../base/confined_path.ts";
 import { enqueue } from "../jobs/enqueue.ts";
 import { findModel } from "../models/find_model.ts";
@@ -20,10 +21,14 @@ export async function createCollectJob(
   request: CollectFailuresRequest,
 ): Promise<CreatedJob> {
   const { model, benchmark, limit, maxTokens, batch, idempotencyKey } = request;
+  const promptTemplate = promptTemplateNamed(request.promptTemplate, "promptTemplate");
   const isPath = /[./\\]/.test(benchmark);
   const path = isPath ? await confinedPath(settings, benchmark, "benchmark") : benchmark;
   const [found, file] = [await modelByName(db, model, "model"), await findBenchmark(db, path, "benchmark")];
-  const input = { kind: "collect", modelId: found.id, benchmarkId: file.id, limit, maxTokens, batch } as const;
+  // Said here, since a worker on another machine reads a copy of the file.
+  const template = promptTemplate ?? (isShipped(file.path) ? "plain" : null);
+  const asking = { limit, maxTokens, batch, ...(template === null ? {} : { promptTemplate: template }) };
+  const input = { kind: "collect", modelId: found.id, benchmarkId: file.id, ...asking } as const;
   return await createSearchJob(db, boss, input, idempotencyKey);
 }
 

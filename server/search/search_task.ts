@@ -4,6 +4,7 @@ import { InputError, loadTokenizer } from "../../gpu/mod.ts";
 import type { CollectInput, PairSearchInput } from "../../schema/tables/search_values.ts";
 import { benchmarks, jobs, models } from "../../schema/tables/tables.ts";
 import { openCheckers } from "../checkers/check.ts";
+import { promptTemplateNamed } from "../benchmarks/prompt_templates.ts";
 import { collect } from "../benchmarks/collect.ts";
 import type { Attempt } from "../jobs/consumer.ts";
 import type { Transaction } from "../database/database.ts";
@@ -90,7 +91,8 @@ async function performCollect({ parts, signal, lease, save }: Work, input: Colle
   const checkers = openCheckers();
   try {
     const here = parts.held ? await parts.held.locateFile(benchmark) : benchmark;
-    const totals = await collect(here, input, {
+    const promptTemplate = promptTemplateNamed(input.promptTemplate, "promptTemplate");
+    const totals = await collect(here, { ...input, promptTemplate }, {
       db,
       modelId: model.id,
       model: await lease.get(model, { signal }),

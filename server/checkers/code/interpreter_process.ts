@@ -33,8 +33,8 @@ export class ProcessEnded extends Error {}
 
 /** Longest time that a start may take; it is half a second on a machine that is not busy. */
 const START_MILLISECONDS = 120_000;
-/** Longest line that a process may say: a result of some hundred thousand numbers. */
-const LINE_BYTES = 16 * 2 ** 20;
+/** Longest line that a process may say: a result of a million numbers, as HumanEval+ has them. */
+const LINE_BYTES = 64 * 2 ** 20;
 const NEWLINE = 10;
 /** What V8 and Deno need besides the memory of Python, measured: below 0.8 GB they do not start. */
 const RUNTIME_BYTES = 2 ** 30;

@@ -1,6 +1,6 @@
 /** One judgement: the tests run in one interpreter, the answer in another, and this carries plain data between them. */
 import { type InterpreterProcess, ProcessEnded } from "./interpreter_process.ts";
-import type { CodeItem } from "./program.ts";
+import { type CodeItem, testsOf } from "./program.ts";
 
 /** What came of an answer. `raised`: the exception that ended it; `ended`: it took its interpreter down, and how. */
 export type Outcome =
@@ -45,7 +45,8 @@ export async function judge(sides: Sides, item: CodeItem, program: string, milli
 async function converse({ answer, judge }: Sides, item: CodeItem, program: string): Promise<Outcome> {
   const defined = readDefined(await answer.exchange(JSON.stringify({ define: program })));
   if (defined !== undefined) return defined;
-  const { prompt, entry_point, test } = item;
+  const { prompt, entry_point } = item;
+  const test = testsOf(item);
   for (let frame = JSON.stringify({ prompt, entry_point, test });;) {
     const said = await judge.exchange(frame);
     if (!said.startsWith(ASK)) return (JSON.parse(said) as { readonly verdict: Outcome }).verdict;

@@ -9,7 +9,8 @@ import { openCompiler } from "./compiler.ts";
 import type { InterpreterProcess } from "./interpreter_process.ts";
 import { judge, type Outcome } from "./judge.ts";
 import { closing, openPool } from "./pool.ts";
-import { type Answer, answerProgram, type CodeItem, completionOf } from "./program.ts";
+import { type Answer, answerProgram, type CodeItem, completionOf, testsOf } from "./program.ts";
+import { missingPackage } from "./packages.ts";
 
 export interface SandboxOptions {
   /** Answers that are judged at once, and processes that wait for the next ones. Default: processors, at most 4. */
@@ -79,7 +80,7 @@ export function openSandbox(options: SandboxOptions = {}): Sandbox {
     const error = await compiler.refusal(program, milliseconds);
     if (pool.closed()) throw closing();
     if (error !== undefined) return { kind: "raised", error };
-    const key = options.oneSource ? "" : JSON.stringify([item.prompt, item.entry_point, item.test]);
+    const key = options.oneSource ? "" : JSON.stringify([item.prompt, item.entry_point, testsOf(item)]);
     const judging = await takeJudge(key);
     const sides = { judge: judging, answer: await pool.take("answer") };
     let clean = false;
@@ -119,8 +120,11 @@ function verdictOf(outcome: Outcome): Verdict {
       return { passed: true };
     case "timed out":
       return { passed: false, reason: "timed out" };
-    case "raised":
+    case "raised": {
+      const missing = missingPackage(outcome.error);
+      if (missing !== undefined) return { passed: null, reason: `${missing} is imported, which is not here` };
       return { passed: false, reason: `failed: ${outcome.error.replaceAll(/\s+/g, " ").trim()}` };
+    }
     case "ended":
       return outcome.how === ""
         ? { passed: false, reason: "failed: the program ended the interpreter" }

@@ -1,6 +1,8 @@
 /** When two values of a tool's argument are the same: true, false, or undefined where only their wording differs. */
 import { isJsonObject } from "../../../gpu/mod.ts";
 
+import type { ArgumentRule } from "./tool_arguments.ts";
+
 export type Same = boolean | undefined;
 
 /** Arguments that hold prose; the benchmark asks a language model whether two of them say the same. */
@@ -19,6 +21,55 @@ export function compareArgument(name: string, expected: unknown, committed: unkn
     if (PROSE.test(name)) return compareScalars(expected, committed) || undefined;
   }
   return compareValues(name, expected, committed);
+}
+
+/** Compares by the rule that the benchmark has for an argument of its own tools. */
+export function compareByRule(rule: ArgumentRule, expected: unknown, committed: unknown): Same {
+  const [a, b] = [unpacked(expected), unpacked(committed)];
+  switch (rule) {
+    case "prose":
+      if (isEmpty(a) || isEmpty(b)) return isEmpty(a) && isEmpty(b) ? true : undefined;
+      return compareArgument("content", a, b) || undefined;
+    case "attendees":
+      return isEmpty(a) || sameSet(a, b, name);
+    case "set":
+      return sameSet(a, b, String);
+    case "paths":
+      return sameSet(a, b, (one) => path(String(one)));
+    case "path":
+      return path(isEmpty(a) ? "" : String(a)) === path(isEmpty(b) ? "" : String(b));
+    case "phone":
+      return digits(isEmpty(a) ? "" : String(a)) === digits(isEmpty(b) ? "" : String(b));
+    case "stripped":
+      return (isEmpty(a) ? "" : String(a).trim()) === (isEmpty(b) ? "" : String(b).trim());
+    case "time":
+    case "equal":
+      if (isEmpty(a) || isEmpty(b)) return isEmpty(a) && isEmpty(b);
+      return compareOrdered(a, b);
+  }
+}
+
+/** The order of a list counts where nothing says that it does not. */
+function compareOrdered(a: unknown, b: unknown): boolean {
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((one, at) => compareOrdered(one, b[at]));
+  }
+  if (isJsonObject(a) && isJsonObject(b)) {
+    const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
+    return keys.every((key) => compareOrdered(a[key], b[key]));
+  }
+  return typeof a !== "object" && typeof b !== "object" && compareScalars(a, b);
+}
+
+function sameSet(a: unknown, b: unknown, form: (one: unknown) => string): boolean {
+  const of = (value: unknown) => new Set((isEmpty(value) ? [] : Array.isArray(value) ? value : [value]).map(form));
+  const [x, y] = [of(a), of(b)];
+  return x.size === y.size && [...x].every((one) => y.has(one));
+}
+
+/** A name without case, accents and punctuation. */
+function name(value: unknown): string {
+  return String(value).toLowerCase().normalize("NFD").replace(/\p{Mn}/gu, "").replace(/[!-/:-@[-`{-~]/g, "").trim();
 }
 
 /** An absent argument, null, an empty text, list or object say the same: nothing. */

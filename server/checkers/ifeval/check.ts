@@ -8,6 +8,7 @@ import type { CheckItem, Verdict } from "../checker.ts";
 import { ArgumentError } from "./arguments.ts";
 import { INSTRUCTIONS, unstable } from "./instructions.ts";
 import type { Check } from "./instruction.ts";
+import { withoutThinking } from "../thinking.ts";
 import { PatternError } from "./python_regex.ts";
 import { strip } from "./python_text.ts";
 
@@ -40,10 +41,11 @@ const LEAST_MS = 50;
 type Complaint = string | undefined | null;
 
 /**
- * Checks a response. `passed` is the strict verdict on all instructions, and null when an instruction is unknown, its
- * arguments cannot be used, or its pattern takes too long.
+ * Checks a response, thinking before it left out. `passed` is the strict verdict on all instructions, and null when an
+ * instruction is unknown, its arguments cannot be used, or its pattern takes too long.
  */
-export function checkIfeval(item: IfevalItem, response: string): IfevalVerdict {
+export function checkIfeval(item: IfevalItem, spoken: string): IfevalVerdict {
+  const response = withoutThinking(spoken);
   const { instruction_id_list: types, kwargs } = item;
   if (types.length !== kwargs.length || types.length === 0) {
     return undecided(types, `the item has ${types.length} instructions and ${kwargs.length} kwargs`);

@@ -63,16 +63,68 @@ interface Reader {
   readonly characters: readonly string[];
   at: number;
   readonly pattern: string;
+  readonly ignoreCase: boolean;
 }
+
+/** What a quantifier would repeat: nothing (at a beginning, or an anchor), an atom, or what is repeated already. */
+type Last = "nothing" | "atom" | "repeat";
 
 function translate(pattern: string, options: PatternOptions): { source: string; ignoreCase: boolean } {
   const global = /^\(\?([aiu]+)\)/.exec(pattern);
   const ignoreCase = options.ignoreCase === true || (global?.[1]?.includes("i") ?? false);
   const characters = [...pattern.slice(global?.[0].length ?? 0)];
-  const reader: Reader = { characters, at: 0, pattern };
-  let source = "";
-  while (reader.at < characters.length) source += piece(reader, options);
-  return { source, ignoreCase };
+  const reader: Reader = { characters, at: 0, pattern, ignoreCase };
+  // Pieces of the pattern, and where the groups begin that are open.
+  const pieces: string[] = [];
+  const groups: number[] = [];
+  let last: Last = "nothing";
+  let atom = 0;
+  while (reader.at < characters.length) {
+    const character = characters[reader.at]!;
+    const source = piece(reader, options);
+    if (isQuantifier(character, source)) {
+      const possessive = source === "+" && last === "repeat";
+      if (possessive) pieces.splice(atom, pieces.length, atomic(pieces.slice(atom).join(""), reader));
+      else if (last === "nothing") throw new PatternError(`${JSON.stringify(pattern)} repeats nothing`);
+      else if (last === "repeat" && source !== "?") {
+        throw new PatternError(`${JSON.stringify(pattern)} repeats a repeat`);
+      } else pieces.push(source);
+      // Nothing follows a lazy or a possessive repeat.
+      last = last === "atom" ? "repeat" : "nothing";
+      continue;
+    }
+    if (source.startsWith("(") && character === "(") groups.push(pieces.length);
+    pieces.push(source);
+    if (character === "(" || character === "|") last = source === "" ? last : "nothing";
+    else if (character === ")") {
+      atom = groups.pop() ?? 0;
+      last = "atom";
+    } else {
+      atom = pieces.length - 1;
+      last = isAnchor(character, characters[reader.at - 1]) ? "nothing" : "atom";
+    }
+  }
+  return { source: pieces.join(""), ignoreCase };
+}
+
+function isQuantifier(character: string, source: string): boolean {
+  return "*+?".includes(character) || (character === "{" && /^\{\d/.test(source));
+}
+
+/** `^`, `$`, and `\b`, `\B`, `\A`, `\Z` by their letter. */
+function isAnchor(character: string, letter: string | undefined): boolean {
+  return character === "^" || character === "$" || (character === "\\" && ANCHORS[letter ?? ""] !== undefined);
+}
+
+/** A possessive repeat gives nothing back: JavaScript has that of lookaheads only. */
+function atomic(repeat: string, { pattern }: Reader): string {
+  // A further group would change the numbers of the others.
+  if (/\\[1-9]/.test(pattern)) {
+    throw new PatternError(`${JSON.stringify(pattern)} has possessive repeats and references`);
+  }
+  const name = `atomic${repeat.length}_${repeat.split("(").length}`;
+  if (repeat.includes(`<${name}>`)) throw new PatternError(`${JSON.stringify(pattern)} nests possessive repeats`);
+  return `(?:(?=(?<${name}>${repeat}))\\k<${name}>)`;
 }
 
 function piece(reader: Reader, { multiline }: PatternOptions): string {
@@ -99,9 +151,12 @@ function piece(reader: Reader, { multiline }: PatternOptions): string {
     case ")":
       return character;
     default:
-      return literal(character);
+      return reader.ignoreCase && DOTTED.includes(character) ? `[${DOTTED}]` : literal(character);
   }
 }
+
+/** Python takes these for one letter when case is ignored: it lowers each by itself, and knows i and ı as a pair. */
+const DOTTED = "iI\u0130\u0131";
 
 /** A character that stands for itself, inside and outside of classes. */
 function literal(character: string): string {
@@ -149,7 +204,7 @@ function characterClass(reader: Reader): string {
     if (character === "]" && !first) return `${source}]`;
     if (character === "\\") source += escaped(reader, true);
     else if (character === "-" && !first && characters[reader.at] !== "]") source += "-";
-    else source += literal(character);
+    else source += reader.ignoreCase && DOTTED.includes(character) ? DOTTED : literal(character);
   }
 }
 

@@ -17,7 +17,11 @@ export const END = String.raw`(?=\n?(?![^]))`;
 const LEADING = new RegExp(`^[${SPACE}]+`, "u");
 const SPACES = new RegExp(`[${SPACE}]+`, "u");
 const IS_SPACE = new RegExp(`^[${SPACE}]$`, "u");
-const WORDS = new RegExp(`[${WORD}]+`, "gu");
+/**
+ * NLTK counts words by Python's `re`, or from 3.10 on by the package `regex` where that is installed: the one has numbers
+ * of every kind and no marks, the other marks and letters in circles, but decimal digits only. What both have counts here.
+ */
+const WORDS = /[\p{L}\p{Nl}\p{Nd}_]+/gu;
 
 /** `str.strip()`. */
 export function strip(text: string): string {
@@ -55,7 +59,7 @@ export function isLower(text: string): boolean {
   return /\p{Lowercase}/u.test(text) && !/[\p{Uppercase}\p{Lt}]/u.test(text);
 }
 
-/** How many runs of `\w` there are: "don't" has two. */
+/** How many words NLTK's tokenizer finds, runs of `\w`: "don't" has two. */
 export function countWords(text: string): number {
   return text.match(WORDS)?.length ?? 0;
 }
