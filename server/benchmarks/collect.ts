@@ -5,7 +5,6 @@
 import { and, eq, inArray } from "drizzle-orm";
 import {
   type GenerateResult,
-  isJsonObject,
   type JsonObject,
   type LoadedModel,
   type RunOptions,
