@@ -100,10 +100,11 @@ async function failingBenchmark(count: number): Promise<string> {
 test("a worker killed in the middle of a search loses nothing: the job goes on and finds the same pairs", async () => {
   const { db } = database.connection;
   const benchmark = await failingBenchmark(16);
-  supervisor = startSupervisor(database.url);
-  await ready();
+  // Before there is a worker, which may begin at once.
   const asked = await ask(COLLECT, { input: { model: "demo-1m", benchmark, maxTokens: 96, promptTemplate: "plain" } });
   expect(asked).toEqual({ data: { collectFailures: { __typename: "Job", kind: "COLLECT", status: "QUEUED" } } });
+  supervisor = startSupervisor(database.url);
+  await ready();
   expect(await newestJob(hasEnded)).toMatchObject({ status: "completed", done: 16, total: 16, errorMessage: null });
   expect(await db.$count(failureCases)).toBe(16);
 

@@ -113,6 +113,8 @@ test("a job with nothing left to do is completed at once", async () => {
     total: 1,
     message: "1 of 1 were already stored",
   });
+  // Nobody works any more, so that nobody has begun when it is read.
+  for (const consumer of consumers.splice(0)) await consumer.stop();
   expect(await jobRow(await attribute("missing"))).toMatchObject({ status: "queued", total: 1 });
 });
 

@@ -6,7 +6,8 @@
 // Rows of X and Y that pad the last panel must be zero. The sum runs in ascending order of head and q.
 //
 // Bindings: 0 Params, 1 X (f32), 2 Y (f32), 3 C (f32). Cells and batch as in matmul.wgsl.
-// A workgroup makes 16 rows (i) x (4 * LANES) columns (j); SHARE as in matmul.wgsl.
+// A workgroup makes 16 rows (i) x (4 * LANES) columns (j). SHARE says how its lanes get a cell of X that one of them
+// loaded: `subgroup` by broadcast, `workgroup` through the workgroup's memory.
 #if SHARE == subgroup
 enable subgroups;
 #end

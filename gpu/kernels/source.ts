@@ -5,8 +5,8 @@
  *   #if NAME == value  keeps the lines up to #else or #end when the constant has that value
  *   $(R / 4 + LANES)   integer arithmetic over constants and loop variables; $R is short for $(R)
  *
- * A source starts with a comment that describes its operation and bindings; shared functions live in
- * `panels.inc.wgsl` and are added in front where a source says `#include panels`.
+ * A source starts with a comment that describes its operation and bindings; what several share lives in files
+ * `NAME.inc.wgsl`, which stand where a source says `#include NAME`.
  */
 import type { Constants } from "../device/dawn.ts";
 
