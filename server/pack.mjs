@@ -2,7 +2,7 @@
 // JavaScript in its place, beside it for the time of packing. `node server/pack.mjs build` makes it and the page,
 // `clean` takes it away.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findDeno } from "./deno_binary.mjs";
@@ -44,8 +44,7 @@ async function build() {
   const program = ts.createProgram([join(root, "gpu", "mod.ts")], options);
   program.emit(undefined, (path, text) => writeFileSync(path, renamed(text)));
   const vite = ["run", "-A", "--quiet", "node_modules/vite/bin/vite.js", "build", "web", "--logLevel", "warn"];
-  // Whoever installs it gets the versions that were tested together.
-  copyFileSync(join(root, "package-lock.json"), join(root, "npm-shrinkwrap.json"));
+  packManifest();
   execFileSync(findDeno(root), vite, {
     cwd: root,
     stdio: ["ignore", 2, 2],
@@ -53,8 +52,34 @@ async function build() {
   });
 }
 
+const manifest = join(root, "package.json");
+const kept = join(root, "package.json.kept");
+const SHRINKWRAP = join(root, "npm-shrinkwrap.json");
+
+/**
+ * Whoever installs the package gets the versions that were tested together. A folder cannot be a dependency there: what
+ * gpu/device/bundled stands for is named itself, and so installed on every system.
+ */
+function packManifest() {
+  const read = (path) => JSON.parse(readFileSync(path, "utf8"));
+  const write = (path, value) => writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`);
+  const { name, dependencies } = read(join(root, "gpu", "device", "bundled", "package.json"));
+  const named = (own) => {
+    const { [name]: _folder, ...others } = own;
+    return { ...others, ...dependencies };
+  };
+  const own = read(manifest);
+  copyFileSync(manifest, kept);
+  write(manifest, { ...own, optionalDependencies: named(own.optionalDependencies) });
+  const lock = read(join(root, "package-lock.json"));
+  const { "gpu/device/bundled": _place, [`node_modules/${name}`]: _link, ...packages } = lock.packages;
+  packages[""] = { ...packages[""], optionalDependencies: named(packages[""].optionalDependencies) };
+  write(SHRINKWRAP, { ...lock, packages });
+}
+
 function clean() {
-  rmSync(join(root, "npm-shrinkwrap.json"), { force: true });
+  if (existsSync(kept)) renameSync(kept, manifest);
+  rmSync(SHRINKWRAP, { force: true });
   for (const path of sources()) {
     for (const ending of [".js", ".d.ts"]) rmSync(join(root, path.replace(/\.ts$/, ending)), { force: true });
   }
