@@ -2,8 +2,9 @@
  * The domain in SQL. Columns that lists filter and sort on are real, indexed columns; prompts, ids and vectors stand
  * beside them and are read in windows. Migrations in `migrations/` are generated from this file.
  */
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import {
+  type AnyPgColumn,
   bigint,
   boolean,
   bytea,
@@ -213,11 +214,20 @@ export const failureCases = snakeCase.table("failure_cases", {
   index("failure_cases_status").on(table.status, table.createdAt, table.id),
   index("failure_cases_exclusion").on(table.exclusion, table.createdAt, table.id),
   index("failure_cases_source").on(table.source, table.createdAt, table.id),
+  // Substrings of three characters and more are found by their trigrams.
+  index("failure_cases_text").using("gin", sql`(${searchText(table)}) gin_trgm_ops`),
   index("failure_cases_counts").on(table.benchmark, table.status, table.exclusion),
   foreignKey({ name: "failure_cases_answer", columns: [table.responseId], foreignColumns: [responses.id] }),
   check("failure_cases_exclusion", sql`(${table.status} = 'excluded') = (${table.exclusion} is not null)`),
   check("failure_cases_prompt_tokens", sql`${table.promptTokens} between 1 and ${table.tokenCount}`),
 ]);
+
+/** What a search of failure cases looks at. */
+export function searchText(
+  table: Readonly<Record<"key" | "prompt" | "completion", AnyPgColumn>>,
+): SQL {
+  return sql`(${table.key} || chr(10) || ${table.prompt} || chr(10) || ${table.completion})`;
+}
 
 /** The wrong token that the model produced and the right alternative. */
 export const tokenPairs = snakeCase.table("token_pairs", {

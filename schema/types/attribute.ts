@@ -1,6 +1,7 @@
 /** The mutation that attributes. */
 import { z } from "zod";
 import { builder } from "./builder.ts";
+import { chosenPairs, pairFilter } from "./chosen_pairs.ts";
 import { InputError } from "./input_error.ts";
 import { idempotencyKey, Job, Selection } from "./job.ts";
 import { found } from "./rows.ts";
@@ -8,7 +9,7 @@ import { Rule } from "./rule.ts";
 import { TokenPair } from "./token_pair.ts";
 
 const AttributeInput = builder.inputType("AttributeInput", {
-  description: "What to attribute: `tokenPairIds` or a `selection`.",
+  description: "What to attribute: `tokenPairIds`, a `selection` or a `filter`.",
   fields: (t) => ({
     tokenPairIds: t.globalIDList({
       for: TokenPair,
@@ -16,6 +17,7 @@ const AttributeInput = builder.inputType("AttributeInput", {
       validate: z.array(z.unknown()).min(1).max(10_000),
     }),
     selection: t.field({ type: Selection, description: "Instead of ids: all pairs of a kind." }),
+    filter: t.field(pairFilter),
     rule: t.field({ type: Rule, description: "Backward rule; ATTNLRP when nothing is said." }),
     idempotencyKey: t.string(idempotencyKey),
   }),
@@ -28,11 +30,8 @@ builder.mutationField("attribute", (t) =>
     errors: { types: [InputError], union: { name: "AttributeResult", description: "The job, or what was wrong." } },
     args: { input: t.arg({ type: AttributeInput, required: true, description: "What to attribute." }) },
     resolve: async (query, _parent, { input }, context) => {
-      if ((input.tokenPairIds == null) === (input.selection == null)) {
-        throw new InputError("it takes exactly one of the two", "tokenPairIds, selection", "give one of them");
-      }
       const id = await context.services.attribute({
-        tokenPairIds: input.selection ?? (input.tokenPairIds ?? []).map(({ id }) => Number(id)),
+        tokenPairIds: await chosenPairs(input, context),
         rule: input.rule ?? "attnlrp",
         idempotencyKey: input.idempotencyKey ?? undefined,
       });

@@ -1,4 +1,5 @@
 /** Attribution: relevance of every token at every node layer. */
+import { z } from "zod";
 import { and, arrayContains, eq, type SQL, sql } from "drizzle-orm";
 import { builder, MAX_WINDOW, pageCost } from "./builder.ts";
 import { InputError } from "./input_error.ts";
@@ -24,6 +25,58 @@ function checkLayer(layer: number, layers: number): void {
   if (layer < 0 || layer > layers) {
     throw new InputError(`layer is ${layer}`, "relevance", `give a node layer from 0 to ${layers}`);
   }
+}
+
+/** Columns of the segments' sums. */
+const SUMS = { I: "instructionSum", Q: "querySum", A: "answerSum", S: "specialSum" } as const;
+
+const Sign = builder.enumType("RelevanceSign", {
+  description: "Which side relevance supports.",
+  values: {
+    WRONG: { value: 1, description: "Positive relevance: supports the wrong token." },
+    RIGHT: { value: -1, description: "Negative relevance: supports the right token." },
+  } as const,
+});
+
+/** Tokens of `strongest` at most. */
+const MOST_STRONGEST = 100;
+
+interface StrongTokenRow {
+  readonly position: number;
+  readonly text: string;
+  readonly relevance: number;
+  readonly segment: keyof typeof SUMS;
+}
+
+const StrongToken = builder.objectRef<StrongTokenRow>("StrongToken").implement({
+  description: "An input token that matters for an attribution.",
+  fields: (t) => ({
+    position: t.exposeInt("position", { description: "Position, counted from 0." }),
+    text: t.exposeString("text", { description: "Text of the token." }),
+    relevance: t.exposeFloat("relevance", { description: "Raw signed relevance at the embeddings, in logit units." }),
+    segment: t.expose("segment", { type: Segment, description: "What part of the context it belongs to." }),
+  }),
+});
+
+/** Tokens of largest |relevance|, of one sign where it is given; special ones are left out. */
+function strongestTokens(
+  relevance: readonly number[],
+  { tokenTexts, segments, editedSegments }: {
+    readonly tokenTexts: readonly string[];
+    readonly segments: string;
+    readonly editedSegments: string | null;
+  },
+  count: number,
+  sign: 1 | -1 | undefined,
+): StrongTokenRow[] {
+  const letters = editedSegments ?? segments;
+  return relevance.map((value, position): StrongTokenRow => ({
+    position,
+    text: tokenTexts[position] ?? "",
+    relevance: value,
+    segment: (letters[position] ?? "Q") as keyof typeof SUMS,
+  })).filter((token) => token.segment !== "S" && (sign === undefined || token.relevance * sign > 0))
+    .sort((a, b) => Math.abs(b.relevance) - Math.abs(a.relevance) || a.position - b.position).slice(0, count);
 }
 
 export const Attribution = builder.drizzleNode("attributions", {
@@ -120,6 +173,35 @@ export const Attribution = builder.drizzleNode("attributions", {
         return decodeFloats(relevanceWindow);
       },
     }),
+    strongest: t.field({
+      type: [StrongToken],
+      description: "The tokens of largest relevance at the embeddings, special tokens left out, the largest first.",
+      complexity: { field: 10, multiplier: 1 },
+      args: {
+        count: t.arg.int({
+          required: true,
+          defaultValue: 5,
+          description: `Tokens at most, up to ${MOST_STRONGEST}.`,
+          validate: z.int().min(1).max(MOST_STRONGEST),
+        }),
+        sign: t.arg({ type: Sign, description: "Only what supports one side; both when nothing is said." }),
+      },
+      select: {
+        columns: {},
+        extras: {
+          embeddings: (table) =>
+            sql<string>`encode(substring(${table.relevance} for ${table.tokenCount} * 4), 'base64')`,
+        },
+        with: {
+          tokenPair: {
+            columns: {},
+            with: { failureCase: { columns: { tokenTexts: true, segments: true, editedSegments: true } } },
+          },
+        },
+      },
+      resolve: ({ embeddings, tokenPair: { failureCase } }, { count, sign }) =>
+        strongestTokens(decodeFloats(embeddings), failureCase, count, sign ?? undefined),
+    }),
     scale: t.float({
       description: "What `relevance` is divided by for display: max |R| over the layer's non-special tokens, 1 where " +
         "that is below 1e-9.",
@@ -189,9 +271,6 @@ const SegmentSum = builder.inputType("SegmentSum", {
     max: t.float({ description: "Largest sum." }),
   }),
 });
-
-/** Columns of the segments' sums. */
-const SUMS = { I: "instructionSum", Q: "querySum", A: "answerSum", S: "specialSum" } as const;
 
 export const AttributionFilter = builder.inputType("AttributionFilter", {
   description: "Which attributions to list; every condition given must hold.",

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { GRAPH_OPTIONS } from "../tables/analysis_values.ts";
 import { Attribution } from "./attribution.ts";
+import { chosenPairs, pairFilter } from "./chosen_pairs.ts";
 import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import { idempotencyKey, Job, Selection } from "./job.ts";
@@ -117,7 +118,7 @@ builder.drizzleObjectFields(Attribution, (t) => ({
 }));
 
 const BuildGraphInput = builder.inputType("BuildGraphInput", {
-  description: "What to build graphs of, `tokenPairIds` or a `selection`, and how.",
+  description: "What to build graphs of, `tokenPairIds`, a `selection` or a `filter`, and how.",
   fields: (t) => ({
     tokenPairIds: t.globalIDList({
       for: TokenPair,
@@ -128,6 +129,7 @@ const BuildGraphInput = builder.inputType("BuildGraphInput", {
       type: Selection,
       description: "Instead of ids: all pairs of a kind that have no such graph.",
     }),
+    filter: t.field(pairFilter),
     rule: t.field({ type: Rule, description: "Backward rule; ATTNLRP when nothing is said." }),
     transitions: t.intList({
       description:
@@ -162,11 +164,8 @@ builder.mutationField("buildGraph", (t) =>
     errors: { types: [InputError], union: { name: "BuildGraphResult", description: "The job, or what was wrong." } },
     args: { input: t.arg({ type: BuildGraphInput, required: true, description: "What to build." }) },
     resolve: async (query, _parent, { input }, context) => {
-      if ((input.tokenPairIds == null) === (input.selection == null)) {
-        throw new InputError("it takes exactly one of the two", "tokenPairIds, selection", "give one of them");
-      }
       const id = await context.services.buildGraph({
-        tokenPairIds: input.selection ?? (input.tokenPairIds ?? []).map(({ id }) => Number(id)),
+        tokenPairIds: await chosenPairs(input, context),
         rule: input.rule ?? "attnlrp",
         options: {
           transitions: input.transitions ?? GRAPH_OPTIONS.transitions,

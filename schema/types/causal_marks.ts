@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { SentenceEffect } from "../tables/analysis_values.ts";
 import { builder } from "./builder.ts";
+import { chosenPairs, pairFilter } from "./chosen_pairs.ts";
 import { InputError } from "./input_error.ts";
 import { idempotencyKey, Job } from "./job.ts";
 import { found } from "./rows.ts";
@@ -56,7 +57,7 @@ const MarkSelection = builder.enumType("MarkSelection", {
 });
 
 const MarkInput = builder.inputType("MarkInstructionsInput", {
-  description: "What to mark: `tokenPairIds` or a `selection`.",
+  description: "What to mark: `tokenPairIds`, a `selection` or a `filter`.",
   fields: (t) => ({
     tokenPairIds: t.globalIDList({
       for: TokenPair,
@@ -64,6 +65,7 @@ const MarkInput = builder.inputType("MarkInstructionsInput", {
       validate: z.array(z.unknown()).min(1).max(10_000),
     }),
     selection: t.field({ type: MarkSelection, description: "Instead of ids: all pairs of a kind." }),
+    filter: t.field(pairFilter),
     idempotencyKey: t.string(idempotencyKey),
   }),
 });
@@ -79,11 +81,8 @@ builder.mutationField("markInstructions", (t) =>
     },
     args: { input: t.arg({ type: MarkInput, required: true, description: "What to mark." }) },
     resolve: async (query, _parent, { input }, context) => {
-      if ((input.tokenPairIds == null) === (input.selection == null)) {
-        throw new InputError("it takes exactly one of the two", "tokenPairIds, selection", "give one of them");
-      }
       const id = await context.services.markInstructions({
-        tokenPairIds: input.selection ?? (input.tokenPairIds ?? []).map(({ id }) => Number(id)),
+        tokenPairIds: await chosenPairs(input, context),
         idempotencyKey: input.idempotencyKey ?? undefined,
       });
       return found(await context.db.query.jobs.findFirst(query({ where: { id } })));

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { DiagnosisEvidence, EvidenceNumber } from "../tables/analysis_values.ts";
 import { Attribution } from "./attribution.ts";
+import { chosenPairs, pairFilter } from "./chosen_pairs.ts";
 import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import { idempotencyKey, Job } from "./job.ts";
@@ -126,7 +127,7 @@ const DiagnosisSelection = builder.enumType("DiagnosisSelection", {
 });
 
 const DiagnoseInput = builder.inputType("DiagnoseInput", {
-  description: "What to diagnose: `tokenPairIds` or a `selection`.",
+  description: "What to diagnose: `tokenPairIds`, a `selection` or a `filter`.",
   fields: (t) => ({
     tokenPairIds: t.globalIDList({
       for: TokenPair,
@@ -134,6 +135,7 @@ const DiagnoseInput = builder.inputType("DiagnoseInput", {
       validate: z.array(z.unknown()).min(1).max(10_000),
     }),
     selection: t.field({ type: DiagnosisSelection, description: "Instead of ids: all pairs of a kind." }),
+    filter: t.field(pairFilter),
     rule: t.field({ type: Rule, description: "Backward rule of what it looks at; ATTNLRP when nothing is said." }),
     idempotencyKey: t.string(idempotencyKey),
   }),
@@ -146,11 +148,8 @@ builder.mutationField("diagnose", (t) =>
     errors: { types: [InputError], union: { name: "DiagnoseResult", description: "The job, or what was wrong." } },
     args: { input: t.arg({ type: DiagnoseInput, required: true, description: "What to diagnose." }) },
     resolve: async (query, _parent, { input }, context) => {
-      if ((input.tokenPairIds == null) === (input.selection == null)) {
-        throw new InputError("it takes exactly one of the two", "tokenPairIds, selection", "give one of them");
-      }
       const id = await context.services.diagnose({
-        tokenPairIds: input.selection ?? (input.tokenPairIds ?? []).map(({ id }) => Number(id)),
+        tokenPairIds: await chosenPairs(input, context),
         rule: input.rule ?? "attnlrp",
         idempotencyKey: input.idempotencyKey ?? undefined,
       });

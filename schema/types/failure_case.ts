@@ -8,7 +8,7 @@ import { CaseStatus, ExclusionType, ResponseSource, VerdictType } from "./case_s
 import { MarkOrigin } from "./mark_origin.ts";
 import { Model } from "./model.ts";
 import { Response } from "./response.ts";
-import { attributions, failureCases, models, tokenPairs } from "../tables/tables.ts";
+import { attributions, failureCases, models, searchText, tokenPairs } from "../tables/tables.ts";
 import { checkWindow } from "./window.ts";
 
 export const Segment = builder.enumType("Segment", {
@@ -267,6 +267,10 @@ const FailureCaseFilter = builder.inputType("FailureCaseFilter", {
     attributed: t.boolean({ description: "Whether one of their token pairs has an attribution, under any rule." }),
     delta: t.field({ type: Range, description: "Largest delta of the case's token pairs." }),
     tokens: t.field({ type: Range, description: "Tokens of prompt and prefix." }),
+    search: t.string({
+      description: "Text that their key, prompt or answer holds, in capitals or not.",
+      validate: z.string().min(3).max(200),
+    }),
   }),
 });
 
@@ -288,6 +292,12 @@ const FailureCaseOrder = builder.inputType("FailureCaseOrder", {
   }),
 });
 
+/** Written as the index of the table is. */
+function holdsText(table: typeof failureCases, text: string): SQL {
+  const pattern = `%${text.replaceAll(/[\\%_]/g, "\\$&")}%`;
+  return sql`${searchText(table)} ilike ${pattern}`;
+}
+
 function matching(filter: typeof FailureCaseFilter.$inferInput | null | undefined, table: typeof failureCases) {
   const conditions: (SQL | undefined)[] = [
     filter?.benchmark != null ? eq(table.benchmark, filter.benchmark) : undefined,
@@ -305,6 +315,7 @@ function matching(filter: typeof FailureCaseFilter.$inferInput | null | undefine
           inner join ${attributions} on ${attributions.tokenPairId} = ${tokenPairs.id}
           where ${tokenPairs.failureCaseId} = ${table.id})`
       : undefined,
+    filter?.search != null ? holdsText(table, filter.search) : undefined,
     ...withinRange(table.delta, filter?.delta),
     ...withinRange(table.tokenCount, filter?.tokens),
   ];

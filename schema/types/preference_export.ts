@@ -1,6 +1,7 @@
 /** PreferenceExport: failures as preference pairs with a weight for each completion token. */
 import { z } from "zod";
 import type { PreferenceExportRow } from "../services/preferences.ts";
+import { chosenPairs, pairFilter } from "./chosen_pairs.ts";
 import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import { idempotencyKey, Job, Selection } from "./job.ts";
@@ -103,7 +104,7 @@ builder.drizzleObjectFields(Job, (t) => ({
 }));
 
 const ExportInput = builder.inputType("ExportPreferencesInput", {
-  description: "What to export: `tokenPairIds` or a `selection`.",
+  description: "What to export: `tokenPairIds`, a `selection` or a `filter`.",
   fields: (t) => ({
     tokenPairIds: t.globalIDList({
       for: TokenPair,
@@ -114,6 +115,7 @@ const ExportInput = builder.inputType("ExportPreferencesInput", {
       type: Selection,
       description: "Instead of ids: MISSING means every pair here, CLEAN those with delta above 1.",
     }),
+    filter: t.field(pairFilter),
     formula: t.field({ type: Formula, description: "INSTRUCTION_SHARE_1 when nothing is said." }),
     idempotencyKey: t.string(idempotencyKey),
   }),
@@ -129,11 +131,8 @@ builder.mutationField("exportPreferences", (t) =>
     },
     args: { input: t.arg({ type: ExportInput, required: true, description: "What to export." }) },
     resolve: async (query, _parent, { input }, context) => {
-      if ((input.tokenPairIds == null) === (input.selection == null)) {
-        throw new InputError("it takes exactly one of the two", "tokenPairIds, selection", "give one of them");
-      }
       const id = await context.services.exportPreferences({
-        tokenPairIds: input.selection ?? (input.tokenPairIds ?? []).map(({ id }) => Number(id)),
+        tokenPairIds: await chosenPairs(input, context),
         formula: input.formula ?? "instruction-share/1",
         idempotencyKey: input.idempotencyKey ?? undefined,
       });

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { MASKING_OPTIONS } from "../tables/analysis_values.ts";
 import { builder } from "./builder.ts";
+import { chosenPairs, pairFilter } from "./chosen_pairs.ts";
 import { InputError } from "./input_error.ts";
 import { idempotencyKey, Job } from "./job.ts";
 import { ASKED_RANKINGS, Ranking, Replacement, Scope } from "./masking_choices.ts";
@@ -17,7 +18,7 @@ const MaskingSelection = builder.enumType("MaskingSelection", {
 });
 
 const RunMaskingInput = builder.inputType("RunMaskingExperimentInput", {
-  description: "What to mask: `tokenPairIds` or a `selection`; and how.",
+  description: "What to mask: `tokenPairIds`, a `selection` or a `filter`; and how.",
   fields: (t) => ({
     tokenPairIds: t.globalIDList({
       for: TokenPair,
@@ -25,6 +26,7 @@ const RunMaskingInput = builder.inputType("RunMaskingExperimentInput", {
       validate: z.array(z.unknown()).min(1).max(10_000),
     }),
     selection: t.field({ type: MaskingSelection, description: "Instead of ids: all pairs of a kind." }),
+    filter: t.field(pairFilter),
     rankings: t.field({ type: [Ranking], description: "All five when nothing is said." }),
     replacements: t.field({ type: [Replacement], description: "ATTENTION when nothing is said." }),
     scope: t.field({ type: Scope, description: "PROMPT when nothing is said." }),
@@ -55,16 +57,13 @@ builder.mutationField("runMaskingExperiment", (t) =>
     },
     args: { input: t.arg({ type: RunMaskingInput, required: true, description: "What to mask." }) },
     resolve: async (query, _parent, { input }, context) => {
-      if ((input.tokenPairIds == null) === (input.selection == null)) {
-        throw new InputError("it takes exactly one of the two", "tokenPairIds, selection", "give one of them");
-      }
       const rankings = input.rankings ?? MASKING_OPTIONS.rankings;
       const asked = ASKED_RANKINGS.filter((ranking) => rankings.includes(ranking));
       if (asked.length < rankings.length) {
         throw new InputError("CHOSEN needs positions", "rankings", "ask for them by maskTokens, or leave CHOSEN out");
       }
       const id = await context.services.runMasking({
-        tokenPairIds: input.selection ?? (input.tokenPairIds ?? []).map(({ id }) => Number(id)),
+        tokenPairIds: await chosenPairs(input, context),
         settings: {
           rankings: asked,
           replacements: input.replacements ?? MASKING_OPTIONS.replacements,

@@ -1,0 +1,2 @@
+CREATE EXTENSION IF NOT EXISTS pg_trgm;--> statement-breakpoint
+CREATE INDEX "failure_cases_text" ON "failure_cases" USING gin ((("key" || chr(10) || "prompt" || chr(10) || "completion")) gin_trgm_ops);

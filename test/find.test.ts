@@ -1,0 +1,138 @@
+/** Finding cases by their text, the strongest tokens of a row, and work on all that a filter lists. */
+import { sql } from "drizzle-orm";
+import { beforeAll, expect, test } from "vitest";
+import { createAttributeJob } from "../server/attributions/attribute_job.ts";
+import { attributionRow } from "../server/attributions/attribution_row.ts";
+import { startQueue } from "../server/jobs/queue.ts";
+import { attributions, failureCases, jobTasks } from "../schema/tables/tables.ts";
+import type { Services } from "../schema/services/services.ts";
+import { storeModel, storePair, testDatabase } from "./database.ts";
+import { graphqlClient } from "./graphql_client.ts";
+
+const database = testDatabase();
+const ask = graphqlClient(database);
+const pairIds: number[] = [];
+/** Cases enough that a search without an index would be planned otherwise. */
+const MANY = 20_000;
+
+beforeAll(async () => {
+  const { db } = database.connection;
+  const modelId = await storeModel(database);
+  for (let index = 0; index < 4; index++) {
+    const tokenPairId = await storePair(database, modelId, `case/${index}`, { delta: 2 + index });
+    pairIds.push(tokenPairId);
+    const row = attributionRow({
+      tokenPairId,
+      modelId,
+      benchmark: "demo-ifeval",
+      targetText: " wrong",
+      contrastText: " right",
+      tokenTexts: ["a", "b", " c", "d"],
+      segments: "SIQA",
+    }, {
+      rule: "attnlrp",
+      inputIds: [1, 2, 3, 4],
+      target: { id: 5, logit: 3 },
+      contrast: { id: 6, logit: 1 - index },
+      logitDifference: 2 + index,
+      layers: 1,
+      nodeRelevance: new Float32Array([9, 1, -2, 0.5, 0, 4, 5, -6]),
+      adapter: "test",
+      seconds: 0.1,
+    });
+    await db.insert(attributions).values(row);
+  }
+  await db.update(failureCases).set({ prompt: "Say 100% of a_b\\c, twice" }).where(sql`key = 'case/1'`);
+  await db.update(failureCases).set({ completion: "The Quokka sleeps" }).where(sql`key = 'case/2'`);
+  await database.connection.sql`
+    insert into failure_cases (model_id, key, benchmark, task, messages, prompt, prefix, completion, completion_ids,
+      instruction_phrases, metadata, input_ids, token_texts, segments, token_count, prompt_tokens, status, source,
+      content_hash)
+    select model_id, 'many/' || n, benchmark, task, messages, 'prompt number ' || n || ' about ' || md5(n::text), prefix,
+      completion, completion_ids, instruction_phrases, metadata, input_ids, token_texts, segments, token_count,
+      prompt_tokens, status, source, 'many' || n
+    from failure_cases, generate_series(1, ${MANY}) n where key = 'case/0'`;
+  await database.connection.sql`analyze failure_cases`;
+});
+
+const found = async (search: string) => {
+  const { data, errors } = await ask(
+    `query ($search: String) { failureCases(first: 5, filter: { search: $search }) { totalCount nodes { key } } }`,
+    { search },
+  );
+  expect(errors).toBeUndefined();
+  return data.failureCases.nodes.map(({ key }: { key: string }) => key);
+};
+
+test.each([
+  ["case/3", ["case/3"]],
+  ["QUOKKA", ["case/2"]],
+  ["100% of", ["case/1"]],
+  ["a_b\\c", ["case/1"]],
+  ["a%b", []],
+  ["number 12345 about", ["many/12345"]],
+  ["nowhere at all", []],
+])("cases are found by text of key, prompt and answer: %s", async (search, keys) => {
+  expect(await found(search)).toEqual(keys);
+});
+
+test("a search is one statement with an index", async () => {
+  database.countStatements();
+  await ask(`{ failureCases(first: 20, filter: { search: "number 777 about" }) { nodes { key model { name } } } }`);
+  const [statement, ...others] = database.countStatements();
+  expect(others).toEqual([]);
+  const plan = JSON.stringify(
+    await database.connection.sql.unsafe(`explain ${statement!.text}`, statement!.parameters as never[]),
+  );
+  expect(plan).toContain("failure_cases_text");
+  expect(plan).not.toContain("Seq Scan on failure_cases");
+});
+
+test("a text too short to be found by an index is refused in one line", async () => {
+  const { errors } = await ask(`{ failureCases(filter: { search: "ab" }) { nodes { key } } }`);
+  expect(errors![0]!.message).toMatch(/search/);
+});
+
+test("a row has its strongest tokens, special ones left out, in one statement", async () => {
+  database.countStatements();
+  const { data, errors } = await ask(`{ attributions(first: 2) { nodes {
+    both: strongest(count: 2) { position text relevance segment }
+    red: strongest(sign: WRONG) { text }
+    blue: strongest(sign: RIGHT) { text }
+  } } }`);
+  expect(errors).toBeUndefined();
+  expect(database.countStatements()).toHaveLength(1);
+  expect(data.attributions.nodes[0]).toEqual({
+    both: [
+      { position: 2, text: " c", relevance: -2, segment: "QUERY" },
+      { position: 1, text: "b", relevance: 1, segment: "INSTRUCTION" },
+    ],
+    red: [{ text: "b" }, { text: "d" }],
+    blue: [{ text: " c" }],
+  });
+});
+
+test("work is asked for on all that a filter lists", async () => {
+  const boss = await startQueue(database.url);
+  try {
+    const { db } = database.connection;
+    const services: Partial<Services> = {
+      attribute: async (request) => (await createAttributeJob(db, boss, request)).id,
+    };
+    const withServices = graphqlClient(database, services as Services);
+    const attribute = async (input: string) => {
+      const { data, errors } = await withServices(
+        `mutation { attribute(input: { ${input} }) { ... on Job { total } ... on InputError { message } } }`,
+      );
+      expect(errors).toBeUndefined();
+      return data.attribute;
+    };
+    expect(await attribute("filter: { rule: ATTNLRP, delta: { min: 3 } }, rule: CPLRP")).toEqual({ total: 3 });
+    const tasks = await db.select({ id: jobTasks.tokenPairId }).from(jobTasks).orderBy(jobTasks.tokenPairId);
+    expect(tasks.map(({ id }) => id)).toEqual(pairIds.slice(1));
+    expect((await attribute('filter: { benchmark: "none" }')).message).toMatch(/^filter: no attribution fits it/);
+    expect((await attribute("selection: CLEAN, filter: {}")).message).toMatch(/exactly one of the three/);
+  } finally {
+    await boss.stop({ graceful: false });
+  }
+});
