@@ -88,6 +88,13 @@ test("a search is one statement with an index", async () => {
   expect(plan).not.toContain("Seq Scan on failure_cases");
 });
 
+test("attributions are found by the text of their case", async () => {
+  const { data } = await ask(
+    `{ attributions(first: 5, filter: { search: "quokka" }) { totalCount nodes { logitDifference } } }`,
+  );
+  expect(data.attributions).toEqual({ totalCount: 1, nodes: [{ logitDifference: 4 }] });
+});
+
 test("a text too short to be found by an index is refused in one line", async () => {
   const { errors } = await ask(`{ failureCases(filter: { search: "ab" }) { nodes { key } } }`);
   expect(errors![0]!.message).toMatch(/search/);

@@ -3,13 +3,13 @@ import { z } from "zod";
 import { and, arrayContains, eq, type SQL, sql } from "drizzle-orm";
 import { builder, MAX_WINDOW, pageCost } from "./builder.ts";
 import { InputError } from "./input_error.ts";
-import { Segment } from "./failure_case.ts";
+import { holdsText, Segment } from "./failure_case.ts";
 import { cutFirst, Direction, direction, Range, withinRange } from "./lists.ts";
 import { MarkOrigin } from "./mark_origin.ts";
 import { Model } from "./model.ts";
 import { Outcome, Pattern } from "./outcome.ts";
 import { Rule } from "./rule.ts";
-import { attributions, models } from "../tables/tables.ts";
+import { attributions, failureCases, models, tokenPairs } from "../tables/tables.ts";
 import { ofOwnModel, PairToken, TokenPair } from "./token_pair.ts";
 import { checkWindow } from "./window.ts";
 
@@ -282,6 +282,10 @@ export const AttributionFilter = builder.inputType("AttributionFilter", {
     pattern: t.field({ type: Pattern, description: "What the classifier says of how it came about, exactly." }),
     delta: t.field({ type: Range, description: "The logit difference that is explained." }),
     segment: t.field({ type: SegmentSum, description: "A segment's share in the input heatmap." }),
+    search: t.string({
+      description: "Text that the key, prompt or answer of their case holds, in capitals or not.",
+      validate: z.string().min(3).max(200),
+    }),
     token: t.string({
       description: "Text of the target, of the contrast or of one of the ten most relevant input tokens; white space " +
         "around it does not count.",
@@ -316,6 +320,11 @@ export function matchingAttributions(
     filter?.benchmark != null ? eq(table.benchmark, filter.benchmark) : undefined,
     filter?.model != null
       ? sql`${table.modelId} = (select ${models.id} from ${models} where ${models.name} = ${filter.model})`
+      : undefined,
+    filter?.search != null
+      ? sql`${table.tokenPairId} in (select ${tokenPairs.id} from ${tokenPairs}
+          inner join ${failureCases} on ${failureCases.id} = ${tokenPairs.failureCaseId}
+          where ${holdsText(failureCases, filter.search)})`
       : undefined,
     filter?.token != null ? arrayContains(table.keyTokens, [filter.token.trim()]) : undefined,
     filter?.outcome != null ? eq(table.outcome, filter.outcome) : undefined,

@@ -293,7 +293,7 @@ const FailureCaseOrder = builder.inputType("FailureCaseOrder", {
 });
 
 /** Written as the index of the table is. */
-function holdsText(table: typeof failureCases, text: string): SQL {
+export function holdsText(table: typeof failureCases, text: string): SQL {
   const pattern = `%${text.replaceAll(/[\\%_]/g, "\\$&")}%`;
   return sql`${searchText(table)} ilike ${pattern}`;
 }

@@ -88,6 +88,14 @@ export function CaseFilter(props: {
           {LISTINGS.map((list) => <option key={list} value={list}>{LIST_NAMES[list]}</option>)}
         </select>
       </label>
+      <div class="field wide">
+        Find in key, prompt and answer
+        <Typed
+          label="Text of key, prompt or answer, three characters at least"
+          value={route.search}
+          onValue={(search) => change({ search })}
+        />
+      </div>
       {route.list === "unattributed" ? null : (
         <div class="field wide">
           Token, of attributed cases

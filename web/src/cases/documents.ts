@@ -61,6 +61,7 @@ export const LIST_CASES: Operation<
     readonly filter: {
       readonly benchmark?: string;
       readonly model?: string;
+      readonly search?: string;
       readonly delta?: Range;
       readonly status?: CaseStatus;
       readonly exclusion?: string;
@@ -110,6 +111,7 @@ export const LIST_ATTRIBUTIONS: Operation<
     readonly filter: {
       readonly benchmark?: string;
       readonly model?: string;
+      readonly search?: string;
       readonly delta?: Range;
       readonly rule?: Rule;
       readonly token?: string;

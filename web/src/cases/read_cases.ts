@@ -5,6 +5,8 @@ import type { CaseStatus } from "../shell/names.ts";
 import { type CaseRoute, caseRoute, type CasesRoute, type Order, type Rule, RULES } from "../shell/route.ts";
 
 const PAGE = 40;
+/** Characters that the server's index needs. */
+const SHORTEST_SEARCH = 3;
 
 /** A line of the list. */
 export interface CaseLine {
@@ -52,6 +54,7 @@ export function readCasePage(route: CasesRoute, after: string | null, signal?: A
   const filter = {
     ...(route.benchmark === "" ? {} : { benchmark: route.benchmark }),
     ...(route.model === "" ? {} : { model: route.model }),
+    ...([...route.search.trim()].length < SHORTEST_SEARCH ? {} : { search: route.search.trim() }),
     ...(route.deltaFrom === null && route.deltaTo === null ? {} : {
       delta: {
         ...(route.deltaFrom === null ? {} : { min: route.deltaFrom }),

@@ -7,6 +7,7 @@ const ROUTES: readonly Route[] = [
   CASES,
   {
     ...CASES,
+    search: "what is 100%?",
     token: ' a&b=c #?"\n',
     benchmark: "ifeval",
     model: "demo-1m",

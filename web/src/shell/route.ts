@@ -36,6 +36,8 @@ export interface CasesRoute {
   readonly pattern: PatternChoice;
   /** What is listed: every case, those without an attribution, every attribution, or the attributions of one rule. */
   readonly list: Listing;
+  /** Text of key, prompt or answer; shorter than three characters it finds nothing out. */
+  readonly search: string;
   /** Target, contrast or a strongly relevant token; only attributions can be searched for it. */
   readonly token: string;
   readonly deltaFrom: number | null;
@@ -94,6 +96,7 @@ export const CASES: CasesRoute = {
   outcome: "",
   pattern: "",
   list: "cases",
+  search: "",
   token: "",
   deltaFrom: null,
   deltaTo: null,
@@ -156,6 +159,7 @@ export function parseRoute(hash: string): Route {
     outcome: oneOf(query.get("outcome"), OUTCOMES, CASES.outcome),
     pattern: oneOf(query.get("pattern"), PATTERNS, CASES.pattern),
     list: oneOf(query.get("list"), LISTINGS, CASES.list),
+    search: query.get("search") ?? CASES.search,
     token: query.get("token") ?? CASES.token,
     deltaFrom: numberOf(query.get("from")),
     deltaTo: numberOf(query.get("to")),
@@ -198,6 +202,7 @@ export function formatRoute(route: Route): string {
     put("outcome", route.outcome, CASES.outcome);
     put("pattern", route.pattern, CASES.pattern);
     put("list", route.list, CASES.list);
+    put("search", route.search, CASES.search);
     put("token", route.token, CASES.token);
     put("from", route.deltaFrom, null);
     put("to", route.deltaTo, null);
