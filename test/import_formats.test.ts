@@ -378,6 +378,54 @@ test("EvalPlus: code is run where the log has no verdict and the items have test
   ]);
 });
 
+const evaluated = (follow: boolean) => ({
+  prompt: "Answer in JSON.",
+  response: "no",
+  follow_all_instructions: follow,
+  follow_instruction_list: [follow],
+  instruction_id_list: ["detectable_format:json_format"],
+});
+
+test.each([["strict", "loose"], ["loose", "strict"]])(
+  "of two evaluations the strict one stays: %s, %s",
+  async (...order) => {
+    const reports = [];
+    for (const kind of order) {
+      reports.push(
+        await importText(`eval_results_${kind}.jsonl`, [evaluated(kind === "loose")], { from: "ifeval", model }),
+      );
+    }
+    expect(reports[1]).toMatchObject({ failedCount: 0, responses: 1, passed: 0, failedResponses: 1 });
+    expect((await answers()).map(({ passed, verdict }) => [passed, verdict?.basis])).toEqual([[false, "log"]]);
+    expect((await cases()).map(({ status }) => status)).toEqual(["open"]);
+  },
+);
+
+test("two verdicts on the same basis are a conflict, and what was stored stays", async () => {
+  await importText("a.jsonl", [evaluated(true)], { from: "ifeval", model });
+  const report = await importText("b.jsonl", [evaluated(false)], { from: "ifeval", model });
+  expect(report).toMatchObject({ failedCount: 1, responses: 0 });
+  expect(report.failed[0]!.message).toMatch(
+    /^b\.jsonl:1: the same response is stored as ".*" and passed there, here it failed; leave out the verdict/,
+  );
+  expect((await answers()).map(({ passed }) => passed)).toEqual([true]);
+});
+
+test("a response that passes after all has no open failure case any more; it is counted once", async () => {
+  await importText("a.jsonl", [evaluated(false)], { from: "ifeval", model });
+  expect(await cases()).toHaveLength(1);
+  const items = join(folder, "json.jsonl");
+  await writeFile(
+    items,
+    JSON.stringify({ prompt: "Answer in JSON.", instruction_id_list: ["punctuation:no_comma"], kwargs: [{}] }),
+  );
+  const twice = [evaluated(false), evaluated(false)];
+  const report = await importText("a.jsonl", twice, { from: "ifeval", model, items });
+  expect(report).toMatchObject({ lines: 2, inserted: 1, unchanged: 1, responses: 1, passed: 1, disagreements: 1 });
+  expect((await answers()).map(({ passed, disagrees }) => [passed, disagrees])).toEqual([[true, true]]);
+  expect(await cases()).toEqual([]);
+});
+
 test("MATH: a list of final answers counts, and becomes cases where the problem is known", async () => {
   const list = [{ answer: "2", prediction: "\\boxed{2}" }, { answer: "9", prediction: "\\boxed{196}" }];
   const report = await importText("answers.json", JSON.stringify(list, null, 2), { from: "math", model });

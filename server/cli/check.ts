@@ -6,15 +6,16 @@ export const verb: Verb = {
   name: "check",
   summary: "Checks given outputs with a benchmark's checker",
   usage:
-    "check --benchmark ifeval|math|humaneval (--items FILE --responses FILE | --pairs FILE) [--timeout 10] [--json]",
+    "check --benchmark ifeval|math|gsm8k|humaneval (--items FILE --responses FILE | --pairs FILE) [--timeout 10] [--json]",
   example: "npx culprit check --benchmark ifeval --items input_data.jsonl --responses responses.jsonl",
   options: {
-    benchmark: { type: "string", value: "NAME", help: "ifeval, math or humaneval" },
-    items: { type: "string", value: "FILE", help: "ifeval, humaneval: the benchmark's own JSON lines" },
+    benchmark: { type: "string", value: "NAME", help: "ifeval, math, gsm8k or humaneval (EvalPlus too)" },
+    items: { type: "string", value: "FILE", help: "ifeval, gsm8k, humaneval: the benchmark's own JSON lines" },
     responses: {
       type: "string",
       value: "FILE",
-      help: 'lines of {"prompt","response"} (ifeval) or {"task_id","completion"} (humaneval)',
+      help:
+        'lines of {"prompt","response"} (ifeval), {"question","response"} (gsm8k) or {"task_id","completion"} (humaneval)',
     },
     pairs: { type: "string", value: "FILE", help: 'math: lines of {"gold","prediction"}, final answers' },
     timeout: { type: "string", value: "SECONDS", help: "humaneval: longest run of one program (default: 10)" },
@@ -31,6 +32,7 @@ const BENCHMARKS: Readonly<
 > = {
   ifeval: { takes: ["items", "responses"], load: () => import("./check_ifeval.ts") },
   math: { takes: ["pairs"], load: () => import("./check_math.ts") },
+  gsm8k: { takes: ["items", "responses"], load: () => import("./check_gsm8k.ts") },
   humaneval: { takes: ["items", "responses", "timeout"], load: () => import("./check_humaneval.ts") },
 };
 
