@@ -1,12 +1,11 @@
 /** The server process: database, queue, worker, HTTP, all started and stopped together. */
 import process from "node:process";
-import { getLogger } from "@logtape/logtape";
-import { InputError } from "../gpu/mod.ts";
 import type { Context, Services } from "../schema/services/services.ts";
 import { type Connection, openDatabase, startDatabase } from "./database/database.ts";
 import { blameTasks } from "./jobs/blame.ts";
 import { startFailedTasks } from "./jobs/failed_tasks.ts";
-import { createHandler, type Handler } from "./http/http.ts";
+import { createHandler } from "./http/http.ts";
+import { listen } from "./http/listen.ts";
 import { createPlanner } from "./planning/planner.ts";
 import { startQueue } from "./jobs/queue.ts";
 import { createServices } from "./http/services.ts";
@@ -64,13 +63,13 @@ export async function startServer(settings: Settings, options: { readonly worker
     const services = createServices({ settings, connection, boss, watcher, planner });
     const context: Context = { db: connection.db, services };
     const handler = createHandler({ settings, context, workerState: () => supervisor?.state() });
-    const http = listen(settings, handler);
+    const http = await listen(settings.host, settings.port, handler);
     closing.push(async () => {
       // Streams end with their watchers; whatever still hangs then is cut.
       await watcher.stop();
-      await Promise.race([http.shutdown(), new Promise((done) => setTimeout(done, SHUTDOWN_MS))]);
+      await http.stop(SHUTDOWN_MS);
     });
-    return { address: addressOf(settings, http.addr.port), connection, services, refused, stop };
+    return { address: addressOf(settings, http.port), connection, services, refused, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -78,33 +77,6 @@ export async function startServer(settings: Settings, options: { readonly worker
 }
 
 const SHUTDOWN_MS = 3000;
-
-function listen(settings: Settings, handler: Handler): Deno.HttpServer<Deno.NetAddr> {
-  try {
-    return Deno.serve(
-      { hostname: settings.host, port: settings.port, onListen: () => {} },
-      async (request, { remoteAddr }) => {
-        try {
-          return await handler(request, remoteAddr.hostname);
-        } catch (error) {
-          getLogger(["culprit", "http"]).error("{method} {url}: {error}", {
-            method: request.method,
-            url: request.url,
-            error: error instanceof Error ? error.stack : error,
-          });
-          return new Response("Something went wrong; the server's log says what\n", { status: 500 });
-        }
-      },
-    );
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    throw new InputError(
-      `port ${settings.port} is taken`,
-      "PORT",
-      "set PORT to another one, or stop what listens there",
-    );
-  }
-}
 
 function addressOf({ host }: Settings, port: number): string {
   const name = isLoopback(host) ? "localhost" : host.includes(":") ? `[${host}]` : host;

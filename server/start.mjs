@@ -8,6 +8,7 @@ import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findDeno, passesSignals, SERVER_FLAGS } from "./deno_binary.mjs";
+import { onParentEnd } from "./parent_watch.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
@@ -15,6 +16,10 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 /** The process that runs now; signals are passed on to it. */
 let current;
 let interrupted = false;
+onParentEnd(() => {
+  interrupted = true;
+  current?.kill("SIGTERM");
+});
 for (const signal of SIGNALS) {
   process.on(signal, () => {
     interrupted = true;

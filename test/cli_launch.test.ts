@@ -1,7 +1,7 @@
 /** The command as people type it: through npx, Node and Deno. */
 import { Buffer } from "node:buffer";
 import { spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -112,4 +112,28 @@ test("without node_modules the launcher says what to do", async () => {
     code: 1,
     err: `culprit: the dependencies are not installed; run npm ci in ${copy}\n`,
   });
+});
+
+test("a process that npm started ends with npm, whether a shell stands between the two or not", async () => {
+  const script = join(folder, "child.mjs");
+  writeFileSync(
+    script,
+    `import { onParentEnd } from ${JSON.stringify(join(ROOT, "server", "parent_watch.mjs"))};
+     setInterval(() => {}, 1000);
+     onParentEnd(() => process.exit(0));
+     console.log(process.pid);`,
+  );
+  for (const command of [`node ${script}`, `node ${script}; true`]) {
+    const parent = spawn(process.execPath, [
+      "eval",
+      `import { spawn } from "node:child_process";
+       spawn("sh", ["-c", ${JSON.stringify(command)}], { stdio: "inherit" });`,
+    ], { env: { ...process.env, npm_lifecycle_event: "start" }, stdio: ["ignore", "pipe", "inherit"] });
+    const pid = Number(await new Promise<string>((done) => parent.stdout.once("data", (text) => done(String(text)))));
+    const lives = () => existsSync(`/proc/${pid}`);
+    await new Promise((go) => setTimeout(go, 1000));
+    expect(lives()).toBe(true);
+    parent.kill("SIGTERM");
+    await expect.poll(lives, { timeout: 20_000 }).toBe(false);
+  }
 });

@@ -35,6 +35,7 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
   schema: ["tables", "services", "types", "schema.ts", "print.ts"],
   server: [
     "deno_binary.mjs",
+    "parent_watch.mjs",
     "base",
     "database",
     "checkers",

@@ -17,7 +17,7 @@ import { startFailedTasks } from "../server/jobs/failed_tasks.ts";
 import { createHeldModels } from "../server/models/held_models.ts";
 import { createAttributeJob } from "../server/attributions/attribute_job.ts";
 import { cancelJob } from "../server/jobs/jobs.ts";
-import { askedBy } from "../server/jobs/owner.ts";
+import { askedBy } from "../server/base/asker.ts";
 import { findTasks, queueName, serves, startQueue } from "../server/jobs/queue.ts";
 import { createAnnotatedJob } from "../server/search/search_job.ts";
 import { performSearch } from "../server/search/search_task.ts";
@@ -52,7 +52,8 @@ afterEach(async () => {
 
 const ask = async (owner: string, tokenPairIds: readonly number[]): Promise<string> => {
   const request = { rule: "attnlrp", idempotencyKey: undefined, tokenPairIds } as const;
-  return (await askedBy(owner, () => createAttributeJob(database.connection.db, boss, request))).id;
+  return (await askedBy({ name: owner, scope: "run" }, () => createAttributeJob(database.connection.db, boss, request)))
+    .id;
 };
 
 type AttributeMany = (requests: readonly AttributionRequest[]) => Promise<readonly AttributionResult[]>;

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -94,6 +94,28 @@ test("a remembered port that another program took is replaced", async () => {
   } finally {
     squatter.close();
   }
+});
+
+test.each(["", "garbled\n\n", "\0\0\0"])("a postmaster.pid that names no process is mended: %j", async (text) => {
+  const first = await start();
+  await first.stop();
+  await writeFile(join(home, "postgres", "postmaster.pid"), text);
+  const second = await start();
+  expect(await ask(second.url, "select 1 as alive")).toEqual([{ alive: 1 }]);
+  // While it runs nothing is taken from it.
+  const pid = await readFile(join(home, "postgres", "postmaster.pid"), "utf8");
+  await writeFile(join(home, "postgres", "postmaster.pid"), text);
+  await expect(start()).rejects.toThrow(/postmaster\.pid: it names no process, though a PostgreSQL runs on these data/);
+  await writeFile(join(home, "postgres", "postmaster.pid"), pid);
+  await second.stop();
+});
+
+test.each(["null", "{}", '{"port":"x","password":"y"}', "{"])("a culprit.json of %s is one line", async (text) => {
+  const path = join(home, "postgres", "culprit.json");
+  const kept = await readFile(path, "utf8");
+  await writeFile(path, text);
+  await expect(start()).rejects.toThrow(/culprit\.json: the database's password is not there; put it back, or move /);
+  await writeFile(path, kept);
 });
 
 test("migrations that come together run once", async () => {

@@ -18,7 +18,7 @@ import { freePort } from "../server/base/free_port.ts";
 import { createGraphJob } from "../server/graphs/graph_job.ts";
 import { createAttributeJob } from "../server/attributions/attribute_job.ts";
 import { cancelJob } from "../server/jobs/jobs.ts";
-import { askedBy } from "../server/jobs/owner.ts";
+import { askedBy } from "../server/base/asker.ts";
 import { findTasks, startQueue } from "../server/jobs/queue.ts";
 import { ROOT } from "../server/base/settings.ts";
 import { startSupervisor, type Supervisor } from "../server/worker/supervisor.ts";
@@ -253,7 +253,12 @@ test("queued jobs of one model run in one pass, and each result is that of the p
   const ids: string[] = [];
   for (const [index, pair] of pairIds.slice(0, 6).entries()) {
     const request = { tokenPairIds: [pair], rule: "attnlrp", idempotencyKey: undefined } as const;
-    ids.push((await askedBy(`run:${index % 3}`, () => createAttributeJob(connection.db, boss, request))).id);
+    ids.push(
+      (await askedBy(
+        { name: `run:${index % 3}`, scope: "run" },
+        () => createAttributeJob(connection.db, boss, request),
+      )).id,
+    );
   }
   const parts = { connection, boss, cache: cacheOf(counted) };
   const consumer = await startPackConsumer(connection, boss, "attribute", (pack) => performAttributes(parts, pack));

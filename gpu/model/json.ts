@@ -1,5 +1,5 @@
 /** Small JSON files that people give us: read whole, with errors that name the line. */
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { InputError } from "../errors.ts";
 import { otherFormat, TELLING_BYTES } from "./other_formats.ts";
 
@@ -77,10 +77,12 @@ function brokenAt(text: string): number {
 /** Reads a text file, or undefined when there is none. Throws InputError when it cannot be read. */
 export async function readTextFile(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, "utf8");
+    // A pipe among a model's files would be waited for without end.
+    if ((await stat(path)).isFile()) return await readFile(path, "utf8");
   } catch (error) {
     const code = (error as { code?: string }).code;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     throw new InputError(`cannot be read (${code ?? String(error)})`, path, "check what it is and its permissions");
   }
+  throw new InputError("is not a regular file", path, "put the file itself there");
 }

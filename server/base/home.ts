@@ -1,12 +1,23 @@
 /** The folder of a server's files (CULPRIT_HOME), known by a name of its own: uploads are read where they lie. */
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { access, constants, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../../gpu/mod.ts";
 import type { Settings } from "./settings.ts";
 
+/** Makes the home where it is missing. Throws InputError when nothing can be written there. */
+export async function openHome({ home }: Pick<Settings, "home">): Promise<void> {
+  try {
+    await mkdir(home, { recursive: true });
+    await access(home, constants.W_OK);
+  } catch (error) {
+    const { code } = error as { readonly code?: string };
+    throw new InputError(`${home} cannot be written (${code})`, "CULPRIT_HOME", "name a folder that can be written");
+  }
+}
+
 /** The home's id, made on first use. Servers that share the folder have one id. */
 export async function homeId({ home }: Pick<Settings, "home">): Promise<string> {
-  await mkdir(home, { recursive: true });
+  await openHome({ home });
   const file = join(home, "id");
   // Of servers that start together, one writes it.
   await writeFile(file, `${crypto.randomUUID()}\n`, { flag: "wx" }).catch((error) => {

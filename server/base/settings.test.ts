@@ -5,6 +5,7 @@ import { readHubSettings } from "../../gpu/mod.ts";
 import { clientOf } from "./tokens.ts";
 import { verb as serve } from "../cli/serve.ts";
 import { verb as worker } from "../cli/worker.ts";
+import { parseTokens } from "./tokens.ts";
 import { readSettings, ROOT } from "./settings.ts";
 
 test("without any setting the server listens on this machine only, with its own database", () => {
@@ -67,6 +68,14 @@ test("listening beyond this machine is fine with tokens", () => {
 test("relative folders start at the project's root, several are separated by colons", () => {
   expect(readSettings({ CULPRIT_MODELS: "models:/data/models" }).modelFolders)
     .toEqual([join(ROOT, "models"), "/data/models"]);
+});
+
+test("a hash with a digit too few is no secret of its own", () => {
+  for (const hash of [`sha256:${"a".repeat(63)}`, `sha256:${"a".repeat(65)}`, "SHA256:x"]) {
+    expect(() => parseTokens(`read:${hash}`)).toThrow(
+      "CULPRIT_TOKENS: token 1 has no whole hash; write sha256: and its 64 hexadecimal digits",
+    );
+  }
 });
 
 test("tokens have scopes, may be given by their hash, and are not kept themselves", () => {

@@ -49,6 +49,9 @@ function parseToken(text: string, number: number): ApiToken {
   const secret = scope === undefined ? text : rest!;
   const given = /^sha256:([0-9a-f]{64})$/i.exec(secret)?.[1];
   if (given !== undefined) return { scope: scope ?? "admin", hash: Uint8Array.fromHex(given.toLowerCase()) };
+  if (/^sha256:/i.test(secret)) {
+    throw new InputError(`token ${number} has no whole hash`, WHERE, "write sha256: and its 64 hexadecimal digits");
+  }
   if (scope === undefined && text.includes(":")) {
     throw new InputError(`token ${number} has no scope that there is`, WHERE, `begin it with ${SCOPES.join(":, ")}:`);
   }

@@ -3,8 +3,22 @@
  * first starts it, whoever leaves last stops it, and one whose starter was killed is taken over.
  * The package's own class is not used: it stops the database on the first signal, before anyone could finish.
  */
+import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
-import { access, chown, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import {
+  access,
+  chown,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import { totalmem } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -12,6 +26,7 @@ import { getLogger } from "@logtape/logtape";
 import postgres from "postgres";
 import { InputError } from "../../gpu/mod.ts";
 import { freePort, isFree } from "../base/free_port.ts";
+import { openHome } from "../base/home.ts";
 import { type Account, type Binaries, openBinaries, postgresAccount, runProgram } from "./postgres_programs.ts";
 
 export interface EmbeddedPostgres {
@@ -30,7 +45,9 @@ interface Remembered {
 async function readRemembered(data: string): Promise<Remembered> {
   const path = join(data, REMEMBERED);
   try {
-    return JSON.parse(await readFile(path, "utf8")) as Remembered;
+    const { port, password } = JSON.parse(await readFile(path, "utf8")) as Partial<Remembered>;
+    if (!Number.isInteger(port) || typeof password !== "string") throw new Error("it is of another shape");
+    return { port: port!, password };
   } catch {
     throw new InputError(
       "the database's password is not there",
@@ -50,9 +67,7 @@ export async function startEmbeddedPostgres(
   options: { readonly flags?: readonly string[] } = {},
 ): Promise<EmbeddedPostgres> {
   const binaries = await openBinaries();
-  await mkdir(home, { recursive: true }).catch((error: { code?: string }) => {
-    throw new InputError(`${home} cannot be made (${error.code})`, "CULPRIT_HOME", "name a folder that can be written");
-  });
+  await openHome({ home });
   const data = join(home, "postgres");
   const account = await postgresAccount(binaries, home);
   if (!(await exists(join(data, "PG_VERSION")))) await initialise(binaries, data, account);
@@ -173,7 +188,8 @@ async function joinRunning(data: string, password: string): Promise<number | und
   const lines = (await readFile(join(data, "postmaster.pid"), "utf8").catch(() => "")).split("\n");
   const pid = Number(lines[0]);
   const port = Number(lines[3]);
-  if (!pid || !port) return undefined;
+  if (!Number.isInteger(pid) || pid <= 0) return await removeBrokenPid(data);
+  if (!port) return undefined;
   for (const deadline = Date.now() + START_MS; isAlive(pid); await pause(100)) {
     if (await answers(urlOf(port, password, USER))) return port;
     if (Date.now() > deadline || !(await isPostgres(pid))) break;
@@ -181,6 +197,32 @@ async function joinRunning(data: string, password: string): Promise<number | und
   // Its process is gone, or the number belongs to another program by now: PostgreSQL itself could not tell.
   if (!(await isPostgres(pid))) await rm(join(data, "postmaster.pid"), { force: true });
   return undefined;
+}
+
+/** A file that names no process, as a crash may leave it, would keep the database from starting for good. */
+async function removeBrokenPid(data: string): Promise<undefined> {
+  const path = join(data, "postmaster.pid");
+  if (!(await exists(path))) return undefined;
+  // One that is being written now is whole in a moment.
+  await pause(1000);
+  const [first] = (await readFile(path, "utf8").catch(() => "")).split("\n");
+  if (Number(first) > 0 || !(await exists(path))) return undefined;
+  if (await isServed(data)) {
+    throw new InputError(
+      "it names no process, though a PostgreSQL runs on these data",
+      path,
+      "end that PostgreSQL first",
+    );
+  }
+  await rm(path, { force: true });
+}
+
+/** Whether some PostgreSQL has these data open, as far as the system tells. */
+async function isServed(data: string): Promise<boolean> {
+  const real = await realpath(data);
+  const processes = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name));
+  const working = await Promise.all(processes.map((pid) => readlink(`/proc/${pid}/cwd`).catch(() => "")));
+  return working.includes(real);
 }
 
 const START_MS = 60_000;
@@ -192,6 +234,8 @@ async function start(
   remembered: Remembered,
   flags: readonly string[],
 ): Promise<number> {
+  const log = join(data, LOG);
+  const before = await stat(log).then(({ size }) => size, () => 0);
   for (let attempt = 0;; attempt++) {
     const port = attempt === 0 && await isFree(remembered.port) ? remembered.port : await freePort();
     try {
@@ -205,8 +249,9 @@ async function start(
       const joined = await joinRunning(data, remembered.password);
       if (joined !== undefined) return joined;
       if (attempt < 2) continue;
-      const log = join(data, LOG);
-      const reason = (await readFile(log, "utf8").catch(() => String(error))).trim().split("\n").slice(-5).join(" | ");
+      // What it said this time; older lines are about other starts.
+      const said = (await readFile(log).catch(() => Buffer.alloc(0))).subarray(before).toString().trim();
+      const reason = said === "" ? (error as Error).message : said.split("\n").slice(-5).join(" | ");
       throw new Error(`The embedded PostgreSQL did not start (${log}): ${reason}`);
     }
   }

@@ -2,13 +2,13 @@
 import { getLogger } from "@logtape/logtape";
 import { errorTypeMap } from "@pothos/plugin-errors";
 import { desc, lt } from "drizzle-orm";
-import { defaultFieldResolver, GraphQLError, type GraphQLSchema } from "graphql";
+import { defaultFieldResolver, type GraphQLSchema } from "graphql";
 import { auditEntries } from "../../schema/tables/audit_tables.ts";
 import { InputError } from "../../schema/types/input_error.ts";
 import type { Context } from "../../schema/services/services.ts";
 import type { Database } from "../../schema/tables/database.ts";
-import { type Client, includes, LOCAL, type Scope } from "../base/tokens.ts";
-import { askedBy } from "../jobs/owner.ts";
+import { type Client, LOCAL, type Scope } from "../base/tokens.ts";
+import { askedBy, currentOwner, ForbiddenError, requireScope } from "../base/asker.ts";
 import { asked } from "../base/telemetry.ts";
 
 /** What resolvers are given, with who asks. */
@@ -35,37 +35,35 @@ export function guardMutations(schema: GraphQLSchema): void {
   guarded.add(schema);
   for (const field of Object.values(schema.getMutationType()?.getFields() ?? {})) {
     const resolve = field.resolve ?? defaultFieldResolver;
-    field.resolve = async (source, args, context: AskedContext, info) => {
-      const client = context.client ?? LOCAL;
-      const start = performance.now();
-      const note = (outcome: string): Promise<void> =>
-        write(context.db, {
-          client: client.name,
-          field: field.name,
-          input: shortened(args),
-          outcome,
-          milliseconds: Math.round(performance.now() - start),
-        });
-      const scope = scopeOf(field.name, args);
-      if (!includes(client.scope, scope)) {
-        await note("FORBIDDEN");
-        throw new GraphQLError(`${field.name} needs a token of the scope ${scope} here; yours may ${client.scope}`, {
-          extensions: { code: "FORBIDDEN", http: { status: 403 } },
-        });
-      }
-      try {
-        const result: unknown = await asked(
-          field.name,
-          () => askedBy(client.name, () => resolve(source, args, context, info)),
-        );
-        // Bad input is a result here, in a wrapping of the plugin's.
-        await note(typeof result === "object" && result && errorTypeMap.has(result) ? "BAD_INPUT" : "done");
-        return result;
-      } catch (error) {
-        await note(error instanceof InputError ? "BAD_INPUT" : "ERROR");
-        throw error;
-      }
-    };
+    field.resolve = async (source, args, context: AskedContext, info) =>
+      await askedBy(context.client ?? LOCAL, async () =>
+        await audited(context.db, field.name, args, async (judge) => {
+          requireScope(scopeOf(field.name, args), field.name);
+          const result: unknown = await asked(field.name, () => resolve(source, args, context, info));
+          // Bad input is a result here, in a wrapping of the plugin's.
+          if (typeof result === "object" && result && errorTypeMap.has(result)) judge("BAD_INPUT");
+          return result;
+        }));
+  }
+}
+
+/** Does what the present client asks for, and writes down who it was, with which arguments, and what came of it. */
+export async function audited<Result>(
+  db: Database,
+  field: string,
+  input: Readonly<Record<string, unknown>>,
+  work: (judge: (outcome: string) => void) => Promise<Result>,
+): Promise<Result> {
+  const start = performance.now();
+  let outcome = "done";
+  try {
+    return await work((said) => outcome = said);
+  } catch (error) {
+    outcome = error instanceof ForbiddenError ? "FORBIDDEN" : error instanceof InputError ? "BAD_INPUT" : "ERROR";
+    throw error;
+  } finally {
+    const milliseconds = Math.round(performance.now() - start);
+    await write(db, { client: currentOwner(), field, input: shortened(input), outcome, milliseconds });
   }
 }
 

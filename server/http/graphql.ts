@@ -13,6 +13,7 @@ import type { Allowance } from "./access/allowance.ts";
 import { type Documents, hashOfDocument } from "./access/documents.ts";
 import { type Client, LOCAL } from "../base/tokens.ts";
 import { type AskedContext, guardMutations } from "./audit.ts";
+import { ForbiddenError } from "../base/asker.ts";
 import { unavailable } from "../database/database_errors.ts";
 import { EXAMPLE_QUERIES } from "./example_queries.ts";
 import type { Metrics } from "./metrics.ts";
@@ -142,6 +143,9 @@ function shownError(error: unknown, message: string): Error {
   if (original instanceof InputError) {
     const { what, where, mend } = original;
     return new GraphQLError(original.message, { ...place, extensions: { code: "BAD_INPUT", what, where, mend } });
+  }
+  if (original instanceof ForbiddenError) {
+    return new GraphQLError(original.message, { ...place, extensions: { code: "FORBIDDEN", http: { status: 403 } } });
   }
   const code = (original?.cause as { code?: unknown } | undefined)?.code;
   if (typeof code === "string" && OUT_OF_RANGE.has(code)) {

@@ -8,7 +8,7 @@ import { BODY_LIMITS, type BodyLimits, boundBody } from "./access/bounded_body.t
 import { type Documents, readDocuments } from "./access/documents.ts";
 import { refusal } from "./access/refusal.ts";
 import type { Scope } from "../base/tokens.ts";
-import { listAudit } from "./audit.ts";
+import { audited, listAudit } from "./audit.ts";
 import { downloadGraph } from "../graphs/download.ts";
 import { unavailable } from "../database/database_errors.ts";
 import { downloadRelevance } from "../attributions/download.ts";
@@ -16,7 +16,7 @@ import { createGraphQL, MAX_REQUEST_BYTES } from "./graphql.ts";
 import { createGuard } from "./guard.ts";
 import { receiveImport } from "./receive_import.ts";
 import { createMetrics } from "./metrics.ts";
-import { askedBy } from "../jobs/owner.ts";
+import { askedBy, ForbiddenError } from "../base/asker.ts";
 import { downloadPreferences } from "../preferences/preference_job.ts";
 import { downloadReport } from "../report/download.ts";
 import { ROOT, type Settings } from "../base/settings.ts";
@@ -57,6 +57,12 @@ export function createHandler({ settings, context, workerState, limits = BODY_LI
     const answer = await graphql(bounded.request, client);
     return bounded.refusal() ?? streams.count(answer, client);
   };
+  const receive = (request: Request, url: URL): Promise<Response> =>
+    audited(context.db, "POST /imports", Object.fromEntries(url.searchParams), async (judge) => {
+      const answer = await receiveImport(context, request, url, limits);
+      judge(answer.ok ? "done" : answer.status >= 500 ? "ERROR" : "BAD_INPUT");
+      return answer;
+    });
   const guarded = async (
     request: Request,
     address: string,
@@ -64,7 +70,7 @@ export function createHandler({ settings, context, workerState, limits = BODY_LI
     answer: () => Promise<Response | undefined>,
   ): Promise<Response | undefined> => {
     const client = guard.admit(request, address, scope);
-    return client instanceof Response ? client : await askedBy(client.name, answer);
+    return client instanceof Response ? client : await askedBy(client, answer);
   };
 
   const route = async (request: Request, address: string): Promise<readonly [string, Response]> => {
@@ -75,7 +81,7 @@ export function createHandler({ settings, context, workerState, limits = BODY_LI
     if (pathname === "/ready") return ["ready", await ready(context, workerState())];
     if (pathname === "/graphql") return ["graphql", await askGraphQL(request, address)];
     if (pathname === "/imports") {
-      const answer = await guarded(request, address, "run", () => receiveImport(context, request, url, limits));
+      const answer = await guarded(request, address, "run", async () => await receive(request, url));
       return ["imports", answer!];
     }
     if (request.method !== "GET" && request.method !== "HEAD") {
@@ -111,6 +117,7 @@ function missing(pathname: string): Response {
 /** What people can mend, and what mends itself, is told; all else is for the log. */
 function refusalOf(error: unknown): Response {
   if (error instanceof InputError) return refusal(400, "BAD_INPUT", error.message);
+  if (error instanceof ForbiddenError) return refusal(403, "FORBIDDEN", error.message);
   const away = unavailable(error);
   if (!away) throw error;
   return refusal(503, away.code, away.message, { "retry-after": "1" });

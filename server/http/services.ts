@@ -1,7 +1,7 @@
 /** What mutations and subscriptions do: the domain's verbs over database, queue and files. */
 import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -30,6 +30,7 @@ import { unpacked } from "./access/bounded_gunzip.ts";
 import { confinedPath } from "../base/confined_path.ts";
 import type { Connection } from "../database/database.ts";
 import { createGraphJob } from "../graphs/graph_job.ts";
+import { uploadFolder } from "../jobs/uploads.ts";
 import { homeId } from "../base/home.ts";
 import { createAttributeJob } from "../attributions/attribute_job.ts";
 import { createImportJob } from "../import/import_job.ts";
@@ -169,9 +170,7 @@ async function importFailureCases(parts: ServiceParts, request: ImportRequest): 
       idempotencyKey,
     );
   }
-  const folder = join(settings.home, "uploads");
-  await mkdir(folder, { recursive: true });
-  const copy = join(folder, `${crypto.randomUUID()}.jsonl`);
+  const copy = join(await uploadFolder(settings.home), `${crypto.randomUUID()}.jsonl`);
   const hash = createHash("sha256");
   const hashed = async function* (parts: AsyncIterable<Uint8Array>) {
     for await (const part of parts) {

@@ -10,11 +10,14 @@ import { startLogging } from "../base/logging.ts";
 import { openDatabase } from "../database/database.ts";
 import { messageOf, startConsumer } from "../jobs/consumer.ts";
 import { queueName, startQueue } from "../jobs/queue.ts";
+import { sweepUploads } from "../jobs/uploads.ts";
 import { tellReady } from "../jobs/messages.ts";
 import { performImport } from "./import_task.ts";
 
 /** One import at a time, and what notes and locks need beside it. */
 const CONNECTIONS = 3;
+/** How often copies of uploads are looked through that nobody needs any more, in milliseconds. */
+const SWEEP_MS = 600_000;
 
 /** Takes imports until it is asked to stop; an import in work is handed back then. */
 async function importUntil(signal: AbortSignal): Promise<void> {
@@ -32,6 +35,13 @@ async function importUntil(signal: AbortSignal): Promise<void> {
     { serves: (queue) => queue === "import" || queue === ownImports },
   );
   tellReady({ event: "ready" });
+  const sweep = (): void => {
+    sweepUploads(connection.db, home).catch((error) =>
+      getLogger(["culprit", "import"]).warn("Uploads: {message}", { message: messageOf(error) })
+    );
+  };
+  sweep();
+  setInterval(sweep, SWEEP_MS).unref();
   await new Promise<void>((done) => {
     if (signal.aborted) done();
     signal.addEventListener("abort", () => done());

@@ -1,5 +1,4 @@
 /** Performs an import job as a task of the queue. */
-import { rm } from "node:fs/promises";
 import { eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { InputError } from "../../gpu/mod.ts";
@@ -8,6 +7,7 @@ import type { ImportPlace } from "../../schema/tables/values.ts";
 import type { Attempt } from "../jobs/consumer.ts";
 import type { Connection } from "../database/database.ts";
 import { importFile } from "./import_file.ts";
+import { removeUpload } from "../jobs/uploads.ts";
 import { failJob, finishImport, lockJob, saveImport, startJob } from "../jobs/jobs.ts";
 import { type ImportTask, inside } from "../jobs/queue.ts";
 
@@ -54,5 +54,5 @@ export async function performImport(connection: Connection, boss: PgBoss, attemp
     else if (!(error instanceof Dropped)) throw error;
     await boss.complete(attempt.queue, attempt);
   }
-  if (input.uploadHash !== null) await rm(input.path, { force: true });
+  await removeUpload(input);
 }

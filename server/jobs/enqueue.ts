@@ -9,7 +9,7 @@ import { inArray, sql } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { models } from "../../schema/tables/tables.ts";
 import type { Transaction } from "../database/database.ts";
-import { currentOwner } from "./owner.ts";
+import { currentOwner } from "../base/asker.ts";
 import { inside, openQueue, queueName, type QueueTasks, type Route, type TaskKind } from "./queue.ts";
 import { notifyQueue } from "./signals.ts";
 

@@ -1,5 +1,8 @@
 /** Tasks that no retry could save end here, so that their jobs end too. */
+import { eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
+import { jobs } from "../../schema/tables/tables.ts";
+import { removeUpload } from "./uploads.ts";
 import { type Consumer, startConsumer } from "./consumer.ts";
 import type { Connection } from "../database/database.ts";
 import { failJob, failTask } from "./jobs.ts";
@@ -28,6 +31,8 @@ export async function startFailedTasks(connection: Connection, boss: PgBoss): Pr
   });
   const imports = await startConsumer(connection, boss, "import-failed", async (attempt) => {
     await failJob(db, attempt.task.jobId, "INTERNAL", await reasonOf("import-failed", attempt.id));
+    const [job] = await db.select({ input: jobs.input }).from(jobs).where(eq(jobs.id, attempt.task.jobId));
+    await removeUpload(job?.input);
     await boss.complete(attempt.queue, attempt);
   });
   const searches = await startConsumer(connection, boss, "search-failed", async (attempt) => {

@@ -6,7 +6,7 @@ import { jobs, jobTasks } from "../../schema/tables/tables.ts";
 import type { ImportReport, JobInput } from "../../schema/tables/values.ts";
 import { InputError } from "../../gpu/mod.ts";
 import type { Transaction } from "../database/database.ts";
-import { currentOwner } from "./owner.ts";
+import { currentOwner } from "../base/asker.ts";
 import type { PairTask } from "./queue.ts";
 import { notifyJob } from "./signals.ts";
 import { currentTrace } from "../base/telemetry.ts";
