@@ -22,7 +22,7 @@ beforeAll(async () => {
   device = await openDevice();
   const buffer = device.allocate(panelBytes(ROWS, COLUMNS), "weights");
   device.write(buffer, 0, packPanels(seededRandom(3).normals(ROWS * COLUMNS), ROWS, COLUMNS));
-  matrix = { shards: [{ buffer, firstRow: 0, rows: ROWS }], rows: ROWS, columns: COLUMNS, type: "f32" };
+  matrix = { shards: [{ buffer, firstRow: 0, rows: ROWS, type: "f32" }], rows: ROWS, columns: COLUMNS };
 });
 afterAll(() => {
   device?.close();

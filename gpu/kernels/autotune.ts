@@ -39,10 +39,10 @@ type WeightProduct = Pick<Matmul, "mode" | "m" | "n" | "k" | "b">;
 
 /** Forward and backward products of matrices, for each class of rows. */
 function productsOf(device: Device, matrices: readonly WeightMatrix[]): WeightProduct[] {
-  return matrices.flatMap(({ shards, columns, type }) => {
+  return matrices.flatMap(({ shards, columns }) => {
     const [shard] = shards;
     if (!shard || shard.rows * columns < SMALLEST_ELEMENTS) return [];
-    const b = { ...whole(shard.buffer, columns), type };
+    const b = { ...whole(shard.buffer, columns), type: shard.type };
     return tileRowClasses(device).flatMap((m) => [
       { mode: "nt" as const, m, n: shard.rows, k: columns, b },
       { mode: "nn" as const, m, n: columns, k: shard.rows, b },
@@ -88,7 +88,9 @@ async function fastest(device: Device, product: WeightProduct): Promise<Tile> {
 /** A file for each adapter, driver and version of the kernels. */
 function tuningFile({ info: { name, lanes } }: Device): string {
   const hash = createHash("sha256");
-  for (const text of [name, String(lanes), readSource("matmul"), readSource("matmul-tile")]) hash.update(`${text}\0`);
+  for (const text of [name, String(lanes), readSource("matmul"), readSource("matmul-tile"), readSource("blocks.inc")]) {
+    hash.update(`${text}\0`);
+  }
   return join(cacheFolder(), "autotune", `${hash.digest("hex").slice(0, 16)}.json`);
 }
 

@@ -2,7 +2,7 @@
  * decode-attention.wgsl, embed-tokens.wgsl, argmax.wgsl. */
 import { type Device, floatBits } from "../device/dawn.ts";
 import type { LayerAttention } from "../model/config.ts";
-import { columns4, panelsOf } from "./panels.ts";
+import { columns4, panelsOf, storageConstants } from "./panels.ts";
 import { softcapReference } from "./softcap.ts";
 import { softmaxReference } from "./softmax.ts";
 import type { WeightMatrix } from "./weight_matrix.ts";
@@ -118,13 +118,13 @@ export interface EmbedTokens {
 /** Records x (+)= rows of a matrix, scaled; the matrix's parts write the rows that they hold. */
 export function embedTokens(
   device: Device,
-  { count, tokens, matrix: { columns, type, shards }, x, scale = 1, accumulate = false }: EmbedTokens,
+  { count, tokens, matrix: { columns, shards }, x, scale = 1, accumulate = false }: EmbedTokens,
 ): void {
   const chunks = columns4(columns);
-  for (const { buffer, firstRow, rows } of shards) {
+  for (const { buffer, firstRow, rows, type } of shards) {
     device.run({
       kernel: "embed-tokens",
-      constants: { TYPE: type, MODE: accumulate ? "add" : "set" },
+      constants: { ...storageConstants(type), MODE: accumulate ? "add" : "set" },
       bindings: [tokens, buffer, x],
       params: [chunks, count, firstRow, rows, floatBits(scale)],
       workgroups: [Math.ceil(chunks / 16), Math.ceil(count / 4), 1],

@@ -31,7 +31,7 @@ test.each(["f32", "bf16"] as const)("embed-tokens: %s rows, scaled, written and 
       packRawPanels(halves.subarray(from, to), rows, HIDDEN, packed);
       device.write(buffer, 0, new Uint8Array(packed.buffer));
     }
-    const shard = { buffer, firstRow, rows };
+    const shard = { buffer, firstRow, rows, type };
     firstRow += rows;
     return shard;
   });
@@ -39,7 +39,7 @@ test.each(["f32", "bf16"] as const)("embed-tokens: %s rows, scaled, written and 
   device.write(tokens, 0, Uint32Array.from(TOKENS));
   const bytes = panelBytes(TOKENS.length, HIDDEN);
   const x = device.allocate(bytes, "test rows");
-  const matrix = { rows: VOCABULARY, columns: HIDDEN, type, shards };
+  const matrix = { rows: VOCABULARY, columns: HIDDEN, shards };
   const download = async () => unpackPanels(new Float32Array(await device.read(x, 0, bytes)), TOKENS.length, HIDDEN);
   const rows = (scale: number) =>
     TOKENS.flatMap((token) => Array.from(numbers.subarray(token * HIDDEN, (token + 1) * HIDDEN), (one) => scale * one));

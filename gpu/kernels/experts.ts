@@ -5,7 +5,7 @@
  */
 import { type Device, floatBits } from "../device/dawn.ts";
 import { elementwise } from "./elementwise.ts";
-import { columns4, PANEL, panelsOf } from "./panels.ts";
+import { columns4, PANEL, panelsOf, storageConstants } from "./panels.ts";
 import type { WeightMatrix } from "./weight_matrix.ts";
 
 export interface Routing {
@@ -116,7 +116,7 @@ export function expertProduct(
   for (const shard of weight.shards) {
     device.run({
       kernel: "matmul-experts",
-      constants: { MODE: mode, TYPE: weight.type },
+      constants: { MODE: mode, ...storageConstants(shard.type) },
       bindings: [a, shard.buffer, c, lists.slots, lists.experts],
       params: [
         n,

@@ -1,4 +1,5 @@
 /** Each kernel against its plain TypeScript reference, at shapes that don't fill panels, chunks or lanes. */
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { relativeError } from "../../test/compare.ts";
 import { seededRandom } from "../../test/random.ts";
@@ -14,7 +15,14 @@ import {
   panelsOf,
   unpackPanels,
 } from "./panels.ts";
-import { halfToNumber } from "../pass/weights.ts";
+import {
+  type BlockEncodingName,
+  type EncodingName,
+  ENCODINGS,
+  expand,
+  halfToNumber,
+  isBlockEncoding,
+} from "../model/encodings.ts";
 import {
   argmaxReference,
   argmaxRows,
@@ -25,6 +33,7 @@ import {
   placeWords,
 } from "./decode.ts";
 import { edgeBytes, edgeReference, edges, headEdgeReference, headEdges } from "./edges.ts";
+import { packBlocks } from "./blocks.ts";
 import { findLargest, heads, matmul, matmulReference, matmulTransposed, whole } from "./matmul.ts";
 import { addBias, addBiasReference } from "./bias.ts";
 import {
@@ -61,6 +70,27 @@ import {
   plainBackward,
   plainBackwardReference,
 } from "./activation.ts";
+
+const BLOCK_TYPES = (Object.keys(ENCODINGS) as EncodingName[]).filter(isBlockEncoding);
+// Written by test/reference/gguf_blocks.py with the gguf package.
+const goldenBlocks = JSON.parse(
+  readFileSync(new URL("../../test/data/gguf/blocks.json", import.meta.url), "utf8"),
+) as Readonly<Record<string, { readonly blocks: string }>>;
+
+/** So many blocks of a type, of the golden ones whose numbers are all finite, over and over. */
+function finiteBlocks(type: BlockEncodingName, count: number): Uint8Array {
+  const { bytes, elements } = ENCODINGS[type];
+  const all = Uint8Array.from(atob(goldenBlocks[type]!.blocks), (character) => character.charCodeAt(0));
+  const values = new Float32Array(elements);
+  const finite = Array.from({ length: all.length / bytes }, (_, i) => all.subarray(i * bytes, (i + 1) * bytes))
+    .filter((block) => {
+      expand(type, block, values);
+      return values.every((value) => Math.abs(value) < 1000);
+    });
+  const result = new Uint8Array(count * bytes);
+  for (let i = 0; i < count; i++) result.set(finite[i % finite.length]!, i * bytes);
+  return result;
+}
 
 const TOLERANCE = 2e-6;
 let device: Device;
@@ -158,6 +188,70 @@ describe.each(Object.entries(TILINGS))("matrix products %s", (_, lanes) => {
       );
     },
   );
+
+  describe.each(BLOCK_TYPES)("%s weights", (type) => {
+    /** Weights [rows, columns] made of golden blocks, on the device, and as the numbers that they stand for. */
+    function blocks(rows: number, columns: number) {
+      const bytes = finiteBlocks(type, rows * columns / ENCODINGS[type].elements);
+      const numbers = new Float32Array(rows * columns);
+      expand(type, bytes, numbers);
+      const packed = new Uint32Array(panelBytes(rows, columns, type) / 4);
+      packBlocks(type, bytes, rows, columns, packed, (row) => {
+        throw new Error(`row ${row} is not finite`);
+      });
+      const buffer = device.allocate(packed.byteLength, "test weights");
+      device.write(buffer, 0, packed);
+      return { buffer, numbers };
+    }
+    const identity = (size: number) =>
+      Float32Array.from({ length: size * size }, (_, i) => i % (size + 1) === 0 ? 1 : 0);
+
+    test.each(["nt", "nn"] as const)(
+      "%s with the identity gives each weight's float32, to the last bit",
+      async (mode) => {
+        const [rows, columns] = mode === "nt" ? [20, 256] : [36, 512];
+        const { buffer, numbers } = blocks(rows, columns);
+        const [m, n, k] = mode === "nt" ? [columns, rows, columns] : [rows, columns, rows];
+        const c = zeros(m, n);
+        matmul(tiled(), {
+          mode,
+          m,
+          n,
+          k,
+          a: whole(upload(identity(m), m, m), m),
+          b: { ...whole(buffer, columns), type },
+          c: whole(c, n),
+        });
+        const found = await download(c, m, n);
+        const expected = mode === "nt"
+          ? Float32Array.from({ length: m * n }, (_, i) => numbers[(i % n) * columns + Math.floor(i / n)] as number)
+          : numbers;
+        // A zero's sign is lost in a sum.
+        expect(found.findIndex((value, i) => value !== expected[i])).toBe(-1);
+      },
+    );
+
+    // The same kernel: two types are enough.
+    test.runIf(type === "Q4_1" || type === "Q6_K").each(["nt", "nn"] as const)("%s with activations", async (mode) => {
+      const [m, n, k] = mode === "nt" ? [5, 23, 512] : [19, 768, 37];
+      const [rows, columns] = mode === "nt" ? [n, k] : [k, n];
+      const { buffer, numbers } = blocks(rows, columns);
+      const a = random.normals(m * k);
+      const c = zeros(m, n);
+      matmul(tiled(), {
+        mode,
+        m,
+        n,
+        k,
+        a: whole(upload(a, m, k), k),
+        b: { ...whole(buffer, columns), type },
+        c: whole(c, n),
+      });
+      expect(relativeError(await download(c, m, n), matmulReference(mode, a, numbers, m, n, k))).toBeLessThan(
+        TOLERANCE,
+      );
+    });
+  });
 
   test("a batch over heads that share key heads, and back", async () => {
     const [rows, queryHeads, keyHeads, dimension] = [21, 6, 2, 8];

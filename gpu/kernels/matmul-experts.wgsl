@@ -8,7 +8,11 @@
 // does not depend on what it shares a panel with.
 // Bindings: 0 Params, 1 A (f32), 2 B (TYPE), 3 C (f32), 4 slots, 5 experts.
 // A workgroup of 64 makes a panel of assignments (y) x 256 columns (x), for a target (z); an invocation 16 rows x 4 columns.
+#if BLOCKS == yes
+#include blocks
+#else
 #include element
+#end
 
 struct Params {
   chunks_n: u32, chunks_k: u32,
@@ -42,10 +46,20 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
   #end
   for (var k = 0u; k < p.chunks_k; k++) {
     #for I 0 4
+    #if BLOCKS == yes
+    #if MODE == nt
+    let row_$I = first_row + chunk * 4u + $(I)u;
+    let b_$I = weights4(row_$I / 16u, row_$I % 16u, k, p.b_chunks);
+    #else
+    let row_$I = first_row + k * 4u + $(I)u;
+    let v_$I = weights4(row_$I / 16u, row_$I % 16u, chunk, p.b_chunks);
+    #end
+    #else
     #if MODE == nt
     let b_$I = unpack4(b[cell(first_row + chunk * 4u + $(I)u, p.b_chunks) + k * 16u]);
     #else
     let v_$I = unpack4(b[cell(first_row + k * 4u + $(I)u, p.b_chunks) + chunk * 16u]);
+    #end
     #end
     #end
     #if MODE == nt

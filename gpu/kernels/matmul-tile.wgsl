@@ -9,7 +9,11 @@
 // A workgroup of 16 x 16 invocations makes 16 * ROWS rows x 64 * COLS columns, in steps of 16 k; an invocation holds
 // ROWS x 4 * COLS sums. A and B of a step lie in workgroup memory as f32; those of the next step are
 // loaded into registers while it is worked on.
+#if BLOCKS == yes
+#include blocks
+#else
 #include element
+#end
 
 struct Params {
   chunks_n: u32, // chunks of 4 columns of C
@@ -61,14 +65,18 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) ind
   // Number J * 256 + index of [panel of n][chunk of k][row].
   let b_panel_$J = min(tile.y * $(4 * COLS)u + ($(J * 256)u + index) / 64u, p.panels_b - 1u);
   let b_chunk_$J = (index / 16u) % 4u;
+  #if BLOCKS == no
   let b_at_$J = (b_first + b_panel_$J * p.b_stride + b_chunk_$J) * 16u + index % 16u;
+  #end
   let b_n_$J = (($(J * 256)u + index) / 64u) * 16u + index % 16u;
   #end
   #if MODE == nn
   // Number J * 256 + index of [chunk of n][k].
   let b_n_$J = ($(J * 256)u + index) / 16u;
   let b_chunk_$J = min(tile.y * $(16 * COLS)u + b_n_$J, p.chunks_n - 1u);
+  #if BLOCKS == no
   let b_at_$J = (b_first + b_chunk_$J) * 16u + index % 16u;
+  #end
   #end
   #end
   let row = index / 16u;
@@ -85,11 +93,19 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) ind
     let a_next_$R = select(vec4f(0), a[a_at_$R + min(k, p.chunks_k - 1u - min(a_chunk_$R, p.chunks_k - 1u)) * 16u], k + a_chunk_$R < p.chunks_k);
     #end
     #for J 0 COLS
+    #if BLOCKS == yes
+    #if MODE == nt
+    let b_next_$J = weights4(b_panel_$J, index % 16u, min(k + b_chunk_$J, p.chunks_k - 1u), p.b_stride);
+    #else
+    let b_next_$J = weights4(min(k / 4u, p.panels_b - 1u), index % 16u, b_chunk_$J, p.b_stride);
+    #end
+    #else
     #if MODE == nt
     let b_next_$J = unpack4(b[b_at_$J + min(k, p.chunks_k - 1u - min(b_chunk_$J, p.chunks_k - 1u)) * 16u]);
     #end
     #if MODE == nn
     let b_next_$J = unpack4(b[b_at_$J + min(k / 4u, p.panels_b - 1u) * p.b_stride * 16u]);
+    #end
     #end
     #end
     workgroupBarrier();

@@ -3,7 +3,8 @@
  * over heads. See matmul.wgsl, matmul-tile.wgsl and matmul-tn.wgsl for layout and order of summation.
  */
 import { type Device, floatBits, type MatrixUnit } from "../device/dawn.ts";
-import { columns4, type ElementType, PANEL, panelsOf } from "./panels.ts";
+import { ENCODINGS, isBlockEncoding } from "../model/encodings.ts";
+import { columns4, type ElementType, PANEL, panelsOf, storageConstants } from "./panels.ts";
 
 /** A matrix, or a batch of them, inside a buffer in panel layout; base, step, outer and stride in cells of 16 x 4. */
 export interface Operand {
@@ -174,6 +175,11 @@ function panelTiles(m: number, most: number): { readonly rows: number; readonly 
   return { rows, rowTiles: panelsOf(m) * PANEL / rows };
 }
 
+/** Whether the columns of neighbouring lanes always lie in one group of a block. */
+function lanesShareGroups(lanes: number, type: ElementType): boolean {
+  return isBlockEncoding(type) && ENCODINGS[type].group / 4 % lanes === 0;
+}
+
 function matmulBroadcast(
   device: Device,
   tile: Tile,
@@ -191,7 +197,8 @@ function matmulBroadcast(
       ROWS: rows,
       SLOTS: Math.ceil(rows / lanes),
       MODE: mode,
-      TYPE: b.type ?? "f32",
+      ...storageConstants(b.type ?? "f32"),
+      SHARED: lanesShareGroups(lanes, b.type ?? "f32") ? "yes" : "no",
       FUSED: isQuickLavapipe(device) ? "yes" : "no",
     },
     bindings: [a.buffer, b.buffer, c.buffer],
@@ -221,7 +228,7 @@ function matmulTiled(
 ): void {
   device.run({
     kernel: "matmul-tile",
-    constants: { ...tile, LOADS_A: Math.ceil(tile.ROWS / 4), MODE: mode, TYPE: b.type ?? "f32" },
+    constants: { ...tile, LOADS_A: Math.ceil(tile.ROWS / 4), MODE: mode, ...storageConstants(b.type ?? "f32") },
     bindings: [a.buffer, b.buffer, c.buffer],
     params: [
       columns4(n),

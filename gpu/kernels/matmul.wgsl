@@ -14,9 +14,13 @@
 // A workgroup is one subgroup of LANES and makes ROWS rows x (4 * LANES) columns; a lane holds ROWS x 4 sums.
 // Each lane loads its own B and a share of A, which the others get by subgroupBroadcast. Such an adapter runs each lane's
 // load as scalar code, a check of bounds for each 32 bits included: so loads are few and wide, and two rows of 16-bit
-// elements come with one.
+// elements come with one. Weights in blocks are expanded once for all ROWS rows.
 enable subgroups;
+#if BLOCKS == yes
+#include blocks
+#else
 #include pairs
+#end
 
 struct Params {
   chunks_n: u32, // chunks of 4 columns of C
@@ -49,11 +53,28 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
   let chunk = tile.y * $(LANES)u + lane;
   let column = min(chunk, p.chunks_n - 1u);
   let b_first = p.b_base + outer * p.b_outer + (inner / p.group) * p.b_step;
+  #if BLOCKS == yes
+  let strips = p.b_stride / $(BLOCK_CHUNKS)u;
+  #if MODE == nt
+  var strip = (column / 4u) * strips * $(STRIP_WORDS)u;
+  var scales: Scales;
+  #else
+  // Lanes that share their groups of columns say so with an index that is the same for all: one load then does.
+  #if SHARED == yes
+  let shared_column = tile.y * $(LANES)u;
+  #else
+  let shared_column = column;
+  #end
+  let within = column % $(BLOCK_CHUNKS)u;
+  let group = (shared_column % $(BLOCK_CHUNKS)u) / $(GROUP_CHUNKS)u;
+  #end
+  #else
   #if MODE == nt
   var b_at = ((b_first + (column / 4u) * p.b_stride) * 16u + (column % 4u) * 4u) / LOAD_ROWS;
   #end
   #if MODE == nn
   var b_at = (b_first + column) * 16u / LOAD_ROWS;
+  #end
   #end
   let a_first = p.a_base + outer * p.a_outer + inner * p.a_step;
   #for S 0 SLOTS
@@ -69,6 +90,24 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let a_$S = a[a_at_$S];
     a_at_$S += 16u;
     #end
+    #if BLOCKS == yes
+    #if MODE == nt
+    let within = k % $(BLOCK_CHUNKS)u;
+    if (within % $(GROUP_CHUNKS)u == 0u) { scales = scales4(strip, column % 4u, within / $(GROUP_CHUNKS)u); }
+    let codes = codes4(strip, column % 4u, within);
+    #for I 0 4
+    let v_$I = scales.scale * column_codes(codes, $(I)u) + scales.addend;
+    #end
+    if (within == $(BLOCK_CHUNKS - 1)u) { strip += $(STRIP_WORDS)u; }
+    #else
+    let panel = (k / 4u) * strips;
+    let scales = scales4((panel + shared_column / $(BLOCK_CHUNKS)u) * $(STRIP_WORDS)u, k % 4u, group);
+    let codes = codes4((panel + column / $(BLOCK_CHUNKS)u) * $(STRIP_WORDS)u, k % 4u, within);
+    #for I 0 4
+    let v_$I = scales.scale[$I] * row_codes(codes, $(I)u) + vec4f(scales.addend[$I]);
+    #end
+    #end
+    #else
     #if TYPE == f32
     #for I 0 4
     let b_$I = b[b_at + $(I)u];
@@ -93,6 +132,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let v_2 = b_2;
     let v_3 = b_3;
     b_at += select(4u, p.b_stride * 16u - 12u, k % 4u == 3u) / LOAD_ROWS;
+    #end
     #end
     #for R 0 ROWS
     {

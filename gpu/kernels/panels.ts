@@ -10,11 +10,18 @@
  * Row strides never collide in the cache. Rows and columns that pad the shape are zero.
  */
 
+import type { Constants } from "../device/dawn.ts";
+import { type BlockEncodingName, isBlockEncoding } from "../model/encodings.ts";
+import { blockBytes, blockConstants } from "./blocks.ts";
+
 /** Rows in a panel. */
 export const PANEL = 16;
 
-/** How a matrix's elements are stored; two bf16 or f16 share a 32-bit word, the lower column in the lower half. */
-export type ElementType = "f32" | "bf16" | "f16";
+/**
+ * How a matrix's elements are stored; two bf16 or f16 share a 32-bit word, the lower column in the lower half. Weights in
+ * blocks have a layout of their own: blocks.ts.
+ */
+export type ElementType = "f32" | "bf16" | "f16" | BlockEncodingName;
 
 /** Chunks of four columns. */
 export const columns4 = (columns: number): number => Math.ceil(columns / 4);
@@ -24,8 +31,13 @@ export const panelsOf = (rows: number): number => Math.ceil(rows / PANEL);
 
 /** Bytes of a [rows, columns] matrix with its padding. */
 export function panelBytes(rows: number, columns: number, type: ElementType = "f32"): number {
+  if (isBlockEncoding(type)) return blockBytes(rows, columns, type);
   return panelsOf(rows) * columns4(columns) * PANEL * 4 * (type === "f32" ? 4 : 2);
 }
+
+/** What kernels need to know of a matrix's storage. */
+export const storageConstants = (type: ElementType): Constants =>
+  isBlockEncoding(type) ? { TYPE: type, BLOCKS: "yes", ...blockConstants(type) } : { TYPE: type, BLOCKS: "no" };
 
 /** Position of an element, counted in elements. */
 export function panelIndex(row: number, column: number, columns: number): number {

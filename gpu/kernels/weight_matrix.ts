@@ -8,6 +8,7 @@ export interface Shard {
   readonly buffer: GPUBuffer;
   readonly firstRow: number;
   readonly rows: number;
+  readonly type: ElementType;
 }
 
 /** A weight matrix [rows = out, columns = in]. */
@@ -15,7 +16,6 @@ export interface WeightMatrix {
   readonly shards: readonly Shard[];
   readonly rows: number;
   readonly columns: number;
-  readonly type: ElementType;
 }
 
 /** Records out [rows, weight.rows] (+)= x [rows, weight.columns] W^T. */
@@ -28,14 +28,14 @@ export function project(
   accumulate = false,
 ): void {
   const stride = columns4(weight.rows);
-  for (const { buffer, firstRow, rows: n } of weight.shards) {
+  for (const { buffer, firstRow, rows: n, type } of weight.shards) {
     matmul(device, {
       mode: "nt",
       m: rows,
       n,
       k: weight.columns,
       a: whole(x, weight.columns),
-      b: { ...whole(buffer, weight.columns), type: weight.type },
+      b: { ...whole(buffer, weight.columns), type },
       c: { buffer: out, base: firstRow / 4, step: 0, outer: 0, stride },
       accumulate,
     });
@@ -52,14 +52,14 @@ export function projectBack(
   accumulate = false,
 ): void {
   const stride = columns4(weight.rows);
-  for (const { buffer, firstRow, rows: k } of weight.shards) {
+  for (const { buffer, firstRow, rows: k, type } of weight.shards) {
     matmul(device, {
       mode: "nn",
       m: rows,
       n: weight.columns,
       k,
       a: { buffer: gradient, base: firstRow / 4, step: 0, outer: 0, stride },
-      b: { ...whole(buffer, weight.columns), type: weight.type },
+      b: { ...whole(buffer, weight.columns), type },
       c: whole(out, weight.columns),
       accumulate: accumulate || firstRow > 0,
     });

@@ -9,6 +9,7 @@ import { rowOf } from "./architectures.ts";
 import { type ModelConfig, parseConfig } from "./config.ts";
 import { CONFIG, openWeights, refuseStrayAdapter, requireFolder, withoutConfig } from "./folder.ts";
 import { renamed } from "./derived_tensor.ts";
+import { isEncoding } from "./encodings.ts";
 import { isGgufPath } from "./gguf/file.ts";
 import { openGgufSource } from "./gguf/model.ts";
 import { isJsonObject, type JsonObject, parseJson, readTextFile } from "./json.ts";
@@ -19,9 +20,6 @@ import { plainNames, unreadTensors } from "./names.ts";
 import { expandQuantised, quantisationOf, withoutQuantisation } from "./quantised/methods.ts";
 import type { Quantisation } from "./quantised/quantisation.ts";
 import { elements, type ModelTensor } from "./tensor.ts";
-
-/** The dtypes of weights that the engine reads. */
-export const WEIGHT_DTYPES = ["F32", "F16", "BF16"] as const;
 
 export interface ModelDirectory {
   /** Absolute path of the folder, or of the GGUF file; with those of its adapters, as model_path.ts writes them. */
@@ -332,9 +330,9 @@ function checkTensor(
       `use weights that belong to ${configPath}`,
     );
   }
-  if (!WEIGHT_DTYPES.some((dtype) => dtype === info.dtype)) {
+  if (!isEncoding(info.dtype)) {
     throw new InputError(
-      `tensor ${name} has dtype ${info.dtype}, expected one of ${WEIGHT_DTYPES.join(", ")}`,
+      `tensor ${name} has dtype ${info.dtype}, expected one of F32, F16, BF16`,
       path,
       "use weights that are not quantized",
     );

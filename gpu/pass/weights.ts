@@ -1,6 +1,6 @@
 /**
- * A model's weights on the device: a fold over the layouts of gpu/model/layout.ts. Matrices keep their 16-bit elements and
- * lie in panels, cut by rows into shards where one would exceed the adapter's largest binding; files are read in slices,
+ * A model's weights on the device: a fold over the layouts of gpu/model/layout.ts. Matrices keep their 16-bit elements, and
+ * their blocks, and lie in panels, cut by rows into shards where one would exceed the adapter's largest binding; files are read in slices,
  * never whole.
  */
 import type { Device } from "../device/dawn.ts";
@@ -15,9 +15,12 @@ import {
   panelsOf,
   type RawElements,
 } from "../kernels/panels.ts";
+import { packBlocks } from "../kernels/blocks.ts";
 import type { Shard, WeightMatrix } from "../kernels/weight_matrix.ts";
 import type { LayerAttention } from "../model/config.ts";
+import { expanded, readRows } from "../model/derived_tensor.ts";
 import type { ModelDirectory } from "../model/directory.ts";
+import { type BlockEncodingName, halfToNumber, isBlockEncoding, rowBytes } from "../model/encodings.ts";
 import {
   blockLayout,
   type MatrixLayout,
@@ -129,32 +132,36 @@ async function readWeights(
     options.onProgress?.({ phase: "load", done: Math.min(done, total), total });
   }
 
-  async function matrix({ sources, rows, columns, unit = PANEL }: MatrixLayout): Promise<WeightMatrix> {
-    const element = elementOf(storedAs(model, sources));
-    const { type, bytes } = element;
-    const panelSize = columns4(columns) * PANEL * 4 * bytes;
-    const unitSize = panelSize * unit / PANEL;
-    const shardRows = Math.max(1, Math.floor(device.info.bindingBytes / unitSize)) * unit;
-    const sliceRows = Math.max(1, Math.floor(SLICE_BYTES / panelSize)) * PANEL;
-    const Elements = bytes === 2 ? Uint16Array : Uint32Array;
-    const readers = sources.map((source) => ({ source, read: rowReader(model, source, element, columns) }));
+  async function matrix(layout: MatrixLayout): Promise<WeightMatrix> {
     const shards: Shard[] = [];
-    for (let firstRow = 0; firstRow < rows; firstRow += shardRows) {
-      const shard = { firstRow, rows: Math.min(shardRows, rows - firstRow) };
+    for (const section of sectionsOf(model, layout)) shards.push(...await readSection(section, layout));
+    return { shards, rows: layout.rows, columns: layout.columns };
+  }
+
+  /** Reads rows that are stored alike, as many shards as the largest binding asks for. */
+  async function readSection(section: Section, { columns, unit = PANEL }: MatrixLayout): Promise<Shard[]> {
+    const { sources, type } = section;
+    const panelSize = panelBytes(PANEL, columns, type);
+    const shardRows = Math.max(1, Math.floor(device.info.bindingBytes / (panelSize * unit / PANEL))) * unit;
+    const sliceRows = Math.max(1, Math.floor(SLICE_BYTES / panelSize)) * PANEL;
+    const pack = isBlockEncoding(type)
+      ? blockPacker(model, sources, type)
+      : elementPacker(model, sources, section.element);
+    const shards: Shard[] = [];
+    const end = section.firstRow + section.rows;
+    for (let firstRow = section.firstRow; firstRow < end; firstRow += shardRows) {
+      const shard = { firstRow, rows: Math.min(shardRows, end - firstRow), type };
       const label = `${sources[0]?.name} rows ${firstRow}+${shard.rows}`;
       const buffer = allocate(panelBytes(shard.rows, columns, type), label);
       shards.push({ ...shard, buffer });
       for (let start = 0; filled && start < shard.rows; start += sliceRows) {
         const count = Math.min(sliceRows, shard.rows - start);
-        const target = new Elements(count * columns);
-        for (const { source, read } of readers) fillRows(source.runs, read, firstRow + start, count, columns, target);
-        const packed = new Elements(panelsOf(count) * columns4(columns) * PANEL * 4);
-        packRawPanels(target, count, columns, packed);
-        device.write(buffer, (start / PANEL) * panelSize, new Uint8Array(packed.buffer));
-        await wrote(target.byteLength);
+        const { packed, read } = pack(firstRow + start, count, columns);
+        device.write(buffer, (start / PANEL) * panelSize, packed);
+        await wrote(read);
       }
     }
-    return { shards, rows, columns, type };
+    return shards;
   }
 
   function vector({ sources, length, added }: VectorLayout): GPUBuffer {
@@ -209,11 +216,86 @@ function blockWeights(
   };
 }
 
-/** The dtype that a matrix is kept in: its tensors' own, or F32 where they differ, which holds every other exactly. */
-function storedAs(model: ModelDirectory, sources: readonly Source[]): string {
-  const dtypes = new Set(sources.map(({ name }) => model.tensor(name).info.dtype));
-  const [dtype] = dtypes;
-  return dtypes.size === 1 ? dtype as string : "F32";
+/** Rows of a matrix that are stored alike. */
+interface Section {
+  readonly firstRow: number;
+  readonly rows: number;
+  readonly sources: readonly Source[];
+  readonly type: ElementType;
+  /** How elements are stored that stand alone. */
+  readonly element: Element;
+}
+
+/**
+ * A matrix by how its tensors are stored: where they differ, each in its own part if parts are whole panels, else all in
+ * float32, which holds every other exactly. So are blocks whose columns would have to move.
+ */
+function sectionsOf(model: ModelDirectory, { sources, rows, unit }: MatrixLayout): readonly Section[] {
+  const dtypes = sources.map(({ name }) => model.tensor(name).info.dtype);
+  const staysInBlocks = sources.every(({ transposed, columns }) => !transposed && !columns);
+  const stored = (dtype: string) => !isBlockEncoding(dtype) || staysInBlocks ? dtype : "F32";
+  if (new Set(dtypes).size === 1) return [sectionOf(stored(dtypes[0]!), 0, rows, sources)];
+  const starts = sources.map(({ runs }) => Math.min(...runs.map(({ to }) => to)));
+  const isApart = unit === undefined &&
+    starts.every((start, i) => start % PANEL === 0 && start > (starts[i - 1] ?? -1));
+  if (!isApart) return [sectionOf("F32", 0, rows, sources)];
+  return sources.map((source, i) =>
+    sectionOf(stored(dtypes[i]!), starts[i]!, (starts[i + 1] ?? rows) - starts[i]!, [source])
+  );
+}
+
+function sectionOf(dtype: string, firstRow: number, rows: number, sources: readonly Source[]): Section {
+  if (isBlockEncoding(dtype)) return { firstRow, rows, sources, type: dtype, element: elementOf("F32") };
+  const element = elementOf(dtype);
+  return { firstRow, rows, sources, type: element.type, element };
+}
+
+/** Packs rows [firstRow, firstRow + count) of a matrix; `read` are the bytes that were read for them. */
+type Packer = (
+  firstRow: number,
+  count: number,
+  columns: number,
+) => { readonly packed: Uint8Array<ArrayBuffer>; readonly read: number };
+
+function elementPacker(model: ModelDirectory, sources: readonly Source[], element: Element): Packer {
+  const Elements = element.bytes === 2 ? Uint16Array : Uint32Array;
+  let readers: readonly { readonly source: Source; readonly read: RowReader }[] | undefined;
+  return (firstRow, count, columns) => {
+    readers ??= sources.map((source) => ({ source, read: rowReader(model, source, element, columns) }));
+    const target = new Elements(count * columns);
+    for (const { source, read } of readers) fillRows(source.runs, read, firstRow, count, columns, target);
+    const packed = new Elements(panelsOf(count) * columns4(columns) * PANEL * 4);
+    packRawPanels(target, count, columns, packed);
+    return { packed: new Uint8Array(packed.buffer), read: target.byteLength };
+  };
+}
+
+function blockPacker(model: ModelDirectory, sources: readonly Source[], type: BlockEncodingName): Packer {
+  return (firstRow, count, columns) => {
+    const bytes = rowBytes(type, columns);
+    const target = new Uint8Array(count * bytes);
+    for (const { name, runs } of sources) {
+      fillRows(runs, (row, part) => model.readInto(name, row * bytes, part), firstRow, count, bytes, target);
+    }
+    const packed = new Uint32Array(panelBytes(count, columns, type) / 4);
+    packBlocks(
+      type,
+      target,
+      count,
+      columns,
+      packed,
+      (row, column) => refuseBlock(model, sources, firstRow + row, column),
+    );
+    return { packed: new Uint8Array(packed.buffer), read: target.byteLength };
+  };
+}
+
+function refuseBlock(model: ModelDirectory, sources: readonly Source[], row: number, column: number): never {
+  for (const { name, runs } of sources) {
+    const run = runs.find(({ to, count }) => row >= to && row < to + count);
+    if (run) throw notFinite(name, model.tensor(name).path, run.from + row - run.to, column);
+  }
+  throw new Error(`row ${row} of no tensor was read`);
 }
 
 /** Fills `target` [count, columns] with rows [row, row + count) of a source, as elements of the matrix. */
@@ -221,12 +303,12 @@ type RowReader = (row: number, target: RawElements) => void;
 
 /** Reads rows as they lie in the file where they can be, and whole tensors where they are stored otherwise. */
 function rowReader(model: ModelDirectory, source: Source, element: Element, columns: number): RowReader {
-  const { path, info } = model.tensor(source.name);
+  const { path, info, readInto } = expanded(model.tensor(source.name));
   const stored = elementOf(info.dtype);
   const width = info.shape.at(-1) as number;
   const raw = (first: number, count: number): RawElements => {
     const elements = stored.bytes === 2 ? new Uint16Array(count) : new Uint32Array(count);
-    model.readInto(source.name, first * stored.bytes, new Uint8Array(elements.buffer));
+    readInto(first * stored.bytes, new Uint8Array(elements.buffer));
     refuseNonFinite(elements, stored.exponent, source.name, path, first, width);
     return elements;
   };
@@ -259,7 +341,7 @@ function rowReader(model: ModelDirectory, source: Source, element: Element, colu
   }
   if (stored.type !== element.type) return (row, target) => target.set(asElements(raw(row * width, target.length)));
   return (row, target) => {
-    model.readInto(source.name, row * width * stored.bytes, bytesOf(target));
+    readInto(row * width * stored.bytes, bytesOf(target));
     refuseNonFinite(target, stored.exponent, source.name, path, row * width, width);
   };
 }
@@ -267,19 +349,20 @@ function rowReader(model: ModelDirectory, source: Source, element: Element, colu
 const bytesOf = (elements: RawElements) => new Uint8Array(elements.buffer, elements.byteOffset, elements.byteLength);
 
 /** Fills what a source gives of rows [firstRow, firstRow + count) of a matrix. */
-function fillRows(
+function fillRows<Target extends RawElements | Uint8Array<ArrayBuffer>>(
   runs: readonly Run[],
-  read: RowReader,
+  read: (row: number, target: Target) => void,
   firstRow: number,
   count: number,
-  columns: number,
-  target: RawElements,
+  rowLength: number,
+  target: Target,
 ): void {
   for (const run of runs) {
     const from = Math.max(firstRow, run.to);
     const to = Math.min(firstRow + count, run.to + run.count);
     if (from < to) {
-      read(run.from + from - run.to, target.subarray((from - firstRow) * columns, (to - firstRow) * columns));
+      const part = target.subarray((from - firstRow) * rowLength, (to - firstRow) * rowLength);
+      read(run.from + from - run.to, part as Target);
     }
   }
 }
@@ -296,13 +379,17 @@ function refuseNonFinite(
     // All bits of the exponent set: infinite or not a number.
     if (((elements[index] as number) & exponent) === exponent) {
       const at = firstElement + index;
-      throw new InputError(
-        `tensor ${name} is not finite at [${Math.floor(at / columns)}, ${at % columns}]`,
-        path,
-        "use weights without NaN and infinity",
-      );
+      throw notFinite(name, path, Math.floor(at / columns), at % columns);
     }
   }
+}
+
+function notFinite(name: string, path: string, row: number, column: number): InputError {
+  return new InputError(
+    `tensor ${name} is not finite at [${row}, ${column}]`,
+    path,
+    "use weights without NaN and infinity",
+  );
 }
 
 /** Reads one row [columns] of a tensor (or a whole vector, row 0) as float32 numbers. */
@@ -312,12 +399,12 @@ export function readRowAsNumbers(
   row: number,
   columns: number,
 ): Float32Array<ArrayBuffer> {
-  const { path, info } = model.tensor(name);
-  const { type, bytes, exponent } = elementOf(info.dtype);
-  const raw = bytes === 2 ? new Uint16Array(columns) : new Uint32Array(columns);
-  model.readInto(name, row * columns * bytes, new Uint8Array(raw.buffer));
-  refuseNonFinite(raw, exponent, name, path, row * columns, columns);
-  return toNumbers(raw, type);
+  const tensor = model.tensor(name);
+  const values = new Float32Array(columns);
+  readRows(tensor, row, values);
+  const wrong = values.findIndex((value) => !Number.isFinite(value));
+  if (wrong >= 0) throw notFinite(name, tensor.path, row, wrong);
+  return values;
 }
 
 /** Raw elements as float32 numbers. */
@@ -325,16 +412,6 @@ function toNumbers(raw: RawElements, type: ElementType): Float32Array<ArrayBuffe
   if (type === "f32") return new Float32Array(Uint32Array.from(raw).buffer);
   if (type === "bf16") return new Float32Array(Uint32Array.from(raw, (word) => word << 16).buffer);
   return Float32Array.from(raw, halfToNumber);
-}
-
-/** An IEEE half's bits as a number. */
-export function halfToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 /** The matrices of the first block whose products take most of the time: those for autotune.ts to time. */

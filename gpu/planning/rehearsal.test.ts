@@ -98,7 +98,7 @@ function shapeOnly(config: Readonly<Record<string, unknown>>): ModelDirectory {
   const tensors = new Map(
     requiredTensors(parsed).map(({ name, shape }) => {
       const bytes = shape.reduce((product, size) => product * size, 2);
-      return [name, { path: "shape", info: { name, dtype: "BF16", shape, bytes } }];
+      return [name, { path: "shape", info: { name, dtype: "BF16", shape, bytes }, readInto: () => {} }];
     }),
   );
   return {

@@ -1,7 +1,8 @@
 """A tiny random model of every family as a GGUF file, and what Culprit must read from it.
 
 The file is written with the `gguf` package's writer and its names of tensors; rows of Llama's q and k are permuted, 1 is
-added to Gemma's norms, and so on, as llama.cpp's conversion scripts do. Matrices are Q8_0. Beside it stand the config
+added to Gemma's norms, and so on, as llama.cpp's conversion scripts do. Matrices are Q8_0, of one family also
+of other types and of several at once. Beside it stand the config
 as transformers writes it, and for each of its tensors the SHA-256 of the dequantised float32. Where transformers reads
 GGUF files of the family, its own loader must give the same tensors.
 
@@ -20,7 +21,7 @@ import transformers
 from gguf.quants import dequantize, quantize
 
 OUT = Path(__file__).parents[1] / "data/gguf"
-Q8 = gguf.GGMLQuantizationType.Q8_0
+Types = gguf.GGMLQuantizationType
 COMMON = dict(hidden_size=32, intermediate_size=64, vocab_size=96, num_hidden_layers=2, num_attention_heads=4,
               num_key_value_heads=2, max_position_embeddings=512, rms_norm_eps=1e-5, eos_token_id=2, bos_token_id=1,
               pad_token_id=0)
@@ -62,6 +63,23 @@ FAMILIES = {
         rope_type="default", rope_theta=10000.0, partial_rotary_factor=0.5))),
 }
 
+# Types of a matrix by its name; Q8_0 where nothing is said. "" stands for all others.
+KINDS = {
+    "llama-q4_0": {"": "Q4_0"},
+    "llama-q4_1": {"": "Q4_1", "embed_tokens": "Q8_0"},
+    "llama-q5_0": {"": "Q5_0"},
+    "llama-q5_1": {"": "Q5_1"},
+    "llama-mixed": {"q_proj": "Q4_0", "k_proj": "Q5_1", "v_proj": "F16", "gate_proj": "BF16", "o_proj": "F32", "": "Q8_0"},
+}
+for variant in KINDS:
+    FAMILIES[variant] = FAMILIES["llama"]
+
+
+def kind_of(name, key):
+    kinds = KINDS.get(name, {"": "Q8_0"})
+    return Types[next((kind for part, kind in kinds.items() if part and part in key), kinds[""])]
+
+
 def make(name, cls, own):
     config_class = getattr(transformers, f"{'Gemma3Text' if cls == 'Gemma3' else cls}Config")
     foreign = {"GPT2": ("hidden_size", "intermediate_size", "num_key_value_heads", "rms_norm_eps"),
@@ -89,15 +107,15 @@ def permute(weights, heads):
     return weights.reshape(heads, 2, shape[0] // heads // 2, *shape[1:]).swapaxes(1, 2).reshape(shape)
 
 
-def quantised(values):
-    """Values as Q8_0 and back: for vectors, the values themselves."""
+def quantised(values, kind=Types.Q8_0):
+    """Values as a type and back: for vectors, the values themselves."""
     if values.ndim == 1:
         return values
     rows = np.ascontiguousarray(values).reshape(-1, values.shape[-1])
-    return dequantize(quantize(rows, Q8), Q8).reshape(values.shape).astype(np.float32)
+    return dequantize(quantize(rows, kind), kind).reshape(values.shape).astype(np.float32)
 
 
-def write(path, arch, cls, config, state):
+def write(path, name, arch, cls, config, state):
     writer = gguf.GGUFWriter(path, arch)
     layers = config.num_hidden_layers
     names = gguf.get_tensor_name_map({v: k for k, v in gguf.MODEL_ARCH_NAMES.items()}[arch], layers)
@@ -151,7 +169,7 @@ def write(path, arch, cls, config, state):
         writer.add_expert_feed_forward_length(config.moe_intermediate_size)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list([bytes([33 + i]) if i < 94 else f"t{i}".encode() for i in range(config.vocab_size)])
+    writer.add_token_list([bytes([33 + i]) if i < 94 else b"!!" if i == 95 else b"Z" * i for i in range(config.vocab_size)])
     writer.add_token_types([1] * config.vocab_size)
     writer.add_token_merges(["! !"])
     writer.add_eos_token_id(2)
@@ -172,7 +190,8 @@ def write(path, arch, cls, config, state):
             continue
         stem, kind = key.rsplit(".", 1)
         target = f"{names.get_name(stem)}.{kind}"
-        stored, back = values, quantised(values)
+        kind_ = kind_of(name, key)
+        stored, back = values, quantised(values, kind_)
         if cls in ("Llama", "SmolLM3") and ("q_proj" in key or "k_proj" in key):
             stored = permute(values, heads if "q_proj" in key else kv)
         if "Gemma" in cls and key.endswith("norm.weight"):
@@ -183,7 +202,7 @@ def write(path, arch, cls, config, state):
             back = np.ascontiguousarray(quantised(stored).T)
         if cls == "GPTNeoX" and "query_key_value" in key:
             stored = values.reshape(heads, 3, hidden // heads, *values.shape[1:]).swapaxes(0, 1).reshape(values.shape)
-        add(writer, target, stored)
+        add(writer, target, stored, kind_)
         expected[key] = back
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -192,11 +211,11 @@ def write(path, arch, cls, config, state):
     return expected
 
 
-def add(writer, name, values):
+def add(writer, name, values, kind=Types.Q8_0):
     if values.ndim == 1:
         writer.add_tensor(name, values.astype(np.float32))
     else:
-        writer.add_tensor(name, quantize(np.ascontiguousarray(values), Q8), raw_dtype=Q8)
+        writer.add_tensor(name, quantize(np.ascontiguousarray(values), kind), raw_dtype=kind)
 
 
 def llama3_factors(rope, head_dim):
@@ -234,7 +253,7 @@ golden = {}
 for name, (arch, cls, own) in FAMILIES.items():
     config, model, state = make(name, cls, own)
     path = OUT / f"{name}.gguf"
-    expected = write(path, arch, cls, config, state)
+    expected = write(path, name, arch, cls, config, state)
     checked = False
     try:
         check_with_transformers(path, name, config, expected)

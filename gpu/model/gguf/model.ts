@@ -2,7 +2,6 @@
 import { resolve } from "node:path";
 import { InputError } from "../../errors.ts";
 import { type ModelConfig, parseConfig } from "../config.ts";
-import { expanded } from "../derived_tensor.ts";
 import type { JsonObject } from "../json.ts";
 import type { ModelTensor } from "../tensor.ts";
 import { commonConfig, type Fields, fieldsOf } from "./config.ts";
@@ -46,7 +45,6 @@ export function openGgufSource(file: string): GgufSource {
     };
     const config = parseConfig(configJson, path);
     const tensors = namedTensors(gguf, family, configJson);
-    const made = [...tensors.values()].filter(({ info }) => info.shape.length > 1 && info.dtype === "F32").length;
     return {
       directory: path,
       config,
@@ -56,9 +54,7 @@ export function openGgufSource(file: string): GgufSource {
       files: gguf.paths,
       tensors,
       tokenizerHash: tokenizerHashOf(gguf),
-      notes: family.modelType === "gpt2" && made > 0
-        ? [`${path}: GPT-2's projections are turned, so that they take float32's room`]
-        : [],
+      notes: [],
       close: gguf.close,
     };
   } catch (error) {
@@ -138,7 +134,7 @@ function namedTensors(gguf: GgufFile, family: Family, config: JsonObject): Reado
     }
     const { name: hubName, change } = targetOf(target);
     for (const changed of change(tensor, hubName.replace("#", block ?? "") + kind, config)) {
-      named.set(changed.info.name, expanded(changed));
+      named.set(changed.info.name, changed);
     }
   }
   return named;
