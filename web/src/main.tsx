@@ -3,8 +3,17 @@ import { render } from "preact";
 import { keepJobs } from "./jobs/job_store.ts";
 import { Page } from "./page.tsx";
 import "./shell/styles.css";
-import "./ask/ask.css";
+import "./jobs/jobs.css";
+import "./heat/heat.css";
+import "./graph/graph.css";
+import "./masking/masking.css";
+import "./cases/cases.css";
 import "./cases/lists.css";
+import "./case/case.css";
+import "./studies/studies.css";
+import "./run/run.css";
+import "./ask/ask.css";
+import "./shell/media.css";
 
 // The page puts the list back where it was by itself.
 history.scrollRestoration = "manual";
