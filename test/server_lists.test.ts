@@ -1,5 +1,7 @@
 import { sql } from "drizzle-orm";
+import type { GraphQLEnumType, GraphQLInputObjectType } from "graphql";
 import { beforeAll, expect, test } from "vitest";
+import { schema } from "../schema/schema.ts";
 import { attributionRow } from "../server/attributions/attribution_row.ts";
 import { attributions, failureCases, jobs } from "../schema/tables/tables.ts";
 import { storeModel, storePair, testDatabase } from "./database.ts";
@@ -238,12 +240,41 @@ const PLANS: readonly (readonly [string, string, string])[] = [
   ["attributions", 'filter: { model: "rare" }', "attributions_model"],
   ["attributions", "filter: { delta: { min: 1e9 } }", "attributions_delta"],
   ["attributions", 'filter: { token: "rare" }', "attributions_key_tokens"],
+  ["attributions", "filter: { outcome: M_IA }", "attributions_outcome"],
+  ["attributions", "filter: { pattern: URT }", "attributions_pattern"],
+  ["attributions", "filter: { segment: { segment: INSTRUCTION, min: 1e9 } }", "attributions_instruction"],
+  ["attributions", "filter: { segment: { segment: QUERY, min: 1e9 } }", "attributions_query"],
+  ["attributions", "filter: { segment: { segment: ANSWER, min: 1e9 } }", "attributions_answer"],
+  ["attributions", "filter: { segment: { segment: SPECIAL, min: 1e9 } }", "attributions_special"],
+  // What most cases are stops the newest cases' index early.
+  ["failureCases", "filter: { attributed: true }", "failure_cases_created"],
+  ["maskingExperiments", "", "masking_experiments_created"],
+  ["maskingExperiments", 'filter: { benchmark: "b1" }', "masking_experiments_created"],
+  ["maskingExperiments", 'filter: { model: "none" }', "masking_experiments_created"],
+  ["maskingExperiments", "filter: { ranking: ATTNLRP }", "masking_experiments_created"],
+  ["maskingExperiments", "filter: { replacement: ATTENTION }", "masking_experiments_created"],
+  ["maskingExperiments", "filter: { scope: PROMPT }", "masking_experiments_created"],
+  ["maskingExperiments", "filter: { budget: 10 }", "masking_experiments_created"],
   ["responses", "filter: { disagrees: true }", "responses_disagreement"],
   ["jobs", "", "jobs_created"],
   ["jobs", "filter: { status: RUNNING }", "jobs_status"],
   ["jobs", "filter: { kind: IMPORT }", "jobs_kind"],
   ["models", "", "models_created"],
 ];
+
+test("every field of the lists' filters, and every order, stands among the plans", () => {
+  const types = { failureCases: "FailureCase", responses: "Response", attributions: "Attribution", jobs: "Job" };
+  for (const [list, name] of Object.entries({ ...types, maskingExperiments: "MaskingExperiment" })) {
+    const asked = PLANS.filter(([of]) => of === list).map(([, args]) => args).join("\n");
+    const filter = schema.getType(`${name}Filter`) as GraphQLInputObjectType;
+    for (const field of Object.keys(filter.getFields())) expect(asked, list).toMatch(new RegExp(`\\b${field}:`));
+    const sort = schema.getType(`${name}Sort`) as GraphQLEnumType | undefined;
+    for (const { name: by } of sort?.getValues() ?? []) {
+      // The order of when nothing is said.
+      if (by !== "CREATED") expect(asked, list).toContain(`by: ${by} `);
+    }
+  }
+});
 
 test("each filter and each order of a list is answered by its index", async () => {
   const { db, sql: driver } = database.connection;
@@ -266,6 +297,11 @@ test("each filter and each order of a list is answered by its index", async () =
       select p.id, 'attnlrp', c.model_id, c.benchmark, 1, 1, p.id, 2, 4 + p.id % 99, '', '{}', '{}',
         array['t' || p.id % 50], '', 1 from token_pairs p join failure_cases c on c.id = p.failure_case_id
         where c.key like 'many/%'`);
+  await db.execute(sql`
+      insert into masking_experiments (token_pair_id, model_id, replacement, ranking, answer_too, seed, budget, curve,
+        adapter)
+      select p.id, c.model_id, 'attention', 'attnlrp', false, 0, 10, '{}', '' from token_pairs p
+        join failure_cases c on c.id = p.failure_case_id where c.key like 'many/%'`);
   await db.execute(sql`insert into ${jobs} (kind, status, input)
       select 'attribute', 'completed', '{}' from generate_series(1, 3000)`);
   await db.execute(sql`insert into models (name, directory, architecture, parameters, layers, hidden, vocabulary,
