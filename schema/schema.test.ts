@@ -1,12 +1,17 @@
 import { readFileSync } from "node:fs";
 import { type GraphQLNamedType, isEnumType, isInputObjectType, isInterfaceType, isObjectType } from "graphql";
 import { expect, test } from "vitest";
-import { printedSchema } from "./print.ts";
+import { printedIntrospection, printedSchema } from "./print.ts";
 import { schema } from "./schema.ts";
 
 test("schema.graphql is what the types print", () => {
   const stored = readFileSync(new URL("schema.graphql", import.meta.url), "utf8");
   expect(stored, "run: deno run -A schema/print.ts").toBe(printedSchema());
+});
+
+test("introspection.d.ts, by which the page's documents are typed, is what the types print", () => {
+  const stored = readFileSync(new URL("introspection.d.ts", import.meta.url), "utf8");
+  expect(stored === printedIntrospection(), "run: deno run -A schema/print.ts").toBe(true);
 });
 
 test("every type, field, argument and enum value has a description", () => {

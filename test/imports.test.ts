@@ -13,7 +13,7 @@ const ROOMS: Readonly<Record<string, readonly RegExp[]>> = {
   gpu: [],
   schema: [],
   server: [/^schema\//, /^gpu\/mod\.ts$/],
-  "web/src": [/^schema\/schema\.(graphql|d\.ts)$/],
+  "web/src": [/^schema\/introspection\.d\.ts$/],
 };
 
 /** What stands in a room, the lowest first. What shares a line does not import each other. */

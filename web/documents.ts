@@ -2,6 +2,7 @@
 import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { type Plugin, runnerImport } from "vite";
+import { isFragment } from "./src/shell/graphql.ts";
 
 const ROOMS = new URL("./src/", import.meta.url);
 
@@ -26,7 +27,7 @@ export async function listDocuments(): Promise<string[]> {
       const { document } = (typeof value === "object" && value !== null ? value : {}) as {
         readonly document?: unknown;
       };
-      if (typeof document === "string") found.add(document);
+      if (typeof document === "string" && !isFragment(document)) found.add(document);
     }
   }
   return [...found].sort();

@@ -13,7 +13,6 @@ import "./case/case.css";
 import "./studies/studies.css";
 import "./run/run.css";
 import "./ask/ask.css";
-import "./shell/media.css";
 
 // The page puts the list back where it was by itself.
 history.scrollRestoration = "manual";

@@ -2,6 +2,7 @@
 /** @jsxImportSource preact */
 /** Marking by hand: click the first wrong token of the answer, say which token should have come, or leave the case out. */
 import { useEffect, useState } from "preact/hooks";
+import { ofType } from "../shell/graphql.ts";
 import { request } from "../shell/client.ts";
 import { Trouble, Waiting } from "../shell/notice.tsx";
 import { ANNOTATE, type Case, type Pair, READ_ANNOTATION_PROMPT, type Token } from "../heat/documents.ts";
@@ -68,7 +69,7 @@ export function AnnotatePanel(props: {
       const { annotateCase } = await request(ANNOTATE, {
         input: { failureCaseId: id, annotator, decision, reason, ...chosen },
       });
-      const problem = annotateCase.problem;
+      const problem = annotateCase.__typename === "InputError" ? annotateCase.problem : undefined;
       setSaid({ text: problem ?? "Stored. A search job computes the pair's logits.", bad: problem !== undefined });
       if (problem === undefined) onDone();
     } catch (error) {
@@ -77,7 +78,7 @@ export function AnnotatePanel(props: {
   };
   const copyPrompt = async () => {
     const { node } = await request(READ_ANNOTATION_PROMPT, { id });
-    await navigator.clipboard.writeText(node?.annotationPrompt ?? "");
+    await navigator.clipboard.writeText(ofType(node, "FailureCase")?.annotationPrompt ?? "");
     setSaid({ text: "Copied. Import the answers with --from annotations.", bad: false });
   };
 

@@ -1,6 +1,7 @@
 /** @jsxImportSource preact */
 /** Two attributions of one token pair side by side: two rules, or the same rule on two sizes or checkpoints. */
 import { useEffect, useState } from "preact/hooks";
+import { ofType } from "../shell/graphql.ts";
 import { request } from "../shell/client.ts";
 import type { View } from "../heat/heat_value.ts";
 import { useEndedJobs } from "../jobs/job_store.ts";
@@ -71,7 +72,7 @@ export function CompareSection(props: {
   const [ids, setIds] = useState<readonly [string, string]>(["", ""]);
   const reading = useLoad(`members ${pair.id}`, async (signal) => {
     const { node } = await request(READ_MEMBERS, { id: pair.id }, signal);
-    return node?.memberAttributions ?? [];
+    return ofType(node, "TokenPair")?.memberAttributions ?? [];
   });
   useEffect(() => {
     if (ended > 0) reading.reload();

@@ -29,7 +29,7 @@ export function SegmentsPanel(props: {
   const send = async (ranges: readonly SegmentRange[]) => {
     try {
       const { setSegments } = await request(SET_SEGMENTS, { id, ranges });
-      const problem = setSegments.problem;
+      const problem = setSegments.__typename === "InputError" ? setSegments.problem : undefined;
       setSaid({ text: problem ?? "Stored. Attributions computed from now on use it.", bad: problem !== undefined });
       if (problem !== undefined) return;
       setChanged(new Map());

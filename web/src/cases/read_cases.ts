@@ -1,5 +1,6 @@
 /** One page of the case list, whichever of the two lists it comes from. */
 import { request } from "../shell/client.ts";
+import type { Named } from "../shell/graphql.ts";
 import { LIST_ATTRIBUTIONS, LIST_CASES, type PageInfo, type PairSummary } from "./documents.ts";
 import type { CaseStatus } from "../shell/names.ts";
 import { type CaseRoute, caseRoute, type CasesRoute, type Order, type Rule, RULES } from "../shell/route.ts";
@@ -78,7 +79,7 @@ async function readCases(route: CasesRoute, variables: Variables, signal?: Abort
   const filter = {
     ...variables.filter,
     ...(route.status === "" ? {} : { status: route.status }),
-    ...(route.exclusion === "" ? {} : { exclusion: route.exclusion }),
+    ...(route.exclusion === "" ? {} : { exclusion: route.exclusion as Named<"Exclusion"> }),
     ...(route.list === "unattributed" ? { attributed: false } : {}),
   };
   const { failureCases } = await request(LIST_CASES, { ...variables, filter, orderBy: ORDER_BY[route.order] }, signal);
@@ -119,8 +120,8 @@ async function readAttributions(route: CasesRoute, variables: Variables, signal?
       ...variables.filter,
       ...RULES.filter((rule) => rule === route.list).map((rule) => ({ rule }))[0],
       ...(route.token === "" ? {} : { token: route.token }),
-      ...(route.outcome === "" ? {} : { outcome: route.outcome }),
-      ...(route.pattern === "" ? {} : { pattern: route.pattern }),
+      ...(route.outcome === "" ? {} : { outcome: route.outcome as Named<"Outcome"> }),
+      ...(route.pattern === "" ? {} : { pattern: route.pattern as Named<"Pattern"> }),
     },
     orderBy: { by: by === "KEY" ? "CREATED" : by, direction: by === "KEY" ? "DESC" : direction },
   }, signal);

@@ -1,4 +1,5 @@
 /** What the page of one case reads. Tokens and relevance never change once stored, so they are kept. */
+import { ofType } from "../shell/graphql.ts";
 import { request, RequestError } from "../shell/client.ts";
 import {
   type Candidate,
@@ -30,22 +31,26 @@ export interface Heat {
 const KEPT = 64;
 const heats = new Map<string, Promise<Heat>>();
 
-function found<Node>(node: Node | null, what: string): Node {
-  if (node === null) throw new RequestError(`There is no such ${what}.`, "refused");
-  return node;
+/** The node, which must be of the type; throws RequestError. */
+function found<Node extends { readonly __typename: string }, Name extends Node["__typename"]>(
+  node: Node | null,
+  name: Name,
+): Extract<Node, { readonly __typename: Name }> {
+  const right = ofType(node, name);
+  if (right === undefined) throw new RequestError(`There is no such ${WHAT[name as keyof typeof WHAT]}.`, "refused");
+  return right;
 }
+const WHAT = { FailureCase: "case", Attribution: "attribution", TokenPair: "token pair" };
 
 export async function readCase(id: string, signal?: AbortSignal): Promise<Case> {
-  const node = found((await request(READ_CASE, { id }, signal)).node, "case");
-  if (node.__typename !== "FailureCase") throw new RequestError("There is no such case.", "refused");
-  return node;
+  return found((await request(READ_CASE, { id }, signal)).node, "FailureCase");
 }
 
 export async function readTokens(id: string, total: number, signal?: AbortSignal): Promise<readonly Token[]> {
   const windows = await readWindows(
     total,
     WINDOW,
-    async (from, count) => found((await request(READ_TOKENS, { id, from, count }, signal)).node, "case").tokens,
+    async (from, count) => found((await request(READ_TOKENS, { id, from, count }, signal)).node, "FailureCase").tokens,
   );
   return windows.flat();
 }
@@ -56,7 +61,7 @@ export async function readCompletion(id: string, total: number, signal?: AbortSi
     total,
     WINDOW,
     async (from, count) =>
-      found((await request(READ_COMPLETION, { id, from, count }, signal)).node, "case").completionTokens,
+      found((await request(READ_COMPLETION, { id, from, count }, signal)).node, "FailureCase").completionTokens,
   );
   return windows.flat();
 }
@@ -65,7 +70,7 @@ async function readHeatAfresh(id: string, layer: number, total: number): Promise
   const windows = await readWindows(
     total,
     WINDOW,
-    async (from, count) => found((await request(READ_RELEVANCE, { id, layer, from, count })).node, "attribution"),
+    async (from, count) => found((await request(READ_RELEVANCE, { id, layer, from, count })).node, "Attribution"),
   );
   return {
     attributionId: id,
@@ -89,7 +94,7 @@ export function readHeat(id: string, layer: number, total: number): Promise<Heat
 }
 
 export async function readCandidates(pairId: string, signal?: AbortSignal): Promise<readonly Candidate[]> {
-  return found((await request(READ_CANDIDATES, { id: pairId }, signal)).node, "token pair").candidates;
+  return found((await request(READ_CANDIDATES, { id: pairId }, signal)).node, "TokenPair").candidates;
 }
 
 /** Positions that the search of a case visited, `count` of them from the `from`th on. */
@@ -99,5 +104,5 @@ export async function readVisited(
   count: number,
   signal?: AbortSignal,
 ): Promise<readonly VisitedPosition[]> {
-  return found((await request(READ_VISITED, { id, from, count }, signal)).node, "case").visitedPositions;
+  return found((await request(READ_VISITED, { id, from, count }, signal)).node, "FailureCase").visitedPositions;
 }

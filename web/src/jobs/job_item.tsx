@@ -15,9 +15,10 @@ const KIND = {
   BUILD_GRAPH: "Graph",
   DIAGNOSE: "Diagnosis",
   MASK: "Masking",
+  MARK: "Marks",
   STUDY: "Study",
   EXPORT_PREFERENCES: "Preference weights",
-} as const;
+} as const satisfies Record<Job["kind"], string>;
 const STATUS = {
   QUEUED: "queued",
   RUNNING: "running",

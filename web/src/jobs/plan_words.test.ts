@@ -21,7 +21,17 @@ test.each([[6_639_424, "6.6 MB"], [208_238_379, "208 MB"], [24e9, "24 GB"], [1.2
 );
 
 test("a plan tells one run by itself, many with the longest, and nothing when nothing is missing", () => {
-  const plan = { runs: 1, longest: 106, seconds: 12, gpuBytes: 7e6, hostBytes: 2e8, fits: true, why: "", adapter: "A" };
+  const plan = {
+    __typename: "Plan" as const,
+    runs: 1,
+    longest: 106,
+    seconds: 12,
+    gpuBytes: 7e6,
+    hostBytes: 2e8,
+    fits: true,
+    why: "",
+    adapter: "A",
+  };
   expect(describePlan(plan)).toBe("Takes about 12 s, 7.0 MB on the device and 200 MB beside it.");
   expect(describePlan({ ...plan, runs: 1417 })).toBe(
     "1,417 runs take about 12 s; the longest, of 106 tokens, 7.0 MB on the device and 200 MB beside it.",

@@ -1,6 +1,7 @@
 /** @jsxImportSource preact */
 /** Delta while the tokens of a ranking are masked one after another, with its controls. */
 import { useEffect, useState } from "preact/hooks";
+import { ofType } from "../shell/graphql.ts";
 import { Choice } from "../shell/choice.tsx";
 import { request } from "../shell/client.ts";
 import { ComputedOn } from "../jobs/computed_on.tsx";
@@ -125,7 +126,8 @@ export function MaskingSection({ pair, tokens }: { readonly pair: Pair; readonly
   const [scope, setScope] = useState<Scope>("PROMPT");
   const reading = useLoad(
     `masking ${pair.id}`,
-    async (signal) => (await request(READ_MASKING, { id: pair.id }, signal)).node?.maskingExperiments ?? [],
+    async (signal) =>
+      ofType((await request(READ_MASKING, { id: pair.id }, signal)).node, "TokenPair")?.maskingExperiments ?? [],
   );
   useEffect(() => {
     if (ended > 0) reading.reload();

@@ -3,6 +3,7 @@
 /** What has to be there first: a model, and answers or failure cases of it. */
 import { useState } from "preact/hooks";
 import { request } from "../shell/client.ts";
+import type { Named } from "../shell/graphql.ts";
 import { follow } from "../jobs/job_store.ts";
 import { ADD_MODEL, IMPORT } from "./documents.ts";
 import { given, Pick, Starter, useValues, Write } from "./starter.tsx";
@@ -54,7 +55,13 @@ export function Import({ models }: { readonly models: readonly string[] }) {
   const [file, setFile] = useState<File>();
   const [over, setOver] = useState(false);
   const start = async () => {
-    const input = { from, ...given({ model, items, annotator }), ...(file === undefined ? given({ path }) : { file }) };
+    // One of FORMATS.
+    const format = from as Named<"ImportFormat">;
+    const input = {
+      from: format,
+      ...given({ model, items, annotator }),
+      ...(file === undefined ? given({ path }) : { file }),
+    };
     return follow((await request(IMPORT, { input })).importFailureCases);
   };
   return (

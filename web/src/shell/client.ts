@@ -2,16 +2,7 @@
 /** The page's one way to the server: GraphQL over HTTP, and GraphQL over SSE for what is live. */
 import { authorization } from "./access_token.ts";
 import { eventParser } from "./event_stream.ts";
-
-/** A GraphQL document with the types of its variables and its data, written beside it. */
-export interface Operation<Data, Variables> {
-  readonly document: string;
-  /** Only for the type checker; never set. */
-  readonly types?: { readonly data: Data; readonly variables: Variables };
-}
-
-/** What an operation answers. */
-export type DataOf<Kind> = Kind extends Operation<infer Data, infer _Variables> ? Data : never;
+import { type Given, type Operation, textOf } from "./graphql.ts";
 
 /** What people are told when a request fails. */
 export class RequestError extends Error {
@@ -33,12 +24,12 @@ interface Answer<Data> {
 const ENDPOINT = new URL("graphql", new URL(".", document.baseURI)).href;
 
 /** JSON; or, when `variables.input.file` is a file, the GraphQL multipart request specification's form. */
-function bodyOf(operation: Operation<unknown, unknown>, variables: unknown, accept: string) {
+function bodyOf(operation: unknown, variables: unknown, accept: string) {
   const file = (variables as { readonly input?: { readonly file?: unknown } }).input?.file;
   const headers = { accept, ...authorization() };
-  const text = JSON.stringify({ query: operation.document, variables }, (_key, value) => value === file ? null : value);
+  const text = JSON.stringify({ query: textOf(operation), variables }, (_key, value) => value === file ? null : value);
   if (!(file instanceof File)) {
-    const plain = JSON.stringify({ query: operation.document, variables });
+    const plain = JSON.stringify({ query: textOf(operation), variables });
     return { headers: { ...headers, "content-type": "application/json" }, body: plain };
   }
   const form = new FormData();
@@ -50,7 +41,7 @@ function bodyOf(operation: Operation<unknown, unknown>, variables: unknown, acce
 }
 
 async function post(
-  operation: Operation<unknown, unknown>,
+  operation: unknown,
   variables: unknown,
   accept: string,
   signal: AbortSignal | undefined,
@@ -84,7 +75,7 @@ function dataOf<Data>(answer: Answer<Data>): Data {
 /** Sends a query or mutation. Throws RequestError, or the signal's reason when aborted. */
 export async function request<Data, Variables>(
   operation: Operation<Data, Variables>,
-  variables: Variables,
+  variables: Given<NoInfer<Variables>>,
   signal?: AbortSignal,
 ): Promise<Data> {
   const response = await post(operation, variables, "application/graphql-response+json, application/json", signal);
@@ -101,7 +92,7 @@ export async function request<Data, Variables>(
 /** Subscribes; yields until the server completes the stream. Throws RequestError when the connection breaks. */
 export async function* subscribe<Data, Variables>(
   operation: Operation<Data, Variables>,
-  variables: Variables,
+  variables: Given<NoInfer<Variables>>,
   signal: AbortSignal,
 ): AsyncGenerator<Data> {
   const response = await post(operation, variables, "text/event-stream", signal);

@@ -2,7 +2,8 @@
 /** @jsxImportSource preact */
 /** Studies: did the larger or the later model mend the failure, and for the right reason? */
 import { useEffect, useState } from "preact/hooks";
-import { type DataOf, request } from "../shell/client.ts";
+import { request } from "../shell/client.ts";
+import { type DataOf, ofType } from "../shell/graphql.ts";
 import { useEndedJobs } from "../jobs/job_store.ts";
 import { RULE_NAMES } from "../shell/names.ts";
 import { Empty, Trouble, Waiting } from "../shell/notice.tsx";
@@ -21,8 +22,9 @@ async function readPoints(id: string, x: string, y: string, signal: AbortSignal)
   let after: string | null = null;
   do {
     const page: DataOf<typeof READ_POINTS> = await request(READ_POINTS, { id, x, y, after }, signal);
-    points.push(...page.node?.points.nodes ?? []);
-    after = page.node?.points.pageInfo.hasNextPage === true ? page.node.points.pageInfo.endCursor : null;
+    const found = ofType(page.node, "Study")?.points;
+    points.push(...found?.nodes ?? []);
+    after = found?.pageInfo.hasNextPage === true ? found.pageInfo.endCursor : null;
   } while (after !== null && points.length < MOST_POINTS);
   return points;
 }
@@ -49,7 +51,7 @@ function Study({ study }: { readonly study: StudyHead }) {
   const [y, setY] = useState(labels.at(-1) ?? "");
   const summary = useLoad(`study ${study.id} ${x} ${y}`, async (signal) => {
     const { node } = await request(READ_STUDY, { id: study.id, x, y }, signal);
-    return node?.summary;
+    return ofType(node, "Study")?.summary;
   });
   const points = useLoad(`points ${study.id} ${x} ${y}`, (signal) => readPoints(study.id, x, y, signal));
   const error = summary.error ?? points.error;
