@@ -141,107 +141,114 @@ export const Attribution = builder.drizzleNode("attributions", {
     }),
     layers: t.exposeInt("layers", { description: "Number of blocks; node layers are 0 to this." }),
     tokenCount: t.exposeInt("tokenCount", { description: "Number of tokens." }),
-    relevance: t.floatList({
-      description: "Raw signed relevance in logit units, a window of one node layer. Divide by `scale` for display. " +
-        "AttnLRP does not sum to delta, and must not be normalised as if it did.",
-      complexity: ({ count }) => ({ field: 1 + Math.ceil(count / 16), multiplier: 1 }),
-      args: {
-        layer: t.arg.int({ required: true, defaultValue: 0, description: "Node layer, 0 = embeddings." }),
-        from: t.arg.int({ required: true, defaultValue: 0, description: "First position of the window." }),
-        count: t.arg.int({
-          required: true,
-          defaultValue: MAX_WINDOW,
-          description: `Tokens in the window, ${MAX_WINDOW} at most; fewer come back at the end.`,
-        }),
-      },
-      select: ({ layer, from, count }) => {
-        checkWindow(from, count, MAX_WINDOW, "relevance");
-        checkLayer(layer, MAX_LAYERS);
-        return {
-          columns: { layers: true },
-          extras: {
-            // least/greatest keep the window inside the row of its layer; base64 crosses JSON unharmed.
-            relevanceWindow: (table) =>
-              sql<string>`encode(substring(${table.relevance}
-                from (least(${layer}::int, ${table.layers}) * ${table.tokenCount} + least(${from}::int, ${table.tokenCount})) * 4 + 1
-                for greatest(least(${count}::int, ${table.tokenCount} - ${from}::int), 0) * 4), 'base64')`,
-          },
-        };
-      },
-      resolve: ({ layers, relevanceWindow }, { layer }) => {
-        checkLayer(layer, layers);
-        return decodeFloats(relevanceWindow);
-      },
-    }),
-    strongest: t.field({
-      type: [StrongToken],
-      description: "The tokens of largest relevance at the embeddings, special tokens left out, the largest first.",
-      complexity: { field: 10, multiplier: 1 },
-      args: {
-        count: t.arg.int({
-          required: true,
-          defaultValue: 5,
-          description: `Tokens at most, up to ${MOST_STRONGEST}.`,
-          validate: z.int().min(1).max(MOST_STRONGEST),
-        }),
-        sign: t.arg({ type: Sign, description: "Only what supports one side; both when nothing is said." }),
-      },
-      select: {
-        columns: {},
-        extras: {
-          embeddings: (table) =>
-            sql<string>`encode(substring(${table.relevance} for ${table.tokenCount} * 4), 'base64')`,
-        },
-        with: {
-          tokenPair: {
-            columns: {},
-            with: { failureCase: { columns: { tokenTexts: true, segments: true, editedSegments: true } } },
-          },
-        },
-      },
-      resolve: ({ embeddings, tokenPair: { failureCase } }, { count, sign }) =>
-        strongestTokens(decodeFloats(embeddings), failureCase, count, sign ?? undefined),
-    }),
-    scale: t.float({
-      description: "What `relevance` is divided by for display: max |R| over the layer's non-special tokens, 1 where " +
-        "that is below 1e-9.",
-      args: {
-        layer: t.arg.int({ required: true, defaultValue: 0, description: "Node layer, 0 = embeddings." }),
-        includeSpecial: t.arg.boolean({
-          required: true,
-          defaultValue: false,
-          description: "Look at special tokens too.",
-        }),
-      },
-      select: ({ layer, includeSpecial }) => {
-        checkLayer(layer, MAX_LAYERS);
-        return {
-          columns: { layers: true },
-          extras: {
-            layerScale: (table) =>
-              sql<number | null>`(${includeSpecial ? table.scalesWithSpecial : table.scales})[${layer + 1}]`,
-          },
-        };
-      },
-      resolve: ({ layers, layerScale }, { layer }) => {
-        checkLayer(layer, layers);
-        return layerScale ?? 1;
-      },
-    }),
-    model: t.relation("model", {
-      type: Model,
-      description: "The model that computed it: that of the failure case, or another member of a series.",
-    }),
-    adapter: t.exposeString("adapter", { description: "Adapter that computed it, in its driver's words." }),
-    seconds: t.exposeFloat("seconds", { description: "Wall time of forward and backward, without loading." }),
-    download: t.string({
-      description: "Path on this server of the whole [layers + 1, tokens] relevance as a NumPy file (.npy, f32).",
-      select: { columns: { id: true } },
-      resolve: ({ id }) => downloadPath(id),
-    }),
-    createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was computed." }),
   }),
 });
+
+/** Its numbers, in windows. */
+builder.drizzleObjectFields(Attribution, (t) => ({
+  relevance: t.floatList({
+    description: "Raw signed relevance in logit units, a window of one node layer. Divide by `scale` for display. " +
+      "AttnLRP does not sum to delta, and must not be normalised as if it did.",
+    complexity: ({ count }) => ({ field: 1 + Math.ceil(count / 16), multiplier: 1 }),
+    args: {
+      layer: t.arg.int({ required: true, defaultValue: 0, description: "Node layer, 0 = embeddings." }),
+      from: t.arg.int({ required: true, defaultValue: 0, description: "First position of the window." }),
+      count: t.arg.int({
+        required: true,
+        defaultValue: MAX_WINDOW,
+        description: `Tokens in the window, ${MAX_WINDOW} at most; fewer come back at the end.`,
+      }),
+    },
+    select: ({ layer, from, count }) => {
+      checkWindow(from, count, MAX_WINDOW, "relevance");
+      checkLayer(layer, MAX_LAYERS);
+      return {
+        columns: { layers: true },
+        extras: {
+          // least/greatest keep the window inside the row of its layer; base64 crosses JSON unharmed.
+          relevanceWindow: (table) =>
+            sql<string>`encode(substring(${table.relevance}
+                from (least(${layer}::int, ${table.layers}) * ${table.tokenCount} + least(${from}::int, ${table.tokenCount})) * 4 + 1
+                for greatest(least(${count}::int, ${table.tokenCount} - ${from}::int), 0) * 4), 'base64')`,
+        },
+      };
+    },
+    resolve: ({ layers, relevanceWindow }, { layer }) => {
+      checkLayer(layer, layers);
+      return decodeFloats(relevanceWindow);
+    },
+  }),
+  strongest: t.field({
+    type: [StrongToken],
+    description: "The tokens of largest relevance at the embeddings, special tokens left out, the largest first.",
+    complexity: { field: 10, multiplier: 1 },
+    args: {
+      count: t.arg.int({
+        required: true,
+        defaultValue: 5,
+        description: `Tokens at most, up to ${MOST_STRONGEST}.`,
+        validate: z.int().min(1).max(MOST_STRONGEST),
+      }),
+      sign: t.arg({ type: Sign, description: "Only what supports one side; both when nothing is said." }),
+    },
+    select: {
+      columns: {},
+      extras: {
+        embeddings: (table) => sql<string>`encode(substring(${table.relevance} for ${table.tokenCount} * 4), 'base64')`,
+      },
+      with: {
+        tokenPair: {
+          columns: {},
+          with: { failureCase: { columns: { tokenTexts: true, segments: true, editedSegments: true } } },
+        },
+      },
+    },
+    resolve: ({ embeddings, tokenPair: { failureCase } }, { count, sign }) =>
+      strongestTokens(decodeFloats(embeddings), failureCase, count, sign ?? undefined),
+  }),
+  scale: t.float({
+    description: "What `relevance` is divided by for display: max |R| over the layer's non-special tokens, 1 where " +
+      "that is below 1e-9.",
+    args: {
+      layer: t.arg.int({ required: true, defaultValue: 0, description: "Node layer, 0 = embeddings." }),
+      includeSpecial: t.arg.boolean({
+        required: true,
+        defaultValue: false,
+        description: "Look at special tokens too.",
+      }),
+    },
+    select: ({ layer, includeSpecial }) => {
+      checkLayer(layer, MAX_LAYERS);
+      return {
+        columns: { layers: true },
+        extras: {
+          layerScale: (table) =>
+            sql<number | null>`(${includeSpecial ? table.scalesWithSpecial : table.scales})[${layer + 1}]`,
+        },
+      };
+    },
+    resolve: ({ layers, layerScale }, { layer }) => {
+      checkLayer(layer, layers);
+      return layerScale ?? 1;
+    },
+  }),
+}));
+
+/** What computed it. */
+builder.drizzleObjectFields(Attribution, (t) => ({
+  model: t.relation("model", {
+    type: Model,
+    description: "The model that computed it: that of the failure case, or another member of a series.",
+  }),
+  adapter: t.exposeString("adapter", { description: "Adapter that computed it, in its driver's words." }),
+  seconds: t.exposeFloat("seconds", { description: "Wall time of forward and backward, without loading." }),
+  download: t.string({
+    description: "Path on this server of the whole [layers + 1, tokens] relevance as a NumPy file (.npy, f32).",
+    select: { columns: { id: true } },
+    resolve: ({ id }) => downloadPath(id),
+  }),
+  createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was computed." }),
+}));
 
 builder.drizzleObjectFields(TokenPair, (t) => ({
   attribution: t.field({

@@ -88,171 +88,183 @@ export const FailureCase = builder.drizzleNode("failureCases", {
       resolve: ({ before }) => before,
     }),
     completion: t.exposeString("completion", { description: "What the model produced in full." }),
-    status: t.expose("status", { type: CaseStatus, description: "What became of it." }),
-    exclusion: t.expose("exclusion", {
-      type: ExclusionType,
-      nullable: true,
-      description: "Why it is left out; null unless it is.",
-    }),
-    exclusionNote: t.exposeString("exclusionNote", {
-      nullable: true,
-      description: "Why it is left out, or how annotators of an open case disagree, in one line.",
-    }),
-    reviewer: t.exposeString("reviewer", { nullable: true, description: "Who decided, where a person did." }),
-    source: t.expose("source", { type: ResponseSource, description: "Where its answer comes from." }),
-    filter: t.exposeString("filter", {
-      nullable: true,
-      description: "The harness's name for how the answer was cut out of raw output; null where it is not said.",
-    }),
-    verdict: t.field({
-      type: VerdictType,
-      nullable: true,
-      description: "What log and checker say of the completion; null for cases that came without a verdict.",
-      select: { columns: { verdict: true } },
-      resolve: ({ verdict }) => verdict,
-    }),
-    checkable: t.boolean({
-      description: "Whether another answer to the same task can be checked.",
-      select: { columns: {}, extras: { hasItem: (table) => sql<boolean>`${table.item} is not null` } },
-      resolve: ({ hasItem }) => hasItem,
-    }),
-    completionTokenCount: t.int({
-      description: "Tokens of the whole completion.",
-      select: {
+  }),
+});
+
+/** What became of it, and what checks it. */
+builder.drizzleObjectFields(FailureCase, (t) => ({
+  status: t.expose("status", { type: CaseStatus, description: "What became of it." }),
+  exclusion: t.expose("exclusion", {
+    type: ExclusionType,
+    nullable: true,
+    description: "Why it is left out; null unless it is.",
+  }),
+  exclusionNote: t.exposeString("exclusionNote", {
+    nullable: true,
+    description: "Why it is left out, or how annotators of an open case disagree, in one line.",
+  }),
+  reviewer: t.exposeString("reviewer", { nullable: true, description: "Who decided, where a person did." }),
+  source: t.expose("source", { type: ResponseSource, description: "Where its answer comes from." }),
+  filter: t.exposeString("filter", {
+    nullable: true,
+    description: "The harness's name for how the answer was cut out of raw output; null where it is not said.",
+  }),
+  verdict: t.field({
+    type: VerdictType,
+    nullable: true,
+    description: "What log and checker say of the completion; null for cases that came without a verdict.",
+    select: { columns: { verdict: true } },
+    resolve: ({ verdict }) => verdict,
+  }),
+  checkable: t.boolean({
+    description: "Whether another answer to the same task can be checked.",
+    select: { columns: {}, extras: { hasItem: (table) => sql<boolean>`${table.item} is not null` } },
+    resolve: ({ hasItem }) => hasItem,
+  }),
+}));
+
+/** Its tokens. */
+builder.drizzleObjectFields(FailureCase, (t) => ({
+  completionTokenCount: t.int({
+    description: "Tokens of the whole completion.",
+    select: {
+      columns: {},
+      extras: { completionTokens: (table) => sql<number>`cardinality(${table.completionIds})` },
+    },
+    resolve: ({ completionTokens }) => completionTokens,
+  }),
+  completionTokens: t.field({
+    type: [Token],
+    description: "A window of the tokens of the whole completion, with positions counted from its first token.",
+    complexity: ({ count }) => ({ field: 1 + Math.ceil(count / 8), multiplier: 1 }),
+    args: {
+      from: t.arg.int({ required: true, defaultValue: 0, description: "First position of the window." }),
+      count: t.arg.int({
+        required: true,
+        defaultValue: MAX_WINDOW,
+        description: `Tokens in the window, ${MAX_WINDOW} at most; fewer come back at the end.`,
+      }),
+    },
+    select: ({ from, count }) => {
+      checkWindow(from, count, MAX_WINDOW, "completionTokens");
+      return {
         columns: {},
-        extras: { completionTokens: (table) => sql<number>`cardinality(${table.completionIds})` },
-      },
-      resolve: ({ completionTokens }) => completionTokens,
-    }),
-    completionTokens: t.field({
-      type: [Token],
-      description: "A window of the tokens of the whole completion, with positions counted from its first token.",
-      complexity: ({ count }) => ({ field: 1 + Math.ceil(count / 8), multiplier: 1 }),
-      args: {
-        from: t.arg.int({ required: true, defaultValue: 0, description: "First position of the window." }),
-        count: t.arg.int({
-          required: true,
-          defaultValue: MAX_WINDOW,
-          description: `Tokens in the window, ${MAX_WINDOW} at most; fewer come back at the end.`,
-        }),
-      },
-      select: ({ from, count }) => {
-        checkWindow(from, count, MAX_WINDOW, "completionTokens");
-        return {
-          columns: {},
-          with: { model: { columns: { directory: true } } },
-          extras: {
-            completionWindow: (table) => sql<number[]>`to_jsonb((${table.completionIds})[${from + 1}:${from + count}])`,
-          },
-        };
-      },
-      resolve: async ({ completionWindow, model }, { from }, context) => {
-        if (completionWindow.length === 0) return [];
-        const tokens = await context.services.showTokens(model.directory, completionWindow);
-        return tokens.map(({ text, special }, index): TokenRow => ({
-          position: from + index,
-          id: completionWindow[index] ?? 0,
-          text,
-          segment: special ? "S" : "A",
-        }));
-      },
-    }),
-    segmentsEdited: t.boolean({
-      description: "Whether a person changed the segments of its tokens.",
-      select: { columns: {}, extras: { edited: (table) => sql<boolean>`${table.editedSegments} is not null` } },
-      resolve: ({ edited }) => edited,
-    }),
-    tokenCount: t.exposeInt("tokenCount", { description: "Tokens of prompt and prefix." }),
-    promptTokens: t.exposeInt("promptTokens", { description: "Tokens of the prompt; the prefix follows." }),
-    delta: t.exposeFloat("delta", {
-      nullable: true,
-      description: "Largest delta among the case's token pairs; null while it has none.",
-    }),
-    tokens: t.field({
-      type: [Token],
-      description: "A window of the tokens of prompt and prefix.",
-      complexity: ({ count }) => ({ field: 1 + Math.ceil(count / 8), multiplier: 1 }),
-      args: {
-        from: t.arg.int({ required: true, defaultValue: 0, description: "First position of the window." }),
-        count: t.arg.int({
-          required: true,
-          defaultValue: MAX_WINDOW,
-          description: `Tokens in the window, ${MAX_WINDOW} at most; fewer come back at the end.`,
-        }),
-      },
-      select: ({ from, count }) => {
-        checkWindow(from, count, MAX_WINDOW, "tokens");
-        return {
-          columns: {},
-          extras: {
-            tokenWindow: (table) =>
-              sql<TokenWindow>`jsonb_build_object(
+        with: { model: { columns: { directory: true } } },
+        extras: {
+          completionWindow: (table) => sql<number[]>`to_jsonb((${table.completionIds})[${from + 1}:${from + count}])`,
+        },
+      };
+    },
+    resolve: async ({ completionWindow, model }, { from }, context) => {
+      if (completionWindow.length === 0) return [];
+      const tokens = await context.services.showTokens(model.directory, completionWindow);
+      return tokens.map(({ text, special }, index): TokenRow => ({
+        position: from + index,
+        id: completionWindow[index] ?? 0,
+        text,
+        segment: special ? "S" : "A",
+      }));
+    },
+  }),
+  segmentsEdited: t.boolean({
+    description: "Whether a person changed the segments of its tokens.",
+    select: { columns: {}, extras: { edited: (table) => sql<boolean>`${table.editedSegments} is not null` } },
+    resolve: ({ edited }) => edited,
+  }),
+  tokenCount: t.exposeInt("tokenCount", { description: "Tokens of prompt and prefix." }),
+  promptTokens: t.exposeInt("promptTokens", { description: "Tokens of the prompt; the prefix follows." }),
+  delta: t.exposeFloat("delta", {
+    nullable: true,
+    description: "Largest delta among the case's token pairs; null while it has none.",
+  }),
+  tokens: t.field({
+    type: [Token],
+    description: "A window of the tokens of prompt and prefix.",
+    complexity: ({ count }) => ({ field: 1 + Math.ceil(count / 8), multiplier: 1 }),
+    args: {
+      from: t.arg.int({ required: true, defaultValue: 0, description: "First position of the window." }),
+      count: t.arg.int({
+        required: true,
+        defaultValue: MAX_WINDOW,
+        description: `Tokens in the window, ${MAX_WINDOW} at most; fewer come back at the end.`,
+      }),
+    },
+    select: ({ from, count }) => {
+      checkWindow(from, count, MAX_WINDOW, "tokens");
+      return {
+        columns: {},
+        extras: {
+          tokenWindow: (table) =>
+            sql<TokenWindow>`jsonb_build_object(
                 'ids', to_jsonb((${table.inputIds})[${from + 1}:${from + count}]),
                 'texts', to_jsonb((${table.tokenTexts})[${from + 1}:${from + count}]),
                 'segments', substr(coalesce(${table.editedSegments}, ${table.segments}), ${from + 1}, ${count}))`,
-          },
-        };
-      },
-      resolve: ({ tokenWindow }, { from }) => {
-        const { ids, texts, segments } = tokenWindow;
-        return ids.map((id, index) => ({
-          position: from + index,
-          id,
-          text: texts[index] ?? "",
-          segment: (segments[index] ?? "Q") as TokenRow["segment"],
-        }));
-      },
-    }),
-    response: t.relation("response", {
-      type: Response,
-      nullable: true,
-      description: "The answer that failed; null for cases that came with their token pair.",
-    }),
-    annotations: t.relation("annotations", {
-      type: Annotation,
-      description: "What annotators say of it, 100 at most, oldest first.",
-      complexity: { field: 1, multiplier: 2 },
-      query: { orderBy: { id: "asc" }, limit: 100 },
-    }),
-    annotationPrompt: t.string({
-      description: "A text that asks an outside annotator, a person or a model, for the first wrong token and the " +
-        "right one: numbered tokens, known alternatives, and the line to answer with. Import the answers with " +
-        "`from: ANNOTATIONS`.",
-      complexity: 20,
-      select: { columns: { id: true } },
-      resolve: ({ id }, _args, context) => context.services.annotationPrompt(id),
-    }),
-    marksOrigin: t.field({
-      type: MarkOrigin,
-      nullable: true,
-      description: "Who says which tokens are instructions; null where nobody does.",
-      select: {
-        columns: {},
-        extras: {
-          countingOrigin: (table) =>
-            sql<typeof MarkOrigin.$inferType | null>`case when ${table.editedSegments} is null
-              then ${table.marksOrigin} else 'person'::mark_origin end`,
         },
-      },
-      resolve: ({ countingOrigin }) => countingOrigin,
-    }),
-    marksVersion: t.exposeString("marksVersion", {
-      nullable: true,
-      description: "Version of what found `instructionPhrases`; null for a file's.",
-    }),
-    instructionPhrases: t.exposeStringList("instructionPhrases", {
-      description: "The phrases of the prompt that state what the answer has to keep to, as file, locator or causal " +
-        "marks have them; a person's change is seen in the segments.",
-      complexity: { field: 1, multiplier: 1 },
-    }),
-    tokenPairs: t.relation("tokenPairs", {
-      description: "The wrong token and its right alternatives, 100 at most, oldest first.",
-      complexity: { field: 1, multiplier: 2 },
-      query: { orderBy: { id: "asc" }, limit: 100 },
-    }),
-    createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was stored." }),
+      };
+    },
+    resolve: ({ tokenWindow }, { from }) => {
+      const { ids, texts, segments } = tokenWindow;
+      return ids.map((id, index) => ({
+        position: from + index,
+        id,
+        text: texts[index] ?? "",
+        segment: (segments[index] ?? "Q") as TokenRow["segment"],
+      }));
+    },
   }),
-});
+}));
+
+/** What belongs to it. */
+builder.drizzleObjectFields(FailureCase, (t) => ({
+  response: t.relation("response", {
+    type: Response,
+    nullable: true,
+    description: "The answer that failed; null for cases that came with their token pair.",
+  }),
+  annotations: t.relation("annotations", {
+    type: Annotation,
+    description: "What annotators say of it, 100 at most, oldest first.",
+    complexity: { field: 1, multiplier: 2 },
+    query: { orderBy: { id: "asc" }, limit: 100 },
+  }),
+  annotationPrompt: t.string({
+    description: "A text that asks an outside annotator, a person or a model, for the first wrong token and the " +
+      "right one: numbered tokens, known alternatives, and the line to answer with. Import the answers with " +
+      "`from: ANNOTATIONS`.",
+    complexity: 20,
+    select: { columns: { id: true } },
+    resolve: ({ id }, _args, context) => context.services.annotationPrompt(id),
+  }),
+  marksOrigin: t.field({
+    type: MarkOrigin,
+    nullable: true,
+    description: "Who says which tokens are instructions; null where nobody does.",
+    select: {
+      columns: {},
+      extras: {
+        countingOrigin: (table) =>
+          sql<typeof MarkOrigin.$inferType | null>`case when ${table.editedSegments} is null
+              then ${table.marksOrigin} else 'person'::mark_origin end`,
+      },
+    },
+    resolve: ({ countingOrigin }) => countingOrigin,
+  }),
+  marksVersion: t.exposeString("marksVersion", {
+    nullable: true,
+    description: "Version of what found `instructionPhrases`; null for a file's.",
+  }),
+  instructionPhrases: t.exposeStringList("instructionPhrases", {
+    description: "The phrases of the prompt that state what the answer has to keep to, as file, locator or causal " +
+      "marks have them; a person's change is seen in the segments.",
+    complexity: { field: 1, multiplier: 1 },
+  }),
+  tokenPairs: t.relation("tokenPairs", {
+    description: "The wrong token and its right alternatives, 100 at most, oldest first.",
+    complexity: { field: 1, multiplier: 2 },
+    query: { orderBy: { id: "asc" }, limit: 100 },
+  }),
+  createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was stored." }),
+}));
 
 const FailureCaseFilter = builder.inputType("FailureCaseFilter", {
   description: "Which failure cases to list; every condition given must hold.",
