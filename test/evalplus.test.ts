@@ -79,6 +79,18 @@ test("a package that is not here decides nothing, a module that does not exist d
   expect(await check(item, "    import nomodule\n    return x + y\n")).toMatchObject({ passed: false });
 });
 
+test("packages of a named folder can be imported", async () => {
+  process.env["CULPRIT_WHEELS"] = new URL("data/wheels", import.meta.url).pathname;
+  const other = openSandbox({ timeoutSeconds: 60, processes: 1 });
+  try {
+    const completion = "    import numpy as np\n    return np.add(x, y)\n";
+    expect(await other.check(itemOf(native, "HumanEval/53"), { completion })).toEqual({ passed: true });
+  } finally {
+    delete process.env["CULPRIT_WHEELS"];
+    await other.close();
+  }
+});
+
 test("an answer goes on with the fence that its prompt opened", () => {
   const item = itemOf(native, "HumanEval/53");
   const begun = (text: string): CodeItem => ({ ...item, begun: `Here:\n\`\`\`python\n${text}` });

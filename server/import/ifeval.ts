@@ -6,7 +6,7 @@
 import { basename } from "node:path";
 import { z } from "zod";
 import { textHash } from "../base/canonical_hash.ts";
-import type { Format } from "./format.ts";
+import type { Format, LoggedVerdict } from "./format.ts";
 import { checkItemOf, phrasesOf } from "../benchmarks/items.ts";
 import { parseRecord } from "./parse_record.ts";
 
@@ -48,7 +48,7 @@ export const ifeval: Format = {
         prompt: { kind: "user", text: prompt },
         completion: response,
         item: known ? checkItemOf(known) : own,
-        logged: passed === undefined ? null : {
+        logged: passed === undefined ? unmatched(facts.items !== undefined && known === undefined && own === null) : {
           passed,
           ...(passed ? {} : { reason: broken.length > 0 ? `not followed: ${broken.join(", ")}` : "not all followed" }),
           // The strict and the loose evaluation of a response stand in two files.
@@ -61,3 +61,8 @@ export const ifeval: Format = {
     }];
   },
 };
+
+/** Why a response of a file with items has no verdict. */
+function unmatched(isUnknown: boolean): LoggedVerdict | null {
+  return isUnknown ? { passed: null, reason: "its prompt is in no item of the file that was given", detail: {} } : null;
+}

@@ -1,7 +1,7 @@
 /**
  * The process in which untrusted Python runs; started by interpreter_process.ts, never imported.
  *
- * Its only permission is reading Pyodide's folder, which the first argument names. Standard input brings frames: four
+ * Its only permission is reading Pyodide's folder, which the first argument names, and the folder of wheels, the fourth. Standard input brings frames: four
  * bytes of length, least significant first, then as many bytes. The second argument says what to do:
  * `snapshot` starts Python, writes the memory of the started interpreter to standard output, and ends.
  * `serve` reads such a memory as its first frame, says "ready", and reads as its next frame what it is: a `compiler`, an
@@ -18,7 +18,12 @@ import { ANSWER } from "./answer_python.ts";
 import { JUDGE } from "./judge_python.ts";
 import { PLAIN_DATA } from "./plain_data.ts";
 
-const [pyodideFolder, task, memoryLimit] = Deno.args as [string, "snapshot" | "serve", string];
+const [pyodideFolder, task, memoryLimit, wheelFolder = ""] = Deno.args as [
+  string,
+  "snapshot" | "serve",
+  string,
+  string,
+];
 /** The process's own ends, taken before Deno is out of reach. */
 const { stdin, stdout, exit } = Deno;
 const WASM_PAGE_BYTES = 65536;
@@ -29,6 +34,7 @@ const encoder = new TextEncoder();
 interface Python {
   runPython(code: string): unknown;
   makeMemorySnapshot(): Uint8Array;
+  unpackArchive(buffer: Uint8Array, format: "wheel"): void;
   setStdin(options: { error: true }): void;
   setStdout(options: { write: (bytes: Uint8Array) => number }): void;
   setStderr(options: { write: (bytes: Uint8Array) => number }): void;
@@ -98,6 +104,15 @@ async function startPython(snapshot: Uint8Array | undefined): Promise<Python> {
   });
 }
 
+/** Makes the packages of the folder importable: files of a wheel are not part of the snapshot. */
+function unpackWheels(python: Python): void {
+  if (wheelFolder === "") return;
+  for (const { name } of [...Deno.readDirSync(wheelFolder)].filter(({ name }) => name.endsWith(".whl"))) {
+    python.unpackArchive(Deno.readFileSync(`${wheelFolder}/${name}`), "wheel");
+  }
+  python.runPython("import importlib; importlib.invalidate_caches()");
+}
+
 /** Removes what touches the world from the globals, and freezes what every object inherits. */
 function shutJavaScript(): void {
   const names = ["Deno", "process", "require", "fetch", "WebSocket", "WebSocketStream", "EventSource", "Worker"];
@@ -151,6 +166,7 @@ async function main(): Promise<void> {
   }
   limitMemory(Number(memoryLimit));
   const python = await startPython(readFrame());
+  unpackWheels(python);
   python.setStdin({ error: true });
   python.setStdout({ write: (bytes) => bytes.length });
   python.setStderr({ write: (bytes) => bytes.length });

@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { realpathSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import process from "node:process";
@@ -50,6 +50,24 @@ const LIMITED = 'ulimit -d "$1" && ulimit -t "$2" && ulimit -c 0 && ulimit -f 0 
 const INTERPRETER = fileURLToPath(new URL("./interpreter.ts", import.meta.url));
 const PYODIDE = realpathSync(dirname(createRequire(import.meta.url).resolve("pyodide/package.json")));
 
+/**
+ * The folder of Python packages that programs may import (CULPRIT_WHEELS), read-only for their processes; empty when there
+ * is none. A comma would be the end of a permission's path.
+ */
+function wheelFolder(): string {
+  const given = process.env["CULPRIT_WHEELS"]?.trim() ?? "";
+  if (given === "") return "";
+  try {
+    const folder = realpathSync(given);
+    if (!folder.includes(",") && statSync(folder).isDirectory()) return folder;
+  } catch { /* said below */ }
+  throw new InputError(
+    `"${given}" is no folder that can be read`,
+    "CULPRIT_WHEELS",
+    "name a folder of wheels, or leave it out",
+  );
+}
+
 function start(task: "snapshot" | "serve", memoryBytes: number): ChildProcess {
   if (process.platform === "win32") {
     throw new InputError(
@@ -58,6 +76,7 @@ function start(task: "snapshot" | "serve", memoryBytes: number): ChildProcess {
       "check programs on Linux or macOS",
     );
   }
+  const wheels = wheelFolder();
   const child = spawn("/bin/sh", [
     "-c",
     LIMITED,
@@ -77,13 +96,14 @@ function start(task: "snapshot" | "serve", memoryBytes: number): ChildProcess {
     "--cached-only",
     // Without it a dynamic import may fetch from a few well-known hosts.
     "--deny-import",
-    `--allow-read=${PYODIDE}`,
+    `--allow-read=${wheels === "" ? PYODIDE : `${PYODIDE},${wheels}`}`,
     // The budget: most programs end before optimised code would pay for its compilation.
     "--v8-flags=--disallow-code-generation-from-strings,--max-old-space-size=128,--wasm-tiering-budget=100000000",
     INTERPRETER,
     PYODIDE,
     task,
     `${memoryBytes}`,
+    wheels,
   ], {
     stdio: ["pipe", "pipe", "pipe"],
     cwd: "/",
