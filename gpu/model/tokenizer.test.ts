@@ -168,8 +168,16 @@ describe("bad files", () => {
   test.each([
     ["broken JSON", "{\n  x", /tokenizer\.json:2: is not valid JSON/],
     ["no model", "{}", /has no tokenizer model/],
-    ["another kind", '{"model":{"type":"Unigram"},"decoder":{"type":"Metaspace"}}', /not a byte-level tokenizer/],
-    ["an unknown model", '{"model":{"type":"X"},"decoder":{"type":"ByteLevel"}}', /is not supported: /],
+    [
+      "another kind",
+      '{"model":{"type":"Unigram"},"decoder":{"type":"Metaspace"}}',
+      /the tokenizer model "Unigram" is not supported; use a model with a BPE/,
+    ],
+    [
+      "an unknown model",
+      '{"model":{"type":"X"},"decoder":{"type":"ByteLevel"}}',
+      /the tokenizer model "X" is not supported/,
+    ],
   ])("%s", async (name, text, message) => {
     const copy = join(folder, name);
     mkdirSync(copy);

@@ -1,21 +1,38 @@
 /**
- * A model's tokenizer: byte-level BPE from `tokenizer.json` or a GGUF file, by the library @huggingface/tokenizers.
- * Encoding is the library's; decoding is done here, byte for byte, since a single token may be part of a character.
+ * A model's tokenizer: byte pair encoding from `tokenizer.json`, over bytes (GPT-2, Llama 3, Qwen, Olmo) or over
+ * characters as sentencepiece has it (Llama 2, Mistral, Gemma, Phi-3), with the results of Hugging Face's tokenizers
+ * library. Decoding is byte for byte, since a single token may be part of a character.
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { Tokenizer as Library } from "@huggingface/tokenizers";
 import { InputError } from "../errors.ts";
 import { type ChatMessage, type ChatOptions, type ChatTemplate, readChatTemplate, renderChatTemplate } from "./chat.ts";
 import { isGgufPath, openGguf } from "./gguf/file.ts";
 import { ggufTokenizerJson, tokenizerHashOf } from "./gguf/tokenizer.ts";
-import { parseModelPath } from "./model_path.ts";
 import { isJsonObject, type JsonObject, parseJson, readTextFile } from "./json.ts";
 import { limited, timeForText, TimeLimitError } from "./limited.ts";
+import { parseModelPath } from "./model_path.ts";
+import { type AddedToken, findAddedTokens, readAddedToken } from "./tokenizer/added_tokens.ts";
+import { type BytePairEncoding, readBytePairEncoding } from "./tokenizer/bpe.ts";
+import { decodeUtf8, showBytes } from "./tokenizer/bytes.ts";
+import { readDecoder } from "./tokenizer/decoder.ts";
+import { type Normalizer, readNormalizer } from "./tokenizer/normalizer.ts";
+import type { Step } from "./tokenizer/pieces.ts";
+import { readPreTokenizer } from "./tokenizer/pre_tokenizer.ts";
+
+export interface EncodeOptions {
+  /**
+   * The text goes on where another one ended, so that no space is put before it. Only tokenizers of sentencepiece's kind
+   * tell the two apart.
+   */
+  readonly continues?: boolean;
+}
 
 export interface DecodeOptions {
   /** Leaves special tokens out. */
   readonly skipSpecial?: boolean;
+  /** The ids go on where others ended, so that the text keeps the space that it begins with. */
+  readonly continues?: boolean;
 }
 
 export interface Tokenizer {
@@ -23,7 +40,9 @@ export interface Tokenizer {
    * Ids of a text. Special tokens in the text are parsed; none are added. Throws InputError when the tokenizer's patterns
    * take too long.
    */
-  encode(text: string): number[];
+  encode(text: string, options?: EncodeOptions): number[];
+  /** Ids of a plain prompt: as `encode`, after the token that the tokenizer puts before every text, if it has one. */
+  prompt(text: string): number[];
   /** The text of ids. Ids without a token give nothing, as in Hugging Face; broken UTF-8 gives U+FFFD. */
   decode(ids: readonly number[], options?: DecodeOptions): string;
   /**
@@ -35,6 +54,8 @@ export interface Tokenizer {
   isSpecial(id: number): boolean;
   /** Ascending. */
   readonly specialIds: readonly number[];
+  /** Ids of tokens from `vocabulary` on, ascending: those that a model of so many embeddings does not have. */
+  idsBeyond(vocabulary: number): readonly number[];
   /** The conversation as the model's chat template writes it. Throws InputError when there is no template. */
   chat(messages: readonly ChatMessage[], options?: ChatOptions): string;
   /** The id of a text that is exactly one token. Throws InputError at `where`, with the tokens it gives, when not. */
@@ -46,15 +67,13 @@ export interface Tokenizer {
 const TOKENIZER = "tokenizer.json";
 const TOKENIZER_CONFIG = "tokenizer_config.json";
 
-/** What a tokenizer is read from: a folder's files, or what a GGUF file says. */
-interface TokenizerSource {
-  readonly json: JsonObject;
-  /** The file that holds the tokenizer, and the one that holds its config, for errors. */
-  readonly path: string;
-  readonly configPath: string;
-  readonly config: JsonObject;
-  readonly template: ChatTemplate | undefined;
-  readonly hash: string;
+/**
+ * Loads the tokenizer of a model directory or of a GGUF file. Throws InputError when a file is missing, broken or not
+ * supported.
+ */
+export async function loadTokenizer(model: string): Promise<Tokenizer> {
+  const { base } = parseModelPath(model);
+  return makeTokenizer(isGgufPath(base) ? readGguf(base) : await readFolder(base));
 }
 
 async function readFolder(dir: string): Promise<TokenizerSource> {
@@ -67,9 +86,14 @@ async function readFolder(dir: string): Promise<TokenizerSource> {
   const configText = await readTextFile(configPath);
   const config = configText === undefined ? {} : parseJson(configText, configPath);
   if (!isJsonObject(config)) throw new InputError("is not a JSON object", configPath, "download the file again");
-  const json = withAddedTokens(parseTokenizer(parseJson(text, path), path), config, configPath);
-  const hash = createHash("sha256").update(text).digest("hex");
-  return { json, path, configPath, config, template: await readChatTemplate(dir, config), hash };
+  return {
+    json: parseJson(text, path),
+    path,
+    config,
+    configPath,
+    template: await readChatTemplate(dir, config),
+    hash: createHash("sha256").update(text).digest("hex"),
+  };
 }
 
 function readGguf(path: string): TokenizerSource {
@@ -78,78 +102,100 @@ function readGguf(path: string): TokenizerSource {
   const { tokenizer, config, template } = ggufTokenizerJson(gguf);
   const where = `${path} (tokenizer.chat_template)`;
   return {
-    json: parseTokenizer(tokenizer, path),
+    json: tokenizer,
     path,
-    configPath: path,
     config,
+    configPath: path,
     template: template === undefined ? undefined : { text: template, where },
     hash: tokenizerHashOf(gguf)!,
   };
 }
 
-/**
- * Loads the tokenizer of a model directory or of a GGUF file. Throws InputError when a file is missing, broken or not
- * supported.
- */
-export async function loadTokenizer(model: string): Promise<Tokenizer> {
-  const { base } = parseModelPath(model);
-  const { json, path, configPath, config, template, hash } = isGgufPath(base) ? readGguf(base) : await readFolder(base);
-  const library = openLibrary(json, path);
-  const templateTokens = specialTokenNames(config);
+/** What a tokenizer is made of: a folder's files, or what a GGUF file says. */
+export interface TokenizerSource {
+  /** As in tokenizer.json. */
+  readonly json: unknown;
+  /** The file that holds the tokenizer, and the one that holds its config, for errors. */
+  readonly path: string;
+  readonly configPath: string;
+  /** As in tokenizer_config.json. */
+  readonly config: JsonObject;
+  readonly template: ChatTemplate | undefined;
+  readonly hash: string;
+}
 
-  const added = library.get_added_tokens_decoder();
-  const specialIds = [...added].filter(([, token]) => token.special).map(([id]) => id).sort((a, b) => a - b);
-  const special = new Set(specialIds);
-  const encode = (text: string): number[] => {
-    try {
-      return limited(timeForText(text.length), () => library.encode(text, { add_special_tokens: false }).ids);
-    } catch (error) {
-      if (!(error instanceof TimeLimitError)) throw error;
+/** Throws InputError for what is broken or not supported. */
+export function makeTokenizer({ json, path, config, configPath, template, hash }: TokenizerSource): Tokenizer {
+  const templateTokens = specialTokenNames(config);
+  const chat: Tokenizer["chat"] = (messages, { thinking = false, addGenerationPrompt = true, tools } = {}) => {
+    if (!template) {
       throw new InputError(
-        `a text of ${text.length} characters cannot be tokenised: ${error.message}`,
-        path,
-        "correct the patterns of its normalizer and pre_tokenizer",
+        "the model has no chat template",
+        configPath,
+        "add chat_template.jinja to the model's folder, or give a plain prompt",
       );
     }
+    return renderChatTemplate(template, {
+      ...templateTokens,
+      messages,
+      ...(tools ? { tools } : {}),
+      enable_thinking: thinking,
+      add_generation_prompt: addGenerationPrompt,
+    });
   };
+  return { ...readCoding(json, path, config, configPath), chat, hash };
+}
+
+/** What encodes and decodes: a tokenizer without its chat template. */
+type Coding = Omit<Tokenizer, "chat" | "hash">;
+
+/** Makes the coding of a parsed tokenizer.json and tokenizer_config.json. Throws InputError. */
+function readCoding(json: unknown, where: string, config: JsonObject, whereConfig: string): Coding {
+  const model = isJsonObject(json) ? json["model"] : undefined;
+  if (!isJsonObject(json) || !isJsonObject(model)) {
+    throw new InputError("has no tokenizer model", where, "give the tokenizer.json that belongs to the model");
+  }
+  const bpe = readBytePairEncoding(model, where);
+  const added = readAddedTokens(json, where, config, whereConfig);
+  const normalize = readNormalizer(json["normalizer"], where);
+  const encode = inTime(encoder(normalize, readPreTokenizer(json["pre_tokenizer"], where), bpe, added), where);
+  const first = firstToken(json, config, added);
+  const cutsBytes = isByteLevel(json);
+  const decoder = readDecoder(json["decoder"], cutsBytes, where);
+
+  const addedById = new Map(added.map((token) => [token.id, token]));
+  const specialIds = [...addedById.values()].filter(({ special }) => special).map(({ id }) => id).sort(ascending);
+  const special = new Set(specialIds);
   // Kept once computed: importers show and spell the same tokens millions of times.
   const bytes = remembered((id: number): Uint8Array | undefined => {
-    const content = added.get(id)?.content;
-    if (content !== undefined) return new TextEncoder().encode(content);
-    const token = library.id_to_token(id);
-    return token === undefined ? undefined : tokenBytes(token);
+    const own = addedById.get(id);
+    if (own && cutsBytes) return utf8(own.content);
+    // What is found in a normalized text stands for what it was normalized from: " </s>" for Llama 2's "</s>".
+    if (own) return decoder.bytesOf(own.normalized ? normalize(own.content, false) : own.content);
+    const token = bpe.tokenOf[id];
+    return token === undefined ? undefined : decoder.bytesOf(token);
   });
   const token = remembered((id: number): string => {
-    const found = bytes(id);
+    const own = addedById.get(id)?.content;
+    const found = own === undefined ? bytes(id) : cutsBytes ? utf8(own) : decoder.bytesOf(own);
     return found ? showBytes(found) : `<id ${id}>`;
   });
   return {
-    encode,
-    decode: (ids, { skipSpecial = false } = {}) => {
+    encode: (text, { continues = false } = {}) => encode(text, continues),
+    prompt: (text) =>
+      first && !text.startsWith(first.content) ? [first.id, ...encode(text, false)] : encode(text, false),
+    decode: (ids, { skipSpecial = false, continues = false } = {}) => {
       const shown = skipSpecial ? ids.filter((id) => !special.has(id)) : ids;
-      return decodeUtf8(shown.map((id) => bytes(id) ?? new Uint8Array()));
+      const text = decodeUtf8(shown.map((id) => bytes(id) ?? new Uint8Array()));
+      return continues ? text : text.slice(leadingSpaces(text, decoder.strippedSpaces));
     },
     token,
     isSpecial: (id) => special.has(id),
     specialIds,
-    chat: (messages, { thinking = false, addGenerationPrompt = true, tools } = {}) => {
-      if (!template) {
-        throw new InputError(
-          "the model has no chat template",
-          configPath,
-          "add chat_template.jinja to the model's folder, or give a plain prompt",
-        );
-      }
-      return renderChatTemplate(template, {
-        ...templateTokens,
-        messages,
-        ...(tools ? { tools } : {}),
-        enable_thinking: thinking,
-        add_generation_prompt: addGenerationPrompt,
-      });
-    },
+    idsBeyond: (vocabulary) =>
+      [...new Set([...bpe.idOf.values(), ...addedById.keys()])].filter((id) => id >= vocabulary).sort(ascending),
     single: (text, where) => {
-      const ids = encode(text);
+      const ids = encode(text, true);
       if (ids.length === 1) return ids[0]!;
       const listed = ids.slice(0, 8).map((id) => `${id} ${JSON.stringify(token(id))}`).join(", ");
       throw new InputError(
@@ -160,8 +206,108 @@ export async function loadTokenizer(model: string): Promise<Tokenizer> {
         "give a text that is exactly one token, or a token id",
       );
     },
-    hash,
   };
+}
+
+/** Patterns come with the model and may run without end. */
+function inTime<Options>(encode: (text: string, options: Options) => number[], where: string): typeof encode {
+  return (text, options) => {
+    try {
+      return limited(timeForText(text.length), () => encode(text, options));
+    } catch (error) {
+      if (!(error instanceof TimeLimitError)) throw error;
+      throw new InputError(
+        `a text of ${text.length} characters cannot be tokenised: ${error.message}`,
+        where,
+        "correct the patterns of its normalizer and pre_tokenizer",
+      );
+    }
+  };
+}
+
+const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+const ascending = (one: number, other: number): number => one - other;
+
+/** Spaces at the start of a text, at most this many. */
+function leadingSpaces(text: string, most: number): number {
+  let count = 0;
+  while (count < most && text[count] === " ") count++;
+  return count;
+}
+
+/** The way of a text: added tokens, normalizer, added tokens again, words, merges. */
+function encoder(normalize: Normalizer, words: Step, bpe: BytePairEncoding, added: readonly AddedToken[]) {
+  const findRaw = findAddedTokens(added.filter(({ normalized }) => !normalized).map((one) => [one.content, one]));
+  const findNormalized = findAddedTokens(
+    added.filter(({ normalized }) => normalized).map((one) => [normalize(one.content, false), one]),
+  );
+  return (text: string, continues: boolean): number[] => {
+    const ids: number[] = [];
+    for (const found of findRaw(text.toWellFormed())) {
+      if (typeof found === "number") {
+        ids.push(found);
+        continue;
+      }
+      const isFirst = found.start === 0;
+      for (const part of findNormalized(normalize(found.text, continues && isFirst))) {
+        if (typeof part === "number") {
+          ids.push(part);
+          continue;
+        }
+        const piece = { text: part.text, isFirst: isFirst && part.start === 0 };
+        for (const word of words([piece], continues)) for (const id of bpe.encode(word.text)) ids.push(id);
+      }
+    }
+    return ids;
+  };
+}
+
+/** Whether some part cuts the text into bytes. */
+function isByteLevel(json: JsonObject): boolean {
+  const has = (part: unknown): boolean => {
+    if (!isJsonObject(part)) return false;
+    const inner = [part["normalizers"], part["pretokenizers"]].flat();
+    return part["type"] === "ByteLevel" || inner.some(has);
+  };
+  return has(json["normalizer"]) || has(json["pre_tokenizer"]);
+}
+
+/** As transformers does: tokens that only tokenizer_config.json adds belong to the tokenizer too. */
+function readAddedTokens(json: JsonObject, where: string, config: JsonObject, whereConfig: string): AddedToken[] {
+  const own = json["added_tokens"] ?? [];
+  if (!Array.isArray(own) || !own.every(isJsonObject)) {
+    throw new InputError("added_tokens is not a list of objects", where, "download the file again");
+  }
+  const decoder = config["added_tokens_decoder"] ?? {};
+  if (!isJsonObject(decoder)) {
+    throw new InputError("added_tokens_decoder is not an object", whereConfig, "download the file again");
+  }
+  const tokens = own.map((token) => readAddedToken(token, where));
+  const known = new Set(tokens.map(({ content }) => content));
+  for (const [id, token] of Object.entries(decoder)) {
+    if (!isJsonObject(token) || typeof token["content"] !== "string" || known.has(token["content"])) continue;
+    tokens.push(readAddedToken({ ...token, id: Number(id) }, whereConfig));
+  }
+  return tokens;
+}
+
+/** The token that goes before every plain text: by the post-processor, unless tokenizer_config.json says otherwise. */
+function firstToken(json: JsonObject, config: JsonObject, added: readonly AddedToken[]): AddedToken | undefined {
+  if (config["add_bos_token"] === false) return undefined;
+  const named = config["add_bos_token"] === true ? contentOf(config["bos_token"]) : undefined;
+  const content = templateStart(json["post_processor"]) ?? named;
+  return added.find((token) => token.content === content);
+}
+
+function templateStart(processor: unknown): string | undefined {
+  if (!isJsonObject(processor)) return undefined;
+  if (Array.isArray(processor["processors"])) {
+    return processor["processors"].map(templateStart).find((found) => found !== undefined);
+  }
+  const [first] = Array.isArray(processor["single"]) ? processor["single"] : [];
+  const special = isJsonObject(first) ? first["SpecialToken"] : undefined;
+  return isJsonObject(special) && typeof special["id"] === "string" ? special["id"] : undefined;
 }
 
 /** Ids that are remembered at most: vocabularies are smaller, but ids without a token could be endless. */
@@ -178,119 +324,16 @@ function remembered<Value>(compute: (id: number) => Value): (id: number) => Valu
   };
 }
 
-/** tokenizer.json, as far as it is looked at here. */
-type TokenizerJson = JsonObject & { readonly added_tokens: readonly JsonObject[] };
-
-function parseTokenizer(json: unknown, path: string): TokenizerJson {
-  const model = isJsonObject(json) ? json["model"] : undefined;
-  if (!isJsonObject(json) || !isJsonObject(model)) {
-    throw new InputError("has no tokenizer model", path, "give the tokenizer.json that belongs to the model");
-  }
-  if (!hasByteLevel(json["decoder"])) {
-    throw new InputError(
-      "is not a byte-level tokenizer, the only kind supported",
-      path,
-      "use a model with a byte-level BPE tokenizer",
-    );
-  }
-  const added = json["added_tokens"] ?? [];
-  if (!Array.isArray(added) || !added.every(isJsonObject)) {
-    throw new InputError("added_tokens is not a list of objects", path, "download the file again");
-  }
-  // Older files leave out what they do not use; the library wants each named.
-  return { normalizer: null, pre_tokenizer: null, post_processor: null, ...json, added_tokens: added };
-}
-
-function hasByteLevel(decoder: unknown): boolean {
-  if (!isJsonObject(decoder)) return false;
-  const parts = decoder["decoders"];
-  return decoder["type"] === "ByteLevel" || Array.isArray(parts) && parts.some(hasByteLevel);
-}
-
-/** As transformers does: tokens that only tokenizer_config.json adds belong to the tokenizer too. */
-function withAddedTokens(json: TokenizerJson, config: JsonObject, where: string): TokenizerJson {
-  const decoder = config["added_tokens_decoder"] ?? {};
-  if (!isJsonObject(decoder)) {
-    throw new InputError("added_tokens_decoder is not an object", where, "download the file again");
-  }
-  const known = new Set(json.added_tokens.map((token) => token["content"]));
-  const more = Object.entries(decoder)
-    .map(([id, token]) => ({ ...(isJsonObject(token) ? token : {}), id: Number(id) }) as JsonObject)
-    .filter((token) => typeof token["content"] === "string" && !known.has(token["content"]));
-  return { ...json, added_tokens: [...json.added_tokens, ...more] };
-}
-
-function openLibrary(json: JsonObject, path: string): Library {
-  try {
-    // Without tokenizer_config.json: what it could change here (spaces, case) is no part of encoding by tokenizer.json.
-    return new Library(json, {});
-  } catch (error) {
-    const reason = (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, " ");
-    throw new InputError(`is not supported: ${reason}`, path, "use a model with a byte-level BPE tokenizer");
-  }
+/** A special token's text, given as such or as an object. */
+function contentOf(value: unknown): string | undefined {
+  const content = isJsonObject(value) ? value["content"] : value;
+  return typeof content === "string" ? content : undefined;
 }
 
 /** The special tokens that templates call by name: `bos_token`, `eos_token`, ... */
 function specialTokenNames(config: JsonObject): JsonObject {
-  const named: [string, string][] = [];
-  for (const [name, value] of Object.entries(config)) {
-    const content = isJsonObject(value) ? value["content"] : value;
-    if (/^[a-z]+_token$/.test(name) && typeof content === "string") named.push([name, content]);
-  }
+  const named = Object.entries(config)
+    .map(([name, value]) => [name, contentOf(value)] as const)
+    .filter(([name, content]) => /^[a-z]+_token$/.test(name) && content !== undefined);
   return Object.fromEntries(named);
-}
-
-/**
- * Byte-level BPE writes each byte as one printable character (GPT-2's `bytes_to_unicode`): printable Latin-1 as itself,
- * the others as U+0100 and on, in their order.
- */
-const BYTE_OF_CHARACTER: ReadonlyMap<string, number> = new Map(
-  (() => {
-    const printable = (byte: number) =>
-      byte >= 0x21 && byte <= 0x7e || byte >= 0xa1 && byte <= 0xac || byte >= 0xae && byte <= 0xff;
-    let next = 0x100;
-    return Array.from(
-      { length: 256 },
-      (_, byte) => [String.fromCharCode(printable(byte) ? byte : next++), byte] as const,
-    );
-  })(),
-);
-
-/** The bytes of a vocabulary entry; an entry outside the byte alphabet stands for its own text. */
-function tokenBytes(token: string): Uint8Array {
-  const bytes = Array.from(token, (character) => BYTE_OF_CHARACTER.get(character));
-  return bytes.includes(undefined) ? new TextEncoder().encode(token) : Uint8Array.from(bytes as number[]);
-}
-
-function decodeUtf8(parts: readonly Uint8Array[]): string {
-  // Streamed, so that characters which lie across tokens come out whole.
-  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  return parts.map((part) => decoder.decode(part, { stream: true })).join("") + decoder.decode();
-}
-
-const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-function showBytes(bytes: Uint8Array): string {
-  let text = "";
-  for (let at = 0; at < bytes.length;) {
-    const length = characterLength(bytes, at);
-    text += length > 0
-      ? strictUtf8.decode(bytes.subarray(at, at + length))
-      : `<0x${bytes[at]!.toString(16).toUpperCase().padStart(2, "0")}>`;
-    at += Math.max(1, length);
-  }
-  return text;
-}
-
-/** Bytes of the whole character that begins here, or 0 when none does. */
-function characterLength(bytes: Uint8Array, at: number): number {
-  const lead = bytes[at]!;
-  const length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  if (at + length > bytes.length) return 0;
-  try {
-    strictUtf8.decode(bytes.subarray(at, at + length));
-    return length;
-  } catch {
-    return 0;
-  }
 }

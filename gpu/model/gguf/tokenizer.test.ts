@@ -1,7 +1,7 @@
-import { Tokenizer as Library } from "@huggingface/tokenizers";
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { InputError } from "../../errors.ts";
+import { makeTokenizer } from "../tokenizer.ts";
 import type { GgufValue } from "./reader.ts";
 import { endIds, ggufTokenizerJson, tokenizerHashOf } from "./tokenizer.ts";
 
@@ -21,11 +21,12 @@ const fileOf = (metadata: Readonly<Record<string, GgufValue>>) => ({
 });
 
 describe.each(golden)("$name", ({ metadata, vectors }) => {
-  const { tokenizer } = ggufTokenizerJson(fileOf(metadata));
-  const library = new Library(tokenizer, {});
+  const { tokenizer: json, config } = ggufTokenizerJson(fileOf(metadata));
+  const path = "model.gguf";
+  const tokenizer = makeTokenizer({ json, path, config, configPath: path, template: undefined, hash: "" });
 
   test.each(vectors)("%j", (text, ids) => {
-    expect(library.encode(text, { add_special_tokens: false }).ids).toEqual(ids);
+    expect(tokenizer.encode(text)).toEqual(ids);
   });
 });
 
