@@ -6,7 +6,14 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { InputError } from "../errors.ts";
-import { type ChatMessage, type ChatOptions, type ChatTemplate, readChatTemplate, renderChatTemplate } from "./chat.ts";
+import {
+  type ChatMessage,
+  type ChatOptions,
+  type ChatTemplates,
+  configTemplates,
+  readChatTemplates,
+  renderChat,
+} from "./chat.ts";
 import { isGgufPath, openGguf } from "./gguf/file.ts";
 import { ggufTokenizerJson, tokenizerHashOf } from "./gguf/tokenizer.ts";
 import { isJsonObject, type JsonObject, parseJson, readTextFile } from "./json.ts";
@@ -91,7 +98,7 @@ async function readFolder(dir: string): Promise<TokenizerSource> {
     path,
     config,
     configPath,
-    template: await readChatTemplate(dir, config),
+    templates: await readChatTemplates(dir, config),
     hash: createHash("sha256").update(text).digest("hex"),
   };
 }
@@ -106,7 +113,7 @@ function readGguf(path: string): TokenizerSource {
     path,
     config,
     configPath: path,
-    template: template === undefined ? undefined : { text: template, where },
+    templates: configTemplates({ chat_template: template }, where),
     hash: tokenizerHashOf(gguf)!,
   };
 }
@@ -120,29 +127,14 @@ export interface TokenizerSource {
   readonly configPath: string;
   /** As in tokenizer_config.json. */
   readonly config: JsonObject;
-  readonly template: ChatTemplate | undefined;
+  readonly templates: ChatTemplates;
   readonly hash: string;
 }
 
 /** Throws InputError for what is broken or not supported. */
-export function makeTokenizer({ json, path, config, configPath, template, hash }: TokenizerSource): Tokenizer {
-  const templateTokens = specialTokenNames(config);
-  const chat: Tokenizer["chat"] = (messages, { thinking = false, addGenerationPrompt = true, tools } = {}) => {
-    if (!template) {
-      throw new InputError(
-        "the model has no chat template",
-        configPath,
-        "add chat_template.jinja to the model's folder, or give a plain prompt",
-      );
-    }
-    return renderChatTemplate(template, {
-      ...templateTokens,
-      messages,
-      ...(tools ? { tools } : {}),
-      enable_thinking: thinking,
-      add_generation_prompt: addGenerationPrompt,
-    });
-  };
+export function makeTokenizer({ json, path, config, configPath, templates, hash }: TokenizerSource): Tokenizer {
+  const model = { templates, tokens: specialTokenNames(config), where: configPath };
+  const chat: Tokenizer["chat"] = (messages, options = {}) => renderChat(model, messages, options);
   return { ...readCoding(json, path, config, configPath), chat, hash };
 }
 

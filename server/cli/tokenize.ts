@@ -1,5 +1,13 @@
 /** `culprit tokenize`: ids and tokens of texts or conversations, line by line. */
-import { type ChatMessage, InputError, isJsonObject, loadTokenizer, parseJson, type Tokenizer } from "../../gpu/mod.ts";
+import {
+  type ChatMessage,
+  InputError,
+  isJsonObject,
+  loadTokenizer,
+  parseExactJson,
+  parseJson,
+  type Tokenizer,
+} from "../../gpu/mod.ts";
 import { type Line, readLines } from "./lines.ts";
 import { MODEL_OPTIONS, requiredModel } from "./locate.ts";
 import { requiredText, type Verb, type VerbContext } from "./verb.ts";
@@ -46,8 +54,10 @@ function plainText(line: Line): string {
 
 function conversation(tokenizer: Tokenizer, line: Line): string {
   const where = `${STDIN}:${line.number}`;
-  const json = parseJson(line.text, STDIN, line.number);
-  const messages = isJsonObject(json) ? json["messages"] : undefined;
+  parseJson(line.text, STDIN, line.number);
+  // Broken JSON is refused above, with its place. Numbers and the order of keys stay as they stand in the line.
+  const json = parseExactJson(line.text);
+  const { messages, tools } = isJsonObject(json) ? json : {};
   if (!Array.isArray(messages) || messages.length === 0 || !messages.every(isMessage)) {
     throw new InputError(
       'has no "messages" with a role and a content each',
@@ -56,7 +66,7 @@ function conversation(tokenizer: Tokenizer, line: Line): string {
     );
   }
   try {
-    return tokenizer.chat(messages);
+    return tokenizer.chat(messages, Array.isArray(tools) ? { tools } : {});
   } catch (error) {
     // The template's own complaint is about this line.
     if (error instanceof InputError) throw new InputError(`${error.what} (${error.where})`, where, error.mend);

@@ -1,6 +1,6 @@
 /** What readers of records share: parsing with one clear line for what is wrong. */
 import type { z } from "zod";
-import { InputError } from "../../gpu/mod.ts";
+import { InputError, parseExactJson } from "../../gpu/mod.ts";
 import { parseJsonText } from "../base/json_text.ts";
 
 /** Checks a record's shape. `what` names it in the mend, for example "a sample of lm-evaluation-harness". */
@@ -38,9 +38,12 @@ function isDeeper(value: unknown, levels: number): boolean {
   return (Array.isArray(value) ? value : Object.values(value)).some((part) => isDeeper(part, levels - 1));
 }
 
+const TOOLS = /"(?:tools|tool_calls|tool_use|function_?call|functionCall|function_?declarations|functionDeclarations)"/;
+
 function parseAny(text: string, where: string): unknown {
   try {
-    return JSON.parse(text);
+    // Templates write tools and calls again, with the numbers and the order of keys that stand here.
+    return TOOLS.test(text) ? parseExactJson(text) : JSON.parse(text);
   } catch (error) {
     const read = parseJsonText(text);
     if (read !== undefined) return read;

@@ -3,7 +3,7 @@
  * Anthropic's and Google's, JSON of messages inside text, and plain text. A shape that is not understood is an error with
  * its place: text made out of it would be a prompt that no model has read.
  */
-import { InputError, isJsonObject, type JsonObject } from "../../gpu/mod.ts";
+import { InputError, isJsonObject, type JsonObject, parseExactJson } from "../../gpu/mod.ts";
 import type { ChatMessage } from "../../schema/tables/values.ts";
 import type { LoggedPrompt } from "./format.ts";
 
@@ -287,7 +287,7 @@ export function toolCall(id: unknown, name: unknown, given: unknown): JsonObject
   let read = given;
   if (typeof given === "string") {
     try {
-      read = JSON.parse(given);
+      read = parseExactJson(given);
     } catch { /* then the text is what the model wrote */ }
   }
   return { ...(id === undefined ? {} : { id }), type: "function", function: { name, arguments: read } };

@@ -36,27 +36,42 @@ export function renderPrompt(model: ImportModel, prompt: LoggedPrompt, options: 
   return { text: tokenizer.chat(asked, { thinking, ...(tools ? { tools } : {}) }) + (begun ?? ""), messages };
 }
 
-/** The special token that a model's template writes first, by its tokenizer; null without a template. */
-const marks = new WeakMap<Tokenizer, string | null>();
+/** How texts that a model's template wrote begin, by its tokenizer; none without a template. */
+const openings = new WeakMap<Tokenizer, readonly string[]>();
 
-/** Whether a text holds the mark that the model's chat template begins a turn with. */
+/** Whether a text begins as the model's chat template begins: one that only mentions its marks is a user's. */
 function isRendered(tokenizer: Tokenizer, text: string): boolean {
-  let mark = marks.get(tokenizer);
-  if (mark === undefined) {
-    mark = firstMark(tokenizer);
-    marks.set(tokenizer, mark);
-  }
-  return mark !== null && text.includes(mark);
+  const known = openings.get(tokenizer) ?? openingsOf(tokenizer);
+  openings.set(tokenizer, known);
+  const start = text.trimStart();
+  return known.some((opening) => start.startsWith(opening));
 }
 
-function firstMark(tokenizer: Tokenizer): string | null {
+/**
+ * The special token that the template writes first; and, where that begins the text and not each turn, what comes next,
+ * since many logs leave the token out.
+ */
+function openingsOf(tokenizer: Tokenizer): readonly string[] {
+  let rendered: string;
   try {
-    const id = tokenizer.encode(tokenizer.chat([{ role: "user", content: "text" }])).find(tokenizer.isSpecial);
-    return id === undefined ? null : tokenizer.token(id);
+    const asked = { role: "user", content: "text" };
+    rendered = tokenizer.chat([asked, { role: "assistant", content: "text" }, asked]);
   } catch (error) {
-    if (error instanceof InputError) return null;
+    if (error instanceof InputError) return [];
     throw error;
   }
+  const marks = tokenizer.specialIds.map((id) => tokenizer.token(id)).filter((mark) => mark !== "");
+  const markAt = (text: string) =>
+    marks.filter((mark) => text.startsWith(mark)).reduce((best, mark) => mark.length > best.length ? mark : best, "");
+  const first = markAt(rendered);
+  if (first === "") {
+    const id = tokenizer.encode(rendered).find(tokenizer.isSpecial);
+    return id === undefined ? [] : [rendered.slice(0, rendered.indexOf(tokenizer.token(id))) + tokenizer.token(id)];
+  }
+  if (rendered.indexOf(first, first.length) >= 0) return [first];
+  const rest = rendered.slice(first.length).trimStart();
+  const next = markAt(rest) || /^\S+/.exec(rest)?.[0];
+  return next === undefined || next.startsWith("text") ? [first] : [first, next];
 }
 
 /**

@@ -23,7 +23,7 @@ const fileOf = (metadata: Readonly<Record<string, GgufValue>>) => ({
 describe.each(golden)("$name", ({ metadata, vectors }) => {
   const { tokenizer: json, config } = ggufTokenizerJson(fileOf(metadata));
   const path = "model.gguf";
-  const tokenizer = makeTokenizer({ json, path, config, configPath: path, template: undefined, hash: "" });
+  const tokenizer = makeTokenizer({ json, path, config, configPath: path, templates: new Map(), hash: "" });
 
   test.each(vectors)("%j", (text, ids) => {
     expect(tokenizer.encode(text)).toEqual(ids);

@@ -29,7 +29,7 @@ const tokenizerOf = ({ base, json }: Pick<Kind, "base" | "json">, change: JsonOb
     path: "tokenizer.json",
     config,
     configPath: "tokenizer_config.json",
-    template: undefined,
+    templates: new Map(),
     hash: "",
   });
 
