@@ -35,6 +35,7 @@ export { limited, TimeLimitError } from "./model/limited.ts";
 export { readSafetensorsHeader } from "./model/safetensors.ts";
 export { elements, type TensorInfo } from "./model/tensor.ts";
 export { loadTokenizer, type Tokenizer } from "./model/tokenizer.ts";
+export { checkVocabulary } from "./model/vocabulary.ts";
 
 /**
  * Opens the best adapter, or the one that `adapter` names (default: the environment's CULPRIT_ADAPTER).

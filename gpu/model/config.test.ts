@@ -137,9 +137,14 @@ test("head_dim is hidden / heads, and key-value heads are the heads, where they 
   expect([config.headDimension, config.keyValueHeads]).toEqual([4, 2]);
 });
 
-test("the ids that end a generation are merged", () => {
-  const generation = { json: { eos_token_id: [5, 3] }, where: "generation_config.json" };
-  expect(parseConfig({ ...TINY_CONFIG, eos_token_id: 3 }, "config.json", generation).eosIds).toEqual([5, 3]);
+test("the ids that end a generation are those of generation_config.json, where it names any", () => {
+  const ends = (own: unknown, named: unknown) => {
+    const generation = { json: { eos_token_id: named }, where: "generation_config.json" };
+    return parseConfig({ ...TINY_CONFIG, eos_token_id: own }, "config.json", generation).eosIds;
+  };
+  expect(ends(4, [5, 3])).toEqual([5, 3]);
+  expect(ends(4, null)).toEqual([4]);
+  expect(ends([4, 4], [])).toEqual([4]);
   expect(parseConfig({ ...TINY_CONFIG, eos_token_id: null }, "config.json").eosIds).toEqual([]);
 });
 

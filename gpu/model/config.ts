@@ -90,8 +90,8 @@ const MAX_HEAD_DIMENSION = 256;
 /**
  * Reads `config.json` as transformers writes it, in the style of version 4 (`rope_theta`, `rope_scaling`) and of
  * version 5 (`rope_parameters`). Fields that may be missing get the defaults of the family's row, but for `head_dim`,
- * which is then hidden / heads. The ids that end a generation are those of `generation_config.json`, when given, and
- * those of `config.json`.
+ * which is then hidden / heads. The ids that end a generation are those of `generation_config.json`, when it
+ * names any, else those of `config.json`.
  * Throws InputError, naming the field, for what is missing, of a wrong type, or asks for what the engine cannot compute.
  */
 export function parseConfig(given: unknown, where: string, generation?: JsonFile): ModelConfig {
@@ -139,7 +139,7 @@ export function parseConfig(given: unknown, where: string, generation?: JsonFile
     logitCap: row.reads.includes("final_logit_softcapping") ? capOf(json, "final_logit_softcapping", where) : null,
     tiedEmbeddings: flag(json, "tie_word_embeddings", where),
     maxPositions,
-    eosIds: [...new Set([...(generation ? eosIds(generation.json, generation.where) : []), ...eosIds(given, where)])],
+    eosIds: endIds(given, where, generation),
     notes: rotations.notes,
   };
 }
@@ -383,6 +383,13 @@ function parseMlp(
 function parseBiases(json: JsonObject, where: string, { biases }: ArchitectureRow): ModelConfig["biases"] {
   const has = (bias: boolean | string) => typeof bias === "string" ? flag(json, bias, where) : bias;
   return { queryKeyValue: has(biases.queryKeyValue), output: has(biases.output), mlp: has(biases.mlp) };
+}
+
+/** As transformers: those of generation_config.json, where it names any. */
+function endIds(json: JsonObject, where: string, generation: JsonFile | undefined): readonly number[] {
+  const own = eosIds(json, where);
+  const named = generation ? eosIds(generation.json, generation.where) : [];
+  return [...new Set(named.length > 0 ? named : own)];
 }
 
 function eosIds(json: unknown, where: string): number[] {

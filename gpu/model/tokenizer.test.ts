@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { InputError } from "../errors.ts";
@@ -73,7 +73,10 @@ describe("chat templates", () => {
       model: { type: "BPE", vocab: { a: 0, b: 1 }, merges: [] },
     };
     writeFileSync(join(copy, "tokenizer.json"), JSON.stringify(small));
-    for (const [file, text] of Object.entries(files)) writeFileSync(join(copy, file), text);
+    for (const [file, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(copy, file)), { recursive: true });
+      writeFileSync(join(copy, file), text);
+    }
     return await loadTokenizer(copy);
   };
 
@@ -103,6 +106,23 @@ describe("chat templates", () => {
       }),
     });
     expect(tokenizer.chat([])).toBe("</s>");
+  });
+
+  test("tools go to the template tool_use, of a list or of a folder of templates", async () => {
+    const list = await withTemplate("tool-list", {
+      "tokenizer_config.json": JSON.stringify({
+        chat_template: [{ name: "default", template: "D" }, { name: "tool_use", template: "T{{ tools | length }}" }],
+      }),
+    });
+    expect([list.chat([]), list.chat([], { tools: [] }), list.chat([], { tools: [{}] })]).toEqual(["D", "T0", "T1"]);
+    const files = await withTemplate("tool-files", {
+      "chat_template.jinja": "default\r\n{{ tools is none }}\r\n",
+      "additional_chat_templates/tool_use.jinja": "files",
+      "tokenizer_config.json": JSON.stringify({ chat_template: "wrong" }),
+    });
+    expect([files.chat([]), files.chat([], { tools: [] })]).toEqual(["default\nTrue", "files"]);
+    const only = await withTemplate("tool-only", { "additional_chat_templates/tool_use.jinja": "files" });
+    expect(() => only.chat([])).toThrow(/no chat template is called default, only tool_use; add chat_template\.jinja/);
   });
 
   test("no template, a broken one, and one that refuses are each one clear line", async () => {

@@ -124,14 +124,14 @@ function readPrompt(asked: AskedPrompt, tokenizer: Tokenizer): ReadPrompt {
     }]
     : null;
   const prompt = messages ? tokenizer.chat(messages) : (asked as { readonly text: string }).text;
-  const promptIds = tokenizer.encode(prompt);
+  const promptIds = messages ? tokenizer.encode(prompt) : tokenizer.prompt(prompt);
   if (promptIds.length === 0) throw new InputError("there are no tokens", "prompt", "give at least one token");
   return {
     messages: messages?.map(({ role, content }) => ({ role, content: storable(content) })) ?? null,
     prompt: storable(prompt),
     prefix: storable(asked.prefix),
     promptIds,
-    prefixIds: asked.prefix === "" ? [] : tokenizer.encode(asked.prefix),
+    prefixIds: asked.prefix === "" ? [] : tokenizer.encode(asked.prefix, { continues: true }),
   };
 }
 

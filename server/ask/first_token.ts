@@ -27,7 +27,7 @@ export function firstToken(
       `give digits, or ${JSON.stringify(TOKEN_TEXT + typed)} for the token of this text`,
     );
   }
-  const ids = isText ? tokenizer.encode(typed.slice(TOKEN_TEXT.length)) : [Number(typed)];
+  const ids = isText ? tokenizer.encode(typed.slice(TOKEN_TEXT.length), { continues: true }) : [Number(typed)];
   const [id] = ids;
   if (id === undefined) throw new InputError("the text is empty", where, "give a text of at least one token");
   if (id >= vocabulary) {

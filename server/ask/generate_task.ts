@@ -28,7 +28,9 @@ export async function performGenerate({ db, jobId, model, tokenizer, options, en
   });
   const tell = teller(async (ids: readonly number[]) => {
     const tokens = ids.map((id): GeneratedToken => ({ ...named({ id }), logit: null, alternatives: [] }));
-    await db.update(generations).set({ text: storable(names.decode(ids)), tokens }).where(eq(generations.jobId, jobId));
+    await db.update(generations).set({ text: storable(names.decode(ids, { continues: true })), tokens }).where(
+      eq(generations.jobId, jobId),
+    );
     if (!await reportProgress(db, jobId, { message: `${ids.length} tokens` })) {
       ended.abort(new Error("The job has ended"));
     }
@@ -44,7 +46,7 @@ export async function performGenerate({ db, jobId, model, tokenizer, options, en
     ...named({ id, logit }),
     alternatives: alternatives.map(named),
   }));
-  return { text: storable(names.decode(ids)), tokens, stop };
+  return { text: storable(names.decode(ids, { continues: true })), tokens, stop };
 }
 
 /** Passes the latest value on, one at a time and not too often. */

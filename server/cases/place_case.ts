@@ -153,7 +153,7 @@ function placementOf(row: FailureCaseRow, position: number, tokenizer: Tokenizer
   const segments = segmentsOf(tokenizer, inputIds, row.promptTokens, row.instructionPhrases);
   return {
     // A prefix may end within a character: its text then ends before it.
-    prefix: tokenizer.decode(prefixIds).replace(/\uFFFD+$/, ""),
+    prefix: tokenizer.decode(prefixIds, { continues: true }).replace(/\uFFFD+$/, ""),
     inputIds,
     tokenTexts: tokenTextsOf(tokenizer, inputIds),
     segments,

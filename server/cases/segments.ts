@@ -74,7 +74,7 @@ function spell(tokenizer: Tokenizer, ids: readonly number[]): { readonly text: s
   const ends = new Uint32Array(ids.length);
   let text = "";
   for (let from = 0, to = 1; to <= ids.length; to++) {
-    const part = tokenizer.decode(ids.slice(from, to));
+    const part = tokenizer.decode(ids.slice(from, to), { continues: true });
     ends.fill(text.length + part.length, from, to);
     // A part that ends in the middle of a character is spelled again together with the next token.
     if (part.endsWith("\uFFFD") && to < ids.length && to - from < MOST_PARTS) continue;

@@ -128,7 +128,7 @@ function askJson(
 ) {
   return {
     prompt: tokenizer.decode(inputIds),
-    text: tokenizer.decode(answer.tokens.map(({ id }) => id)),
+    text: tokenizer.decode(answer.tokens.map(({ id }) => id), { continues: true }),
     stop: answer.stop,
     tokens: answer.tokens.map(({ position, id, logit, alternatives }) => ({
       position,
@@ -155,7 +155,7 @@ function describeAnswer({ tokens, stop }: Exploration, tokenizer: Tokenizer): st
     return `${String(position).padStart(8)}  ${tokenName(tokenizer, id, 24).padEnd(32)}${shown}\n`;
   });
   const end = stop === "eos" ? "ended by itself" : "stopped at the limit";
-  const text = tokenizer.decode(tokens.map(({ id }) => id));
+  const text = tokenizer.decode(tokens.map(({ id }) => id), { continues: true });
   return `${text}\n\n${tokens.length} tokens, ${end}\n` +
     (rows.length > 0
       ? `\nposition  token                               ahead of its best rival\n${rows.join("")}`

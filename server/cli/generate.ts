@@ -50,7 +50,7 @@ function parseCount(context: VerbContext, name: string, least: number): number {
 function generationJson({ ids, stop, first }: GenerateResult, tokenizer: Tokenizer | null) {
   return {
     ids,
-    text: tokenizer?.decode(ids) ?? null,
+    text: tokenizer?.decode(ids, { continues: true }) ?? null,
     stop,
     first: first.map(({ id, logit }) => ({ id, text: tokenizer?.token(id) ?? null, logit })),
   };

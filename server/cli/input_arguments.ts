@@ -1,6 +1,7 @@
 /** The input of the verbs that run a model: which options say what it reads, and how they are read and checked. */
 import { readFile } from "node:fs/promises";
 import {
+  checkVocabulary,
   InputError,
   loadTokenizer,
   type ModelConfig,
@@ -56,6 +57,7 @@ export async function readModelInput(
   const { config } = directory;
   const onlyIds = source.name === "ids" && prefix === undefined && !texts.some(isTokenText);
   const tokenizer = onlyIds && directory.tokenizerHash === null ? null : await loadTokenizer(model);
+  if (tokenizer) tellNotes(context, { notes: checkVocabulary(tokenizer, directory) });
   const inputIds = await readInput(source, prefix, tokenizer);
   checkInput(inputIds, source.name === "ids" ? source.value : `--${source.name}`, config);
   return { model, config, inputIds, tokenizer };
@@ -84,13 +86,13 @@ function inputSource(context: VerbContext, verb: Verb): InputSource {
 
 async function readInput(source: InputSource, prefix = "", tokenizer: Tokenizer | null): Promise<readonly number[]> {
   // Apart, as a model that generates has them: its own tokens never merge with the prompt's.
-  const more = prefix === "" ? [] : tokenizer!.encode(prefix);
+  const more = prefix === "" ? [] : tokenizer!.encode(prefix, { continues: true });
   if (source.name === "ids") return [...await readIds(source.value), ...more];
   if (source.value === "") {
     throw new InputError("the text is empty", `--${source.name}`, "give a text of at least one token");
   }
-  const text = source.name === "chat" ? tokenizer!.chat([{ role: "user", content: source.value }]) : source.value;
-  return [...tokenizer!.encode(text), ...more];
+  if (source.name === "prompt") return [...tokenizer!.prompt(source.value), ...more];
+  return [...tokenizer!.encode(tokenizer!.chat([{ role: "user", content: source.value }])), ...more];
 }
 
 async function readIds(path: string): Promise<readonly number[]> {

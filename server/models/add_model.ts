@@ -1,6 +1,6 @@
 /** Adds a model directory to the database. */
 import { eq } from "drizzle-orm";
-import { InputError, type ModelDirectory, openModelDirectory } from "../../gpu/mod.ts";
+import { checkVocabulary, InputError, loadTokenizer, type ModelDirectory, openModelDirectory } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { models } from "../../schema/tables/tables.ts";
 
@@ -24,6 +24,7 @@ export async function addModel(db: Database, directory: string, name: string | u
   if (model.tokenizerHash === null) {
     throw new InputError("it has no tokenizer.json", directory, "put the model's tokenizer beside its weights");
   }
+  const notes = [...model.notes, ...checkVocabulary(await loadTokenizer(directory), model)];
   const chosen = name?.trim() || model.name;
   const [row] = await db.insert(models).values({
     name: chosen,
@@ -37,7 +38,7 @@ export async function addModel(db: Database, directory: string, name: string | u
     hash: model.hash,
     dtype: dtypesOf(model),
   }).onConflictDoNothing({ target: models.name }).returning({ id: models.id });
-  if (row) return { id: row.id, name: chosen, created: true, notes: model.notes };
+  if (row) return { id: row.id, name: chosen, created: true, notes };
 
   const [other] = await db.select().from(models).where(eq(models.name, chosen));
   if (!other) throw new Error("A model that was in the way cannot be read");
@@ -51,7 +52,7 @@ export async function addModel(db: Database, directory: string, name: string | u
   if (other.directory !== model.directory || other.dtype === null) {
     await db.update(models).set({ directory: model.directory, dtype: dtypesOf(model) }).where(eq(models.id, other.id));
   }
-  return { id: other.id, name: chosen, created: false, notes: model.notes };
+  return { id: other.id, name: chosen, created: false, notes };
 }
 
 /** Types of the weights, the most common first. */
