@@ -67,6 +67,41 @@ export async function readRecords(): Promise<Records> {
       JSON.parse(await readFile(join(DATA, "gaia2-traces", "synthetic_trace_hf.json"), "utf8")) as Json,
       JSON.parse(await readFile(join(DATA, "gaia2-traces", "synthetic_trace_lite.json"), "utf8")) as Json,
     ],
+    "inspect": [
+      {
+        version: 2,
+        eval: { task: "qa", model: "hf/demo-1m" },
+        samples: [{
+          id: 1,
+          epoch: 1,
+          input: prompt,
+          messages: [{ role: "user", content: prompt }, { role: "assistant", content: "two, words" }],
+          scores: { match: { value: "I" } },
+          metadata: instructions,
+        }],
+      },
+    ],
+    "leaderboard": [{
+      example: prompt,
+      full_prompt: prompt,
+      predictions: "['two']",
+      metrics: "{'acc': 0.0}",
+      gold: "[]",
+    }],
+    "lighteval": [
+      { doc: { query: prompt, id: "1" }, model_response: { input: prompt, text: ["two"] }, metric: { em: 0 } },
+    ],
+    "opencompass": [{ "0": { origin_prompt: [{ role: "HUMAN", prompt }], prediction: "5", gold: "4" } }],
+    "helm": [
+      {
+        request_states: [{
+          instance: { id: "id1", input: { text: prompt }, references: [] },
+          request: { model: "demo-1m", prompt },
+          result: { success: true, completions: [{ text: "5" }] },
+        }],
+      },
+    ],
+    "columns": [{ prompt, answer: "two", passed: false }],
     "debug-xai": [trace, { ...trace, contrast_token: " b" }],
     "annotations": [
       { key: "fuzzed", decision: "pair", position: 1, contrast: { id: 5 }, reason: "r", annotator: "b" },

@@ -226,7 +226,11 @@ test.each<[string, () => Promise<unknown>, RegExp]>([
     () => importText("s.jsonl", [{ task_id: "HumanEval/0", completion: "" }], { from: "evalplus", model }),
     /evalplus names tasks only, .*; give that file too: --items FILE/,
   ],
-  ["a folder without such files", () => importPath(GAIA2, { from: "lm-eval", model }), /no file of this format; name/],
+  [
+    "a folder without such files",
+    () => importPath(GAIA2, { from: "lm-eval", model }),
+    /it is a trace of GAIA2, not a sample log of lm-evaluation-harness; give --from gaia2$/,
+  ],
 ])("%s: one clear error, and nothing is stored", async (_name, work, message) => {
   await expect(work()).rejects.toThrow(message);
   expect(await answers()).toEqual([]);

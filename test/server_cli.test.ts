@@ -110,7 +110,7 @@ test("logs of other harnesses are imported under a model that was added, with th
   const format = await culprit(["import", "--from", "csv", folder]);
   expect(format).toMatchObject({
     code: 2,
-    note: expect.stringMatching(/^--from: "csv" is no format .*; give one of: lm-eval,/),
+    note: expect.stringMatching(/^--from: "csv" is no format .*; give one of: auto, lm-eval,/),
   });
 });
 

@@ -69,6 +69,12 @@ export const IMPORT_FORMATS = [
   "evalplus",
   "math",
   "gaia2",
+  "inspect",
+  "leaderboard",
+  "lighteval",
+  "opencompass",
+  "helm",
+  "columns",
   "debug-xai",
   "culprit",
   "annotations",
@@ -76,9 +82,21 @@ export const IMPORT_FORMATS = [
 ] as const;
 export type ImportFormat = (typeof IMPORT_FORMATS)[number];
 
+/** Columns of rows that are of no known format; dots lead into columns of columns. */
+export interface ColumnNames {
+  readonly prompt: string;
+  readonly answer: string;
+  /** True and false, 1 and 0, or a word for one; without it answers are undecided, unless their item is known. */
+  readonly passed?: string;
+  /** The row's name within its benchmark; its place when left out. */
+  readonly id?: string;
+  readonly model?: string;
+}
+
 /** How to read what is imported. */
 export interface ImportChoices {
-  readonly from: ImportFormat;
+  /** "auto": told by what stands in the file. */
+  readonly from: ImportFormat | "auto";
   /** Name of a model that was added; overrides what the log says. */
   readonly model?: string;
   /** Path of the benchmark's file, for logs without instructions, prompts or tests. */
@@ -89,6 +107,8 @@ export interface ImportChoices {
   readonly plain?: boolean;
   /** Who annotated, or read and labelled. */
   readonly annotator?: string;
+  /** For the format "columns". */
+  readonly columns?: ColumnNames;
 }
 
 /** JSON that a verdict carries for people and programs. */

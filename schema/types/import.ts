@@ -1,6 +1,7 @@
 /** Asking for imports. */
 import { z } from "zod";
 import { InputError } from "./input_error.ts";
+import type { ColumnNames } from "../tables/values.ts";
 import { builder } from "./builder.ts";
 import { idempotencyKey, Job } from "./job.ts";
 import { found } from "./rows.ts";
@@ -13,6 +14,13 @@ const ImportFormat = builder.enumType("ImportFormat", {
     EVALPLUS: { value: "evalplus", description: "Samples and results of EvalPlus and HumanEval; needs `items`." },
     MATH: { value: "math", description: "Answers to MATH." },
     GAIA2: { value: "gaia2", description: "Traces of GAIA2 (Agents Research Environments)." },
+    INSPECT: { value: "inspect", description: "Logs of Inspect: `.eval` and `.json`." },
+    LEADERBOARD: { value: "leaderboard", description: "Details of the Open LLM Leaderboard, both generations." },
+    LIGHTEVAL: { value: "lighteval", description: "Details of lighteval, Parquet." },
+    OPENCOMPASS: { value: "opencompass", description: "Predictions of OpenCompass, or its dumped details." },
+    HELM: { value: "helm", description: "Runs of HELM: `scenario_state.json`." },
+    COLUMNS: { value: "columns", description: "JSON lines or Parquet of any origin; needs `columns`." },
+    AUTO: { value: "auto", description: "One of the others, told by what stands in the file." },
     DEBUG_XAI: { value: "debug-xai", description: "Traces of the reference code of the paper, with their errors." },
     CULPRIT: { value: "culprit", description: "Our own: placed failure cases with their token pairs." },
     ANNOTATIONS: { value: "annotations", description: "Answers of outside annotators; needs `annotator`." },
@@ -20,7 +28,33 @@ const ImportFormat = builder.enumType("ImportFormat", {
   } as const,
 });
 
+/** Without what was left out. */
+function given({ prompt, answer, passed, id, model }: typeof ColumnNamesInput.$inferInput): ColumnNames {
+  return {
+    prompt,
+    answer,
+    ...(passed != null ? { passed } : {}),
+    ...(id != null ? { id } : {}),
+    ...(model != null ? { model } : {}),
+  };
+}
+
 const text = z.string().min(1).max(500);
+
+const ColumnNamesInput = builder.inputType("ColumnNamesInput", {
+  description: "Which columns of a row are which; dots lead into columns of columns.",
+  fields: (t) => ({
+    prompt: t.string({
+      required: true,
+      description: "The prompt: text, messages, or a request's body.",
+      validate: text,
+    }),
+    answer: t.string({ required: true, description: "The answer's text.", validate: text }),
+    passed: t.string({ description: "Whether it passed: true and false, 1 and 0, or a word for one.", validate: text }),
+    id: t.string({ description: "The row's name; its place when left out.", validate: text }),
+    model: t.string({ description: "The model's name.", validate: text }),
+  }),
+});
 
 const ImportFailureCasesInput = builder.inputType("ImportFailureCasesInput", {
   description: "What to import: a `file` that comes with the request, or a `path` on the server.",
@@ -48,6 +82,7 @@ const ImportFailureCasesInput = builder.inputType("ImportFailureCasesInput", {
     plain: t.boolean({
       description: "The model read the log's prompts as they are: they are not rendered by its chat template.",
     }),
+    columns: t.field({ type: ColumnNamesInput, description: "The columns of rows that are of no known format." }),
     annotator: t.string({ description: "Who made the annotations or labels.", validate: text }),
     idempotencyKey: t.string(idempotencyKey),
   }),
@@ -66,7 +101,7 @@ builder.mutationField("importFailureCases", (t) =>
       input: t.arg({ type: ImportFailureCasesInput, required: true, description: "What to import." }),
     },
     resolve: async (query, _parent, { input }, context) => {
-      const { file, path, from, model, items, benchmark, plain, annotator, idempotencyKey } = input;
+      const { file, path, from, model, items, benchmark, plain, annotator, columns, idempotencyKey } = input;
       const id = await context.services.importFailureCases({
         file: file ?? undefined,
         path: path ?? undefined,
@@ -78,6 +113,7 @@ builder.mutationField("importFailureCases", (t) =>
           ...(benchmark != null ? { benchmark } : {}),
           ...(plain != null ? { plain } : {}),
           ...(annotator != null ? { annotator } : {}),
+          ...(columns != null ? { columns: given(columns) } : {}),
         },
       });
       return found(await context.db.query.jobs.findFirst(query({ where: { id } })));

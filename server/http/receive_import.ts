@@ -11,7 +11,8 @@ import { refusal } from "./access/refusal.ts";
 
 /** Largest body, in bytes. */
 const MAX_BYTES = 2 ** 31 - 1;
-const PARAMETERS = ["from", "name", "model", "items", "benchmark", "plain", "annotator", "idempotencyKey"];
+const COLUMNS = ["prompt", "answer", "passed", "id"] as const;
+const PARAMETERS = ["from", "name", "model", "items", "benchmark", "plain", "annotator", "idempotencyKey", ...COLUMNS];
 /** Longest value of a parameter, in characters. */
 const MAX_TEXT = 500;
 
@@ -43,6 +44,18 @@ export async function receiveImport(
   }
 }
 
+/** The columns that the query names, where it names any. */
+function columnsIn(text: (key: string) => string | undefined): Pick<ImportChoices, "columns"> {
+  const [prompt, answer, passed, id] = COLUMNS.map(text);
+  if ([prompt, answer, passed, id].every((one) => one === undefined)) return {};
+  if (prompt === undefined || answer === undefined) {
+    throw new InputError("it takes the columns of prompts and of answers", "prompt, answer", "name both");
+  }
+  return {
+    columns: { prompt, answer, ...(passed === undefined ? {} : { passed }), ...(id === undefined ? {} : { id }) },
+  };
+}
+
 function readQuery(query: URLSearchParams) {
   for (const [key, value] of query) {
     if (!PARAMETERS.includes(key)) throw new InputError(`there is no parameter ${key}`, "/imports", "leave it out");
@@ -51,9 +64,9 @@ function readQuery(query: URLSearchParams) {
     }
   }
   const text = (key: string): string | undefined => query.get(key)?.replaceAll("\0", "\u2400") || undefined;
-  const from = IMPORT_FORMATS.find((format) => format === (text("from") ?? "culprit"));
+  const from = (["auto", ...IMPORT_FORMATS] as const).find((format) => format === (text("from") ?? "culprit"));
   if (from === undefined) {
-    throw new InputError(`"${text("from")}" is no format`, "from", `give one of ${IMPORT_FORMATS.join(", ")}`);
+    throw new InputError(`"${text("from")}" is no format`, "from", `give one of auto, ${IMPORT_FORMATS.join(", ")}`);
   }
   const choice = (key: "model" | "items" | "benchmark" | "annotator") => {
     const value = text(key);
@@ -66,6 +79,7 @@ function readQuery(query: URLSearchParams) {
     ...choice("benchmark"),
     ...choice("annotator"),
     ...(query.get("plain") === "true" ? { plain: true } : {}),
+    ...columnsIn(text),
   };
   return { name: basename(text("name") ?? "upload"), idempotencyKey: text("idempotencyKey"), choices };
 }

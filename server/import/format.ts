@@ -1,5 +1,5 @@
 /** What every importer's format is: JSON of one record in, responses out. */
-import type { ChatMessage, CheckItem, Detail, VerdictBasis } from "../../schema/tables/values.ts";
+import type { ChatMessage, CheckItem, ColumnNames, Detail, VerdictBasis } from "../../schema/tables/values.ts";
 import type { ResponseIdentity } from "../cases/store_responses.ts";
 import type { Cut } from "../base/container.ts";
 import type { LoggedAnnotation } from "../cases/annotate.ts";
@@ -86,6 +86,27 @@ export interface FileFacts {
   readonly plain: boolean;
   /** Who made the annotations or labels of a file. */
   readonly annotator: string | undefined;
+  /** Which columns are which, where people named them. */
+  readonly columns?: ColumnNames | undefined;
+}
+
+/** A file as formats see it that read its records by themselves. */
+export interface RecordSource {
+  readonly path: string;
+  /** What people call it. */
+  readonly name: string;
+  /** "text", or what else it is: "zip", "parquet". */
+  readonly kind: string;
+}
+
+/** A record that a format found in a file by itself. */
+export interface FoundRecord {
+  /** Its JSON. */
+  readonly text: string;
+  readonly where: string;
+  /** Counted from 0, of so many in the file. */
+  readonly index: number;
+  readonly count: number;
 }
 
 export interface Format {
@@ -97,6 +118,11 @@ export interface Format {
   readonly beside?: (path: string, items: Items | undefined) => Promise<unknown>;
   /** How a file is cut, where its name and first bytes do not say it. */
   readonly cut?: (name: string) => Cut | undefined;
+  /**
+   * The records of a file that holds them inside of something else; undefined where its text is cut. Throws InputError
+   * for a file that cannot be read.
+   */
+  readonly records?: (file: RecordSource) => AsyncIterable<FoundRecord> | undefined;
   /** The model that the file's name, folder or neighbours name, in the log's words, best first. */
   readonly modelNames?: (path: string, name: string) => Promise<readonly string[]>;
   /** The benchmark that a file's name names, beside the model's where people said it; the format's own when undefined. */

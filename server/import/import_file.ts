@@ -7,6 +7,7 @@ import { type Checkers, openCheckers } from "../checkers/check.ts";
 import type { Transaction } from "../database/database.ts";
 import type { ImportState } from "../jobs/jobs.ts";
 import { faultOf, type PlaceKeeper, takeCare } from "./careful.ts";
+import { chooseFormat } from "./choose_format.ts";
 import type { FileFacts, Format } from "./format.ts";
 import { FORMATS } from "./formats.ts";
 import { type ImportModel, type ModelFinder, modelFinder } from "./import_model.ts";
@@ -41,6 +42,8 @@ export interface ImportOptions extends ImportChoices {
   readonly places?: PlaceKeeper;
   /** Checkers that others use too; the import opens and closes its own when they are left out. */
   readonly checkers?: Checkers;
+  /** Called once with the format, before anything is stored. */
+  readonly onFormat?: (format: ImportFormat) => void;
   /** Called with what became of each record, once its batch is stored. */
   readonly onLines?: (lines: readonly ImportedLine[]) => Promise<void>;
 }
@@ -51,11 +54,13 @@ export interface ImportOptions extends ImportChoices {
  */
 export async function importFile(db: Database, options: ImportOptions): Promise<ImportState> {
   const { path, name, onBatch } = options;
-  const format = FORMATS[options.from];
+  const from = await chooseFormat(options);
+  options.onFormat?.(from);
+  const format = FORMATS[from];
   const files = await listFiles(path, name, format.accepts, format.choose ?? ((names) => names));
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   const finder = modelFinder(db);
-  const items = await itemsOf(options, format);
+  const items = await itemsOf(options, from, format);
   const modelOf = await modelChooser(files, options, format, finder);
   const checkers = options.checkers ?? openCheckers({ oneSource: true });
   const parts: ReadParts = {
@@ -64,7 +69,7 @@ export async function importFile(db: Database, options: ImportOptions): Promise<
     checkers,
     findItem: itemFinder(db, items),
     find: options.model === undefined ? finder.find : () => modelOf(files[0]!),
-    factsOf: factsFinder(options, format, items),
+    factsOf: factsFinder(options, from, items),
   };
   let state: ImportState = options.at ?? { done: 0, total, report: EMPTY_REPORT };
   const counted: Counted = new Map();
@@ -100,7 +105,7 @@ export async function importFile(db: Database, options: ImportOptions): Promise<
     }
   };
   try {
-    const records = readRecords(files, state.done, (file) => format.cut?.(file));
+    const records = readRecords(files, state.done, format);
     for await (const batch of batches(records, () => care.alone() ? 1 : BATCH_RECORDS)) {
       await landAll(batch, await care.begin(batch, state.done));
     }
@@ -131,7 +136,7 @@ function unknownModel([first]: readonly Entry[]): InputError | undefined {
   return first?.kind === "wrong" && first.unknownModel ? first.error : undefined;
 }
 
-async function itemsOf({ items, name, from }: ImportOptions, format: Format): Promise<Items | undefined> {
+async function itemsOf({ items, name }: ImportOptions, from: ImportFormat, format: Format): Promise<Items | undefined> {
   if (items !== undefined) return await readItems(items, basename(items));
   if (!format.needsItems) return undefined;
   throw new InputError(
@@ -144,28 +149,29 @@ async function itemsOf({ items, name, from }: ImportOptions, format: Format): Pr
 /** The facts of a file: what lies beside it is read once, when its first record is. */
 function factsFinder(
   options: ImportOptions,
-  format: Format,
+  from: ImportFormat,
   items: Items | undefined,
 ): (file: RecordFile) => Promise<FileFacts> {
   let last: { readonly path: string; readonly facts: FileFacts } | undefined;
   return async (file) => {
     if (last?.path !== file.path) {
-      const facts = factsOf(file, options, format, items);
-      const beside = await format.beside?.(file.path, items);
+      const facts = factsOf(file, options, from, items);
+      const beside = await FORMATS[from].beside?.(file.path, items);
       last = { path: file.path, facts: beside === undefined ? facts : { ...facts, beside } };
     }
     return last.facts;
   };
 }
 
-function factsOf(file: RecordFile, options: ImportOptions, format: Format, items: Items | undefined): FileFacts {
+function factsOf(file: RecordFile, options: ImportOptions, from: ImportFormat, items: Items | undefined): FileFacts {
   return {
     name: file.unpackedName,
-    benchmark: options.benchmark ?? format.benchmark?.(file.unpackedName, options.model) ??
-      BENCHMARK_NAMES[options.from] ?? options.from,
+    benchmark: options.benchmark ?? FORMATS[from].benchmark?.(file.unpackedName, options.model) ??
+      BENCHMARK_NAMES[from] ?? from,
     items,
     plain: options.plain ?? false,
     annotator: options.annotator,
+    columns: options.columns,
   };
 }
 

@@ -2,17 +2,10 @@
 import { readdir, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { InputError } from "../../gpu/mod.ts";
-import {
-  type Container,
-  containerOf,
-  type Cut,
-  cutOf,
-  MAX_WHOLE_BYTES,
-  readPieces,
-  textBytes,
-} from "../base/container.ts";
+import { type Container, containerOf, cutOf, MAX_WHOLE_BYTES, readPieces, textBytes } from "../base/container.ts";
 import { readElements } from "../base/json_elements.ts";
 import { decodeText, readLines, type TextFault, type TextLine } from "../base/text_lines.ts";
+import type { Format } from "./format.ts";
 
 /** Places in files are stored as 32-bit numbers. */
 const MAX_BYTES = 2 ** 31 - 1;
@@ -98,19 +91,19 @@ export function unpackedName(name: string): string {
 }
 
 /**
- * The records from a place on. `knownCut` says how a file is cut where its name decides. Throws InputError for a file
- * that holds no text.
+ * The records from a place on, as the format has them: cut where the file's name decides, or found by the format itself.
+ * Throws InputError for a file that holds no text and that the format cannot read.
  */
 export async function* readRecords(
   files: readonly RecordFile[],
   from: number,
-  knownCut: (name: string) => Cut | undefined,
+  format: Pick<Format, "cut" | "records">,
 ): AsyncGenerator<TextRecord> {
   let base = 0;
   for (const file of files) {
     const end = base + file.bytes;
     // An empty file has no records; a file that was read to its end has none left.
-    if (end > from) yield* recordsOf(file, base, from, knownCut(file.unpackedName));
+    if (end > from) yield* recordsOf(file, base, from, format);
     base = end;
   }
 }
@@ -119,13 +112,22 @@ async function* recordsOf(
   file: RecordFile,
   base: number,
   from: number,
-  known: Cut | undefined,
+  format: Pick<Format, "cut" | "records">,
 ): AsyncGenerator<TextRecord> {
   const { path, name, container, bytes } = file;
+  const found = format.records?.({ path, name, kind: container.kind });
+  if (found) {
+    for await (const { text, where, index, count } of found) {
+      const end = base + Math.floor((index + 1) * bytes / count);
+      // Where several records share a place, all of them are read again: those that are stored are not stored twice.
+      if (end > from || (end === from && count > bytes)) yield { text, file, where, end };
+    }
+    return;
+  }
   if (container.kind !== "text") {
     throw new InputError(`it is no text, but ${container.kind}`, name, "unpack it, or name its format with --from");
   }
-  const cut = known ?? await cutOf(readPieces(path, name, container));
+  const cut = format.cut?.(file.unpackedName) ?? await cutOf(readPieces(path, name, container));
   if (cut === "whole") {
     yield { ...await wholeText(file), file, where: name, end: base + bytes };
     return;
