@@ -39,7 +39,7 @@ const older = z.looseObject({
 });
 
 /** `details_{task}_{time}.parquet` */
-const FILE_NAME = /(?:^|\/)details_(.+?)_(\d{4}-\d{2}-\d{2}T[^/]*)\.parquet$/;
+const FILE_NAME = /(?:^|\/)details_([^/]+?)_(\d{4}-\d{2}-\d{2}T[^/]*)\.parquet$/;
 const ANY_FILE = /\.parquet$|(?:^|\/)samples_[^/]+\.jsonl?$/;
 
 export const lighteval: Format = {

@@ -5,9 +5,9 @@ import type { SentenceEffect } from "../../schema/tables/analysis_values.ts";
 import { failureCases, tokenPairs } from "../../schema/tables/tables.ts";
 import { computedBy } from "../base/provenance.ts";
 import type { Transaction } from "../database/database.ts";
-import { preferencePair } from "../preferences/pair.ts";
 import type { Analysis, StoreResult } from "../jobs/analysis.ts";
-import { CAUSAL_VERSION, CONTINUATION_TOKENS, type Continuations, sentenceEffects } from "./causal.ts";
+import { CAUSAL_VERSION, sentenceEffects } from "./causal.ts";
+import { continuationsOf } from "./continuations.ts";
 import { foundMarks } from "../marks/found_marks.ts";
 import { promptSentences } from "./prompt_sentences.ts";
 import { storeMarks } from "./store_marks.ts";
@@ -35,12 +35,7 @@ export async function computeMarks(
   if (stored?.version === CAUSAL_VERSION) return nothing;
   const sentences = promptSentences(words, { ...row, promptIds: row.inputIds.slice(0, row.promptTokens) });
   const loaded = await model();
-  const ids = preferencePair({ ...row, ...pair }, words);
-  const room = Math.min(CONTINUATION_TOKENS, loaded.config.maxPositions - row.inputIds.length);
-  const continuations: Continuations = typeof ids === "string"
-    // Without a passing rollout the two tokens alone say which way it goes.
-    ? { inputIds: row.inputIds, right: [pair.contrastId], wrong: [pair.targetId] }
-    : { inputIds: row.inputIds, right: ids.chosenIds.slice(0, room), wrong: ids.rejectedIds.slice(0, room) };
+  const continuations = continuationsOf({ ...row, ...pair }, words, loaded.config.maxPositions);
   const effects = sentences.length === 0 ? [] : await sentenceEffects(loaded, continuations, sentences, options);
   const values = {
     version: CAUSAL_VERSION,

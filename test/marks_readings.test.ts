@@ -1,0 +1,60 @@
+/** The locator against independent readings of 120 constraints, drawn by seed over IFEval's 25 types (docs/marks.md). */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { locateInstructions } from "../server/marks/locate.ts";
+import { agreementOf, type Marking } from "./marks_agreement.ts";
+import { readItems } from "./ifeval_data.ts";
+
+const FOLDER = join(import.meta.dirname as string, "data", "marks");
+
+interface Line {
+  readonly key: number;
+  readonly index: number;
+  readonly id: string;
+  readonly prompt: string;
+  readonly phrases: readonly string[];
+}
+
+const linesOf = (name: string): readonly Line[] =>
+  readFileSync(join(FOLDER, name), "utf8").trim().split("\n").map((line) => JSON.parse(line) as Line);
+
+const sample = linesOf("ifeval-120.sample.jsonl");
+const readers = readdirSync(FOLDER).filter((name) => /^ifeval-120\.[a-z]\.jsonl$/.test(name)).sort();
+const readings = new Map(readers.map((name) => [name.at(-7)!, linesOf(name)]));
+
+const markings = (lines: readonly Line[]): readonly Marking[] =>
+  lines.map(({ phrases }, at) => ({ text: sample[at]!.prompt, phrases }));
+const pairs = (one: readonly Marking[], other: readonly Marking[]) =>
+  one.map((marking, at): [Marking, Marking] => [marking, other[at]!]);
+
+test("readings are of the sample, 120 constraints over all 25 types, and their phrases stand in the prompts", () => {
+  expect(sample).toHaveLength(120);
+  expect(new Set(sample.map(({ id }) => id)).size).toBe(25);
+  expect(readings.size).toBeGreaterThan(0);
+  for (const lines of readings.values()) {
+    expect(lines.map(({ key, index, id }) => [key, index, id])).toEqual(
+      sample.map(({ key, index, id }) => [key, index, id]),
+    );
+    lines.forEach(({ phrases }, at) => phrases.forEach((phrase) => expect(sample[at]!.prompt).toContain(phrase)));
+  }
+});
+
+test("with each reader the locator agrees to at least 0.85 in mean character F1, and overlaps in 95 % of constraints", () => {
+  const items = readItems();
+  const located = sample.map((one): Line => {
+    const { phrases } = locateInstructions(items.get(one.key)!)[one.index]!;
+    return { ...one, phrases };
+  });
+  const report: Record<string, { readonly f1: number; readonly overlap: number }> = {};
+  for (const [reader, lines] of readings) {
+    report[`locator and ${reader}`] = agreementOf(pairs(markings(located), markings(lines)));
+  }
+  for (const { f1, overlap } of Object.values(report)) {
+    expect(f1).toBeGreaterThanOrEqual(0.85);
+    expect(overlap).toBeGreaterThanOrEqual(0.95);
+  }
+  const [one, other] = [...readings.values()];
+  if (one && other) report["readers"] = agreementOf(pairs(markings(one), markings(other)));
+  console.info(JSON.stringify(report));
+});
