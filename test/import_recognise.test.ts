@@ -1,10 +1,9 @@
 /** Formats told by what stands in a file, one line for a wrong one, and files that are broken or hostile. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { failureCases, responses } from "../schema/tables/tables.ts";
 import { IMPORT_FORMATS, type ImportChoices, type ImportFormat } from "../schema/tables/values.ts";
 import type { Format } from "../server/import/format.ts";
 import { helm } from "../server/import/helm.ts";
@@ -43,33 +42,6 @@ async function refusal(path: string, choices: Partial<ImportChoices> = {}): Prom
     onBatch: () => Promise.resolve(),
   }).then(({ report }) => `${report.failedCount} failed`, (error) => (error as Error).message);
 }
-
-const PAIRS = readdirSync(LOGS).filter((name) => /^3\d-.*\.json$/.test(name)).sort();
-
-/** The folder of logs and what must come of each; a new report is one more pair. */
-test.each(PAIRS)("%s", async (name) => {
-  const { db } = database.connection;
-  const { import: { path, ...choices }, expected } = JSON.parse(readFileSync(join(LOGS, name), "utf8"));
-  await db.delete(failureCases);
-  await db.delete(responses);
-  const { report } = await importFile(db, {
-    ...choices,
-    model: "demo-1m",
-    path: join(LOGS, path),
-    name: basename(path),
-    at: undefined,
-    onBatch: () => Promise.resolve(),
-  });
-  const messages = report.failed.map(({ message }) => message);
-  expect(report, messages.join("\n")).toMatchObject(expected.report);
-  for (const [at, beginning] of (expected.messages ?? []).entries()) expect(messages[at]).toContain(beginning);
-  const stored = await db.select().from(responses).orderBy(responses.id);
-  const wanted: readonly { readonly promptContains?: readonly string[] }[] = expected.responses;
-  expect(stored).toMatchObject(wanted.map(({ promptContains: _, ...fields }) => fields));
-  for (const [at, { promptContains = [] }] of wanted.entries()) {
-    for (const part of promptContains) expect(stored[at]?.prompt).toContain(part);
-  }
-});
 
 /** What the readers' own records are recognised as; leaderboard and lighteval share a reader. */
 const SEEN: Partial<Record<ImportFormat, ImportFormat>> = { leaderboard: "lighteval" };
