@@ -206,6 +206,15 @@ describe("bad files", () => {
     await expect(loadTokenizer(copy)).rejects.toThrow(InputError);
   });
 
+  test("a tokenizer of another format alone", async () => {
+    const copy = join(folder, "sentencepiece");
+    mkdirSync(copy);
+    writeFileSync(join(copy, "tokenizer.model"), "");
+    await expect(loadTokenizer(copy)).rejects.toThrow(
+      /tokenizer\.json: there is no such file, and tokenizer\.model alone is not read; convert it: python -c '.*AutoTokenizer/,
+    );
+  });
+
   test("a missing tokenizer", async () => {
     await expect(loadTokenizer(join(folder, "nowhere"))).rejects.toThrow(/nowhere\/tokenizer\.json: there is no such/);
   });

@@ -4,6 +4,7 @@
  * library. Decoding is byte for byte, since a single token may be part of a character.
  */
 import { createHash } from "node:crypto";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../errors.ts";
 import {
@@ -86,9 +87,7 @@ export async function loadTokenizer(model: string): Promise<Tokenizer> {
 async function readFolder(dir: string): Promise<TokenizerSource> {
   const path = join(dir, TOKENIZER);
   const text = await readTextFile(path);
-  if (text === undefined) {
-    throw new InputError("there is no such file", path, "download it into the model's folder, or give token ids");
-  }
+  if (text === undefined) throw await withoutTokenizer(dir, path);
   const configPath = join(dir, TOKENIZER_CONFIG);
   const configText = await readTextFile(configPath);
   const config = configText === undefined ? {} : parseJson(configText, configPath);
@@ -101,6 +100,23 @@ async function readFolder(dir: string): Promise<TokenizerSource> {
     templates: await readChatTemplates(dir, config),
     hash: createHash("sha256").update(text).digest("hex"),
   };
+}
+
+/** Older tokenizers, which transformers can write as tokenizer.json. */
+const OTHER_TOKENIZERS = ["tokenizer.model", "vocab.json", "spiece.model"] as const;
+
+async function withoutTokenizer(dir: string, path: string): Promise<InputError> {
+  const names = await readdir(dir).catch(() => [] as string[]);
+  const other = OTHER_TOKENIZERS.find((name) => names.includes(name));
+  if (other === undefined) {
+    return new InputError("there is no such file", path, "download it into the model's folder, or give token ids");
+  }
+  const folder = JSON.stringify(dir);
+  return new InputError(
+    `there is no such file, and ${other} alone is not read`,
+    path,
+    `convert it: python -c 'from transformers import AutoTokenizer as T; T.from_pretrained(${folder}).save_pretrained(${folder})'`,
+  );
 }
 
 function readGguf(path: string): TokenizerSource {
