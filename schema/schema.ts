@@ -10,6 +10,7 @@ import "./types/job.ts";
 import "./types/job_again.ts";
 import "./types/ask.ts";
 import "./types/import.ts";
+import "./types/fetch_model.ts";
 import "./types/collect.ts";
 import "./types/pair_search.ts";
 import "./types/benchmark.ts";

@@ -3,11 +3,14 @@ import process from "node:process";
 import type { Context, Services } from "../schema/services/services.ts";
 import { type Connection, openDatabase, startDatabase } from "./database/database.ts";
 import { blameTasks } from "./jobs/blame.ts";
+import { startConsumer } from "./jobs/consumer.ts";
 import { startFailedTasks } from "./jobs/failed_tasks.ts";
 import { createHandler } from "./http/http.ts";
 import { listen } from "./http/listen.ts";
+import { homeId } from "./base/home.ts";
+import { performFetch } from "./models/fetch_model.ts";
 import { createPlanner } from "./planning/planner.ts";
-import { startQueue } from "./jobs/queue.ts";
+import { queueName, startQueue } from "./jobs/queue.ts";
 import { createServices } from "./http/services.ts";
 import { isLoopback, type Settings } from "./base/settings.ts";
 import { IMPORTER, startSupervisor } from "./worker/supervisor.ts";
@@ -47,6 +50,16 @@ export async function startServer(settings: Settings, options: { readonly worker
       environment: { ...process.env, CULPRIT_HOME: settings.home },
     });
     closing.push(() => importing.stop());
+    const ownFetches = queueName("fetch", { home: await homeId(settings) });
+    const fetches = await startConsumer(
+      connection,
+      boss,
+      "fetch",
+      (attempt) => performFetch(settings, connection, boss, attempt),
+      // They are to come into the cache of the machine that was asked.
+      { serves: (queue) => queue === ownFetches },
+    );
+    closing.push(() => fetches.stop());
     const { promise: refused, resolve: onRefusal } = Promise.withResolvers<void>();
     const supervisor = options.worker
       ? startSupervisor(database.url, {

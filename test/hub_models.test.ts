@@ -3,9 +3,13 @@ import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { models } from "../schema/tables/tables.ts";
+import { eq } from "drizzle-orm";
+import { jobs, models } from "../schema/tables/tables.ts";
 import { readSettings, ROOT, type Settings } from "../server/base/settings.ts";
 import { createServices } from "../server/http/services.ts";
+import { startConsumer } from "../server/jobs/consumer.ts";
+import { findTasks, startQueue } from "../server/jobs/queue.ts";
+import { performFetch } from "../server/models/fetch_model.ts";
 import { createHeldModels } from "../server/models/held_models.ts";
 import { findModel } from "../server/models/find_model.ts";
 import { testDatabase } from "./database.ts";
@@ -60,6 +64,63 @@ test("what the hub says no to is told to who asked", async () => {
     name: "InputError",
     message: expect.stringMatching(/gated/),
   });
+});
+
+test("fetching is a job of its own, whose progress is seen, and which cancelling ends", async () => {
+  const { connection } = database;
+  const { db } = connection;
+  const boss = await startQueue(database.url);
+  let stalls = true;
+  const slow = await openHub({ "org/slow": join(folder, "tiny") }, {
+    large: 1000,
+    fails: (_, file) => file?.endsWith("model.safetensors") && stalls ? "silence" : undefined,
+  });
+  const own = { ...settings, hub: { ...settings.hub, endpoint: slow.url, cache: join(folder, "slow") } };
+  const serving = createServices({ settings: own, connection, boss, watcher: undefined as never });
+  const consumer = await startConsumer(
+    connection,
+    boss,
+    "fetch",
+    (attempt) => performFetch(own, connection, boss, attempt),
+  );
+  const jobOf = async (id: string) => (await db.select().from(jobs).where(eq(jobs.id, id)))[0]!;
+  try {
+    await expect(serving.addModel({ directory: "org/slow", fetch: false, name: undefined })).rejects.toThrow(
+      /; fetch it with fetchModel/,
+    );
+    const ask = (model: string) => serving.fetchModel({ model, name: undefined, idempotencyKey: undefined });
+    await expect(ask("models/demo-1m/x")).rejects.toThrow(/is no hub's id; give ORG/);
+    await expect(
+      createServices({ settings: { ...own, downloads: false }, connection, boss, watcher: undefined as never })
+        .fetchModel({ model: "org/slow", name: undefined, idempotencyKey: undefined }),
+    ).rejects.toThrow(/set CULPRIT_DOWNLOADS=on/);
+
+    const cancelled = await ask("org/slow");
+    await expect.poll(async () => (await jobOf(cancelled)).message, { timeout: 20_000 }).toMatch(/MiB of .* MiB/);
+    expect(await jobOf(cancelled)).toMatchObject({ status: "running", total: 1 });
+    await serving.cancelJob(cancelled);
+    await expect.poll(async () => (await findTasks(boss, "fetch", cancelled)).map(({ state }) => state), {
+      timeout: 20_000,
+    }).toEqual(["completed"]);
+    expect((await jobOf(cancelled)).status).toBe("cancelled");
+
+    stalls = false;
+    const done = await ask("org/slow");
+    await expect.poll(async () => (await jobOf(done)).status, { timeout: 20_000 }).toBe("completed");
+    expect(await jobOf(done)).toMatchObject({ done: 1, total: 1, message: "org/slow is there" });
+    expect((await db.select().from(models)).map(({ name }) => name)).toContain("org/slow");
+    const none = await ask("org/none");
+    await expect.poll(async () => (await jobOf(none)).status, { timeout: 20_000 }).toBe("failed");
+    expect(await jobOf(none)).toMatchObject({
+      errorCode: "BAD_INPUT",
+      errorMessage: expect.stringMatching(/^org\/none: there is no such folder, and no such model on /),
+    });
+  } finally {
+    await consumer.stop();
+    await boss.stop({ graceful: false });
+    slow.close();
+    await db.delete(models).where(eq(models.name, "org/slow"));
+  }
 });
 
 test("a worker with a cache of its own finds the model there", async () => {

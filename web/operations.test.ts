@@ -52,6 +52,7 @@ test("every document of the page is checked", () => {
     "DIAGNOSE",
     "DIAGNOSE_ALL",
     "EXPLAIN",
+    "FETCH_MODEL",
     "FIND_CASE",
     "FIND_PAIRS",
     "GENERATE",

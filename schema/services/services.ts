@@ -27,8 +27,16 @@ export interface Services extends AskServices {
   addModel(request: {
     readonly directory: string;
     readonly adapters?: readonly string[];
+    /** Whether it may be fetched; default: yes. */
+    readonly fetch?: boolean;
     readonly name: string | undefined;
   }): Promise<number>;
+  /** Fetches a hub's model and adds it. Returns the job's id. */
+  fetchModel(request: {
+    readonly model: string;
+    readonly name: string | undefined;
+    readonly idempotencyKey: string | undefined;
+  }): Promise<string>;
   /** Returns the job's id. */
   importFailureCases(request: ImportRequest): Promise<string>;
   /** Returns the job's id. */

@@ -50,6 +50,7 @@ export const jobKindEnum = pgEnum("job_kind", [
   "mark",
   "generate",
   "explain",
+  "fetch_model",
 ]);
 export const jobStatusEnum = pgEnum("job_status", ["queued", "running", "completed", "failed", "cancelled"]);
 

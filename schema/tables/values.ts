@@ -212,6 +212,8 @@ export type JobInput =
   | CollectInput
   | PairSearchInput
   | StudyInput
+  /** The hub's id, and the name to add the model under; the id where null. */
+  | { readonly kind: "fetch_model"; readonly model: string; readonly name: string | null }
   | { readonly kind: "attribute"; readonly rule: Rule; readonly tokenPairIds: readonly number[] | "missing" | "clean" }
   | {
     readonly kind: "import";

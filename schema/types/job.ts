@@ -24,6 +24,7 @@ const JobKind = builder.enumType("JobKind", {
     MARK: { value: "mark", description: "Finds where prompts state what their answers have to keep to." },
     GENERATE: { value: "generate", description: "Answers a prompt that somebody typed." },
     EXPLAIN: { value: "explain", description: "Attributes a token of such an answer against another one." },
+    FETCH_MODEL: { value: "fetch_model", description: "Fetches a hub's model and adds it." },
     EXPORT_PREFERENCES: { value: "export_preferences", description: "Computes token weights for preference training." },
   } as const,
 });
@@ -69,7 +70,9 @@ export const Job = builder.drizzleNode("jobs", {
   fields: (t) => ({
     kind: t.expose("kind", { type: JobKind, description: "What it does." }),
     status: t.expose("status", { type: JobStatus, description: "How far it is." }),
-    done: t.exposeInt("done", { description: "Units that are finished: token pairs of ATTRIBUTE, bytes of IMPORT." }),
+    done: t.exposeInt("done", {
+      description: "Units that are finished: token pairs of ATTRIBUTE, bytes of IMPORT, megabytes of FETCH_MODEL.",
+    }),
     total: t.exposeInt("total", { description: "Units in all; 0 while not known." }),
     message: t.exposeString("message", { nullable: true, description: "What it is doing, in one line." }),
     error: t.field({

@@ -57,6 +57,8 @@ async function about(input: JobInput, context: Context): Promise<string> {
       return pairsOf(input.tokenPairIds);
     case "import":
       return input.name;
+    case "fetch_model":
+      return input.model;
     case "generate":
     case "explain":
       return await nameOf(context, models, input.modelId) ?? "a model";
@@ -97,6 +99,8 @@ async function again(input: JobInput, context: Context): Promise<string> {
     case "generate":
     case "explain":
       throw new InputError("it answered a prompt", "retryJob", "ask again");
+    case "fetch_model":
+      return await services.fetchModel({ model: input.model, name: input.name ?? undefined, idempotencyKey });
     case "import":
       if (input.uploadHash !== null) {
         throw new InputError("the upload was removed when its import ended", "retryJob", "choose the file again");

@@ -50,11 +50,15 @@ const AddModelInput = builder.inputType("AddModelInput", {
       description: "A directory with `config.json`, weights and tokenizer, or a `.gguf` file, inside one of the " +
         "CULPRIT_MODELS folders: absolute, or relative to the project's root or to one of those folders. Or a hub's " +
         "`ORG/NAME`, `ORG/NAME@REVISION` or `ORG/NAME:FILE.gguf`: taken from the hub's cache, or fetched into it " +
-        "where CULPRIT_DOWNLOADS allows.",
+        "where CULPRIT_DOWNLOADS allows, before this is answered; `fetchModel` does that as a job.",
     }),
     adapters: t.stringList({
       description: "Folders of PEFT LoRA adapters that are merged into it, in this order; inside one of the " +
         "CULPRIT_MODELS folders, as `directory`.",
+    }),
+    fetch: t.boolean({
+      defaultValue: true,
+      description: "Whether a hub's model that is not here may be fetched before this is answered.",
     }),
     name: t.string({
       description: "The name that failure cases refer to; the directory's own name or the hub's id if not given.",
@@ -72,6 +76,7 @@ builder.mutationField("addModel", (t) =>
       const id = await context.services.addModel({
         directory: input.directory,
         adapters: input.adapters ?? [],
+        fetch: input.fetch ?? true,
         name: input.name ?? undefined,
       });
       return found(await context.db.query.models.findFirst(query({ where: { id } })));

@@ -24,7 +24,9 @@ const MAX_ITEMS = 20;
 /** Mutations that read files of the server need the scope `admin`, all others `run`. */
 function scopeOf(field: string, args: Readonly<Record<string, unknown>>): Scope {
   const input = args["input"] as { readonly path?: unknown } | undefined;
-  return field === "addModel" || (field === "importFailureCases" && input?.path != null) ? "admin" : "run";
+  return field === "addModel" || field === "fetchModel" || (field === "importFailureCases" && input?.path != null)
+    ? "admin"
+    : "run";
 }
 
 const guarded = new WeakSet<GraphQLSchema>();

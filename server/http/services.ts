@@ -18,6 +18,7 @@ import type { ImportChoices } from "../../schema/tables/values.ts";
 
 import { createExplainJob, createGenerateJob } from "../ask/ask_job.ts";
 import { addModel } from "../models/add_model.ts";
+import { createFetchJob } from "../models/fetch_model.ts";
 import { locateAllowed } from "../models/locate_allowed.ts";
 import { annotate } from "../cases/annotate.ts";
 import { annotationAgreement } from "../cases/annotation_agreement.ts";
@@ -60,10 +61,11 @@ export function createServices({ settings, connection, boss, watcher, planner }:
   const { db } = connection;
   const tokenizerOf = tokenizerCache();
   return {
-    addModel: async ({ directory, adapters, name }) => {
-      const located = await locateAllowed(settings, directory, "directory", adapters).catch(shown);
+    addModel: async ({ directory, name, ...how }) => {
+      const located = await locateAllowed(settings, directory, "directory", how).catch(shown);
       return (await addModel(db, located.path, name ?? located.name)).id;
     },
+    fetchModel: async (request) => (await createFetchJob(settings, await homeId(settings), db, boss, request)).id,
     importFailureCases: async (request) =>
       (await importFailureCases({ settings, connection, boss, watcher }, request)).id,
     attribute: async (request: AttributeRequest) => (await createAttributeJob(db, boss, request)).id,

@@ -15,7 +15,7 @@ interface Failure {
 export async function startFailedTasks(connection: Connection, boss: PgBoss): Promise<Pick<Consumer, "stop">> {
   const { db } = connection;
   const reasonOf = async (
-    queue: "attribute-failed" | "analyse-failed" | "import-failed" | "search-failed" | "ask-failed",
+    queue: "attribute-failed" | "analyse-failed" | "import-failed" | "search-failed" | "ask-failed" | "fetch-failed",
     id: string,
   ): Promise<string> => {
     const [job] = await boss.findJobs(queue, { id });
@@ -43,9 +43,20 @@ export async function startFailedTasks(connection: Connection, boss: PgBoss): Pr
     await failJob(db, attempt.task.jobId, "INTERNAL", await reasonOf("ask-failed", attempt.id));
     await boss.complete(attempt.queue, attempt);
   });
+  const fetches = await startConsumer(connection, boss, "fetch-failed", async (attempt) => {
+    await failJob(db, attempt.task.jobId, "INTERNAL", await reasonOf("fetch-failed", attempt.id));
+    await boss.complete(attempt.queue, attempt);
+  });
   return {
     stop: async () => {
-      await Promise.all([attributes.stop(), analyses.stop(), imports.stop(), searches.stop(), asks.stop()]);
+      await Promise.all([
+        attributes.stop(),
+        analyses.stop(),
+        imports.stop(),
+        searches.stop(),
+        asks.stop(),
+        fetches.stop(),
+      ]);
     },
   };
 }

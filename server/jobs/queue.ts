@@ -33,6 +33,11 @@ export interface AskTask {
   readonly jobId: string;
 }
 
+/** A hub's model to fetch. */
+export interface FetchTask {
+  readonly jobId: string;
+}
+
 export interface QueueTasks {
   readonly attribute: AttributeTask;
   readonly import: ImportTask;
@@ -40,6 +45,8 @@ export interface QueueTasks {
   readonly analyse: PairTask;
   readonly search: SearchTask;
   readonly ask: AskTask;
+  readonly fetch: FetchTask;
+  readonly "fetch-failed": FetchTask;
   readonly "ask-failed": AskTask;
   readonly "search-failed": SearchTask;
   /** Attribute tasks that no retry could save. */
@@ -76,11 +83,13 @@ const QUEUES: Readonly<Record<QueueKind, QueueOptions>> = {
   "import-failed": FAILED,
   "search-failed": FAILED,
   "ask-failed": FAILED,
+  "fetch-failed": FAILED,
   "attribute": worked("attribute"),
   "analyse": worked("analyse"),
   "ask": worked("ask"),
   // Each attempt goes on where the last one was.
   "search": worked("search", 24 * 3600 - 1),
+  "fetch": worked("fetch", 24 * 3600 - 1),
   // And a record that takes its process down is found by trying (import/careful.ts): three tries each.
   "import": worked("import", 6 * 3600, 20),
 };

@@ -5,6 +5,9 @@ import { InputError, type LocatedModel, locateReference, modelPath, parseReferen
 import { confinedPath } from "../base/confined_path.ts";
 import { ROOT, type Settings } from "../base/settings.ts";
 
+/** What helps where the server may fetch nothing. */
+export const DOWNLOADS_OFF = "set CULPRIT_DOWNLOADS=on where the server runs";
+
 /**
  * Finds it. A path goes before the hub, and one that lies outside of the folders is refused whatever the hub has.
  * Adapters are folders among them. Throws InputError and UnavailableError, as confinedPath and locateReference.
@@ -13,16 +16,16 @@ export async function locateAllowed(
   settings: Settings,
   text: string,
   where: string,
-  adapters: readonly string[] = [],
+  { adapters = [], fetch = true }: { readonly adapters?: readonly string[]; readonly fetch?: boolean } = {},
 ): Promise<LocatedModel> {
-  const located = await locateBase(settings, text, where);
+  const located = await locateBase(settings, text, where, fetch);
   if (adapters.length === 0) return located;
   const folders: string[] = [];
   for (const adapter of adapters) folders.push(await confinedPath(settings, adapter, "adapters"));
   return { path: modelPath({ base: located.path, adapters: folders }), name: undefined };
 }
 
-async function locateBase(settings: Settings, text: string, where: string): Promise<LocatedModel> {
+async function locateBase(settings: Settings, text: string, where: string, fetch: boolean): Promise<LocatedModel> {
   const reference = parseReference(text);
   try {
     return { path: await confinedPath(settings, text, where), name: undefined };
@@ -34,6 +37,6 @@ async function locateBase(settings: Settings, text: string, where: string): Prom
   }
   return await locateReference(reference, {
     settings: settings.hub,
-    ...(settings.downloads ? {} : { forbidden: "set CULPRIT_DOWNLOADS=on where the server runs" }),
+    forbidden: settings.downloads ? fetch ? undefined : "fetch it with fetchModel" : DOWNLOADS_OFF,
   });
 }

@@ -12,6 +12,7 @@ const KIND = {
   GENERATE: "Answer",
   EXPLAIN: "Explanation",
   FIND_PAIRS: "Search of token pairs",
+  FETCH_MODEL: "Model from the hub",
   BUILD_GRAPH: "Graph",
   DIAGNOSE: "Diagnosis",
   MASK: "Masking",

@@ -24,6 +24,19 @@ export const ADD_MODEL = graphql(`
   }
 `);
 
+export const FETCH_MODEL = graphql(
+  `
+  mutation Start($input: FetchModelInput!) {
+    fetchModel(input: $input) {
+      __typename
+      ... on Job { ...JobState }
+      ... on InputError { problem: message }
+    }
+  }
+`,
+  [JOB],
+);
+
 export const IMPORT = graphql(
   `
   mutation Start($input: ImportFailureCasesInput!) {
