@@ -180,6 +180,8 @@ function verdictOf(line: Sample): LoggedResponse["logged"] {
   for (const name of [...DECIDING, ...line.metrics]) {
     const value = detail[name] ?? detail[`${name},none`];
     if (value === true || value === 1) return { passed: true, detail };
+    // What cannot be parsed is no value to that grader: equal strings are equal all the same.
+    if (name === "math_verify" && !value && detail["exact_match"] === 1) continue;
     if (value === false || value === 0) return { passed: false, reason: `${name} is ${value}`, detail };
     if (value !== undefined) break;
   }
