@@ -2,7 +2,7 @@
 import { attributeAll } from "./explanation/attribution.ts";
 import { TILE_LIMITS, type TileLimits } from "./explanation/closed_form.ts";
 import { tune } from "./kernels/autotune.ts";
-import type { Device } from "./device/dawn.ts";
+import type { Device } from "./device/device.ts";
 import type { AttributionRequest, AttributionResult, Lane, LoadedModel, RunOptions, ScoreRequest } from "./engine.ts";
 import { buildComponentEdges, checkComponentEdges } from "./explanation/component_edges.ts";
 import { attributeComponents, checkNodes } from "./explanation/components.ts";

@@ -8,11 +8,16 @@ const file = JSON.parse(readFileSync(join(import.meta.dirname as string, "data",
   string,
   Record<string, unknown>
 >;
+/** Configs as published, but for Phi-4-mini's long factors, which are made up. */
+const families = JSON.parse(
+  readFileSync(join(import.meta.dirname as string, "data", "family_configs.json"), "utf8"),
+) as Record<string, Record<string, unknown>>;
+export const FAMILY_CONFIGS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = families;
 const configs = Object.fromEntries(Object.entries(file).map(([name, config]) => [name, plainFields(config)]));
 
 /** One block, and a small vocabulary: the embedding of the real one would be most of the model. */
 const oneBlock = (name: string, change: Record<string, unknown> = {}) => ({
-  ...configs[name],
+  ...(configs[name] ?? families[name]),
   num_hidden_layers: 1,
   vocab_size: 2000,
   eos_token_id: null,
@@ -24,6 +29,13 @@ const oneBlock = (name: string, change: Record<string, unknown> = {}) => ({
 export const REAL_SHAPES = {
   "qwen3-0.6b": { config: configs["Qwen/Qwen3-0.6B"] as Record<string, unknown>, seed: 6 },
   "qwen3-4b-block": { config: oneBlock("Qwen/Qwen3-4B"), seed: 40 },
+  "llama3.1-8b-block": { config: oneBlock("meta-llama/Llama-3.1-8B"), seed: 81 },
+  "qwen2.5-7b-block": { config: oneBlock("Qwen/Qwen2.5-7B"), seed: 72 },
+  // A full-attention block, the kind whose positions are stretched.
+  "gemma3-4b-block": { config: oneBlock("google/gemma-3-4b", { layer_types: ["full_attention"] }), seed: 43 },
+  "phi4-mini-block": { config: oneBlock("microsoft/Phi-4-mini"), seed: 44 },
+  "qwen3-30b-a3b-block": { config: oneBlock("Qwen/Qwen3-30B-A3B"), seed: 303 },
+  "pythia-1b-block": { config: oneBlock("EleutherAI/pythia-1b"), seed: 11 },
   "olmo3-7b-block": {
     // A full-attention block, the kind with YaRN.
     config: oneBlock("allenai/Olmo-3-7B-Think", { layer_types: ["full_attention"], tie_word_embeddings: false }),
@@ -47,9 +59,10 @@ export function writeRealShape(directory: string, name: RealShape): number {
 }
 
 if (import.meta.main) {
-  // For test/reference/real_shapes.py: a folder with a model, and its request, for each name.
-  const [folder = "."] = Deno.args;
+  // For test/reference/real_shapes.py: a folder with a model, and its request, for each name (or those that are named).
+  const [folder = ".", ...chosen] = Deno.args;
   for (const name of Object.keys(REAL_SHAPES) as RealShape[]) {
+    if (chosen.length > 0 && !chosen.includes(name)) continue;
     const directory = join(folder, name);
     writeRealShape(directory, name);
     const vocabulary = REAL_SHAPES[name].config["vocab_size"] as number;

@@ -1,5 +1,6 @@
 import { afterAll, expect, test } from "vitest";
-import { allocationBytes, openDevice } from "./dawn.ts";
+import { allocationBytes } from "./buffers.ts";
+import { openDevice } from "./dawn.ts";
 
 const device = await openDevice();
 afterAll(() => device.close());

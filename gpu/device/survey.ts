@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import type { AdapterInfo, FoundAdapter } from "../engine.ts";
 import { InputError } from "../errors.ts";
-import { isSoftware, lavapipeManifest, nameOf, requestBundled, requestFrom } from "./dawn.ts";
+import { isSoftware, lavapipeManifest, nameOf, requestBundled, requestFrom } from "./adapter.ts";
 
 const NO_HARDWARE = {
   linux: "no driver of one was found: install your vendor's Vulkan driver",

@@ -1,6 +1,7 @@
 /** The doctor's checks hold on this adapter, and tell an adapter that computes something else. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Device, openDevice } from "../device/dawn.ts";
+import type { Device } from "../device/device.ts";
+import { openDevice } from "../device/dawn.ts";
 import { RULES } from "../engine.ts";
 import { checkDevice, relativeError } from "./check.ts";
 import { estimate, measureSpeed } from "./speed.ts";

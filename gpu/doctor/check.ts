@@ -2,7 +2,7 @@
  * Whether a device computes right numbers: golden models against what other programs computed, relevance that must add
  * up, and a product against plain TypeScript. Drivers are wrong now and then, and say nothing.
  */
-import type { Device } from "../device/dawn.ts";
+import type { Device } from "../device/device.ts";
 import type { AdapterCheck, AttributionResult, CheckedValue, GoldenCheck, Rule } from "../engine.ts";
 import { RULES } from "../engine.ts";
 import { NonFiniteError } from "../errors.ts";

@@ -1,7 +1,7 @@
 /** How fast a device multiplies matrices, and about what that means for an attribution. */
-import type { Device } from "../device/dawn.ts";
+import type { Device, Tile } from "../device/device.ts";
 import type { AdapterSpeed, AttributionEstimate } from "../engine.ts";
-import { candidateTiles, matmul, type Tile, tileKey, whole } from "../kernels/matmul.ts";
+import { candidateTiles, matmul, tileKey, whole } from "../kernels/matmul.ts";
 import { type ElementType, panelBytes } from "../kernels/panels.ts";
 import { freeBytesFor } from "../planning/fit.ts";
 

@@ -7,7 +7,7 @@ import { blockOf, hasConstants } from "../pass/block.ts";
 import { type GradientSpace, type Place, type PlacedBlock, slot, type Workspace } from "../pass/operation.ts";
 import { PROBABILITY, SCORES } from "../pass/operations/attention.ts";
 import { headWidths } from "../pass/operations/heads.ts";
-import type { Device } from "../device/dawn.ts";
+import type { Device } from "../device/device.ts";
 import type { GraphRequest } from "../engine.ts";
 import {
   type ClosedRule,

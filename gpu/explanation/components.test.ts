@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { relativeError } from "../../test/compare.ts";
 import { seededRandom } from "../../test/random.ts";
 import { writeRandomModel } from "../../test/random_model.ts";
-import { type Device, openDevice } from "../device/dawn.ts";
+import type { Device } from "../device/device.ts";
+import { openDevice } from "../device/dawn.ts";
 import { type ComponentTarget, type LoadedModel, type NodeComponents, RULES } from "../engine.ts";
 import { loadModel } from "../loaded_model.ts";
 

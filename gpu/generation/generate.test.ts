@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Device, openDevice } from "../device/dawn.ts";
+import type { Device } from "../device/device.ts";
+import { openDevice } from "../device/dawn.ts";
 import type { GenerateRequest, LoadedModel } from "../engine.ts";
 import { loadModel } from "../loaded_model.ts";
 

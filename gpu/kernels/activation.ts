@@ -2,7 +2,7 @@
  * What an MLP does between its projections, gated or plain, and its backward rules (docs/method.md sections 2 and 11).
  * Sources: activation.inc.wgsl, gated.wgsl, gated-backward.wgsl, plain.wgsl, plain-backward.wgsl.
  */
-import type { Device } from "../device/dawn.ts";
+import type { Device } from "../device/device.ts";
 import type { Rule } from "../engine.ts";
 import type { Activation } from "../model/architectures.ts";
 import { elementwise } from "./elementwise.ts";

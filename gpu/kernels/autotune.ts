@@ -5,9 +5,10 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { cacheFolder, type Device } from "../device/dawn.ts";
-import { candidateTiles, type Matmul, matmul, type Tile, tileKey, tileRowClasses, whole } from "./matmul.ts";
-import { readSource } from "./source.ts";
+import { cacheFolder } from "../device/cache_folder.ts";
+import type { Device, Tile } from "../device/device.ts";
+import { candidateTiles, type Matmul, matmul, tileKey, tileRowClasses, whole } from "./matmul.ts";
+import { readSource } from "../device/source.ts";
 import { checkMatrixUnit } from "./matrix_unit.ts";
 import { columns4, panelBytes } from "./panels.ts";
 import type { WeightMatrix } from "./weight_matrix.ts";

@@ -1,5 +1,5 @@
 /** Biases of projections. Source: add-bias.wgsl. */
-import type { Device } from "../device/dawn.ts";
+import type { Device } from "../device/device.ts";
 import { elementwise } from "./elementwise.ts";
 import { columns4 } from "./panels.ts";
 

@@ -1,6 +1,6 @@
 /** Attention with a cache of keys and values, one new row a sequence, and the largest logit. Sources: cache-store.wgsl,
  * decode-attention.wgsl, embed-tokens.wgsl, argmax.wgsl. */
-import { type Device, floatBits } from "../device/dawn.ts";
+import { type Device, floatBits } from "../device/device.ts";
 import type { LayerAttention } from "../model/config.ts";
 import { columns4, panelsOf, storageConstants } from "./panels.ts";
 import { softcapReference } from "./softcap.ts";

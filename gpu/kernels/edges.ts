@@ -2,7 +2,7 @@
  * Edges of adjacent node layers by the closed form of docs/method.md section 3, whole blocks of target rows at a time.
  * Sources: edges.wgsl, edges-diagonal.wgsl, head-edges.wgsl.
  */
-import { type Device, floatBits } from "../device/dawn.ts";
+import { type Device, floatBits } from "../device/device.ts";
 import { columns4, PANEL, panelsOf } from "./panels.ts";
 import { elementwise } from "./elementwise.ts";
 import type { ScoreBlock } from "./softmax.ts";

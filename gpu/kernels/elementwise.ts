@@ -1,5 +1,5 @@
 /** Workgroups of 64 invocations over all vec4 of a matrix, folded over x and y where one dimension is too short. */
-import { MAX_WORKGROUPS } from "../device/dawn.ts";
+import { MAX_WORKGROUPS } from "../device/device.ts";
 import { columns4, PANEL, panelsOf } from "./panels.ts";
 
 export interface Elementwise {

@@ -3,7 +3,7 @@
  * (docs/method.md section 11). An assignment is a row's rank-th expert, number row * count + rank.
  * Sources: route.wgsl, route-backward.wgsl, expert-slots.wgsl, matmul-experts.wgsl, expert-sum.wgsl, scale-rows.wgsl.
  */
-import { type Device, floatBits } from "../device/dawn.ts";
+import { type Device, floatBits } from "../device/device.ts";
 import { elementwise } from "./elementwise.ts";
 import { columns4, PANEL, panelsOf, storageConstants } from "./panels.ts";
 import type { WeightMatrix } from "./weight_matrix.ts";

@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { relativeError } from "../../test/compare.ts";
 import { seededRandom } from "../../test/random.ts";
-import { type Device, openDevice } from "../device/dawn.ts";
+import type { Device } from "../device/device.ts";
+import { openDevice } from "../device/dawn.ts";
 import { RULES } from "../engine.ts";
 import {
   columns4,
@@ -29,11 +30,23 @@ import {
   cacheStore,
   decodeAttention,
   decodeAttentionReference,
+  embedTokens,
   newestRow,
   placeWords,
 } from "./decode.ts";
 import { edgeBytes, edgeReference, edges, headEdgeReference, headEdges } from "./edges.ts";
 import { packBlocks } from "./blocks.ts";
+import {
+  expertProduct,
+  expertSum,
+  route,
+  routeBackward,
+  routeBackwardReference,
+  routeReference,
+  scaleRows,
+  slotPanels,
+  sortByExpert,
+} from "./experts.ts";
 import { findLargest, heads, matmul, matmulReference, matmulTransposed, whole } from "./matmul.ts";
 import { addBias, addBiasReference } from "./bias.ts";
 import {
@@ -697,6 +710,157 @@ test("heads without norms, of which a part turns and whose last columns are padd
     .flatMap((row, at) => turn(row, at * 11, -1).map((value) => value / 4));
   const found = rowsOf(await download(dx, rows, width), rows, width).flatMap((row) => row.slice(0, heads * columns));
   expect(relativeError(found, back)).toBeLessThan(TOLERANCE);
+});
+
+describe.each([true, false])("experts, shares of those chosen divided by their sum: %s", (normalised) => {
+  const [rows, experts, count] = [32, 6, 2];
+  const logits = random.normals(rows * experts, 2);
+  const words = (length: number) => device.allocate(length * 4, "test words");
+  const routing = () => {
+    const made = {
+      rows,
+      experts,
+      count,
+      normalised,
+      logits: upload(logits, rows, experts),
+      chosen: words(rows * count),
+      shares: words(rows * count),
+    };
+    route(device, made);
+    return made;
+  };
+  const reference = rowsOf(logits, rows, experts).map((row) => routeReference(row, count, normalised));
+
+  test("which are chosen, with which shares; and back", async () => {
+    const made = routing();
+    const chosen = new Uint32Array(await device.read(made.chosen, 0, rows * count * 4));
+    expect(Array.from(chosen)).toEqual(reference.flatMap((row) => row.chosen));
+    const shares = new Float32Array(await device.read(made.shares, 0, rows * count * 4));
+    const expected = reference.flatMap((row) => row.shares);
+    expect(relativeError(shares, expected)).toBeLessThan(TOLERANCE);
+    const targets = 2;
+    const gradient = random.normals(targets * rows * count);
+    const dlogits = zeros(targets * rows, experts);
+    routeBackward(device, {
+      ...made,
+      targets,
+      factor: 0.5,
+      gradient: uploadVector(gradient.map((value, index) => value * (expected[index % expected.length] as number))),
+      dlogits,
+    });
+    const pulled = rowsOf(gradient, targets * rows, count).flatMap((row, index) =>
+      routeBackwardReference(rowsOf(logits, rows, experts)[index % rows] as number[], count, normalised, row)
+        .map((value) => value / 2)
+    );
+    // The reference's differences are good to about 1e-9.
+    expect(relativeError(await download(dlogits, targets * rows, experts), pulled)).toBeLessThan(2e-5);
+  });
+
+  test("products with each assignment's expert, of several targets, and their sums", async () => {
+    const [hidden, width, targets] = [20, 12, 2];
+    const made = routing();
+    const lists = {
+      slots: words(PANEL * slotPanels(rows * count, experts)),
+      experts: words(slotPanels(rows * count, experts)),
+    };
+    sortByExpert(device, rows * count, experts, made.chosen, lists);
+    const assigned = reference.flatMap((row) => row.chosen);
+    // Each expert begins with a panel of rows; two parts of the matrix, as where one buffer is too small.
+    const weights = random.normals(experts * width * hidden);
+    const own = (expert: number) => weights.subarray(expert * width * hidden, (expert + 1) * width * hidden);
+    const part = (first: number, last: number) => {
+      const all = new Float32Array((last - first) * PANEL * hidden);
+      for (let expert = first; expert < last; expert++) all.set(own(expert), (expert - first) * PANEL * hidden);
+      return {
+        buffer: upload(all, (last - first) * PANEL, hidden),
+        firstRow: first * PANEL,
+        rows: (last - first) * PANEL,
+      };
+    };
+    const weight = { shards: [part(0, 4), part(4, 6)], rows: experts * PANEL, columns: hidden, type: "f32" } as const;
+    const product = { weight, expertRows: width, experts, lists, panels: slotPanels(rows * count, experts), targets };
+    const x = random.normals(targets * rows * hidden);
+    const y = zeros(targets * rows * count, width);
+    expertProduct(device, {
+      ...product,
+      mode: "nt",
+      limit: rows * count,
+      a: upload(x, targets * rows, hidden),
+      rowsFrom: count,
+      c: y,
+    });
+    const inRows = rowsOf(x, targets * rows, hidden);
+    const expected = Array.from({ length: targets * rows * count }, (_, assignment) =>
+      Array.from(matmulReference(
+        "nt",
+        inRows[Math.floor(assignment / count)] as number[],
+        own(assigned[assignment % (rows * count)] as number),
+        1,
+        width,
+        hidden,
+      )));
+    expect(relativeError(await download(y, targets * rows * count, width), expected.flat())).toBeLessThan(TOLERANCE);
+
+    // Back, over the first panel of rows only.
+    const few = PANEL;
+    const dy = random.normals(targets * few * count * width);
+    const dx = zeros(targets * few * count, hidden);
+    expertProduct(device, {
+      ...product,
+      mode: "nn",
+      limit: few * count,
+      a: upload(dy, targets * few * count, width),
+      rowsFrom: 1,
+      c: dx,
+    });
+    const back = rowsOf(dy, targets * few * count, width).map((row, assignment) =>
+      Array.from(matmulReference("nn", row, own(assigned[assignment % (few * count)] as number), 1, hidden, width))
+    );
+    expect(relativeError(await download(dx, targets * few * count, hidden), back.flat())).toBeLessThan(TOLERANCE);
+
+    for (const shares of [undefined, made.shares]) {
+      const before = random.normals(targets * few * hidden);
+      const out = upload(before, targets * few, hidden);
+      const all = { rows: few, columns: hidden, count, targets, y: dx, scale: 0.5, out, ...(shares ? { shares } : {}) };
+      expertSum(device, { ...all, accumulate: true });
+      const sums = Array.from({ length: targets * few * hidden }, (_, at) => {
+        const row = Math.floor(at / hidden);
+        const terms = Array.from({ length: count }, (_, rank) => {
+          const share = shares ? reference[row % few]?.shares[rank] as number : 1;
+          return share * (back[row * count + rank]?.[at % hidden] as number);
+        });
+        return (before[at] as number) + terms.reduce((sum, term) => sum + term, 0) / 2;
+      });
+      expect(relativeError(await download(out, targets * few, hidden), sums)).toBeLessThan(TOLERANCE);
+    }
+
+    scaleRows(device, few * count, hidden, made.shares, dx, targets);
+    const scaled = back.flatMap((row, assignment) => {
+      const at = assignment % (few * count);
+      return row.map((value) => value * (reference[Math.floor(at / count)]?.shares[at % count] as number));
+    });
+    expect(relativeError(await download(dx, targets * few * count, hidden), scaled)).toBeLessThan(TOLERANCE);
+  });
+});
+
+test("rows of an embedding, scaled, set and added, from two parts of the matrix", async () => {
+  const [count, columns] = [5, 22];
+  const matrix = random.normals(48 * columns);
+  const shards = [[0, 32], [32, 16]].map(([firstRow = 0, rows = 0]) => ({
+    buffer: upload(matrix.slice(firstRow * columns, (firstRow + rows) * columns), rows, columns),
+    firstRow,
+    rows,
+  }));
+  const tokens = device.allocate(64, "test tokens");
+  const ids = [40, 3, 31, 32, 3];
+  device.write(tokens, 0, Uint32Array.from(ids));
+  const x = zeros(count, columns);
+  const embedding = { count, tokens, matrix: { shards, rows: 48, columns, type: "f32" }, x, scale: 1.5 } as const;
+  embedTokens(device, embedding);
+  const expected = ids.flatMap((id) => Array.from(matrix.subarray(id * columns, (id + 1) * columns), (v) => v * 1.5));
+  expect(relativeError(await download(x, count, columns), expected)).toBeLessThan(TOLERANCE);
+  embedTokens(device, { ...embedding, accumulate: true });
+  expect(relativeError(await download(x, count, columns), expected.map((value) => 2 * value))).toBeLessThan(TOLERANCE);
 });
 
 test("inner products of rows; rows gathered and scattered", async () => {

@@ -2,7 +2,7 @@
  * Matrix products: `matmul` (both sides as they lie, or B transposed) and `matmulTransposed` (A transposed), batched
  * over heads. See matmul.wgsl, matmul-tile.wgsl and matmul-tn.wgsl for layout and order of summation.
  */
-import { type Device, floatBits, type MatrixUnit } from "../device/dawn.ts";
+import { type Device, floatBits, type MatrixUnit, type Tile } from "../device/device.ts";
 import { ENCODINGS, isBlockEncoding } from "../model/encodings.ts";
 import { columns4, type ElementType, PANEL, panelsOf, storageConstants } from "./panels.ts";
 
@@ -62,15 +62,6 @@ export interface Matmul {
   readonly c: Operand;
   readonly scale?: number;
   readonly accumulate?: boolean;
-}
-
-/**
- * How a product is cut: into ROWS rows and COLS x 4 columns a lane (matmul.wgsl: COLS is 1), or into 16 ROWS rows and 64
- * COLS columns a workgroup (matmul-tile.wgsl). All tiles of an adapter give the same sums in the same order.
- */
-export interface Tile {
-  readonly ROWS: number;
-  readonly COLS: number;
 }
 
 /**

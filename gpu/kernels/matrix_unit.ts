@@ -2,7 +2,7 @@
  * Whether the adapter's matrix unit computes what the plain kernel does: asked once, before it is used. What it needs
  * from the driver is experimental, so that it may fail to compile, and may be wrong.
  */
-import type { Device } from "../device/dawn.ts";
+import type { Device } from "../device/device.ts";
 import { type Matmul, matmul, matmulMatrix, whole } from "./matmul.ts";
 import { panelBytes } from "./panels.ts";
 

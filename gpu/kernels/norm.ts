@@ -2,7 +2,7 @@
  * RMS norm and LayerNorm, and their backward rules. Sources: rmsnorm.wgsl, rmsnorm-backward.wgsl, layernorm.wgsl,
  * layernorm-backward.wgsl, norm-linear.wgsl; docs/method.md section 2.
  */
-import { type Device, floatBits } from "../device/dawn.ts";
+import { type Device, floatBits } from "../device/device.ts";
 import { columns4, panelsOf } from "./panels.ts";
 
 /** `constant`: r counts as a constant (AttnLRP, CP-LRP); `exact`: the true gradient. */

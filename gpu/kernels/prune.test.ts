@@ -1,7 +1,8 @@
 /** The two passes over tiles of edges against their plain references, and against pruning of all edges at once. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { seededRandom } from "../../test/random.ts";
-import { type Device, openDevice } from "../device/dawn.ts";
+import type { Device } from "../device/device.ts";
+import { openDevice } from "../device/dawn.ts";
 import { packPanels, PANEL, panelBytes, panelsOf } from "./panels.ts";
 import { BINS, massBin, orderEdges } from "../explanation/prune.ts";
 import {

@@ -3,7 +3,7 @@
  * way back.
  * Sources: slice-scale.wgsl, rotate.wgsl, rotate-backward.wgsl, slice-pull.wgsl.
  */
-import { type Device, floatBits } from "../device/dawn.ts";
+import { type Device, floatBits } from "../device/device.ts";
 import { frequenciesFor, type Rotation } from "../model/rotary.ts";
 import { columns4, PANEL, panelsOf } from "./panels.ts";
 import { type NormRule, rmsNormBackwardReference, rmsNormReference } from "./norm.ts";

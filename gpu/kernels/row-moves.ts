@@ -1,5 +1,5 @@
 /** Row-wise helpers: inner products of rows (relevance), gathering and scattering rows. Sources: row-dot.wgsl, move-rows.wgsl. */
-import type { Device } from "../device/dawn.ts";
+import type { Device } from "../device/device.ts";
 import { columns4, panelsOf } from "./panels.ts";
 
 /**

@@ -1,5 +1,5 @@
 /** Soft caps of scores and logits, x' = cap tanh(x / cap). Sources: softcap.wgsl, softcap-backward.wgsl. */
-import { type Device, floatBits } from "../device/dawn.ts";
+import { type Device, floatBits } from "../device/device.ts";
 import { elementwise } from "./elementwise.ts";
 import { columns4, PANEL } from "./panels.ts";
 

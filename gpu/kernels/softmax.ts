@@ -1,5 +1,5 @@
 /** Softmax over a block of attention scores, and its Jacobian. Sources: softmax.wgsl, softmax-backward.wgsl. */
-import { type Device, floatBits } from "../device/dawn.ts";
+import { type Device, floatBits } from "../device/device.ts";
 import { columns4, panelsOf } from "./panels.ts";
 
 /** A block of query rows of one sequence, all heads: scores [heads, queries, keys] in panels. */

@@ -1,5 +1,5 @@
 /** The largest logits of each row. Source: top-tokens.wgsl. */
-import type { Device } from "../device/dawn.ts";
+import type { Device } from "../device/device.ts";
 import { columns4, panelsOf } from "./panels.ts";
 
 /** Records, for each row of `x` [rows, columns], the `count` largest values: [rows with padding, count], largest first. */

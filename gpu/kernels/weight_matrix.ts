@@ -1,5 +1,5 @@
 /** Weight matrices on the device, and the two products with them: of activations, and of gradients. */
-import type { Device } from "../device/dawn.ts";
+import type { Device } from "../device/device.ts";
 import { matmul, whole } from "./matmul.ts";
 import { columns4, type ElementType } from "./panels.ts";
 

@@ -3,7 +3,7 @@
  * pass and of its gradients, its floating point operations counted, and (in its own type) forward and backward by rule.
  * A block is a list of them (block.ts); loading, memory, pacing and benchmarks are folds over the list.
  */
-import type { Device } from "../device/dawn.ts";
+import type { Device } from "../device/device.ts";
 import type { Rule } from "../engine.ts";
 import type { NormRule } from "../kernels/norm.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";

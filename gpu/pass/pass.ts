@@ -8,7 +8,7 @@ import { type BlockState, normRule, type Place, type Sequence, type Workspace } 
 import { openWorkspace } from "./workspace.ts";
 import { embedRows, readRow, readUnembedding, writeRow } from "./embedding.ts";
 import type { TileLimits } from "../explanation/closed_form.ts";
-import type { Device } from "../device/dawn.ts";
+import type { Device } from "../device/device.ts";
 import type { AttributionRequest, Rule, RunOptions, TokenLogit } from "../engine.ts";
 import { InputError } from "../errors.ts";
 import type { Intervened } from "./intervention.ts";

@@ -3,7 +3,7 @@
  * their blocks, and lie in panels, cut by rows into shards where one would exceed the adapter's largest binding; files are read in slices,
  * never whole.
  */
-import type { Device } from "../device/dawn.ts";
+import type { Device } from "../device/device.ts";
 import type { RunOptions } from "../engine.ts";
 import { InputError } from "../errors.ts";
 import {

@@ -3,7 +3,7 @@
  * panel and has score blocks of its own, so every sum runs over the same numbers in the same order as when the sequence
  * is alone: packing changes no bit.
  */
-import type { Device } from "../device/dawn.ts";
+import type { Device } from "../device/device.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
 import { rotationAngles } from "../kernels/rotate.ts";
 import type { ScoreBlock } from "../kernels/softmax.ts";

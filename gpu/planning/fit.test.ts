@@ -1,7 +1,8 @@
 /** Runs under a memory budget: computed again, split into smaller packs, or refused; never other numbers. */
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type Device, openDevice } from "../device/dawn.ts";
+import type { Device } from "../device/device.ts";
+import { openDevice } from "../device/dawn.ts";
 import type { AttributionRequest, LoadedModel, PlannedRun } from "../engine.ts";
 import { InputError } from "../errors.ts";
 import { loadModel } from "../loaded_model.ts";

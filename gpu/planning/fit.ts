@@ -1,5 +1,5 @@
 /** Whether a run fits the adapter and the memory that is free; what does not is refused before it runs. */
-import type { Device } from "../device/dawn.ts";
+import type { Device } from "../device/device.ts";
 import type { AdapterInfo } from "../engine.ts";
 import { InputError, MemoryError } from "../errors.ts";
 import { describeBytes, freeDeviceBytes, freeHostBytes, memorySetting } from "../device/memory.ts";

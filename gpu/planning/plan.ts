@@ -1,7 +1,7 @@
 /** What a run will take, before it runs: memory by rehearsing it, time by a short trial of the adapter. */
 import { blockStateBytes } from "../pass/block.ts";
 import { scoreCells } from "../pass/workspace.ts";
-import type { Device } from "../device/dawn.ts";
+import type { Device } from "../device/device.ts";
 import type { AttributionRequest, GraphRequest, PlannedRun, RunPlan } from "../engine.ts";
 import { fitStates, freeBytesFor, keepBytesFor, whyNot } from "./fit.ts";
 import { checkGraphRequest } from "../explanation/graph.ts";

@@ -4,7 +4,8 @@
  */
 import { attributeAll } from "../explanation/attribution.ts";
 import { TILE_LIMITS } from "../explanation/closed_form.ts";
-import { allocationBytes, type Device } from "../device/dawn.ts";
+import { allocationBytes } from "../device/buffers.ts";
+import type { Device } from "../device/device.ts";
 import type { AttributionRequest, GraphRequest, PlannedRun } from "../engine.ts";
 import { buildGraph } from "../explanation/graph.ts";
 import type { ModelDirectory } from "../model/directory.ts";

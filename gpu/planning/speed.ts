@@ -4,12 +4,13 @@
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { attributeAll } from "../explanation/attribution.ts";
 import { countedOf } from "../pass/block.ts";
 import { scoreCells } from "../pass/workspace.ts";
 import { TILE_LIMITS } from "../explanation/closed_form.ts";
-import type { Device } from "../device/dawn.ts";
+import { cacheFolder } from "../device/cache_folder.ts";
+import type { Device } from "../device/device.ts";
 import type { PlannedRun, Rule } from "../engine.ts";
 import { buildGraph } from "../explanation/graph.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -59,11 +60,11 @@ export async function measureSpeed(device: Device, model: ModelDirectory, run: T
   const shape = { architecture, hidden, heads, keyValueHeads, headDimension, mlp, biases, dtype: dtypeOf(model) };
   const lengths = trialLengths(device, model.config, run.tokens);
   const key = JSON.stringify([device.info.name, { ...run, tokens: undefined }, shape, lengths, sourcesHash()]);
-  const path = join(home(), "speeds", `${createHash("sha256").update(key).digest("hex").slice(0, 32)}.json`);
+  const path = join(cacheFolder(), "speeds", `${createHash("sha256").update(key).digest("hex").slice(0, 32)}.json`);
   const known = readSpeed(path);
   if (known) return known;
   const speed = await measure(device, model, run, lengths);
-  mkdirSync(join(home(), "speeds"), { recursive: true });
+  mkdirSync(join(cacheFolder(), "speeds"), { recursive: true });
   const partial = `${path}.${Deno.pid}`;
   writeFileSync(partial, JSON.stringify(speed));
   renameSync(partial, path);
@@ -78,9 +79,6 @@ export async function warmUp(device: Device, model: ModelDirectory, run: TimedRu
   const { first, seconds } = await timeRun(device, model, narrowed(model.config), 1, run, SHORTEST);
   return Math.max(0, first - seconds);
 }
-
-/** The same folder as dawn.ts unpacks adapters to. */
-const home = () => resolve(Deno.env.get("CULPRIT_HOME") ?? join(import.meta.dirname as string, "..", "..", ".culprit"));
 
 function readSpeed(path: string): Speed | undefined {
   try {

@@ -7,7 +7,8 @@
  * everything is tiny and the reference runs where it can: that tests this file, and its ratios say nothing.
  */
 import { parseArgs } from "node:util";
-import { type Device, openDevice } from "../../gpu/device/dawn.ts";
+import type { Device } from "../../gpu/device/device.ts";
+import { openDevice } from "../../gpu/device/dawn.ts";
 import type { LoadedModel } from "../../gpu/engine.ts";
 import { InputError } from "../../gpu/errors.ts";
 import { loadModel } from "../../gpu/loaded_model.ts";

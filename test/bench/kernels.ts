@@ -4,7 +4,7 @@ import { type BlockState, slot, type Workspace } from "../../gpu/pass/operation.
 import { headWidths, QUERY_KEY_VALUE, ROTATED } from "../../gpu/pass/operations/heads.ts";
 import type { BlockWeights } from "../../gpu/pass/weights.ts";
 import { openWorkspace } from "../../gpu/pass/workspace.ts";
-import type { Device } from "../../gpu/device/dawn.ts";
+import type { Device } from "../../gpu/device/device.ts";
 import { matmul, whole } from "../../gpu/kernels/matmul.ts";
 import type { ModelConfig } from "../../gpu/model/config.ts";
 import { blockLayout } from "../../gpu/model/layout.ts";

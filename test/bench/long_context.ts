@@ -9,7 +9,8 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type Device, openDevice } from "../../gpu/device/dawn.ts";
+import type { Device } from "../../gpu/device/device.ts";
+import { openDevice } from "../../gpu/device/dawn.ts";
 import type { Transition } from "../../gpu/engine.ts";
 import { loadModel } from "../../gpu/loaded_model.ts";
 import { seededRandom } from "../random.ts";

@@ -7,7 +7,8 @@
  * README.md says what each line means.
  */
 import { parseArgs } from "node:util";
-import { type Device, openDevice } from "../../gpu/device/dawn.ts";
+import type { Device } from "../../gpu/device/device.ts";
+import { openDevice } from "../../gpu/device/dawn.ts";
 import type { AttributionResult, GenerateResult, GraphResult, LoadedModel } from "../../gpu/engine.ts";
 import { InputError } from "../../gpu/errors.ts";
 import { GRAPH_DEFAULTS } from "../../gpu/explanation/graph.ts";

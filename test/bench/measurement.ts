@@ -1,6 +1,6 @@
 /** Timing, memory and the JSON line that every benchmark prints. */
 import { cpus, loadavg } from "node:os";
-import type { Device } from "../../gpu/device/dawn.ts";
+import type { Device } from "../../gpu/device/device.ts";
 
 /** One measurement, as a JSON line. */
 export interface Measurement {

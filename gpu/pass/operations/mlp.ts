@@ -1,5 +1,5 @@
 /** The MLP of a block: gated or plain, or experts (experts.ts). */
-import type { Device } from "../../device/dawn.ts";
+import type { Device } from "../../device/device.ts";
 import type { Rule } from "../../engine.ts";
 import { gated, gatedBackward, plain, plainBackward } from "../../kernels/activation.ts";
 import { columns4 } from "../../kernels/panels.ts";

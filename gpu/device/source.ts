@@ -8,7 +8,8 @@
  * A source starts with a comment that describes its operation and bindings; what several share lives in files
  * `NAME.inc.wgsl`, which stand where a source says `#include NAME`.
  */
-import type { Constants } from "../device/dawn.ts";
+/** Values written into a kernel's source before it is compiled; they select variants and unrolled sizes. */
+export type Constants = Readonly<Record<string, number | string>>;
 
 const texts = new Map<string, string>();
 
@@ -16,7 +17,7 @@ const texts = new Map<string, string>();
 export function readSource(name: string): string {
   let text = texts.get(name);
   if (text === undefined) {
-    text = Deno.readTextFileSync(new URL(`./${name}.wgsl`, import.meta.url));
+    text = Deno.readTextFileSync(new URL(`../kernels/${name}.wgsl`, import.meta.url));
     texts.set(name, text);
   }
   return text;
