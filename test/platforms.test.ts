@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { refuseBundled } from "../gpu/device/dawn.ts";
+import { refuseBundled } from "../gpu/device/adapter.ts";
 import { readSettings, ROOT } from "../server/base/settings.ts";
 import { postgresPackage } from "../server/database/postgres_programs.ts";
 import { denoPackage, passesSignals } from "../server/deno_binary.mjs";
