@@ -2,24 +2,15 @@
  * What the engine promises to the rooms above it: typed requests in, typed results and progress out.
  * Rules, signs and node layers are those of docs/method.md.
  */
+import type { AdapterInfo, FoundAdapter } from "./device/adapter_info.ts";
+import type { Lane } from "./device/lanes.ts";
 import type { ModelConfig } from "./model/config.ts";
+
+export type { AdapterInfo, FoundAdapter, Lane };
 
 /** Backward rules: AttnLRP (arXiv 2402.05602), CP-LRP, and plain gradient times input. */
 export const RULES = ["attnlrp", "cplrp", "gradient"] as const;
 export type Rule = (typeof RULES)[number];
-
-/** An adapter as people know it. `kind` says which of the adapter order's steps found it. */
-export interface AdapterInfo {
-  readonly kind: "hardware" | "system" | "bundled";
-  /** The driver's own name, for example "SwiftShader Device (Subzero)". */
-  readonly name: string;
-  /** All that the driver says of the adapter and of itself: another one, or another driver, says something else. */
-  readonly identity: string;
-  /** Lanes a subgroup, or 0 when the adapter has no subgroups. */
-  readonly lanes: number;
-  /** Largest single binding in bytes. */
-  readonly bindingBytes: number;
-}
 
 export interface TokenLogit {
   readonly id: number;
@@ -293,9 +284,6 @@ export interface Progress {
   readonly total: number;
 }
 
-/** Which work goes first: what a person waits for passes batches between two submissions. */
-export type Lane = "interactive" | "batch";
-
 export interface RunOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
@@ -408,17 +396,6 @@ export interface AdapterSpeed {
   /** Of the best weight product, in 10^9 floating point operations a second. */
   readonly gflops: number;
   readonly estimates: readonly AttributionEstimate[];
-}
-
-/** An adapter that was looked for. */
-export interface FoundAdapter {
-  /** In its driver's words, or what was looked for in vain. */
-  readonly name: string;
-  readonly kind: AdapterInfo["kind"];
-  /** Whether it computes. */
-  readonly chosen: boolean;
-  /** Why it does or does not. */
-  readonly why: string;
 }
 
 export interface Engine {

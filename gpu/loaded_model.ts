@@ -1,20 +1,20 @@
 /** A model on a device, as `gpu/engine.ts` promises it: requests checked, run one after another. */
 import { attributeAll } from "./explanation/attribution.ts";
-import { TILE_LIMITS, type TileLimits } from "./explanation/closed_form.ts";
+import { TILE_LIMITS } from "./explanation/closed_form.ts";
 import { tune } from "./kernels/autotune.ts";
 import type { Device } from "./device/device.ts";
-import type { AttributionRequest, AttributionResult, Lane, LoadedModel, RunOptions, ScoreRequest } from "./engine.ts";
+import type { AttributionResult, Lane, LoadedModel, RunOptions } from "./engine.ts";
 import { buildComponentEdges, checkComponentEdges } from "./explanation/component_edges.ts";
 import { attributeComponents, checkNodes } from "./explanation/components.ts";
 import { fitRunner, keepBytesFor } from "./planning/fit.ts";
-import { InputError, MemoryError } from "./errors.ts";
+import { MemoryError } from "./errors.ts";
 import { checkGenerateRequest, generateBatch } from "./generation/generate.ts";
 import { buildGraph, checkGraphRequest } from "./explanation/graph.ts";
 import { checkIntervention } from "./pass/intervention.ts";
-import type { ModelConfig } from "./model/config.ts";
+import { checkId, checkIds, checkRequest, checkScoreRequest } from "./pass/requests.ts";
 import { openModelDirectory } from "./model/directory.ts";
 import { checkNextTokens, nextTokensOf } from "./generation/next_tokens.ts";
-import { forward, lastLogits, type Runner } from "./pass/pass.ts";
+import { forward, lastLogits, type Runner, type TileLimits } from "./pass/pass.ts";
 import type { RehearsedRun } from "./planning/rehearsal.ts";
 import { scoreAll } from "./generation/score.ts";
 import { freeWeights, loadWeights, productsOf, type Weights } from "./pass/weights.ts";
@@ -24,53 +24,6 @@ export interface LoadOptions extends RunOptions {
   readonly keepBytes?: number;
   /** Where a graph's edges are held while they are pruned. */
   readonly tiles?: TileLimits;
-}
-
-/** Checks a request against a model. Throws InputError naming the argument. */
-export function checkRequest(config: ModelConfig, { inputIds, target, contrast }: AttributionRequest): void {
-  checkIds(config, inputIds);
-  for (const [where, id] of [["target", target], ["contrast", contrast]] as const) {
-    if (id !== undefined) checkId(config, id, where);
-  }
-  if (target === contrast) {
-    throw new InputError(
-      `target and contrast are the same token ${target}`,
-      "contrast",
-      "name the token that should have come instead of the target",
-    );
-  }
-}
-
-function checkIds(config: ModelConfig, inputIds: readonly number[]): void {
-  if (inputIds.length === 0) throw new InputError("the prompt has no tokens", "input", "give at least one token");
-  if (inputIds.length > config.maxPositions) {
-    throw new InputError(
-      `the prompt has ${inputIds.length} tokens and the model takes ${config.maxPositions}`,
-      "input",
-      "shorten it",
-    );
-  }
-  inputIds.forEach((id, index) => checkId(config, id, `input[${index}]`));
-}
-
-function checkId({ vocabulary }: ModelConfig, id: number, where: string): void {
-  if (!Number.isInteger(id) || id < 0 || id >= vocabulary) {
-    throw new InputError(
-      `token id ${id} is not in the vocabulary of ${vocabulary}`,
-      where,
-      `use whole numbers from 0 to ${vocabulary - 1}`,
-    );
-  }
-}
-
-function checkScoreRequest(config: ModelConfig, request: ScoreRequest): void {
-  const { inputIds, target, contrast, tokens = [], top = 0 } = request;
-  checkIds(config, inputIds);
-  if (target !== undefined) checkId(config, target, "target");
-  if (contrast !== undefined) checkId(config, contrast, "contrast");
-  tokens.forEach((id, index) => checkId(config, id, `tokens[${index}]`));
-  if (!Number.isInteger(top) || top < 0) throw new InputError(`${top} is no count`, "top", "use a whole number");
-  checkIntervention(config, inputIds.length, request);
 }
 
 /** Loads a model directory onto a device. Throws InputError when it is broken or does not fit. */

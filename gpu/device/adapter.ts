@@ -9,7 +9,7 @@ import { pipeline as streamPipeline } from "node:stream/promises";
 import { createBrotliDecompress } from "node:zlib";
 import { extract } from "tar-fs";
 import { create, globals } from "webgpu";
-import type { AdapterInfo } from "../engine.ts";
+import type { AdapterInfo } from "./adapter_info.ts";
 import { InputError } from "../errors.ts";
 import { cacheFolder } from "./cache_folder.ts";
 

@@ -1,5 +1,5 @@
 /** Storage buffers of a device: counted while they are live, and kept for a while when they are freed. */
-import type { AdapterInfo } from "../engine.ts";
+import type { AdapterInfo } from "./adapter_info.ts";
 import { InputError } from "../errors.ts";
 
 /**

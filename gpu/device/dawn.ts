@@ -3,7 +3,7 @@
  * buffers.ts and pipelines.ts the only files that touch the GPU API: everything else in `gpu/` speaks of matrices and
  * kernels.
  */
-import type { AdapterInfo } from "../engine.ts";
+import type { AdapterInfo } from "./adapter_info.ts";
 import { findAdapter, MATRIX_FEATURES, matrixConfig, nameOf, wantsMatrixUnit } from "./adapter.ts";
 import { openBuffers } from "./buffers.ts";
 import { type Device, MAX_WORKGROUPS } from "./device.ts";

@@ -2,7 +2,7 @@
  * A device as the rest of the engine knows it: buffers, kernel runs recorded, bytes moved. dawn.ts makes one of a GPU,
  * rehearsal.ts one that only counts.
  */
-import type { AdapterInfo } from "../engine.ts";
+import type { AdapterInfo } from "./adapter_info.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Constants } from "./source.ts";
 

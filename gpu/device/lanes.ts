@@ -6,7 +6,9 @@
  * has buffers of its own, and commands run in the order in which they were recorded.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Lane } from "../engine.ts";
+
+/** Which work goes first: what a person waits for passes batches between two submissions. */
+export type Lane = "interactive" | "batch";
 
 export interface Lanes {
   /** Runs work in a lane. Interactive calls must not wait for work of the batch lane: that waits for them. */

@@ -1,6 +1,6 @@
 /** Which adapters this machine has, which one computes, and why the others do not. */
 import { existsSync, readFileSync } from "node:fs";
-import type { AdapterInfo, FoundAdapter } from "../engine.ts";
+import type { AdapterInfo, FoundAdapter } from "./adapter_info.ts";
 import { InputError } from "../errors.ts";
 import { isSoftware, lavapipeManifest, nameOf, requestBundled, requestFrom } from "./adapter.ts";
 

@@ -5,6 +5,7 @@
  */
 import { blockOf, hasConstants } from "../pass/block.ts";
 import { type GradientSpace, type Place, type PlacedBlock, slot, type Workspace } from "../pass/operation.ts";
+import type { TileLimits } from "../pass/pass.ts";
 import { PROBABILITY, SCORES } from "../pass/operations/attention.ts";
 import { headWidths } from "../pass/operations/heads.ts";
 import type { Device } from "../device/device.ts";
@@ -31,9 +32,7 @@ import {
 import { rowDot } from "../kernels/row-moves.ts";
 import { panelBytes, panelIndex } from "../kernels/panels.ts";
 import {
-  binOf,
   type EdgeRow,
-  type Edges,
   type EmittedEdges,
   filterEdges,
   type MassBin,
@@ -44,16 +43,7 @@ import {
   reduceRows,
   thresholdIn,
 } from "./prune.ts";
-
-/** Where edges of a transition are pruned and held while they are. */
-export interface TileLimits {
-  /** Tiles of a transition up to these bytes are read and pruned on the host: less than a histogram's worth of work. */
-  readonly hostBytes: number;
-  /** Tiles up to these bytes stay on the device between the two passes; beyond, they are computed again. */
-  readonly keptBytes: number;
-  /** Edges read back before those are dropped which the graph's budget cannot take. */
-  readonly pendingEdges: number;
-}
+import { binOf, type Edges } from "../kernels/edge_bins.ts";
 
 export const TILE_LIMITS: TileLimits = { hostBytes: 2 ** 20, keptBytes: 2 ** 27, pendingEdges: 2 ** 20 };
 

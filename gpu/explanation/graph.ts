@@ -13,7 +13,8 @@ import { rowDot } from "../kernels/row-moves.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { packedRows } from "./packed_edges.ts";
 import { chooseTokens, forward, type ForwardPass, pacer, type Pair, placeOf, type Runner, seed } from "../pass/pass.ts";
-import { type Edges, filterEdges, openPruner, type Reduced, reduceRows } from "./prune.ts";
+import { filterEdges, openPruner, type Reduced, reduceRows } from "./prune.ts";
+import type { Edges } from "../kernels/edge_bins.ts";
 
 export const GRAPH_DEFAULTS = { mass: 0.85, minRelevance: 0.01, reach: "last", edgeBudget: 200_000 } as const;
 

@@ -2,7 +2,6 @@ import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../test/random.ts";
 import {
   type EdgeRow,
-  type Edges,
   edgesAbove,
   keepBudget,
   keepReaching,
@@ -11,6 +10,7 @@ import {
   orderEdges,
   reduceRows,
 } from "./prune.ts";
+import type { Edges } from "../kernels/edge_bins.ts";
 
 const row = (target: number, ...weights: number[]): EdgeRow => ({ target, weights: Float32Array.from(weights) });
 const edges = (...list: [number, number, number][]) => ({

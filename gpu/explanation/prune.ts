@@ -2,36 +2,13 @@
  * Which edges of a graph stay (docs/method.md section 3): the mass rule for each transition, then only what reaches the
  * prediction, then the graph's edge budget. Plain functions over plain arrays.
  */
+import { binOf, BINS, type Edges, type MassHistogram } from "../kernels/edge_bins.ts";
 
 /** Edges out of which a transition's are chosen: whole rows of targets; weights[s] of source token s. */
 export interface EdgeRow {
   readonly target: number;
   /** [target + 1] */
   readonly weights: Float32Array;
-}
-
-/** Edges as three parallel arrays, ordered by target, then source. */
-export interface Edges {
-  readonly sources: Uint32Array;
-  readonly targets: Uint32Array;
-  readonly weights: Float32Array;
-}
-
-/** Bins of a histogram of absolute values: the upper half of a float32's bits, without its sign. */
-export const BINS = 2 ** 15;
-
-/** The bin of a float32's bits. Bits without the sign order as absolute values do, so bins do too. */
-export const binOf = (bits: number): number => (bits & 0x7fffffff) >>> 16;
-
-/**
- * A histogram that knows the sum of each bin exactly: values of a bin share sign-free upper bits, so their sum is a
- * count times the bin's lowest value plus an integer, the sum of the lower halves, in units of the last place.
- */
-export interface MassHistogram {
-  /** [BINS] values in each bin; zeros may be left out. */
-  readonly counts: ArrayLike<number>;
-  /** [BINS] sums of the lower 16 bits. */
-  readonly lows: ArrayLike<number>;
 }
 
 /** Sum of |value| over a bin, exact up to 2^29 values. */

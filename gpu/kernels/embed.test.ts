@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { relativeError } from "../../test/compare.ts";
 import { seededRandom } from "../../test/random.ts";
-import { type Device, openDevice } from "../device/dawn.ts";
+import { openDevice } from "../device/dawn.ts";
+import type { Device } from "../device/device.ts";
 import { embedTokens } from "./decode.ts";
 import { packPanels, packRawPanels, panelBytes, unpackPanels } from "./panels.ts";
 

@@ -4,7 +4,8 @@ import { seededRandom } from "../../test/random.ts";
 import type { Device } from "../device/device.ts";
 import { openDevice } from "../device/dawn.ts";
 import { packPanels, PANEL, panelBytes, panelsOf } from "./panels.ts";
-import { BINS, massBin, orderEdges } from "../explanation/prune.ts";
+import { massBin, orderEdges } from "../explanation/prune.ts";
+import { BINS } from "./edge_bins.ts";
 import {
   countEdges,
   countEdgesReference,

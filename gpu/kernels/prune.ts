@@ -1,7 +1,7 @@
 /** The mass rule of a graph's transitions on the device, in two passes over tiles of edges. Source: prune.wgsl. */
 import type { Device } from "../device/device.ts";
 import { columns4 } from "./panels.ts";
-import { binOf, BINS, type Edges, type MassHistogram } from "../explanation/prune.ts";
+import { binOf, BINS, type Edges, type MassHistogram } from "./edge_bins.ts";
 import { elementwise } from "./elementwise.ts";
 import type { ScoreBlock } from "./softmax.ts";
 

@@ -7,7 +7,6 @@ import { blockForward } from "./forward.ts";
 import { type BlockState, normRule, type Place, type Sequence, type Workspace } from "./operation.ts";
 import { openWorkspace } from "./workspace.ts";
 import { embedRows, readRow, readUnembedding, writeRow } from "./embedding.ts";
-import type { TileLimits } from "../explanation/closed_form.ts";
 import type { Device } from "../device/device.ts";
 import type { AttributionRequest, Rule, RunOptions, TokenLogit } from "../engine.ts";
 import { InputError } from "../errors.ts";
@@ -25,6 +24,16 @@ import type { BlockWeights, Weights } from "./weights.ts";
 
 /** Work recorded between waits for the device, in floating point operations: bounds how long cancelling takes. */
 const FLUSH_OPERATIONS = 4e9;
+
+/** Where edges of a transition are pruned and held while they are. */
+export interface TileLimits {
+  /** Tiles of a transition up to these bytes are read and pruned on the host: less than a histogram's worth of work. */
+  readonly hostBytes: number;
+  /** Tiles up to these bytes stay on the device between the two passes; beyond, they are computed again. */
+  readonly keptBytes: number;
+  /** Edges read back before those are dropped which the graph's budget cannot take. */
+  readonly pendingEdges: number;
+}
 
 /** A model on a device. */
 export interface Runner {

@@ -5,7 +5,7 @@ import type { Device } from "../device/device.ts";
 import type { AttributionRequest, GraphRequest, PlannedRun, RunPlan } from "../engine.ts";
 import { fitStates, freeBytesFor, keepBytesFor, whyNot } from "./fit.ts";
 import { checkGraphRequest } from "../explanation/graph.ts";
-import { checkRequest } from "../loaded_model.ts";
+import { checkRequest } from "../pass/requests.ts";
 import { describeBytes, freeHostBytes, memorySetting, residentBytes } from "../device/memory.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { type ModelDirectory, openModelDirectory } from "../model/directory.ts";
