@@ -17,7 +17,7 @@ import {
   ENCODINGS,
   openBlock,
 } from "../model/encodings.ts";
-import type { Constants } from "../device/dawn.ts";
+import type { Constants } from "../device/source.ts";
 
 /** Rows of a panel, and of the smaller groups whose bits share words. */
 const PANEL = 16;

@@ -775,6 +775,7 @@ describe.each([true, false])("experts, shares of those chosen divided by their s
         buffer: upload(all, (last - first) * PANEL, hidden),
         firstRow: first * PANEL,
         rows: (last - first) * PANEL,
+        type: "f32" as const,
       };
     };
     const weight = { shards: [part(0, 4), part(4, 6)], rows: experts * PANEL, columns: hidden, type: "f32" } as const;
@@ -850,6 +851,7 @@ test("rows of an embedding, scaled, set and added, from two parts of the matrix"
     buffer: upload(matrix.slice(firstRow * columns, (firstRow + rows) * columns), rows, columns),
     firstRow,
     rows,
+    type: "f32" as const,
   }));
   const tokens = device.allocate(64, "test tokens");
   const ids = [40, 3, 31, 32, 3];

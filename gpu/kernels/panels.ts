@@ -10,7 +10,7 @@
  * Row strides never collide in the cache. Rows and columns that pad the shape are zero.
  */
 
-import type { Constants } from "../device/dawn.ts";
+import type { Constants } from "../device/source.ts";
 import { type BlockEncodingName, isBlockEncoding } from "../model/encodings.ts";
 import { blockBytes, blockConstants } from "./blocks.ts";
 
