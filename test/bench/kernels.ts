@@ -8,14 +8,14 @@ import type { Device } from "../../gpu/device/device.ts";
 import { matmul, whole } from "../../gpu/kernels/matmul.ts";
 import type { ModelConfig } from "../../gpu/model/config.ts";
 import { blockLayout } from "../../gpu/model/layout.ts";
-import { panelBytes } from "../../gpu/kernels/panels.ts";
+import { type ElementType, panelBytes } from "../../gpu/kernels/panels.ts";
 import { seededRandom } from "../random.ts";
 
 /** A product of activations and a weight matrix of a block. */
 export interface WeightProduct {
   /** nt: x [rows, input] W^T, as in a forward pass. nn: gradient [rows, output] W, as in a backward pass. */
   readonly mode: "nt" | "nn";
-  readonly type: "f32" | "bf16";
+  readonly type: ElementType;
   readonly rows: number;
   readonly weight: BlockMatrix;
 }
@@ -91,16 +91,16 @@ export function prepareAttention(device: Device, config: ModelConfig, tokens: nu
 
 /** Random values are drawn once and repeated. Not zeros: hardware is faster on them. */
 const POOL = seededRandom(11).normals(2 ** 16);
-/** Truncated bf16, two a word. */
+/** Truncated bf16, two a word; words of blocks as well, whose values do not matter for the time. */
 const POOL_BF16 = Uint16Array.from(new Uint32Array(POOL.buffer), (bits) => bits >>> 16);
 
-function randomMatrix(device: Device, rows: number, columns: number, type: "f32" | "bf16"): GPUBuffer {
+function randomMatrix(device: Device, rows: number, columns: number, type: ElementType): GPUBuffer {
   const buffer = device.allocate(panelBytes(rows, columns, type), `random ${type} matrix`);
   fill(device, buffer, rows, columns, type);
   return buffer;
 }
 
-function fill(device: Device, buffer: GPUBuffer, rows: number, columns: number, type: "f32" | "bf16" = "f32"): void {
+function fill(device: Device, buffer: GPUBuffer, rows: number, columns: number, type: ElementType = "f32"): void {
   const pool = new Uint8Array((type === "f32" ? POOL : POOL_BF16).buffer);
   const bytes = panelBytes(rows, columns, type);
   for (let at = 0; at < bytes; at += pool.length) {

@@ -6,6 +6,7 @@
  *
  * README.md says what each line means.
  */
+import { ENCODINGS, isBlockEncoding } from "../../gpu/model/encodings.ts";
 import { parseArgs } from "node:util";
 import type { Device } from "../../gpu/device/device.ts";
 import { openDevice } from "../../gpu/device/dawn.ts";
@@ -143,19 +144,23 @@ async function timeOnce(work: (repeats: number) => Promise<unknown>): Promise<Ti
   return { seconds, firstSeconds: seconds, runs: 1 };
 }
 
+/** How weights are stored that are timed. */
+const WEIGHT_TYPES = ["f32", "bf16", "Q8_0", "Q4_1"] as const;
+
 /** Measures products and sets the peak. All of a block's, or where they aren't asked for the largest few. */
 async function measureProducts(bench: Bench): Promise<void> {
   const { settings, device, config } = bench;
   const all = settings.only.has("matmul");
-  const rowCounts = [TOKENS, PEAK_ROWS, ...device.info.kind === "hardware" ? [4 * PEAK_ROWS] : []];
+  const rowCounts = [...(all ? [1] : []), TOKENS, PEAK_ROWS, ...device.info.kind === "hardware" ? [4 * PEAK_ROWS] : []];
   const matrices = blockMatrices(config);
   const products: WeightProduct[] = rowCounts.flatMap((rows) =>
     matrices.flatMap((weight) =>
-      (["nt", "nn"] as const).flatMap((mode) =>
-        (["f32", "bf16"] as const).map((type) => ({ mode, type, rows, weight }))
-      )
+      (["nt", "nn"] as const).flatMap((mode) => WEIGHT_TYPES.map((type) => ({ mode, type, rows, weight })))
     )
-  ).filter(({ rows, weight }) => all || (rows >= PEAK_ROWS && weight.name === "gate,up"));
+  ).filter(({ rows, weight, type }) =>
+    (all || (rows >= PEAK_ROWS && weight.name === "gate,up")) &&
+    (!isBlockEncoding(type) || weight.input % ENCODINGS[type].elements === 0)
+  );
 
   const measured: Measurement[] = [];
   for (const product of products) {
