@@ -25,10 +25,24 @@ export function foundMarks(filePhrases: readonly string[], item: CheckItem | nul
     return { origin: "file", version: null, marks: filePhrases.map((phrase) => ({ phrase, instruction: null })) };
   }
   if (item?.kind !== "ifeval") return null;
+  const marks = locatedMarks(item);
+  return marks.length === 0 ? null : { origin: "locator", version: LOCATOR_VERSION, marks };
+}
+
+/** Items come again with every model and sample: what was found is kept for so many of them. */
+const KEPT_ITEMS = 1000;
+const kept = new Map<string, readonly Mark[]>();
+
+function locatedMarks(item: Extract<CheckItem, { readonly kind: "ifeval" }>): readonly Mark[] {
+  const name = JSON.stringify([item.prompt, item.instruction_id_list, item.kwargs]);
+  const known = kept.get(name);
+  if (known) return known;
   const marks = locateInstructions(item).flatMap(({ index, phrases }) =>
     phrases.map((phrase) => ({ phrase, instruction: index }))
   );
-  return marks.length === 0 ? null : { origin: "locator", version: LOCATOR_VERSION, marks };
+  if (kept.size >= KEPT_ITEMS) kept.clear();
+  kept.set(name, marks);
+  return marks;
 }
 
 /** The instruction of each phrase, as it is stored; null where any is not known. */
