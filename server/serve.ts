@@ -8,7 +8,7 @@ import { startFailedTasks } from "./jobs/failed_tasks.ts";
 import { createHandler } from "./http/http.ts";
 import { listen } from "./http/listen.ts";
 import { homeId } from "./base/home.ts";
-import { performFetch } from "./models/fetch_model.ts";
+import { performFetch } from "./fetching/fetch_model.ts";
 import { createPlanner } from "./planning/planner.ts";
 import { queueName, startQueue } from "./jobs/queue.ts";
 import { createServices } from "./http/services.ts";

@@ -9,7 +9,7 @@ import { readSettings, ROOT, type Settings } from "../server/base/settings.ts";
 import { createServices } from "../server/http/services.ts";
 import { startConsumer } from "../server/jobs/consumer.ts";
 import { findTasks, startQueue } from "../server/jobs/queue.ts";
-import { performFetch } from "../server/models/fetch_model.ts";
+import { performFetch } from "../server/fetching/fetch_model.ts";
 import { createHeldModels } from "../server/models/held_models.ts";
 import { findModel } from "../server/models/find_model.ts";
 import { testDatabase } from "./database.ts";

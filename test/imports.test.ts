@@ -48,7 +48,7 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
     "masking",
     "diagnosis",
     "search ask",
-    "import",
+    "import fetching",
     "studies",
     "preferences",
     "marking",

@@ -18,7 +18,7 @@ import type { ImportChoices } from "../../schema/tables/values.ts";
 
 import { createExplainJob, createGenerateJob } from "../ask/ask_job.ts";
 import { addModel } from "../models/add_model.ts";
-import { createFetchJob } from "../models/fetch_model.ts";
+import { createFetchJob } from "../fetching/fetch_model.ts";
 import { locateAllowed } from "../models/locate_allowed.ts";
 import { annotate } from "../cases/annotate.ts";
 import { annotationAgreement } from "../cases/annotation_agreement.ts";

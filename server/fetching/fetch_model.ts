@@ -19,8 +19,8 @@ import type { Attempt } from "../jobs/consumer.ts";
 import { enqueueOn } from "../jobs/enqueue.ts";
 import { type CreatedJob, failJob, finishJob, insertJob, lockJob, saveState, startJob } from "../jobs/jobs.ts";
 import { type FetchTask, inside } from "../jobs/queue.ts";
-import { addModel } from "./add_model.ts";
-import { DOWNLOADS_OFF } from "./locate_allowed.ts";
+import { addModel } from "../models/add_model.ts";
+import { DOWNLOADS_OFF } from "../models/locate_allowed.ts";
 
 type FetchInput = Extract<JobInput, { kind: "fetch_model" }>;
 
