@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import { type GraphQLNamedType, isEnumType, isInputObjectType, isInterfaceType, isObjectType } from "graphql";
 import { expect, test } from "vitest";
+import { RULES as ENGINE_RULES } from "../gpu/engine.ts";
 import { printedIntrospection, printedSchema } from "./print.ts";
 import { schema } from "./schema.ts";
+import { RULES } from "./tables/rules.ts";
 
 test("schema.graphql is what the types print", () => {
   const stored = readFileSync(new URL("schema.graphql", import.meta.url), "utf8");
@@ -22,6 +24,10 @@ test("every type, field, argument and enum value has a description", () => {
     for (const [name, description] of parts(type)) if (!description) missing.push(name);
   }
   expect(missing).toEqual([]);
+});
+
+test("rules are the engine's, though neither room imports the other", () => {
+  expect(RULES).toEqual(ENGINE_RULES);
 });
 
 /** What people type in scripts: fields with the arguments that they take, fields of filters, kinds of jobs. */

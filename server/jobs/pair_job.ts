@@ -15,7 +15,7 @@ import { enqueue } from "./enqueue.ts";
 const ROWS_AT_ONCE = 1000;
 
 /** Which token pairs: row ids, every pair that lacks a result, or those of them with delta > 1. */
-export type PairSelection = readonly number[] | "missing" | "clean";
+export type WantedPairs = readonly number[] | "missing" | "clean";
 
 /** A pair with the model that computes it: that of its case, or another of a series. */
 export interface SelectedPair {
@@ -35,7 +35,7 @@ type PairInput = AnalysisInput | StudyInput | Extract<JobInput, { readonly kind:
  */
 export async function selectPairs(
   db: Database | Transaction,
-  wanted: PairSelection,
+  wanted: WantedPairs,
   present: SQL | undefined,
 ): Promise<SelectedPair[]> {
   const condition = typeof wanted !== "string" ? among(tokenPairs.id, wanted) : and(
