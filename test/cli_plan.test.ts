@@ -14,6 +14,8 @@ import { writeRandomModel } from "./random_model.ts";
 
 const ROOT = join(import.meta.dirname as string, "..");
 const MEMORY_TOLERANCE = 0.1;
+/** What SwiftShader may take or leave besides, in bytes: it compiles during the run what the plan does not warm up. */
+const SWIFTSHADER_BYTES = 48e6;
 const TIME_FACTOR = 2;
 /** Other work on the machine changes both sides of a comparison of times: it may be made this often. */
 const TIME_ROUNDS = 4;
@@ -109,13 +111,15 @@ describe.runIf(Deno.build.os === "linux")("what is predicted is what a process o
         fits: true,
         why: expect.stringMatching(/^the run needs .*iB on the device and .* free/),
       });
-      // Not promised on SwiftShader: small runs take about 30 MB more there than is predicted (docs/planning.md).
-      if (/swiftshader/i.test(String(found["adapter"]))) return;
+      // Larger ones take SwiftShader minutes.
+      if (/swiftshader/i.test(String(found["adapter"])) && !model.startsWith("models/")) return;
       const predicted = (plan["gpuBytes"] as number) + (plan["hostBytes"] as number);
       // On hardware, device memory is not the process's own.
-      if (/llvmpipe/i.test(String(found["adapter"]))) {
-        expect(Math.abs(predicted / peakBytes - 1), `${predicted} predicted, ${peakBytes} found`)
-          .toBeLessThan(MEMORY_TOLERANCE);
+      const [software] = /llvmpipe|swiftshader/i.exec(String(found["adapter"])) ?? [];
+      if (software !== undefined) {
+        const more = software === "llvmpipe" ? 0 : SWIFTSHADER_BYTES;
+        expect(Math.abs(predicted - peakBytes), `${predicted} predicted, ${peakBytes} found`)
+          .toBeLessThan(MEMORY_TOLERANCE * peakBytes + more);
       }
       const ratio = (plan["seconds"] as number) / (found["seconds"] as number);
       ratios.push(ratio);
