@@ -262,12 +262,17 @@ const PLANS: readonly (readonly [string, string, string])[] = [
   ["models", "", "models_created"],
 ];
 
+/** Text is found by its trigrams where there are more cases than here: test/find.test.ts. */
+const PLANNED_ELSEWHERE: ReadonlySet<string> = new Set(["search"]);
+
 test("every field of the lists' filters, and every order, stands among the plans", () => {
   const types = { failureCases: "FailureCase", responses: "Response", attributions: "Attribution", jobs: "Job" };
   for (const [list, name] of Object.entries({ ...types, maskingExperiments: "MaskingExperiment" })) {
     const asked = PLANS.filter(([of]) => of === list).map(([, args]) => args).join("\n");
     const filter = schema.getType(`${name}Filter`) as GraphQLInputObjectType;
-    for (const field of Object.keys(filter.getFields())) expect(asked, list).toMatch(new RegExp(`\\b${field}:`));
+    for (const field of Object.keys(filter.getFields())) {
+      if (!PLANNED_ELSEWHERE.has(field)) expect(asked, list).toMatch(new RegExp(`\\b${field}:`));
+    }
     const sort = schema.getType(`${name}Sort`) as GraphQLEnumType | undefined;
     for (const { name: by } of sort?.getValues() ?? []) {
       // The order of when nothing is said.

@@ -2,7 +2,7 @@
 /**
  * Takes the pictures of the page in docs/ anew, from the demo model and its failure cases:
  *
- *   deno run -A test/bench/screenshots.ts
+ *   deno run -A test/bench/screenshots.ts [NAME...]
  */
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
@@ -86,9 +86,27 @@ async function toTabs(page: Page): Promise<void> {
   await page.evaluate(() => scrollBy(0, (document.querySelector(".tabs")?.getBoundingClientRect().top ?? 0) - 16));
 }
 
+/** Asks why the demo model writes a word that it was told to leave out. */
+async function askWhy(page: Page): Promise<void> {
+  await page.setViewportSize({ ...SIZE, height: 1240 });
+  await page.fill(
+    ".ask-text textarea",
+    "Write a tweet about a sad painter by the road. No capital letters are allowed. " +
+      "Do not include the keywords bread and painter.",
+  );
+  await page.click("button:has-text('Generate')");
+  await page.waitForSelector(".answer[aria-busy=false]");
+  await page.click(".answer-token:has-text('painter')");
+  await page.click(".alternative-list button >> nth=0");
+  await page.waitForSelector(".explained .token.heated");
+  await page.waitForSelector(".answer-text[data-status=COMPLETED]");
+}
+
 function pictures(id: string): readonly Picture[] {
   const at = (view: string) => `#/case/${encodeURIComponent(id)}?view=${view}`;
   return [
+    { name: "ask", at: "#/ask", ready: ".ask-form textarea", act: askWhy },
+    { name: "ask-dark", at: "#/ask", ready: ".ask-form textarea", how: { colorScheme: "dark" }, act: askWhy },
     { name: "cases", at: "#/cases?order=delta-down", ready: ".cases tbody tr" },
     { name: "heatmap", at: at("heat"), ready: "[role=option].heated" },
     { name: "compare", at: at("compare"), ready: ".compare-side .heated", act: toTabs },
@@ -135,7 +153,8 @@ const server = await startServerProcess();
 try {
   const id = await prepare(server);
   const browser = await launchChromium();
-  for (const picture of pictures(id)) await take(browser, server, picture);
+  const wanted = pictures(id).filter(({ name }) => Deno.args.length === 0 || Deno.args.includes(name));
+  for (const picture of wanted) await take(browser, server, picture);
   await browser.close();
 } finally {
   await server.stop();
