@@ -31,7 +31,7 @@ const pairs = (one: readonly Marking[], other: readonly Marking[]) =>
 test("readings are of the sample, 120 constraints over all 25 types, and their phrases stand in the prompts", () => {
   expect(sample).toHaveLength(120);
   expect(new Set(sample.map(({ id }) => id)).size).toBe(25);
-  expect(readings.size).toBeGreaterThan(0);
+  expect([...readings.keys()]).toEqual(["a", "b"]);
   for (const lines of readings.values()) {
     expect(lines.map(({ key, index, id }) => [key, index, id])).toEqual(
       sample.map(({ key, index, id }) => [key, index, id]),
