@@ -139,7 +139,7 @@ test.each<readonly [string, readonly string[], RegExp]>([
   [
     "an unknown benchmark",
     ["check", "--benchmark", "gsm"],
-    /^--benchmark: "gsm" is no benchmark with a checker; give one of: ifeval, math, humaneval/,
+    /^--benchmark: "gsm" is no benchmark with a checker; give one of: ifeval, math, gsm8k, humaneval/,
   ],
   ["no responses", ["check", "--benchmark", "ifeval", "--items", items], /^--responses: is missing/],
   [
