@@ -58,6 +58,18 @@ const PROMISED: Readonly<Record<string, Readonly<Record<string, readonly string[
   InputError: { message: [], what: [], where: [], mend: [] },
   GenerateInput: { model: [], chat: [], prompt: [], prefix: [], maxTokens: [], alternatives: [] },
   ExplainInput: { model: [], chat: [], prompt: [], prefix: [], target: [], contrast: [], rule: [] },
+  Generation: { prompt: [], text: [], stop: [], tokens: [] },
+  GeneratedToken: { position: [], id: [], text: [], logit: [], alternatives: [] },
+  GeneratedAlternative: { rank: [], id: [], text: [], logit: [] },
+  Explanation: { failureCase: [], job: [] },
+  Attribution: { strongest: ["count", "sign"] },
+  StrongToken: { position: [], text: [], relevance: [], segment: [] },
+  FailureCaseFilter: { search: [] },
+  AttributeInput: { filter: [] },
+  BuildGraphInput: { filter: [] },
+  DiagnoseInput: { filter: [] },
+  RunMaskingExperimentInput: { filter: [] },
+  ExportPreferencesInput: { filter: [] },
   Job: { generation: [], attributions: [], status: [], done: [], total: [], sequence: [] },
 };
 
