@@ -106,7 +106,7 @@ test("a backup comes back row for row, what waited waits again, and new rows get
   const sql = postgres(url, { max: 1 });
   try {
     expect(await sql`select name, data ->> 'jobId' as job from pgboss.job`).toEqual([{
-      name: "attribute/weights",
+      name: "attribute/weights/now",
       job: jobId,
     }]);
     const [next] = await sql`select nextval(pg_get_serial_sequence('failure_cases', 'id'))::int as id,
@@ -237,7 +237,7 @@ test("/metrics tells of queue, jobs, worker, adapter, memory and requests, in Pr
   });
   const get = async (at: string) => await (await handle(new Request(`http://localhost${at}`))).text();
   await sql`update pgboss.queue set active_count = 1 where name = 'attribute'`;
-  await sql`update pgboss.queue set queued_count = 3, active_count = 0 where name = 'attribute/weights'`;
+  await sql`update pgboss.queue set queued_count = 3, active_count = 0 where name = 'attribute/weights/now'`;
   await get("/graphql?query={__typename}");
   const text = await get("/metrics");
   for (
