@@ -45,6 +45,10 @@ const requestOf = ({ input_ids, target, contrast }: Golden, rule: AttributionReq
   contrast,
   rule,
 });
+/** By autograd through transformers' modules: test/reference/absorbed.py. */
+const ABSORBED = JSON.parse(
+  Deno.readTextFileSync(join(import.meta.dirname as string, "..", "..", "test", "data", "absorbed.json")),
+) as Record<string, number>;
 const nodeLayer = ({ nodeRelevance, inputIds }: AttributionResult, layer: number) =>
   nodeRelevance.subarray(layer * inputIds.length, (layer + 1) * inputIds.length);
 const sum = (values: Float32Array) => values.reduce((total, value) => total + value, 0);
@@ -81,6 +85,19 @@ describe.each(GOLDEN_MODELS)("%s equals the golden values of LXT", (name) => {
   });
 });
 
+test.each(Object.entries(ABSORBED))(
+  "%s: what CP-LRP leaves of delta is what biases and positions absorb",
+  async (name, absorbed) => {
+    const golden = readGolden(name);
+    const model = await loadModel(device, join(GOLDEN, name));
+    const result = await model.attribute(requestOf(golden, "cplrp"));
+    const largest = Math.max(...nodeLayer(result, 0).map(Math.abs));
+    const left = result.logitDifference - sum(nodeLayer(result, 0));
+    expect(Math.abs(left - absorbed) / largest).toBeLessThan(1e-4);
+    model.dispose();
+  },
+);
+
 interface DemoGolden {
   readonly cases: readonly {
     readonly key: string;
@@ -112,116 +129,175 @@ describe("the trained demo model equals the golden values of LXT", () => {
   });
 });
 
-/** Odd sizes, grouped heads, both embeddings, both dtypes, both architectures, windows. */
-const SHAPES = [
-  {
-    architecture: "olmo3",
-    hidden: 28,
-    intermediate: 37,
-    layers: 5,
-    heads: 4,
-    keyHeads: 2,
-    head: 16,
-    vocabulary: 33,
-    tied: false,
-    dtype: "F32",
-  },
-  {
-    architecture: "qwen3",
-    hidden: 20,
-    intermediate: 27,
-    layers: 3,
-    heads: 3,
-    keyHeads: 1,
-    head: 8,
-    vocabulary: 37,
-    tied: true,
-    dtype: "F32",
-  },
-  {
-    architecture: "qwen3",
-    hidden: 33,
-    intermediate: 50,
-    layers: 2,
-    heads: 4,
-    keyHeads: 2,
-    head: 16,
-    vocabulary: 50,
-    tied: false,
-    dtype: "BF16",
-  },
-  {
-    architecture: "qwen3",
-    hidden: 48,
-    intermediate: 31,
-    layers: 2,
-    heads: 2,
-    keyHeads: 2,
-    head: 24,
-    vocabulary: 21,
-    tied: false,
-    dtype: "F32",
-  },
-] as const;
+/** A random model's config, and what holds of it. */
+interface RandomShape {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly dtype: "F32" | "BF16";
+  /** No bias, learned position or cap of logits stands in the way of CP-LRP's sum. */
+  readonly conserves: boolean;
+}
 
-function randomModel(shape: typeof SHAPES[number], seed: number): string {
-  const folder = temporaryFolder();
-  writeRandomModel(
-    folder,
-    {
-      model_type: shape.architecture,
-      hidden_size: shape.hidden,
-      intermediate_size: shape.intermediate,
-      num_hidden_layers: shape.layers,
-      num_attention_heads: shape.heads,
-      num_key_value_heads: shape.keyHeads,
-      head_dim: shape.head,
-      vocab_size: shape.vocabulary,
-      tie_word_embeddings: shape.tied,
-      max_position_embeddings: 256,
-      rms_norm_eps: 1e-6,
-      rope_theta: 10_000,
-      ...(shape.architecture === "olmo3"
-        ? {
-          sliding_window: 9,
-          rope_scaling: { rope_type: "yarn", factor: 4, original_max_position_embeddings: 32 },
-        }
-        : {}),
+/** Sizes in the order: hidden, MLP, layers, heads, heads of keys, dimensions of a head, vocabulary. */
+function shapeOf(
+  type: string,
+  [hidden, intermediate, layers, heads, keyHeads, head, vocabulary]: readonly number[],
+  { dtype = "F32", conserves = true, ...more }: Partial<Omit<RandomShape, "config">> & Record<string, unknown>,
+): RandomShape {
+  const config = {
+    model_type: type,
+    hidden_size: hidden,
+    intermediate_size: intermediate,
+    num_hidden_layers: layers,
+    num_attention_heads: heads,
+    num_key_value_heads: keyHeads,
+    head_dim: head,
+    vocab_size: vocabulary,
+    max_position_embeddings: 256,
+    rms_norm_eps: 1e-6,
+    rope_theta: 10_000,
+    ...more,
+  };
+  return { config, dtype, conserves };
+}
+
+const YARN = { rope_type: "yarn", factor: 4, original_max_position_embeddings: 32 };
+const LLAMA3 = {
+  rope_type: "llama3",
+  factor: 8,
+  low_freq_factor: 1,
+  high_freq_factor: 4,
+  original_max_position_embeddings: 16,
+};
+const LONG = { rope_type: "longrope", short_factor: [1, 1.5], long_factor: [2, 6] };
+
+/** Odd sizes, grouped heads, both embeddings, both dtypes; every kind of the table in docs/method.md section 11. */
+const SHAPES: readonly RandomShape[] = [
+  shapeOf("olmo3", [28, 37, 5, 4, 2, 16, 33], { sliding_window: 9, rope_scaling: YARN }),
+  shapeOf("qwen3", [20, 27, 3, 3, 1, 8, 37], { tie_word_embeddings: true }),
+  shapeOf("qwen3", [33, 50, 2, 4, 2, 16, 50], { dtype: "BF16" }),
+  shapeOf("qwen3", [48, 31, 2, 2, 2, 24, 21], {}),
+  shapeOf("llama", [30, 26, 3, 3, 3, 10, 40], { rope_scaling: LLAMA3 }),
+  shapeOf("llama", [26, 21, 2, 4, 2, 12, 31], {
+    attention_bias: true,
+    mlp_bias: true,
+    conserves: false,
+    dtype: "BF16",
+  }),
+  shapeOf("mistral", [22, 30, 3, 2, 1, 14, 29], { sliding_window: 5 }),
+  shapeOf("qwen2", [24, 33, 3, 3, 1, 8, 35], { conserves: false, tie_word_embeddings: true }),
+  shapeOf("smollm3", [28, 30, 4, 4, 2, 6, 33], { no_rope_layer_interval: 2 }),
+  shapeOf("phi3", [36, 25, 2, 3, 1, 12, 30], {
+    partial_rotary_factor: 0.4,
+    rope_scaling: LONG,
+    original_max_position_embeddings: 32,
+  }),
+  shapeOf("olmo2", [26, 29, 3, 3, 1, 10, 27], {}),
+  shapeOf("gemma2", [30, 34, 4, 2, 1, 12, 32], {
+    rms_norm_eps: 1e-6,
+    query_pre_attn_scalar: 20,
+    attn_logit_softcapping: 3,
+    final_logit_softcapping: 5,
+    sliding_window: 6,
+    conserves: false,
+  }),
+  shapeOf("gemma3_text", [22, 27, 4, 3, 1, 10, 34], {
+    query_pre_attn_scalar: 15,
+    sliding_window: 5,
+    sliding_window_pattern: 3,
+    rope_scaling: { rope_type: "linear", factor: 4 },
+  }),
+  shapeOf("qwen3_moe", [26, 21, 3, 2, 1, 10, 28], {
+    num_experts: 5,
+    num_experts_per_tok: 2,
+    moe_intermediate_size: 11,
+    mlp_only_layers: [1],
+    norm_topk_prob: false,
+  }),
+  shapeOf("qwen3_moe", [24, 20, 2, 2, 2, 8, 28], {
+    num_experts: 4,
+    num_experts_per_tok: 3,
+    moe_intermediate_size: 18,
+    norm_topk_prob: true,
+    dtype: "BF16",
+  }),
+  {
+    config: { model_type: "gpt2", n_embd: 30, n_head: 3, n_layer: 3, n_inner: 34, n_positions: 64, vocab_size: 31 },
+    dtype: "F32",
+    conserves: false,
+  },
+  {
+    config: {
+      model_type: "gpt_neox",
+      hidden_size: 40,
+      intermediate_size: 27,
+      num_hidden_layers: 3,
+      num_attention_heads: 4,
+      vocab_size: 36,
+      rotary_pct: 0.4,
+      max_position_embeddings: 64,
     },
-    { dtype: shape.dtype, seed },
-  );
+    dtype: "BF16",
+    conserves: false,
+  },
+  {
+    config: {
+      model_type: "gpt_neox",
+      hidden_size: 36,
+      intermediate_size: 30,
+      num_hidden_layers: 2,
+      num_attention_heads: 3,
+      vocab_size: 25,
+      rotary_pct: 1,
+      use_parallel_residual: false,
+      max_position_embeddings: 64,
+    },
+    dtype: "F32",
+    conserves: false,
+  },
+];
+
+function randomModel({ config, dtype }: RandomShape, seed: number): string {
+  const folder = temporaryFolder();
+  writeRandomModel(folder, config, { dtype, seed });
   return folder;
 }
 
-describe.each(SHAPES)(
-  "identities of $architecture at $hidden x $intermediate, $heads/$keyHeads heads of $head, $dtype",
-  (shape) => {
-    const random = seededRandom(shape.hidden);
-    const ids = (length: number) => Array.from({ length }, () => random.integer(0, shape.vocabulary - 1));
+const named = SHAPES.map((shape, index) => [`${shape.config["model_type"]} ${index}, ${shape.dtype}`, shape] as const);
+
+describe.each(named)(
+  "identities of %s",
+  (_name, shape) => {
+    const vocabulary = shape.config["vocab_size"] as number;
+    const seed = (shape.config["hidden_size"] ?? shape.config["n_embd"]) as number;
+    const random = seededRandom(seed);
+    const ids = (length: number) => Array.from({ length }, () => random.integer(0, vocabulary - 1));
     const request = (length: number, rule: AttributionRequest["rule"]): AttributionRequest => {
-      const target = random.integer(0, shape.vocabulary - 2);
+      const target = random.integer(0, vocabulary - 2);
       return { inputIds: ids(length), target, contrast: target + 1, rule };
     };
     let directory: string;
     let model: LoadedModel;
     beforeAll(async () => {
-      directory = randomModel(shape, shape.hidden);
+      directory = randomModel(shape, seed);
       model = await loadModel(device, directory);
     });
 
-    test.each([1, 2, 17, 45])("CP-LRP relevance sums to delta at every node layer, %i tokens", async (length) => {
-      const result = await model.attribute(request(length, "cplrp"));
-      for (let layer = 0; layer <= result.layers; layer++) {
-        const relevance = nodeLayer(result, layer);
-        const scale = Math.max(...relevance.map(Math.abs), Math.abs(result.logitDifference));
-        expect(Math.abs(sum(relevance) - result.logitDifference) / scale, `layer ${layer}`).toBeLessThan(1e-4);
-      }
-    });
+    test.runIf(shape.conserves).each([1, 2, 17, 45])(
+      "CP-LRP relevance sums to delta at every node layer, %i tokens",
+      async (length) => {
+        const result = await model.attribute(request(length, "cplrp"));
+        for (let layer = 0; layer <= result.layers; layer++) {
+          const relevance = nodeLayer(result, layer);
+          const scale = Math.max(...relevance.map(Math.abs), Math.abs(result.logitDifference));
+          expect(Math.abs(sum(relevance) - result.logitDifference) / scale, `layer ${layer}`).toBeLessThan(1e-4);
+        }
+      },
+    );
 
     test.each(["attnlrp", "cplrp"] as const)(
       "columns of every transition sum to the source's relevance, %s",
       async (rule) => {
-        for (const [length, transitions] of [[37, undefined], [20, [0, shape.layers]]] as const) {
+        for (const [length, transitions] of [[37, undefined], [20, [0, model.config.layers]]] as const) {
           const everything = {
             mass: 1,
             minRelevance: 0,
@@ -257,10 +333,10 @@ describe.each(SHAPES)(
     test("pairs, positions and rules of one prompt share a pass and give what each gives alone", async () => {
       const prompt = ids(50);
       const pairs = Array.from({ length: 9 }, (_, index): AttributionRequest => {
-        const contrast = random.integer(0, shape.vocabulary - 1);
+        const contrast = random.integer(0, vocabulary - 1);
         const rule = RULES[index % 3] as AttributionRequest["rule"];
         const inputIds = prompt.slice(0, [50, 50, 50, 34, 17, 16, 1, 49, 50][index]);
-        return { inputIds, contrast, rule, ...(index === 0 ? {} : { target: (contrast + 1) % shape.vocabulary }) };
+        return { inputIds, contrast, rule, ...(index === 0 ? {} : { target: (contrast + 1) % vocabulary }) };
       });
       const others = [request(23, "attnlrp"), request(9, "attnlrp"), request(31, "gradient")];
       const all = [...pairs.slice(0, 4), ...others, ...pairs.slice(4)];

@@ -1,7 +1,8 @@
 /** Node relevance of contrastive attributions: forward, seed, backward (method.md sections 1 and 2). */
 import { blockBackward } from "../pass/backward.ts";
 import type { GradientSpace, Sequence } from "../pass/operation.ts";
-import { openGradientSpace, openTargetSpace } from "../pass/workspace.ts";
+import { openGradientSpace, openTargetSpace, rotationsOf } from "../pass/workspace.ts";
+import { bordersOf } from "../model/rotary.ts";
 import type { AttributionRequest, AttributionResult, Progress, Rule, RunOptions } from "../engine.ts";
 import { NonFiniteError } from "../errors.ts";
 import { moveRows, rowDot } from "../kernels/row-moves.ts";
@@ -28,7 +29,7 @@ export async function attributeAll(
 ): Promise<AttributionResult[]> {
   const { device, model: { config }, keepBytes } = runner;
   const limits = { bytes: runner.passBytes ?? Infinity, keepBytes, bindingBytes: device.info.bindingBytes };
-  const packs = fillPacks(requests, packRows(config, limits));
+  const packs = fillPacks(requests, packRows(config, limits), bordersOf(rotationsOf(config)));
   const results = new Array<AttributionResult>(requests.length);
   for (const [index, pack] of packs.entries()) {
     const run = pack.members.length > pack.sequences.length ? attributeShared : attributeSideBySide;

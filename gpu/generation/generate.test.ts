@@ -1,7 +1,10 @@
 /** Greedy decoding against transformers (test/reference/generate.py), alone and in batches. */
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { GOLDEN_MODELS } from "../../test/golden_models.ts";
+import { writeRandomModel } from "../../test/random_model.ts";
 import type { Device } from "../device/device.ts";
 import { openDevice } from "../device/dawn.ts";
 import type { GenerateRequest, LoadedModel } from "../engine.ts";
@@ -29,7 +32,7 @@ const requestOf = ({ prompt, force, ids }: Golden): GenerateRequest => ({
   ...(force === null ? {} : { force }),
 });
 
-describe.each(["qwen3-a", "qwen3-b", "olmo3-a"])("%s completes as transformers does", (name) => {
+describe.each(GOLDEN_MODELS)("%s completes as transformers does", (name) => {
   const golden = all.filter(({ model }) => model === name);
   let model: LoadedModel;
   beforeAll(async () => {
@@ -174,4 +177,41 @@ test("memory is given back, and bad requests are refused", async () => {
   await expect(model.nextTokens([{ inputIds: [1, 2], from: 2, top: 1 }])).rejects.toThrow(/^from: .* from 0 to 1/);
   await expect(model.nextTokens([{ inputIds: [1, 2], from: 0, top: 0 }])).rejects.toThrow(/^top: 0 is no count/);
   await expect(model.generate([{ ...good, inputIds: [] }])).rejects.toThrow(/^input: the prompt has no tokens/);
+});
+
+test("a context that grows past longrope's border is computed again from its first token", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "culprit-generate-"));
+  try {
+    const config = {
+      model_type: "phi3",
+      hidden_size: 36,
+      intermediate_size: 25,
+      num_hidden_layers: 2,
+      num_attention_heads: 3,
+      num_key_value_heads: 1,
+      head_dim: 12,
+      vocab_size: 60,
+      max_position_embeddings: 128,
+      original_max_position_embeddings: 16,
+      rope_theta: 10_000,
+      rope_scaling: { rope_type: "longrope", short_factor: [1, 1.5, 2, 2, 3, 3], long_factor: [2, 6, 9, 9, 9, 9] },
+    };
+    writeRandomModel(folder, config, { dtype: "F32", seed: 4 });
+    const model = await loadModel(device, folder);
+    const prompts = [[3, 1, 4, 1, 5, 9, 2, 6], [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8]];
+    const wanted: number[][] = [];
+    for (const prompt of prompts) {
+      const ids = [...prompt];
+      while (ids.length < prompt.length + 20) {
+        const logits = await model.logits(ids);
+        ids.push(logits.indexOf(Math.max(...logits)));
+      }
+      wanted.push(ids.slice(prompt.length));
+    }
+    const found = await model.generate(prompts.map((inputIds) => ({ inputIds, maxTokens: 20 })));
+    expect(found.map(({ ids }) => ids)).toEqual(wanted);
+    model.dispose();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

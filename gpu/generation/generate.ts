@@ -11,6 +11,8 @@ import { InputError } from "../errors.ts";
 import { intervene, type Intervened } from "../pass/intervention.ts";
 import { cacheStore } from "../kernels/decode.ts";
 import { headColumns, type ModelConfig } from "../model/config.ts";
+import { bordersOf, turnAlike } from "../model/rotary.ts";
+import { rotationsOf } from "../pass/workspace.ts";
 import { passRows, topAtRows } from "./next_tokens.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
 import { forward, type Runner } from "../pass/pass.ts";
@@ -56,8 +58,56 @@ interface Decoding {
   end: number | null;
 }
 
-/** Greedy completions of checked requests, in their order. */
+/**
+ * Greedy completions of checked requests, in their order. Where a context grows past a border from which positions turn by
+ * other frequencies (longrope), it is computed again from its first token, as transformers does.
+ */
 export async function generateBatch(
+  runner: Runner,
+  requests: readonly GenerateRequest[],
+  options: RunOptions,
+): Promise<GenerateResult[]> {
+  const { onTokens } = options;
+  const borders = bordersOf(rotationsOf(runner.model.config));
+  const before = requests.map((): readonly number[] => []);
+  const results = new Array<GenerateResult>(requests.length);
+  let open = requests.map((request, index) => ({ request, index }));
+  while (open.length > 0) {
+    const waiting = open;
+    const parts = waiting.map(({ request }) => upToBorder(borders, request));
+    const found = await completeBatch(runner, parts, {
+      ...options,
+      ...(onTokens && {
+        onTokens: (ids) => {
+          const all = [...before];
+          waiting.forEach(({ index }, at) => all[index] = [...before[index] ?? [], ...ids[at] ?? []]);
+          onTokens(all);
+        },
+      }),
+    });
+    open = [];
+    waiting.forEach(({ request, index }, at) => {
+      const part = found[at] as GenerateResult;
+      const ids = [...before[index] ?? [], ...part.ids];
+      results[index] = { ...part, ids, first: results[index]?.first ?? part.first };
+      before[index] = ids;
+      const left = request.maxTokens - part.ids.length;
+      if (part.stop === "eos" || left <= 0 || runner.rehearsal) return;
+      const { force: _, top: __, ...rest } = request;
+      open.push({ request: { ...rest, inputIds: [...request.inputIds, ...part.ids], maxTokens: left }, index });
+    });
+  }
+  return results;
+}
+
+/** The part of a request whose contexts all lie on one side of the next border. */
+function upToBorder(borders: readonly number[], request: GenerateRequest): GenerateRequest {
+  const tokens = request.inputIds.length;
+  const border = borders.find((one) => tokens <= one);
+  return border === undefined ? request : { ...request, maxTokens: Math.min(request.maxTokens, border - tokens + 1) };
+}
+
+async function completeBatch(
   runner: Runner,
   requests: readonly GenerateRequest[],
   options: RunOptions,
@@ -71,6 +121,7 @@ export async function generateBatch(
 
 /** Sequences with their prompts: a request whose tokens begin another's prompt shares it. */
 function openDecodings({ model }: Runner, requests: readonly GenerateRequest[]): Decoding[] {
+  const borders = bordersOf(rotationsOf(model.config));
   const prompts = new Map<number, Prompt>();
   const plain: number[] = [];
   requests.forEach((request, index) => {
@@ -85,7 +136,9 @@ function openDecodings({ model }: Runner, requests: readonly GenerateRequest[]):
   let last: Prompt | undefined;
   for (const index of plain.reverse()) {
     const ids = idsOf(index);
-    if (!last || !ids.every((id, position) => id === last?.ids[position])) {
+    const shares = last && turnAlike(borders, ids.length, last.ids.length) &&
+      ids.every((id, position) => id === last?.ids[position]);
+    if (!last || !shares) {
       last = { ids, intervened: { embeddings: new Map(), bias: new Map() }, firstRow: 0 };
     }
     prompts.set(index, last);

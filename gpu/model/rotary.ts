@@ -29,6 +29,14 @@ export function frequenciesFor({ frequencies, long }: Rotation, tokens: number):
   return long && tokens > long.beyond ? long.frequencies : frequencies;
 }
 
+/** The context lengths past which some rotation turns by other frequencies, ascending; none for most models. */
+export const bordersOf = (rotations: readonly Rotation[]): readonly number[] =>
+  [...new Set(rotations.flatMap(({ long }) => long ? [long.beyond] : []))].sort((a, b) => a - b);
+
+/** Whether contexts of two lengths turn by the same frequencies: only then is one's beginning what the other is. */
+export const turnAlike = (borders: readonly number[], tokens: number, others: number): boolean =>
+  borders.every((border) => (tokens > border) === (others > border));
+
 /** The unscaled rotation of whole heads. */
 export function plainRotation(theta: number, dimension: number): Rotation {
   return { dimension, frequencies: inverse(wavelengths(theta, dimension)), attentionFactor: 1, long: null };

@@ -5,6 +5,7 @@
 import { blockStateBytes, gradientRowBytes, widestRowBytes } from "./block.ts";
 import type { AttributionRequest } from "../engine.ts";
 import type { ModelConfig } from "../model/config.ts";
+import { turnAlike } from "../model/rotary.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
 
 /** A request's place in a pack: its prompt is a sequence of the pack up to `position`. */
@@ -51,12 +52,16 @@ export function packRows(config: ModelConfig, { bytes, keepBytes, bindingBytes }
 
 /**
  * Splits requests into packs of at most `mostRows` rows, longest first; a longer prompt goes alone. Every request is in
- * exactly one pack.
+ * exactly one pack. Prompts on two sides of a border (rotary.ts) share no pass.
  */
-export function fillPacks(requests: readonly AttributionRequest[], mostRows: number): Pack[] {
+export function fillPacks(
+  requests: readonly AttributionRequest[],
+  mostRows: number,
+  borders: readonly number[] = [],
+): Pack[] {
   const packs: Pack[] = [];
   const single = new Map<string, Prompt[]>();
-  for (const prompt of groupByPrompt(requests)) {
+  for (const prompt of groupByPrompt(requests, borders)) {
     const [member] = prompt.members;
     if (prompt.members.length > 1) packs.push(...splitMembers(prompt));
     else if (member !== undefined) {
@@ -78,7 +83,7 @@ interface Prompt {
   readonly lengths: readonly number[];
 }
 
-function groupByPrompt(requests: readonly AttributionRequest[]): Prompt[] {
+function groupByPrompt(requests: readonly AttributionRequest[], borders: readonly number[]): Prompt[] {
   // In this order a prompt that is the beginning of others stands right before one of them.
   const order = requests.map((_, index) => index).sort((a, b) =>
     compareIds((requests[a] as AttributionRequest).inputIds, (requests[b] as AttributionRequest).inputIds)
@@ -87,7 +92,7 @@ function groupByPrompt(requests: readonly AttributionRequest[]): Prompt[] {
   for (const index of order.reverse()) {
     const { inputIds } = requests[index] as AttributionRequest;
     const last = prompts.at(-1);
-    if (last && isPrefix(inputIds, last.ids)) {
+    if (last && isPrefix(inputIds, last.ids) && turnAlike(borders, inputIds.length, last.ids.length)) {
       last.members.push(index);
       last.lengths.push(inputIds.length);
     } else prompts.push({ ids: inputIds, members: [index], lengths: [inputIds.length] });

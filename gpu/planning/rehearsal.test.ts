@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeRandomModel } from "../../test/random_model.ts";
+import { FAMILY_CONFIGS } from "../../test/real_shapes.ts";
 import type { Device } from "../device/device.ts";
 import { openDevice } from "../device/dawn.ts";
 import { type PlannedRun, RULES } from "../engine.ts";
@@ -125,6 +126,41 @@ const QWEN3_4B = {
   max_position_embeddings: 40_960,
   rope_theta: 1_000_000,
 };
+
+/** Parameters as their makers give them; Gemma's are those of its text part. */
+const PARAMETERS: Readonly<Record<string, number>> = {
+  "meta-llama/Llama-3.1-8B": 8_030_261_248,
+  "Qwen/Qwen2.5-7B": 7_615_616_512,
+  "google/gemma-3-4b": 3_880_263_168,
+  "microsoft/Phi-4-mini": 3_836_021_760,
+  "Qwen/Qwen3-30B-A3B": 30_532_122_624,
+  "EleutherAI/pythia-1b": 1_011_781_632,
+};
+
+describe.each(Object.keys(PARAMETERS))("%s, counted whole", (name) => {
+  const json = FAMILY_CONFIGS[name] as Record<string, unknown>;
+  const model = shapeOnly(json);
+  const parameters = requiredTensors(model.config)
+    .reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+
+  test("has the parameters that its makers count", () => {
+    expect(parameters).toBe(PARAMETERS[name]);
+  });
+
+  test("an attribution of 54 tokens takes its weights and no tenth more", async () => {
+    const on: Device = {
+      ...device,
+      info: { ...device.info, kind: "hardware", lanes: 32, bindingBytes: 2 ** 31 - 4 },
+    };
+    const run: PlannedRun = { kind: "attribute", requests: [request(54)] };
+    const { bufferBytes } = await rehearse({ on, model, keepBytes: KEEP_BYTES }, run);
+    const { tiedEmbeddings, vocabulary, hidden } = model.config;
+    // An embedding that is not tied stays in its file.
+    const onDevice = 2 * (parameters - (tiedEmbeddings ? 0 : vocabulary * hidden));
+    expect(bufferBytes / onDevice).toBeGreaterThan(1);
+    expect(bufferBytes / onDevice).toBeLessThan(1.1);
+  });
+});
 
 describe("Qwen3-4B's shape on a hardware adapter, counted", () => {
   const model = shapeOnly(QWEN3_4B);

@@ -12,7 +12,8 @@ from transformers import AutoModelForCausalLM
 
 DATA = os.path.join(os.path.dirname(__file__), "..", "data", "golden")
 rows = []
-for name in ("qwen3-a", "qwen3-b", "olmo3-a"):
+for name in ("qwen3-a", "qwen3-b", "olmo3-a", "llama-a", "llama-b", "qwen2-a", "mistral-a", "smollm3-a", "phi3-a", "olmo2-a",
+             "gemma2-a", "gemma3-a", "gpt2-a", "gptneox-a", "qwen3moe-a"):
     model = AutoModelForCausalLM.from_pretrained(os.path.join(DATA, name), dtype=torch.float32).eval()
     rng = random.Random(name)
     vocabulary = model.config.vocab_size
