@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 PROMPTS = 20
-NEW_TOKENS = 48
+NEW_TOKENS = 32
 
 
 def relevance(golden, out):
