@@ -66,7 +66,17 @@ function checkAgainstTransformers(name: RealShape, { results }: Output, layers: 
   golden.close();
 }
 
-test.each(["qwen3-4b-block", "olmo3-7b-block"] as const)("%s equals transformers", async (name) => {
+const BLOCKS = [
+  "qwen3-4b-block",
+  "olmo3-7b-block",
+  "llama3.1-8b-block",
+  "qwen2.5-7b-block",
+  "gemma3-4b-block",
+  "phi4-mini-block",
+  "pythia-1b-block",
+] as const;
+
+test.each(BLOCKS)("%s equals transformers", async (name) => {
   const { output, layers } = await run(name);
   checkAgainstTransformers(name, output, layers);
 }, 900_000);
