@@ -45,13 +45,13 @@ export async function performImport(connection: Connection, boss: PgBoss, attemp
       await boss.complete(attempt.queue, attempt, null, inside(tx));
     });
   } catch (error) {
-    if (attempt.signal.aborted) {
-      // Whoever stops this process is no fault of the record.
+    const said = error instanceof InputError || error instanceof Dropped;
+    if (attempt.signal.aborted || !said) {
+      // Whoever stops this process, a full disk and a database that is away are no fault of the record.
       await note(before ?? null).catch(() => {});
       throw error;
     }
     if (error instanceof InputError) await failJob(db, jobId, "BAD_INPUT", error.message);
-    else if (!(error instanceof Dropped)) throw error;
     await boss.complete(attempt.queue, attempt);
   }
   await removeUpload(input);
