@@ -1,6 +1,6 @@
 /** The headless Chromium that the npm package `@sparticuz/chromium` carries, unpacked once to a cache folder. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -10,19 +10,37 @@ import { readSettings } from "../server/base/settings.ts";
 
 export async function launchChromium(): Promise<Browser> {
   const cache = join(readSettings().home, "chromium");
-  mkdirSync(cache, { recursive: true });
-  const executablePath = await unpack(cache);
+  if (!existsSync(cache)) await unpackTo(cache);
+  const libraries = join(cache, "lib");
   return await chromium.launch({
-    executablePath,
+    executablePath: join(cache, "chromium"),
     args: ["--no-sandbox", "--no-zygote", "--single-process", "--headless=shell", "--disable-gpu"],
-    env: { ...process.env, FONTCONFIG_FILE: fonts(cache), ...missingLibraries(executablePath, cache) },
+    env: {
+      ...process.env,
+      FONTCONFIG_FILE: fonts(cache),
+      ...(existsSync(libraries) ? { LD_LIBRARY_PATH: libraries } : {}),
+    },
   });
 }
 
+/** Fills the cache folder at one blow: test files that begin at the same time must not see half of it. */
+async function unpackTo(cache: string): Promise<void> {
+  const own = `${cache}-${process.pid}`;
+  mkdirSync(own, { recursive: true });
+  unpackLibraries(await unpack(own), own);
+  try {
+    renameSync(own, cache);
+  } catch (error) {
+    // Somebody else was faster.
+    rmSync(own, { recursive: true, force: true });
+    if (!existsSync(cache)) throw error;
+  }
+}
+
 /** The package unpacks to the temporary folder of the environment, so that is pointed at the cache meanwhile. */
-async function unpack(cache: string): Promise<string> {
+async function unpack(folder: string): Promise<string> {
   const usual = process.env["TMPDIR"];
-  process.env["TMPDIR"] = cache;
+  process.env["TMPDIR"] = folder;
   try {
     const { default: bundled } = await import("@sparticuz/chromium");
     return await bundled.executablePath();
@@ -50,10 +68,9 @@ function fonts(cache: string): string {
 }
 
 /** On a machine without the libraries of a browser, those that the package brings along. */
-function missingLibraries(executable: string, cache: string): Record<string, string> {
-  if (!execFileSync("ldd", [executable], { encoding: "utf8" }).includes("not found")) return {};
+function unpackLibraries(executable: string, folder: string): void {
+  if (!execFileSync("ldd", [executable], { encoding: "utf8" }).includes("not found")) return;
   const main = createRequire(import.meta.url).resolve("@sparticuz/chromium");
   const archive = brotliDecompressSync(readFileSync(join(dirname(main), "..", "..", "bin", "al2023.tar.br")));
-  execFileSync("tar", ["-x", "-C", cache], { input: archive });
-  return { LD_LIBRARY_PATH: join(cache, "lib") };
+  execFileSync("tar", ["-x", "-C", folder], { input: archive });
 }
