@@ -7,7 +7,7 @@ import type { AdapterInfo } from "./adapter_info.ts";
 import { findAdapter, MATRIX_FEATURES, matrixConfig, nameOf, wantsMatrixUnit } from "./adapter.ts";
 import { openBuffers } from "./buffers.ts";
 import { type Device, MAX_WORKGROUPS } from "./device.ts";
-import { createLanes } from "./lanes.ts";
+import { createLanes, type Lanes } from "./lanes.ts";
 import { openPipelines, PARAMS_BYTES } from "./pipelines.ts";
 import { wait, wasteOf } from "./wait.ts";
 
@@ -132,71 +132,27 @@ function watchFailures(device: GPUDevice, info: AdapterInfo) {
   };
 }
 
-function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
-  const { COPY_DST, MAP_READ, UNIFORM } = GPUBufferUsage;
-  /** Objects made so far, each of which leaves something behind. */
+/** Makes `counted`, through which objects pass as they are made: each leaves something behind. */
+function countObjects() {
   let made = 0;
-  function counted<Made>(object: Made): Made {
-    made++;
-    return object;
-  }
-  const { lost, check } = watchFailures(device, info);
-  const lanes = createLanes();
-  // One buffer holds the params of all dispatches of a submission, so that bind groups do not depend on them.
-  const params = device.createBuffer({
-    label: "params",
-    size: PARAMS_SLOTS * PARAMS_BYTES,
-    usage: UNIFORM | COPY_DST,
-  });
-  const buffers = openBuffers(device, info, {
-    counted,
-    drop(buffer) {
-      recorder.submit();
-      pipelines.forgetBindGroups();
-      buffer.destroy();
+  return {
+    made: () => made,
+    counted<Made>(object: Made): Made {
+      made++;
+      return object;
     },
-  });
-  const pipelines = openPipelines(device, params, { idOf: buffers.idOf, counted });
-  const recorder = openRecorder(device, params, buffers.toClear, counted);
+  };
+}
+
+/** Submissions that are waited for: all of them, all but the last, or those before bytes that are read. */
+function openWaiting(device: GPUDevice, recorder: Recorder, { check, counted, lanes }: {
+  readonly check: () => void;
+  readonly counted: <Made>(object: Made) => Made;
+  readonly lanes: Lanes;
+}): Pick<Device, "flush" | "advance" | "read"> {
+  const { COPY_DST, MAP_READ } = GPUBufferUsage;
   let submitted: Promise<undefined> | undefined;
   return {
-    info,
-    lost,
-    lanes,
-    tiles: new Map(),
-    workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
-    allocatedBytes: buffers.liveBytes,
-    wasteBytes: () => wasteOf(made),
-    allocate(bytes, label, lasting) {
-      check();
-      return buffers.allocate(bytes, label, lasting);
-    },
-    free: buffers.free,
-    destroy: buffers.destroy,
-    write(buffer, offset, data) {
-      if (offset === 0 && data.byteLength === buffers.sizeOf(buffer)) buffers.toClear.delete(buffer);
-      if (buffers.toClear.has(buffer)) recorder.copies();
-      recorder.submit();
-      device.queue.writeBuffer(buffer, offset, data as BufferSource);
-    },
-    run({ kernel, constants = {}, bindings, params: words, workgroups }) {
-      if (workgroups.some((count) => count > MAX_WORKGROUPS)) {
-        throw new Error(`${kernel}: ${workgroups.join(" x ")} workgroups, at most ${MAX_WORKGROUPS} a dimension`);
-      }
-      if (workgroups.includes(0)) return;
-      const compiled = pipelines.pipelineFor(kernel, constants);
-      const offset = recorder.placeParams(kernel, words);
-      const pass = recorder.pass();
-      pass.setPipeline(compiled.pipeline);
-      pass.setBindGroup(0, pipelines.bindGroupFor(compiled, bindings), [offset]);
-      pass.dispatchWorkgroups(...workgroups);
-    },
-    copy(from, fromOffset, to, toOffset, bytes) {
-      recorder.copies().copyBufferToBuffer(from, fromOffset, to, toOffset, bytes);
-    },
-    clear(buffer) {
-      recorder.copies().clearBuffer(buffer);
-    },
     async flush() {
       recorder.submit();
       // Writes that no submission follows would keep their buffers alive, destroyed or not.
@@ -236,6 +192,68 @@ function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
         staging.destroy();
       }
     },
+  };
+}
+
+function wrapDevice(device: GPUDevice, info: AdapterInfo): Device {
+  const { made, counted } = countObjects();
+  const { lost, check } = watchFailures(device, info);
+  const lanes = createLanes();
+  // One buffer holds the params of all dispatches of a submission, so that bind groups do not depend on them.
+  const params = device.createBuffer({
+    label: "params",
+    size: PARAMS_SLOTS * PARAMS_BYTES,
+    usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+  });
+  const buffers = openBuffers(device, info, {
+    counted,
+    drop(buffer) {
+      recorder.submit();
+      pipelines.forgetBindGroups();
+      buffer.destroy();
+    },
+  });
+  const pipelines = openPipelines(device, params, { idOf: buffers.idOf, counted });
+  const recorder = openRecorder(device, params, buffers.toClear, counted);
+  return {
+    info,
+    lost,
+    lanes,
+    tiles: new Map(),
+    workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
+    allocatedBytes: buffers.liveBytes,
+    wasteBytes: () => wasteOf(made()),
+    allocate(bytes, label, lasting) {
+      check();
+      return buffers.allocate(bytes, label, lasting);
+    },
+    free: buffers.free,
+    destroy: buffers.destroy,
+    write(buffer, offset, data) {
+      if (offset === 0 && data.byteLength === buffers.sizeOf(buffer)) buffers.toClear.delete(buffer);
+      if (buffers.toClear.has(buffer)) recorder.copies();
+      recorder.submit();
+      device.queue.writeBuffer(buffer, offset, data as BufferSource);
+    },
+    run({ kernel, constants = {}, bindings, params: words, workgroups }) {
+      if (workgroups.some((count) => count > MAX_WORKGROUPS)) {
+        throw new Error(`${kernel}: ${workgroups.join(" x ")} workgroups, at most ${MAX_WORKGROUPS} a dimension`);
+      }
+      if (workgroups.includes(0)) return;
+      const compiled = pipelines.pipelineFor(kernel, constants);
+      const offset = recorder.placeParams(kernel, words);
+      const pass = recorder.pass();
+      pass.setPipeline(compiled.pipeline);
+      pass.setBindGroup(0, pipelines.bindGroupFor(compiled, bindings), [offset]);
+      pass.dispatchWorkgroups(...workgroups);
+    },
+    copy(from, fromOffset, to, toOffset, bytes) {
+      recorder.copies().copyBufferToBuffer(from, fromOffset, to, toOffset, bytes);
+    },
+    clear(buffer) {
+      recorder.copies().clearBuffer(buffer);
+    },
+    ...openWaiting(device, recorder, { check, counted, lanes }),
     close() {
       buffers.close();
       device.destroy();

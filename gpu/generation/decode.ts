@@ -2,6 +2,7 @@
  * Decoding steps over a set of sequences: one new row each against a cache of keys and values. Several steps are
  * recorded at once where the embeddings are on the device: then the next token is chosen and embedded there too.
  */
+import type { Device } from "../device/device.ts";
 import { countedOfAll } from "../pass/block.ts";
 import { embedRows } from "../pass/embedding.ts";
 import { blockForward } from "../pass/forward.ts";
@@ -12,7 +13,6 @@ import { openWorkspace, rotationsOf } from "../pass/workspace.ts";
 import { argmaxRows, cacheStore, decodeAttention, embedTokens, newestRow, placeWords } from "../kernels/decode.ts";
 import { rotationAngles } from "../kernels/rotate.ts";
 import { headColumns, type ModelConfig } from "../model/config.ts";
-import type { WeightMatrix } from "../kernels/weight_matrix.ts";
 import type { Rotation } from "../model/rotary.ts";
 import { panelBytes } from "../kernels/panels.ts";
 import { finalNorm, recordLogits, type Runner } from "../pass/pass.ts";
@@ -60,134 +60,169 @@ function stepsAtOnce(config: ModelConfig, rows: number): number {
   return Math.min(MOST_STEPS, Math.max(1, Math.floor(STEP_OPERATIONS / (perRow * rows))));
 }
 
-/** Buffers and the work of decoding steps. `longest`: positions that a sequence has at most. */
-export function openSteps(
-  runner: Runner,
-  active: readonly DecodingRow[],
-  caches: readonly GPUBuffer[],
-  { bias, longest }: { readonly bias: GPUBuffer | undefined; readonly longest: number },
-): DecodingSteps {
-  const { device, model, weights } = runner;
-  const { config } = model;
-  // All sequences' new rows form one matrix.
-  const workspace = openWorkspace(device, config, [active.length]);
+/** What the steps of a set of sequences are computed in. */
+type StepBuffers = ReturnType<typeof openStepBuffers>;
+
+/** Numbers of all steps, known beforehand, and the buffer that holds those of the step in work. */
+interface Stepped {
+  readonly all: GPUBuffer;
+  readonly current: GPUBuffer;
+  /** Records the copy of a step's numbers. */
+  take(step: number): void;
+}
+
+/** Buffers of decoding steps of `sequences`, all of whose new rows form one matrix; freed with their workspace. */
+function openStepBuffers({ device, model: { config }, weights }: Runner, sequences: number, longest: number) {
+  const workspace = openWorkspace(device, config, [sequences]);
   const { rows } = workspace;
   const own = (bytes: number, label: string) => workspace.adopt(device.allocate(bytes, label));
+  const most = stepsAtOnce(config, rows);
+  function stepped(bytes: number, label: string, current = own(bytes, label)): Stepped {
+    const all = own(most * bytes, `${label}, all steps`);
+    return { all, current, take: (step) => device.copy(all, step * bytes, current, 0, bytes) };
+  }
   const nodes = [
     workspace.allocate(config.hidden, "rows"),
     workspace.allocate(config.hidden, "rows of the next block"),
   ] as const;
-  const states = nodes.map((node) => workspace.blockState(node));
-  const normed = workspace.allocate(config.hidden, "rows, normed");
-  const scale = own(rows * 4, "final norm's scale");
-  const logits = own(panelBytes(rows, config.vocabulary), "logits");
-  const most = stepsAtOnce(config, rows);
-  const chosen = own(rows * 4, "chosen tokens");
-  const allChosen = own(most * rows * 4, "chosen tokens of all steps");
-  const places = stepped(rows * 16, "places in the cache");
-  const targets = stepped(rows * 4, "cache rows of the new tokens");
-  const columns = headColumns(config);
-  const angles = rotationsOf(config).map((rotation) => ({
-    rotation,
-    ...stepped(rows * columns * 4, "rotation angles", workspace.angles(rotation)),
+  return {
+    workspace,
+    rows,
+    /** Steps that are recorded at once, at most. */
+    most,
+    /** Positions that a sequence has at most, those included that run on in vain. */
+    longest: longest + MOST_STEPS,
+    nodes,
+    states: nodes.map((node) => workspace.blockState(node)),
+    normed: workspace.allocate(config.hidden, "rows, normed"),
+    scale: own(rows * 4, "final norm's scale"),
+    logits: own(panelBytes(rows, config.vocabulary), "logits"),
+    chosen: own(rows * 4, "chosen tokens"),
+    allChosen: own(most * rows * 4, "chosen tokens of all steps"),
+    places: stepped(rows * 16, "places in the cache"),
+    targets: stepped(rows * 4, "cache rows of the new tokens"),
+    angles: rotationsOf(config).map((rotation) => ({
+      rotation,
+      ...stepped(rows * headColumns(config) * 4, "rotation angles", workspace.angles(rotation)),
+    })),
+    learned: weights.positions && {
+      matrix: weights.positions,
+      input: workspace.allocate(config.hidden, "rows with positions"),
+      ...stepped(rows * 4, "positions"),
+    },
+    probability: own(sequences * config.heads * (longest + MOST_STEPS) * 4, "attention probabilities"),
+  };
+}
+
+/** Where each sequence stands. One that has stopped writes over its own new rows, which nobody reads any more. */
+function placesAt(active: readonly DecodingRow[], step: number) {
+  return active.map(({ promptTokens, sharedStart, ownStart, ids, stopped }) => ({
+    end: promptTokens + (stopped ? 1 : ids.length) + step,
+    shared: promptTokens,
+    sharedStart,
+    ownStart,
   }));
-  const learned = weights.positions &&
-    { input: workspace.allocate(config.hidden, "rows with positions"), ...stepped(rows * 4, "positions") };
-  const probability = own(active.length * config.heads * (longest + MOST_STEPS) * 4, "attention probabilities");
+}
 
-  /** Numbers of all steps, known beforehand, and the buffer that holds those of the step in work. */
-  function stepped(bytes: number, label: string, current = own(bytes, label)) {
-    const all = own(most * bytes, `${label}, all steps`);
-    const take = (step: number) => device.copy(all, step * bytes, current, 0, bytes);
-    return { all, current, take };
+/** Writes what `steps` steps know beforehand, and the tokens that enter the first of them. */
+function upload({ device, model }: Runner, buffers: StepBuffers, active: readonly DecodingRow[], steps: number): void {
+  const { config } = model;
+  const { rows, places, targets, angles, learned } = buffers;
+  const words = new Uint32Array(steps * rows * 4);
+  const newest = new Uint32Array(steps * rows);
+  const positions = new Float64Array(steps * rows);
+  for (let step = 0; step < steps; step++) {
+    placesAt(active, step).forEach((place, row) => {
+      words.set(placeWords(place), (step * rows + row) * 4);
+      newest[step * rows + row] = newestRow(place);
+      positions[step * rows + row] = place.end - 1;
+    });
   }
+  device.write(places.all, 0, words);
+  device.write(targets.all, 0, newest);
+  for (const { rotation, all } of angles) device.write(all, 0, anglesOf(rotation, positions, headColumns(config)));
+  if (learned) device.write(learned.all, 0, Uint32Array.from(positions));
+  const next = active.map(({ ids }) => ids.at(-1) as number);
+  if (config.tiedEmbeddings) device.write(buffers.chosen, 0, Uint32Array.from(next));
+  else device.write(buffers.nodes[0], 0, embedRows(model, rows, next));
+}
 
-  /** Where each sequence stands. One that has stopped writes over its own new rows, which nobody reads any more. */
-  const placesAt = (step: number) =>
-    active.map(({ promptTokens, sharedStart, ownStart, ids, stopped }) => ({
-      end: promptTokens + (stopped ? 1 : ids.length) + step,
-      shared: promptTokens,
-      sharedStart,
-      ownStart,
-    }));
-
-  function upload(steps: number): void {
-    const words = new Uint32Array(steps * rows * 4);
-    const newest = new Uint32Array(steps * rows);
-    const positions = new Float64Array(steps * rows);
-    for (let step = 0; step < steps; step++) {
-      placesAt(step).forEach((place, row) => {
-        words.set(placeWords(place), (step * rows + row) * 4);
-        newest[step * rows + row] = newestRow(place);
-        positions[step * rows + row] = place.end - 1;
+/** Records one step, from the tokens that the step before it chose to those that it chooses. */
+function recordStep(
+  runner: Runner,
+  buffers: StepBuffers,
+  { caches, bias, count, step }: DecodingCaches & { readonly count: number; readonly step: number },
+): void {
+  const { device, model: { config }, weights } = runner;
+  const { workspace, rows, nodes, places, targets, angles, learned, chosen } = buffers;
+  for (const { take } of [places, targets, ...angles, ...learned ? [learned] : []]) take(step);
+  if (config.tiedEmbeddings) {
+    const matrix = weights.unembedding;
+    embedTokens(device, { count, tokens: chosen, matrix, x: nodes[0], scale: config.embeddingScale });
+  }
+  for (let layer = 0; layer < config.layers; layer++) {
+    const own = buffers.states[layer % 2] as BlockState;
+    const state = layer === 0 ? withPositions(device, buffers, own, count) : own;
+    const place: Place = { weights: weights.blocks[layer] as BlockWeights, state };
+    blockForward(workspace, place, nodes[(layer + 1) % 2] as GPUBuffer, () => {
+      const shape = { ...cacheShape(workspace, state, caches[layer] as GPUBuffer), rows: count };
+      cacheStore(device, { ...shape, x: slot(state, QUERY_KEY_VALUE), targetRows: targets.current });
+      decodeAttention(device, {
+        ...shape,
+        places: places.current,
+        attention: place.weights.attention,
+        longest: buffers.longest,
+        probability: buffers.probability,
+        bias,
+        out: slot(workspace, ATTENDED),
       });
-    }
-    device.write(places.all, 0, words);
-    device.write(targets.all, 0, newest);
-    for (const { rotation, all } of angles) device.write(all, 0, anglesOf(rotation, positions, columns));
-    if (learned) device.write(learned.all, 0, Uint32Array.from(positions));
-    const next = active.map(({ ids }) => ids.at(-1) as number);
-    if (config.tiedEmbeddings) device.write(chosen, 0, Uint32Array.from(next));
-    else device.write(nodes[0], 0, embedRows(model, rows, next));
+    });
   }
+  finalNorm(runner, rows, nodes[config.layers % 2] as GPUBuffer, buffers.normed, buffers.scale);
+  recordLogits(runner, rows, buffers.normed, buffers.logits);
+  argmaxRows(device, rows, config.vocabulary, buffers.logits, chosen);
+  device.copy(chosen, 0, buffers.allChosen, step * rows * 4, rows * 4);
+}
 
-  function record(step: number): void {
-    for (const { take } of [places, targets, ...angles, ...learned ? [learned] : []]) take(step);
-    if (config.tiedEmbeddings) {
-      const matrix = weights.unembedding;
-      embedTokens(device, {
-        count: active.length,
-        tokens: chosen,
-        matrix,
-        x: nodes[0],
-        scale: config.embeddingScale,
-      });
-    }
-    for (let layer = 0; layer < config.layers; layer++) {
-      const own = states[layer % 2] as BlockState;
-      const state = layer === 0 && learned && weights.positions
-        ? withPositions(own, learned.input, learned.current, weights.positions)
-        : own;
-      const place: Place = { weights: weights.blocks[layer] as BlockWeights, state };
-      blockForward(workspace, place, nodes[(layer + 1) % 2] as GPUBuffer, () => {
-        const shape = { ...cacheShape(workspace, state, caches[layer] as GPUBuffer), rows: active.length };
-        cacheStore(device, { ...shape, x: slot(state, QUERY_KEY_VALUE), targetRows: targets.current });
-        decodeAttention(device, {
-          ...shape,
-          places: places.current,
-          attention: place.weights.attention,
-          longest: longest + MOST_STEPS,
-          probability,
-          bias,
-          out: slot(workspace, ATTENDED),
-        });
-      });
-    }
-    finalNorm(runner, rows, nodes[config.layers % 2] as GPUBuffer, normed, scale);
-    recordLogits(runner, rows, normed, logits);
-    argmaxRows(device, rows, config.vocabulary, logits, chosen);
-    device.copy(chosen, 0, allChosen, step * rows * 4, rows * 4);
-  }
+/** Records what the first block reads where it adds learned positions; its state with that. */
+function withPositions(
+  device: Device,
+  { workspace, rows, learned }: StepBuffers,
+  state: BlockState,
+  count: number,
+): BlockState {
+  if (!learned) return state;
+  const { input, current: tokens, matrix } = learned;
+  device.copy(state.node, 0, input, 0, panelBytes(rows, workspace.config.hidden));
+  embedTokens(device, { count, tokens, matrix, x: input, accumulate: true });
+  return { ...state, input };
+}
 
-  /** Records what the first block reads where it adds learned positions. */
-  function withPositions(state: BlockState, input: GPUBuffer, numbers: GPUBuffer, matrix: WeightMatrix): BlockState {
-    device.copy(state.node, 0, input, 0, panelBytes(rows, config.hidden));
-    embedTokens(device, { count: active.length, tokens: numbers, matrix, x: input, accumulate: true });
-    return { ...state, input };
-  }
+interface DecodingCaches {
+  /** Keys and values by block. */
+  readonly caches: readonly GPUBuffer[];
+  readonly bias: GPUBuffer | undefined;
+}
 
+/** Buffers and the work of decoding steps. `longest`: positions that a sequence has at most. */
+export function openSteps(
+  runner: Runner,
+  active: readonly DecodingRow[],
+  { longest, ...caches }: DecodingCaches & { readonly longest: number },
+): DecodingSteps {
+  const { device } = runner;
+  const count = active.length;
+  const buffers = openStepBuffers(runner, count, longest);
+  const { rows, allChosen } = buffers;
   return {
     run: async (wanted) => {
-      const steps = Math.min(most, wanted);
-      upload(steps);
-      for (let step = 0; step < steps; step++) record(step);
+      const steps = Math.min(buffers.most, wanted);
+      upload(runner, buffers, active, steps);
+      for (let step = 0; step < steps; step++) recordStep(runner, buffers, { ...caches, count, step });
       const tokens = new Uint32Array(await device.read(allChosen, 0, steps * rows * 4));
-      return Array.from(
-        { length: steps },
-        (_, step) => tokens.subarray(step * rows, step * rows + active.length),
-      );
+      return Array.from({ length: steps }, (_, step) => tokens.subarray(step * rows, step * rows + count));
     },
-    free: workspace.free,
+    free: buffers.workspace.free,
   };
 }
 

@@ -259,7 +259,7 @@ async function decodeAll(
         return decoding.stop !== undefined;
       },
     }));
-    const steps: DecodingSteps = openSteps(runner, rows, caches, { bias, longest });
+    const steps: DecodingSteps = openSteps(runner, rows, { caches, bias, longest });
     try {
       // Finished sequences leave when that saves a panel of rows.
       const limit = (panelsOf(active.length) - 1) * PANEL;

@@ -35,11 +35,19 @@ const SHARE_GRADIENTS = "shareGradients";
 /** The halving of the product of share and expert. */
 const PRODUCT_FACTOR: Readonly<Record<Rule, number>> = { attnlrp: 1 / 2, cplrp: 1, gradient: 1 };
 
-export function makeExperts(config: ModelConfig, mlp: Extract<LayerMlp, { kind: "experts" }>): Mlp {
-  const { hidden } = config;
-  const { activation, width, experts, chosen: count, normalised } = mlp;
-  const inner = columns4(width) * 4;
-  const router = makeLinear("router", { rows: experts, columns: hidden, bias: null });
+/** Sizes of an MLP of experts. */
+interface ExpertSizes {
+  readonly hidden: number;
+  readonly experts: number;
+  /** Experts that a token is sent to. */
+  readonly count: number;
+  /** Neurons of an expert, and columns of their rows. */
+  readonly width: number;
+  readonly inner: number;
+}
+
+/** The buffers of the experts, without the router's weights, and what they compute. */
+function describeExperts({ hidden, experts, count, width, inner }: ExpertSizes): Operation {
   const rowsOf = (name: string, label: string, columns: number): Slot => ({
     name,
     label,
@@ -52,7 +60,7 @@ export function makeExperts(config: ModelConfig, mlp: Extract<LayerMlp, { kind: 
     columns: 0,
     bytes: (rows) => 4 * length(panelsOf(rows) * PANEL * count),
   });
-  const operation: Operation = {
+  return {
     name: "experts",
     state: [
       matrixSlot(LOGITS, "router's logits", experts),
@@ -72,6 +80,33 @@ export function makeExperts(config: ModelConfig, mlp: Extract<LayerMlp, { kind: 
     ],
     counted: { perToken: count * 6 * width * hidden, perScore: 0 },
   };
+}
+
+/** Products over the first `rows` of `stateRows` rows, for all targets: those of gate and up, and that down. */
+function productsOf(
+  { hidden, experts, count, inner }: ExpertSizes,
+  { weights, state }: Place,
+  { rows, stateRows, targets }: { readonly rows: number; readonly stateRows: number; readonly targets: number },
+) {
+  const common = {
+    experts,
+    lists: { slots: slot(state, SLOTS), experts: slot(state, PANEL_EXPERTS) },
+    panels: slotPanels(stateRows * count, experts),
+    limit: rows * count,
+    targets,
+  };
+  return {
+    gateUp: { ...common, weight: weights.matrix("expertGateUp"), expertRows: 2 * inner },
+    down: { ...common, weight: weights.matrix("expertDown"), expertRows: hidden },
+  };
+}
+
+export function makeExperts(config: ModelConfig, mlp: Extract<LayerMlp, { kind: "experts" }>): Mlp {
+  const { hidden } = config;
+  const { activation, width, experts, chosen: count, normalised } = mlp;
+  const inner = columns4(width) * 4;
+  const sizes: ExpertSizes = { hidden, experts, count, width, inner };
+  const router = makeLinear("router", { rows: experts, columns: hidden, bias: null });
   const routing = (rows: number, state: Slots): Routing => ({
     rows,
     experts,
@@ -81,24 +116,10 @@ export function makeExperts(config: ModelConfig, mlp: Extract<LayerMlp, { kind: 
     chosen: slot(state, CHOSEN),
     shares: slot(state, SHARES),
   });
-  /** Products over the first `rows` of `stateRows` rows, for all targets. */
-  const products = ({ weights, state }: Place, rows: number, stateRows: number, targets: number) => {
-    const common = {
-      experts,
-      lists: { slots: slot(state, SLOTS), experts: slot(state, PANEL_EXPERTS) },
-      panels: slotPanels(stateRows * count, experts),
-      limit: rows * count,
-      targets,
-    };
-    return {
-      gateUp: { ...common, weight: weights.matrix("expertGateUp"), expertRows: 2 * inner },
-      down: { ...common, weight: weights.matrix("expertDown"), expertRows: hidden },
-    };
-  };
   const activate: Mlp["neuronsAgain"] = ({ device, rows, slots }, { state }) =>
     gated(device, activation, rows * count, inner, slot(state, GATE_UP), slot({ slots }, INNER));
   return {
-    operations: [router, operation],
+    operations: [router, describeExperts(sizes)],
     neurons: width,
     rowsPerToken: count,
     isRowwise: false,
@@ -107,7 +128,7 @@ export function makeExperts(config: ModelConfig, mlp: Extract<LayerMlp, { kind: 
       const { state } = place;
       router.forward(workspace, place, x, slot(state, LOGITS));
       route(device, routing(rows, state));
-      const { gateUp, down } = products(place, rows, rows, 1);
+      const { gateUp, down } = productsOf(sizes, place, { rows, stateRows: rows, targets: 1 });
       sortByExpert(device, rows * count, experts, slot(state, CHOSEN), gateUp.lists);
       expertProduct(device, { ...gateUp, mode: "nt", a: x, rowsFrom: count, c: slot(state, GATE_UP) });
       activate(workspace, place);
@@ -132,7 +153,7 @@ export function makeExperts(config: ModelConfig, mlp: Extract<LayerMlp, { kind: 
     neuronsAgain: activate,
     neuronsBackward({ workspace, targets, rows, slots }, place, dy) {
       const { device } = workspace;
-      const { down } = products(place, rows, workspace.rows, targets);
+      const { down } = productsOf(sizes, place, { rows, stateRows: workspace.rows, targets });
       const gradient = slot({ slots }, INNER);
       expertProduct(device, { ...down, mode: "nn", a: dy, rowsFrom: count, c: gradient });
       scaleRows(device, rows * count, inner, slot(place.state, SHARES), gradient, targets);
@@ -150,7 +171,7 @@ export function makeExperts(config: ModelConfig, mlp: Extract<LayerMlp, { kind: 
         dw: neurons,
         dx: wide,
       });
-      const { gateUp } = products(place, rows, workspace.rows, targets);
+      const { gateUp } = productsOf(sizes, place, { rows, stateRows: workspace.rows, targets });
       expertProduct(device, { ...gateUp, mode: "nn", a: wide, rowsFrom: 1, c: read });
       const scale = PRODUCT_FACTOR[rule];
       expertSum(device, { rows, columns: hidden, count, targets, y: read, scale, out: dx, accumulate });
