@@ -81,10 +81,10 @@ export function parseExpression(text: string): Expression | undefined {
   if (text.length > MAX_CHARACTERS) return undefined;
   const list = tokens(text);
   if (list === undefined || list.length === 0) return undefined;
-  const parser = openParser(list);
+  const reader: Reader = { list, at: 0, depth: 0 };
   try {
-    const parsed = parser.sum();
-    return parser.ended() ? parsed : undefined;
+    const parsed = sum(reader);
+    return reader.at === reader.list.length ? parsed : undefined;
   } catch (error) {
     if (error instanceof NoExpression) return undefined;
     throw error;
@@ -93,187 +93,181 @@ export function parseExpression(text: string): Expression | undefined {
 
 class NoExpression extends Error {}
 
-function openParser(list: readonly Token[]) {
-  let at = 0;
-  let depth = 0;
-  const peek = (): Token | undefined => list[at];
-  const isSign = (text: string, token = peek()) => token?.kind === "sign" && token.text === text;
-  const isCommand = (...names: readonly string[]) => {
-    const token = peek();
-    return token?.kind === "command" && names.includes(token.text);
-  };
-  const need = (text: string): void => {
-    if (!isSign(text)) throw new NoExpression();
-    at++;
-  };
-  const call = (name: string, ...of: Expression[]): Expression => ({ kind: "call", name, of });
-  const nested = <T>(read: () => T): T => {
-    if (++depth > MAX_DEPTH) throw new NoExpression();
-    const value = read();
-    depth--;
-    return value;
-  };
+/** The tokens of a text and how far they have been read. */
+interface Reader {
+  readonly list: Token[];
+  at: number;
+  /** Rules that are being read inside of each other. */
+  depth: number;
+}
 
-  const sum = (): Expression =>
-    nested(() => {
-      let left = product();
-      for (;;) {
-        if (isSign("+")) {
-          at++;
-          left = call("+", left, product());
-        } else if (isSign("-")) {
-          at++;
-          left = call("+", left, call("-", product()));
-        } else return left;
-      }
-    });
-  const product = (): Expression => {
-    let left = signed();
+const peek = ({ list, at }: Reader): Token | undefined => list[at];
+
+function isSign(reader: Reader, ...signs: readonly string[]): boolean {
+  const token = peek(reader);
+  return token?.kind === "sign" && signs.includes(token.text);
+}
+
+function isCommand(reader: Reader, ...names: readonly string[]): boolean {
+  const token = peek(reader);
+  return token?.kind === "command" && names.includes(token.text);
+}
+
+/** Goes past the next token where it is one of these signs. */
+function took(reader: Reader, ...signs: readonly string[]): boolean {
+  if (!isSign(reader, ...signs)) return false;
+  reader.at++;
+  return true;
+}
+
+function need(reader: Reader, sign: string): void {
+  if (!took(reader, sign)) throw new NoExpression();
+}
+
+function nested(reader: Reader, read: (reader: Reader) => Expression): Expression {
+  if (++reader.depth > MAX_DEPTH) throw new NoExpression();
+  const value = read(reader);
+  reader.depth--;
+  return value;
+}
+
+const call = (name: string, ...of: readonly Expression[]): Expression => ({ kind: "call", name, of });
+
+function sum(reader: Reader): Expression {
+  return nested(reader, () => {
+    let left = product(reader);
     for (;;) {
-      if (isSign("*") || isCommand("cdot", "times")) {
-        at++;
-        left = call("*", left, signed());
-      } else if (isSign("/") || isCommand("div")) {
-        at++;
-        left = call("/", left, signed());
-      } else if (beginsFactor()) left = beside(left, power());
+      if (took(reader, "+")) left = call("+", left, product(reader));
+      else if (took(reader, "-")) left = call("+", left, call("-", product(reader)));
       else return left;
     }
-  };
-  /** Two factors side by side multiply; a whole number before a fraction of whole numbers is a mixed number. */
-  const beside = (left: Expression, right: Expression): Expression => {
-    if (isDigits(left) && isDigits(right)) throw new NoExpression();
-    const mixed = isWhole(left) && right.kind === "call" && right.name === "frac" && right.of.every(isWhole);
-    return call(mixed ? "+" : "*", left, right);
-  };
-  const beginsFactor = (): boolean => {
-    const token = peek();
-    if (token === undefined) return false;
-    if (token.kind === "sign") return token.text === "(" || token.text === "{" || token.text === "[";
-    return token.kind !== "command" || !["cdot", "times", "div", "le", "ge"].includes(token.text);
-  };
-  const signed = (): Expression => {
-    if (isSign("-")) {
-      at++;
-      return nested(() => call("-", signed()));
-    }
-    if (isSign("+")) {
-      at++;
-      return nested(signed);
-    }
-    return power();
-  };
-  const power = (): Expression => {
-    let base = factor();
-    while (isSign("!")) {
-      at++;
-      base = call("!", base);
-    }
-    if (!isSign("^")) return base;
-    at++;
-    return nested(() => call("^", base, isSign("-") ? signed() : exponent()));
-  };
-  /** Without braces LaTeX takes one digit; plain text means the whole number. */
-  const exponent = (): Expression => power();
-  const group = (open: string, close: string): Expression => {
-    need(open);
-    const inside = sum();
-    need(close);
-    return inside;
-  };
-  /** An argument of a command: a group, or one character. */
-  const argument = (): Expression => {
-    if (isSign("{")) return group("{", "}");
-    if (isSign("(")) return group("(", ")");
-    const token = peek();
-    if (token?.kind !== "number") return factor();
-    at++;
-    // `\frac12` has two arguments: what is left of the digits is the next one's.
-    if (token.text.length > 1 && !token.text.includes(".")) {
-      at--;
-      (list as Token[]).splice(at, 1, { kind: "number", text: token.text[0]! }, {
-        kind: "number",
-        text: token.text.slice(1),
-      });
-      at++;
-    }
-    return numberOf(token.text.includes(".") ? token.text : token.text[0]!);
-  };
-  const factor = (): Expression => {
-    const token = peek();
-    if (token === undefined) throw new NoExpression();
-    if (token.kind === "number") {
-      at++;
-      return numberOf(token.text);
-    }
-    if (token.kind === "name") {
-      at++;
-      return withIndex(token.text);
-    }
-    if (token.kind === "command") return command(token.text);
-    if (token.text === "(") return group("(", ")");
-    if (token.text === "[") return group("[", "]");
-    if (token.text === "{") return group("{", "}");
-    if (token.text === "|") {
-      at++;
-      const inside = sum();
-      need("|");
-      return call("abs", inside);
-    }
-    throw new NoExpression();
-  };
-  const withIndex = (name: string): Expression => {
-    if (!isSign("_")) return name === "e" ? numberOf("e") : { kind: "variable", name };
-    at++;
-    const token = isSign("{") ? list[at + 1] : peek();
-    if (token === undefined || token.kind === "sign") throw new NoExpression();
-    at += isSign("{") ? 2 : 1;
-    if (list[at - 2]?.text === "{") need("}");
-    return { kind: "variable", name: `${name}_${token.text}` };
-  };
-  const command = (name: string): Expression => {
-    at++;
-    if (name === "frac") return call("frac", argument(), argument());
-    if (name === "binom") return call("binom", argument(), argument());
-    if (name === "sqrt") {
-      if (!isSign("[")) return call("root", argument(), numberOf("2"));
-      const degree = group("[", "]");
-      return call("root", argument(), degree);
-    }
-    if (name === "lvert" || name === "vert") {
-      const inside = sum();
-      if (!isCommand("rvert", "vert")) throw new NoExpression();
-      at++;
-      return call("abs", inside);
-    }
-    if (name in CONSTANTS) return numberOf(name);
-    if (GREEK.has(name)) return withIndex(`\\${name}`);
-    const known = FUNCTIONS[name];
-    if (known === undefined) throw new NoExpression();
-    return applied(name);
-  };
-  /** `\sin^2 x`, `\log_2 8`, `\ln(x)`, `\sin 2x`. */
-  const applied = (name: string): Expression => {
-    let base: Expression | undefined;
-    if (isSign("_") && name === "log") {
-      at++;
-      base = argument();
-    }
-    let exponent: Expression | undefined;
-    if (isSign("^")) {
-      at++;
-      exponent = argument();
-    }
-    const of = isSign("(") || isSign("{") ? factor() : nested(juxtaposed);
-    const value = base === undefined ? call(name, of) : call("/", call("ln", of), call("ln", base));
-    return exponent === undefined ? value : call("^", value, exponent);
-  };
-  const juxtaposed = (): Expression => {
-    let left = power();
-    while (beginsFactor() && peek()?.kind !== "command") left = beside(left, power());
-    return left;
-  };
-  return { sum, ended: () => at === list.length };
+  });
+}
+
+function product(reader: Reader): Expression {
+  let left = signed(reader);
+  for (;;) {
+    if (isSign(reader, "*") || isCommand(reader, "cdot", "times")) {
+      reader.at++;
+      left = call("*", left, signed(reader));
+    } else if (isSign(reader, "/") || isCommand(reader, "div")) {
+      reader.at++;
+      left = call("/", left, signed(reader));
+    } else if (beginsFactor(reader)) left = beside(left, power(reader));
+    else return left;
+  }
+}
+
+/** Two factors side by side multiply; a whole number before a fraction of whole numbers is a mixed number. */
+function beside(left: Expression, right: Expression): Expression {
+  if (isDigits(left) && isDigits(right)) throw new NoExpression();
+  const mixed = isWhole(left) && right.kind === "call" && right.name === "frac" && right.of.every(isWhole);
+  return call(mixed ? "+" : "*", left, right);
+}
+
+function beginsFactor(reader: Reader): boolean {
+  const token = peek(reader);
+  if (token === undefined) return false;
+  if (token.kind === "sign") return ["(", "{", "["].includes(token.text);
+  return token.kind !== "command" || !["cdot", "times", "div", "le", "ge"].includes(token.text);
+}
+
+function signed(reader: Reader): Expression {
+  if (took(reader, "-")) return nested(reader, () => call("-", signed(reader)));
+  if (took(reader, "+")) return nested(reader, signed);
+  return power(reader);
+}
+
+/** An exponent without braces is one digit to LaTeX; plain text means the whole number. */
+function power(reader: Reader): Expression {
+  let base = factor(reader);
+  while (took(reader, "!")) base = call("!", base);
+  if (!took(reader, "^")) return base;
+  return nested(reader, () => call("^", base, isSign(reader, "-") ? signed(reader) : power(reader)));
+}
+
+function group(reader: Reader, open: string, close: string): Expression {
+  need(reader, open);
+  const inside = sum(reader);
+  need(reader, close);
+  return inside;
+}
+
+/** An argument of a command: a group, or one character. */
+function argument(reader: Reader): Expression {
+  if (isSign(reader, "{")) return group(reader, "{", "}");
+  if (isSign(reader, "(")) return group(reader, "(", ")");
+  const token = peek(reader);
+  if (token?.kind !== "number") return factor(reader);
+  reader.at++;
+  if (token.text.includes(".")) return numberOf(token.text);
+  const [digit, rest] = [token.text[0]!, token.text.slice(1)];
+  // `\frac12` has two arguments: what is left of the digits is the next one's.
+  if (rest !== "") reader.list.splice(reader.at, 0, { kind: "number", text: rest });
+  return numberOf(digit);
+}
+
+function factor(reader: Reader): Expression {
+  const token = peek(reader);
+  if (token === undefined) throw new NoExpression();
+  if (token.kind === "number") {
+    reader.at++;
+    return numberOf(token.text);
+  }
+  if (token.kind === "name") {
+    reader.at++;
+    return withIndex(reader, token.text);
+  }
+  if (token.kind === "command") return command(reader, token.text);
+  if (token.text === "(") return group(reader, "(", ")");
+  if (token.text === "[") return group(reader, "[", "]");
+  if (token.text === "{") return group(reader, "{", "}");
+  if (token.text === "|") return call("abs", group(reader, "|", "|"));
+  throw new NoExpression();
+}
+
+function withIndex(reader: Reader, name: string): Expression {
+  if (!took(reader, "_")) return name === "e" ? numberOf("e") : { kind: "variable", name };
+  const isBraced = took(reader, "{");
+  const token = peek(reader);
+  if (token === undefined || token.kind === "sign") throw new NoExpression();
+  reader.at++;
+  if (isBraced) need(reader, "}");
+  return { kind: "variable", name: `${name}_${token.text}` };
+}
+
+function command(reader: Reader, name: string): Expression {
+  reader.at++;
+  if (name === "frac" || name === "binom") return call(name, argument(reader), argument(reader));
+  if (name === "sqrt") {
+    const degree = isSign(reader, "[") ? group(reader, "[", "]") : numberOf("2");
+    return call("root", argument(reader), degree);
+  }
+  if (name === "lvert" || name === "vert") {
+    const inside = sum(reader);
+    if (!isCommand(reader, "rvert", "vert")) throw new NoExpression();
+    reader.at++;
+    return call("abs", inside);
+  }
+  if (name in CONSTANTS) return numberOf(name);
+  if (GREEK.has(name)) return withIndex(reader, `\\${name}`);
+  if (FUNCTIONS[name] === undefined) throw new NoExpression();
+  return applied(reader, name);
+}
+
+/** `\sin^2 x`, `\log_2 8`, `\ln(x)`, `\sin 2x`. */
+function applied(reader: Reader, name: string): Expression {
+  const base = name === "log" && took(reader, "_") ? argument(reader) : undefined;
+  const exponent = took(reader, "^") ? argument(reader) : undefined;
+  const of = isSign(reader, "(", "{") ? factor(reader) : nested(reader, juxtaposed);
+  const value = base === undefined ? call(name, of) : call("/", call("ln", of), call("ln", base));
+  return exponent === undefined ? value : call("^", value, exponent);
+}
+
+function juxtaposed(reader: Reader): Expression {
+  let left = power(reader);
+  while (beginsFactor(reader) && peek(reader)?.kind !== "command") left = beside(left, power(reader));
+  return left;
 }
 
 function numberOf(text: string): Expression {
@@ -316,16 +310,16 @@ export function valueOf(expression: Expression, variables: ReadonlyMap<string, n
     case "abs":
       return Math.abs(a);
     case "!":
-      return product(1, a);
+      return productBetween(1, a);
     case "binom":
-      return Number.isInteger(b) && b >= 0 ? product(a - b + 1, a) / product(1, b) : NaN;
+      return Number.isInteger(b) && b >= 0 ? productBetween(a - b + 1, a) / productBetween(1, b) : NaN;
     default:
       return FUNCTIONS[expression.name]?.(a) ?? NaN;
   }
 }
 
 /** The product of the whole numbers from one to another. */
-function product(from: number, to: number): number {
+function productBetween(from: number, to: number): number {
   if (!Number.isInteger(from) || !Number.isInteger(to) || to - from > 200 || to < 0) return NaN;
   let value = 1;
   for (let factor = from; factor <= to; factor++) value *= factor;
