@@ -3,7 +3,7 @@
  * itself, in the transaction that stores the result; what it throws fails the attempts, and the queue retries.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { getLogger } from "@logtape/logtape";
+import { getLogger, type Logger } from "@logtape/logtape";
 import { DrizzleQueryError, sql as raw } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import type { Connection } from "../database/database.ts";
@@ -89,12 +89,20 @@ export async function startPackConsumer<Kind extends QueueKind>(
   return await startLoop(connection, boss, kind, handle, { ...options, most: LARGEST_PACK });
 }
 
+/** What a consumer takes work from, and how. */
+interface Source<Kind extends QueueKind> {
+  readonly connection: Connection;
+  readonly boss: PgBoss;
+  readonly kind: Kind;
+  readonly log: Logger;
+}
+
 async function startLoop<Kind extends QueueKind>(
   connection: Connection,
   boss: PgBoss,
   kind: Kind,
   handle: PackHandler<Kind>,
-  { serves = () => true, stayMs = () => STAY_MS, onWork, most }: ConsumerOptions & { readonly most: number },
+  options: ConsumerOptions & { readonly most: number },
 ): Promise<Consumer> {
   const log = getLogger(["culprit", "queue", kind]);
   const stopping = new AbortController();
@@ -104,71 +112,7 @@ async function startLoop<Kind extends QueueKind>(
   const listener = await connection.sql.listen(WORK_WAITS, (payload) => {
     if (payload === kind) wake();
   });
-  const turns = createTurns(stayMs);
-  let size = Math.min(FIRST_PACK, most);
-  let triedAlone = false;
-
-  /** Of what was taken, what is worked on now. */
-  const choose = <Job extends { readonly retryCount: number }>(jobs: readonly Job[]): readonly Job[] => {
-    if (jobs.length <= 1) return jobs;
-    const fresh = jobs.filter(({ retryCount }) => retryCount === 0);
-    const tried = jobs.filter(({ retryCount }) => retryCount > 0);
-    if (tried.length === 0 || fresh.length > 0 && triedAlone) {
-      triedAlone = false;
-      return fresh;
-    }
-    triedAlone = true;
-    return tried.slice(0, 1);
-  };
-
-  const takeSome = async (): Promise<boolean> => {
-    const queue = turns.next((await waitingQueues(connection, kind)).filter(serves));
-    if (queue === undefined) return false;
-    const fetched = await boss.fetch<QueueTasks[Kind]>(queue, { batchSize: size });
-    if (fetched.length === 0) await sleep(Math.random() * BEATEN_MS);
-    const jobs = stopping.signal.aborted ? [] : choose(fetched);
-    const left = fetched.filter((job) => !jobs.includes(job));
-    if (left.length > 0) await handBack(connection, kind, queue, left);
-    if (jobs.length === 0) return true;
-    let milliseconds = 0;
-    const alive = keepAlive(boss, queue, jobs, (error) => log.warn("Heartbeat: {message}", { message: error }));
-    const attempts = jobs.map(({ id, retryCount, data }) => ({
-      id,
-      retryCount,
-      queue,
-      task: data,
-      signal: AbortSignal.any([alive.signals.get(id)!, stopping.signal]),
-    }));
-    onWork?.(attempts.map(({ id, retryCount }) => ({ id, retryCount, queue })));
-    try {
-      milliseconds = await worked(connection.db, kind, attempts.map(({ task }) => task), () => handle(attempts)) ?? 0;
-    } catch (error) {
-      // A database that is away or full is no fault of the task, and costs it none of its few tries. A broken pipe may be
-      // that of a checker's process.
-      const found = unavailable(error);
-      const away = found?.cause === "EPIPE" ? undefined : found;
-      if (away) {
-        log.error("{message} ({cause})", { ...away });
-        await sleep(AWAY_MS, undefined, { signal: stopping.signal }).catch(() => {});
-      }
-      if (stopping.signal.aborted || away) {
-        await handBack(connection, kind, queue, attempts);
-        return true;
-      }
-      const ids = attempts.map(({ id }) => id);
-      log.warn("Task {ids} failed: {message}", { ids: ids.join(", "), message: messageOf(error) });
-      await connection.sql`
-        update pgboss.job set retry_limit = retry_count
-        where name = ${queue} and id = any(${ids}::uuid[]) and state = 'active' and retry_count >= ${TRIES - 1}`;
-      await boss.fail(queue, attempts.map(attemptOf), { message: messageOf(error) });
-    } finally {
-      alive.stop();
-      onWork?.([]);
-    }
-    size = Math.max(1, Math.min(most, 2 * attempts.length, Math.floor(PACK_MS * attempts.length / milliseconds)));
-    return true;
-  };
-
+  const takeSome = createTaking({ connection, boss, kind, log }, handle, options, stopping.signal);
   const loop = async (): Promise<void> => {
     while (!isEnding()) {
       try {
@@ -200,6 +144,94 @@ async function startLoop<Kind extends QueueKind>(
       await listener.unlisten();
     },
   };
+}
+
+/** Makes what takes tasks of one queue and works on them, as many as take about PACK_MS; false where none waits. */
+function createTaking<Kind extends QueueKind>(
+  source: Source<Kind>,
+  handle: PackHandler<Kind>,
+  { serves = () => true, stayMs = () => STAY_MS, onWork, most }: ConsumerOptions & { readonly most: number },
+  stopping: AbortSignal,
+): () => Promise<boolean> {
+  const { connection, boss, kind, log } = source;
+  const turns = createTurns(stayMs);
+  const choose = createChoice();
+  let size = Math.min(FIRST_PACK, most);
+  return async () => {
+    const queue = turns.next((await waitingQueues(connection, kind)).filter(serves));
+    if (queue === undefined) return false;
+    const fetched = await boss.fetch<QueueTasks[Kind]>(queue, { batchSize: size });
+    if (fetched.length === 0) await sleep(Math.random() * BEATEN_MS);
+    const jobs = stopping.aborted ? [] : choose(fetched);
+    const left = fetched.filter((job) => !jobs.includes(job));
+    if (left.length > 0) await handBack(connection, kind, queue, left);
+    if (jobs.length === 0) return true;
+    const alive = keepAlive(boss, queue, jobs, (error) => log.warn("Heartbeat: {message}", { message: error }));
+    const attempts = jobs.map(({ id, retryCount, data }) => ({
+      id,
+      retryCount,
+      queue,
+      task: data,
+      signal: AbortSignal.any([alive.signals.get(id)!, stopping]),
+    }));
+    onWork?.(attempts.map(({ id, retryCount }) => ({ id, retryCount, queue })));
+    let milliseconds = 0;
+    try {
+      milliseconds = await worked(connection.db, kind, attempts.map(({ task }) => task), () => handle(attempts)) ?? 0;
+    } catch (error) {
+      if (await settleFailed(source, queue, attempts, error, stopping) === "handed back") return true;
+    } finally {
+      alive.stop();
+      onWork?.([]);
+    }
+    size = Math.max(1, Math.min(most, 2 * attempts.length, Math.floor(PACK_MS * attempts.length / milliseconds)));
+    return true;
+  };
+}
+
+/** Makes what says which of the tasks that were taken are worked on now: fresh ones together, tried ones alone, in turn. */
+function createChoice() {
+  let triedAlone = false;
+  return <Job extends { readonly retryCount: number }>(jobs: readonly Job[]): readonly Job[] => {
+    if (jobs.length <= 1) return jobs;
+    const fresh = jobs.filter(({ retryCount }) => retryCount === 0);
+    const tried = jobs.filter(({ retryCount }) => retryCount > 0);
+    if (tried.length === 0 || fresh.length > 0 && triedAlone) {
+      triedAlone = false;
+      return fresh;
+    }
+    triedAlone = true;
+    return tried.slice(0, 1);
+  };
+}
+
+/** Fails attempts for what their handler threw, or hands them back where that was no fault of theirs. */
+async function settleFailed<Kind extends QueueKind>(
+  { connection, boss, kind, log }: Source<Kind>,
+  queue: string,
+  attempts: readonly { readonly id: string; readonly retryCount: number }[],
+  error: unknown,
+  stopping: AbortSignal,
+): Promise<"handed back" | "failed"> {
+  // A database that is away or full is no fault of the task, and costs it none of its few tries. A broken pipe may be
+  // that of a checker's process.
+  const found = unavailable(error);
+  const away = found?.cause === "EPIPE" ? undefined : found;
+  if (away) {
+    log.error("{message} ({cause})", { ...away });
+    await sleep(AWAY_MS, undefined, { signal: stopping }).catch(() => {});
+  }
+  if (stopping.aborted || away) {
+    await handBack(connection, kind, queue, attempts);
+    return "handed back";
+  }
+  const ids = attempts.map(({ id }) => id);
+  log.warn("Task {ids} failed: {message}", { ids: ids.join(", "), message: messageOf(error) });
+  await connection.sql`
+    update pgboss.job set retry_limit = retry_count
+    where name = ${queue} and id = any(${ids}::uuid[]) and state = 'active' and retry_count >= ${TRIES - 1}`;
+  await boss.fail(queue, attempts.map(attemptOf), { message: messageOf(error) });
+  return "failed";
 }
 
 const attemptOf = ({ id, retryCount }: { readonly id: string; readonly retryCount: number }) => ({ id, retryCount });

@@ -84,11 +84,79 @@ export interface SupervisorOptions {
   readonly mostSilent?: number;
 }
 
+function spawnProgram(program: Program, environment: NodeJS.ProcessEnv, databaseUrl: string): ChildProcess {
+  const child = spawn(
+    process.execPath,
+    [
+      "run",
+      "-A",
+      "--quiet",
+      ...program.flags,
+      "--config",
+      join(ROOT, "deno.json"),
+      join(ROOT, "server", program.file),
+    ],
+    {
+      stdio: ["pipe", "pipe", "inherit"],
+      // Ctrl-C in a terminal reaches the whole group; the worker waits for our word instead.
+      detached: true,
+      // Where that opens a window: nobody would look into it.
+      windowsHide: true,
+      env: {
+        ...program.environment,
+        ...environment,
+        DATABASE_URL: databaseUrl,
+        CULPRIT_SUPERVISED: "1",
+        DENO_NO_UPDATE_CHECK: "1",
+      },
+    },
+  );
+  child.stdin?.on("error", () => {});
+  return child;
+}
+
+/**
+ * Ends a process that leaves out too many beats while `isBound` to send them. Beats are counted, not timed: a machine
+ * that slept has not hung.
+ */
+function watchBeats(worker: ChildProcess, mostSilent: number, isBound: () => boolean) {
+  let silent = 0;
+  let hung = false;
+  const watch = setInterval(() => {
+    if (!isBound() || ++silent <= mostSilent) return;
+    hung = true;
+    worker.kill("SIGKILL");
+  }, BEAT_MS);
+  watch.unref();
+  return {
+    heard: () => {
+      silent = 0;
+    },
+    stop: () => clearInterval(watch),
+    hung: () => hung,
+  };
+}
+
+/** Lets a process hand its task back and end; ends it where that takes too long. */
+function endProcess(worker: ChildProcess): Promise<void> {
+  return new Promise<void>((done) => {
+    const force = setTimeout(() => worker.kill("SIGKILL"), STOP_MS);
+    worker.on("exit", () => {
+      clearTimeout(force);
+      done();
+    });
+    // Both ask it to hand its task back; Windows has but the first, and would end it at once by the second.
+    worker.stdin?.end();
+    if (process.platform !== "win32") worker.kill("SIGTERM");
+  });
+}
+
 /** Starts a program, the worker by default, on this database. */
 export function startSupervisor(databaseUrl: string, options: SupervisorOptions = {}): Supervisor {
   const { program = WORKER, environment = process.env, onRefusal = () => {}, onFall } = options;
   const { mostSilent = MOST_SILENT } = options;
   const log = getLogger(["culprit", "supervisor"]);
+  const { name } = program;
   let state: WorkerState = { kind: "starting" };
   let delay = FIRST_DELAY_MS;
   let restarts = 0;
@@ -97,64 +165,40 @@ export function startSupervisor(databaseUrl: string, options: SupervisorOptions 
   let stopped = false;
   let advised = false;
 
+  const hear = (message: WorkerMessage, pid: number): void => {
+    if (message.event === "ready") {
+      state = { kind: "ready", adapter: message.adapter ?? "", pid, restarts };
+      if (message.advice !== undefined && !advised) log.info(message.advice);
+      advised = true;
+    }
+    if (message.event === "memory" && state.kind === "ready") state = { ...state, gpuBytes: message.gpuBytes };
+  };
+
+  const startLater = (reason: string): void => {
+    restarts++;
+    state = { kind: "restarting", reason, restarts };
+    const seconds = delay / 1000;
+    log.error("The {name} died: {reason}; starting another in {seconds} s", { name, reason, seconds });
+    timer = setTimeout(start, delay);
+    delay = Math.min(2 * delay, LONGEST_DELAY_MS);
+  };
+
   const start = (): void => {
     const started = Date.now();
     const working = new Map<string, readonly WorkedTask[]>();
-    let hung = false;
-    // Beats are counted, not timed: a machine that slept has not hung.
-    let silent = 0;
-    const watch = setInterval(() => {
-      if (state.kind !== "ready" || ++silent <= mostSilent) return;
-      hung = true;
-      worker.kill("SIGKILL");
-    }, BEAT_MS);
-    watch.unref();
-    const worker = spawn(
-      process.execPath,
-      [
-        "run",
-        "-A",
-        "--quiet",
-        ...program.flags,
-        "--config",
-        join(ROOT, "deno.json"),
-        join(ROOT, "server", program.file),
-      ],
-      {
-        stdio: ["pipe", "pipe", "inherit"],
-        // Ctrl-C in a terminal reaches the whole group; the worker waits for our word instead.
-        detached: true,
-        // Where that opens a window: nobody would look into it.
-        windowsHide: true,
-        env: {
-          ...program.environment,
-          ...environment,
-          DATABASE_URL: databaseUrl,
-          CULPRIT_SUPERVISED: "1",
-          DENO_NO_UPDATE_CHECK: "1",
-        },
-      },
-    );
+    const worker = spawnProgram(program, environment, databaseUrl);
+    const beats = watchBeats(worker, mostSilent, () => state.kind === "ready");
     child = worker;
-    worker.stdin?.on("error", () => {});
     createInterface({ input: worker.stdout! }).on("line", (line) => {
       const message = JSON.parse(line) as WorkerMessage;
-      silent = 0;
+      beats.heard();
       if (message.event === "tasks") working.set(message.consumer, message.tasks);
-      if (message.event === "ready") {
-        state = { kind: "ready", adapter: message.adapter ?? "", pid: worker.pid ?? 0, restarts };
-        if (message.advice !== undefined && !advised) log.info(message.advice);
-        advised = true;
-      }
-      if (message.event === "memory" && state.kind === "ready") state = { ...state, gpuBytes: message.gpuBytes };
+      hear(message, worker.pid ?? 0);
     });
-    worker.on(
-      "error",
-      (error) => log.error("The {name} did not start: {message}", { name: program.name, message: error.message }),
-    );
+    worker.on("error", ({ message }) => log.error("The {name} did not start: {message}", { name, message }));
     worker.on("exit", (code, signal) => {
       child = undefined;
-      clearInterval(watch);
+      beats.stop();
       if (stopped) return;
       if (code === BAD_INPUT_CODE) {
         state = { kind: "restarting", reason: "it refused its settings" };
@@ -166,21 +210,12 @@ export function startSupervisor(databaseUrl: string, options: SupervisorOptions 
       }
       if (Date.now() - started > HEALTHY_MS) delay = FIRST_DELAY_MS;
       const ended = signal ? `it was ended by ${signal}` : `it ended with exit code ${code}`;
-      const reason = hung ? `it hung for ${mostSilent * BEAT_MS / 1000} s` : ended;
-      if (hung || !signal || !FROM_OUTSIDE.has(signal)) {
-        onFall?.([...working.values()].flat(), reason).catch((error) =>
-          log.error("{message}", { message: error.message })
-        );
+      const reason = beats.hung() ? `it hung for ${mostSilent * BEAT_MS / 1000} s` : ended;
+      if (beats.hung() || !signal || !FROM_OUTSIDE.has(signal)) {
+        onFall?.([...working.values()].flat(), reason)
+          .catch((error) => log.error("{message}", { message: error.message }));
       }
-      restarts++;
-      state = { kind: "restarting", reason, restarts };
-      log.error("The {name} died: {reason}; starting another in {seconds} s", {
-        name: program.name,
-        reason,
-        seconds: delay / 1000,
-      });
-      timer = setTimeout(start, delay);
-      delay = Math.min(2 * delay, LONGEST_DELAY_MS);
+      startLater(reason);
     });
   };
   start();
@@ -189,18 +224,7 @@ export function startSupervisor(databaseUrl: string, options: SupervisorOptions 
     stop: async () => {
       stopped = true;
       clearTimeout(timer);
-      const worker = child;
-      if (!worker) return;
-      await new Promise<void>((done) => {
-        const force = setTimeout(() => worker.kill("SIGKILL"), STOP_MS);
-        worker.on("exit", () => {
-          clearTimeout(force);
-          done();
-        });
-        // Both ask it to hand its task back; Windows has but the first, and would end it at once by the second.
-        worker.stdin?.end();
-        if (process.platform !== "win32") worker.kill("SIGTERM");
-      });
+      if (child) await endProcess(child);
     },
   };
 }
