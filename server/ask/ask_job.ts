@@ -21,8 +21,8 @@ import { storable, tokenTextsOf } from "../cases/place_case.ts";
 import type { Transaction } from "../database/database.ts";
 import { enqueue } from "../jobs/enqueue.ts";
 import { type CreatedJob, insertJob } from "../jobs/jobs.ts";
-import { findModel, type ModelRow } from "../models/find_model.ts";
-import { firstToken } from "./first_token.ts";
+import { modelByName, type ModelRow } from "../models/find_model.ts";
+import { firstToken } from "../models/typed_token.ts";
 
 /** The benchmark of failure cases that people typed. */
 export const ASK = "ask";
@@ -112,7 +112,8 @@ function noteOf(typed: AskedToken, { id, others }: { readonly id: number; readon
 }
 
 function typedToken(typed: AskedToken, where: string, model: ModelRow, tokenizer: Tokenizer) {
-  return firstToken("id" in typed ? String(typed.id) : `text:${typed.text}`, where, model.vocabulary, tokenizer);
+  const { vocabulary } = model;
+  return firstToken("id" in typed ? String(typed.id) : `text:${typed.text}`, where, { vocabulary, tokenizer });
 }
 
 /** Renders and tokenises what was typed: prompt and beginning of the answer apart, as generation has them. */
@@ -148,7 +149,7 @@ async function readTyped(
   tokenizerOf: TokenizerOf,
   { model: name, prompt }: TypedPlace,
 ): Promise<ExplainedPlace> {
-  const model = await findModel(db, name, "model", { byName: true });
+  const model = await modelByName(db, name, "model");
   return { model, read: readPrompt(prompt, await tokenizerOf(model.directory)), answer: undefined };
 }
 

@@ -7,7 +7,8 @@ import type { Candidate } from "../../schema/tables/values.ts";
 import { attributionRow } from "../attributions/attribution_row.ts";
 import { insertAttributions } from "../attributions/insert_attributions.ts";
 import { canonicalHash } from "../base/canonical_hash.ts";
-import { raiseDelta, storable } from "../cases/place_case.ts";
+import { raiseDelta, storable, storePair } from "../cases/place_case.ts";
+import { bestOf, rankIn } from "../cases/ranks.ts";
 import type { Transaction } from "../database/database.ts";
 import type { AskWork } from "./ask_work.ts";
 
@@ -34,7 +35,7 @@ export async function performExplain(
     candidates: candidatesOf(logits, text),
   };
   return async (tx) => {
-    const tokenPairId = await storePair(tx, pair);
+    const { id: tokenPairId } = await storePair(tx, pair);
     await raiseDelta(tx, row.id, pair.delta);
     if (row.completionIds.length === row.tokenCount - row.promptTokens) {
       // The answer was not known: what is known of it now is the token that is explained.
@@ -62,9 +63,6 @@ function pairOf(
   logits: Float32Array,
   text: (id: number) => string,
 ): Omit<Pair, "candidates"> {
-  // All of one pass: the attribution's own logits may differ in their last bits.
-  const own = logits[contrast.id]!;
-  const rank = logits.reduce((above, logit) => logit > own ? above + 1 : above, 0);
   return {
     failureCaseId: row.id,
     position: row.tokenCount,
@@ -74,7 +72,8 @@ function pairOf(
     contrastId: contrast.id,
     contrastText: text(contrast.id),
     contrastLogit: contrast.logit,
-    contrastRank: rank,
+    // All of one pass: the attribution's own logits may differ in their last bits.
+    contrastRank: rankIn(logits, contrast.id).rank,
     delta: logitDifference,
     source: "asked",
     contentHash: canonicalHash({ target: target.id, contrast: contrast.id }),
@@ -83,8 +82,7 @@ function pairOf(
 
 /** What else the model could have said, as evidence; nothing was rolled out. */
 function candidatesOf(logits: Float32Array, text: (id: number) => string): Candidate[] {
-  const ids = Uint32Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]! || a - b);
-  return Array.from(ids.subarray(0, CANDIDATES), (id, rank) => ({
+  return bestOf(logits, CANDIDATES).map((id, rank) => ({
     rank,
     id,
     text: text(id),
@@ -92,19 +90,4 @@ function candidatesOf(logits: Float32Array, text: (id: number) => string): Candi
     completion: null,
     passed: null,
   }));
-}
-
-/** The row id of the pair, stored now or before. */
-async function storePair(tx: Transaction, pair: Pair): Promise<number> {
-  const { failureCaseId, targetId, contrastId } = tokenPairs;
-  const [added] = await tx.insert(tokenPairs).values(pair)
-    .onConflictDoNothing({ target: [failureCaseId, targetId, contrastId] }).returning({ id: tokenPairs.id });
-  if (added) return added.id;
-  const [there] = await tx.select({ id: tokenPairs.id }).from(tokenPairs).where(and(
-    eq(failureCaseId, pair.failureCaseId),
-    eq(targetId, pair.targetId),
-    eq(contrastId, pair.contrastId),
-  ));
-  if (!there) throw new Error("A token pair that was in the way cannot be read");
-  return there.id;
 }

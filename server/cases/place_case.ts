@@ -86,16 +86,32 @@ export async function placeCase(
     contrast: [pair.contrastId, pair.contrastLogit, pair.contrastRank],
     candidates: pair.candidates,
   };
-  const [added] = await tx.insert(tokenPairs)
-    .values({ ...pair, failureCaseId, position: tokens, contentHash: canonicalHash(content) })
-    .onConflictDoNothing({ target: [tokenPairs.failureCaseId, tokenPairs.targetId, tokenPairs.contrastId] })
-    .returning({ id: tokenPairs.id });
+  const placedPair = { ...pair, failureCaseId, position: tokens, contentHash: canonicalHash(content) };
+  const { id: tokenPairId, created } = await storePair(tx, placedPair);
   // Whoever asks for a pair that is there already asks for a case that was left out to count again.
-  if (added || reviewer !== undefined) await raiseDelta(tx, failureCaseId, pair.delta);
+  if (created || reviewer !== undefined) await raiseDelta(tx, failureCaseId, pair.delta);
   if (reviewer !== undefined) {
     await tx.update(failureCases).set({ reviewer }).where(eq(failureCases.id, failureCaseId));
   }
-  return { failureCaseId, tokenPairId: added?.id ?? await storedPair(tx, failureCaseId, pair), created: !!added };
+  return { failureCaseId, tokenPairId, created };
+}
+
+/** Stores a pair, or finds the one of the same case and tokens that was stored before, which stays as it is. */
+export async function storePair(
+  tx: Transaction,
+  pair: Omit<typeof tokenPairs.$inferInsert, "id" | "createdAt">,
+): Promise<{ readonly id: number; readonly created: boolean }> {
+  const { failureCaseId, targetId, contrastId } = tokenPairs;
+  const [added] = await tx.insert(tokenPairs).values(pair)
+    .onConflictDoNothing({ target: [failureCaseId, targetId, contrastId] }).returning({ id: tokenPairs.id });
+  if (added) return { id: added.id, created: true };
+  const [there] = await tx.select({ id: tokenPairs.id }).from(tokenPairs).where(and(
+    eq(failureCaseId, pair.failureCaseId),
+    eq(targetId, pair.targetId),
+    eq(contrastId, pair.contrastId),
+  ));
+  if (!there) throw new Error("A token pair that was in the way cannot be read");
+  return { id: there.id, created: false };
 }
 
 /** Places a case at the pair that was found for it. Throws as `placeCase`. */
@@ -194,15 +210,5 @@ async function siblingOf(
   const [other] = await tx.select({ id: failureCases.id }).from(failureCases)
     .where(and(eq(failureCases.modelId, row.modelId), eq(failureCases.key, key)));
   if (!other) throw new Error("A failure case that was in the way cannot be read");
-  return other.id;
-}
-
-async function storedPair(tx: Transaction, failureCaseId: number, pair: FoundPair): Promise<number> {
-  const [other] = await tx.select({ id: tokenPairs.id }).from(tokenPairs).where(and(
-    eq(tokenPairs.failureCaseId, failureCaseId),
-    eq(tokenPairs.targetId, pair.targetId),
-    eq(tokenPairs.contrastId, pair.contrastId),
-  ));
-  if (!other) throw new Error("A token pair that was in the way cannot be read");
   return other.id;
 }

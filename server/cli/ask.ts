@@ -11,7 +11,7 @@ import {
   type Tokenizer,
 } from "../../gpu/mod.ts";
 import { type Exploration, explore, type ExploredToken } from "../ask/explore.ts";
-import { firstToken } from "../ask/first_token.ts";
+import { firstToken } from "../models/typed_token.ts";
 import { attributionJson } from "./attribution_json.ts";
 import { parseRule } from "./attribution_arguments.ts";
 import { describeAttribution, tokenName } from "./attribution_table.ts";
@@ -109,8 +109,13 @@ function tokenAt({ tokens }: Exploration, position: number, where: string): Expl
 }
 
 /** An id from digits, or the first token of a text; says when that text is more than one. */
-function readContrast(context: VerbContext, text: string, config: ModelConfig, tokenizer: Tokenizer): number {
-  const { id, others } = firstToken(text, "--contrast", config.vocabulary, tokenizer);
+function readContrast(
+  context: VerbContext,
+  text: string,
+  { vocabulary }: ModelConfig,
+  tokenizer: Tokenizer,
+): number {
+  const { id, others } = firstToken(text, "--contrast", { vocabulary, tokenizer });
   if (others > 0) {
     context.note(
       `${JSON.stringify(text)} is ${others + 1} tokens: its first one, ${tokenName(tokenizer, id)}, is explained\n`,

@@ -7,7 +7,8 @@ import {
   RULES,
   type Tokenizer,
 } from "../../gpu/mod.ts";
-import { INPUT_OPTIONS, INPUT_USAGE, parseToken, readModelInput } from "./input_arguments.ts";
+import { INPUT_OPTIONS, INPUT_USAGE, readModelInput } from "./input_arguments.ts";
+import { singleToken } from "../models/typed_token.ts";
 import { optionText, requiredText, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
 
 /** Options that say what is attributed. */
@@ -53,8 +54,9 @@ export async function readAttributionRequest(context: VerbContext, verb: Verb): 
     prefix,
     texts: [targetText, contrastText],
   });
-  const contrast = parseToken(contrastText, "--contrast", config, tokenizer);
-  const target = targetText === undefined ? undefined : parseToken(targetText, "--target", config, tokenizer);
+  const reader = { vocabulary: config.vocabulary, tokenizer };
+  const contrast = singleToken(contrastText, "--contrast", reader);
+  const target = targetText === undefined ? undefined : singleToken(targetText, "--target", reader);
   if (target === contrast) {
     throw new InputError(
       `target and contrast are the same token ${contrast}`,

@@ -1,6 +1,7 @@
 /** `culprit generate`: what the model writes, greedily, and what else it might have begun with. */
 import { type GenerateRequest, type GenerateResult, InputError, type Tokenizer } from "../../gpu/mod.ts";
-import { INPUT_OPTIONS, INPUT_USAGE, parseToken, readModelInput } from "./input_arguments.ts";
+import { INPUT_OPTIONS, INPUT_USAGE, readModelInput } from "./input_arguments.ts";
+import { singleToken } from "../models/typed_token.ts";
 import { optionText, type Verb, type VerbContext } from "./verb.ts";
 import { withModel } from "./with_model.ts";
 
@@ -31,7 +32,9 @@ async function run(context: VerbContext): Promise<void> {
     inputIds,
     maxTokens: Math.min(maxTokens, room),
     top,
-    ...(forceText === undefined ? {} : { force: parseToken(forceText, "--force", config, tokenizer) }),
+    ...(forceText === undefined
+      ? {}
+      : { force: singleToken(forceText, "--force", { vocabulary: config.vocabulary, tokenizer }) }),
   };
   const [result] = await withModel(context, model, (loaded, options) => loaded.generate([request], options));
   if (!result) throw new Error("the engine gave no completion");

@@ -9,6 +9,7 @@ import {
   parseJson,
   type Tokenizer,
 } from "../../gpu/mod.ts";
+import { isTokenText } from "../models/typed_token.ts";
 import { MODEL_OPTIONS, requiredModel } from "./locate.ts";
 import { optionText, requiredText, tellNotes, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
 
@@ -129,24 +130,4 @@ function checkInput(ids: readonly number[], where: string, config: ModelConfig):
       `use ids from 0 to ${config.vocabulary - 1}`,
     );
   }
-}
-
-const TOKEN_TEXT = "text:";
-
-function isTokenText(text: string | undefined): boolean {
-  return text?.startsWith(TOKEN_TEXT) === true;
-}
-
-/** An id from digits, or from `text:` and the text of one token. Throws InputError. */
-export function parseToken(text: string, where: string, config: ModelConfig, tokenizer: Tokenizer | null): number {
-  if (!isTokenText(text) && !/^\d+$/.test(text)) {
-    throw new InputError(
-      `${JSON.stringify(text)} is neither a token id nor text:TOKEN`,
-      where,
-      `give digits, or ${JSON.stringify(TOKEN_TEXT + text)} for the token of this text`,
-    );
-  }
-  const id = isTokenText(text) ? tokenizer!.single(text.slice(TOKEN_TEXT.length), where) : Number(text);
-  if (id < config.vocabulary) return id;
-  throw new InputError(`token id ${text} is out of range`, where, `use ids from 0 to ${config.vocabulary - 1}`);
 }

@@ -13,7 +13,7 @@ import { MASKING_DEFAULTS, type MaskingResult, type MaskingSettings, runMasking 
 import { RANKINGS, SCOPES } from "../masking/ranking.ts";
 import { REPLACEMENTS } from "../masking/replacement.ts";
 import { compareRankings, summarise } from "../masking/summary.ts";
-import { parseToken } from "./input_arguments.ts";
+import { singleToken } from "../models/typed_token.ts";
 import { curveJson } from "./mask_json.ts";
 import { describeMasking } from "./mask_table.ts";
 import { progressBar } from "./progress.ts";
@@ -162,7 +162,7 @@ function readSettings(context: VerbContext, config: ModelConfig, tokenizer: Toke
     budget: count(context, "budget", 1),
     stopAt: stop === undefined ? null : one(context, "stop", ["away", "contrast"] as const),
     seeds: Array.from({ length: count(context, "seeds", 1) }, (_, index) => seed + index),
-    neutral: parseToken(optionText(context, "neutral")!, "--neutral", config, tokenizer),
+    neutral: singleToken(optionText(context, "neutral")!, "--neutral", { vocabulary: config.vocabulary, tokenizer }),
     rolloutTokens: count(context, "max-tokens", 1),
   };
 }

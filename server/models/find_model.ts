@@ -15,6 +15,11 @@ export interface FindOptions {
   readonly locate?: (text: string) => Promise<LocatedModel>;
 }
 
+/** A model that was added, by its name: over the network, directories are added by `addModel`, which confines them. */
+export async function modelByName(db: Database, name: string, where: string): Promise<ModelRow> {
+  return await findModel(db, name, where, { byName: true });
+}
+
 /** Throws InputError at `where` when there is no such model, and as locateModel. */
 export async function findModel(
   db: Database,

@@ -11,7 +11,8 @@ import type { Transaction } from "../database/database.ts";
 import type { DecidedCase, PairSearchParts } from "./parts.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
 import { excludeCase, type FailureCaseRow, placeRecovery } from "../cases/place_case.ts";
-import { rankIn, spellsItself } from "./outcome.ts";
+import { spellsItself } from "./outcome.ts";
+import { bestOf, rankIn } from "../cases/ranks.ts";
 import { openRollouts, type RolledOut, type Rollouts } from "./rollouts.ts";
 import type { Outcome, SearchModel, SearchState } from "./criterion.ts";
 import type { Recovery } from "../cases/recovery.ts";
@@ -223,13 +224,6 @@ async function look(
     note: `delta ${delta.toFixed(3)} of ${shown} against ${against}`,
     pair,
   };
-}
-
-/** Ids of the largest logits, largest first. */
-function bestOf(logits: Float32Array, count: number): number[] {
-  const order = Uint32Array.from(logits, (_, id) => id)
-    .sort((a, b) => (logits[b] as number) - (logits[a] as number) || a - b);
-  return [...order.subarray(0, count)];
 }
 
 /** Stores what was computed, unless the votes have changed meanwhile: then whoever changed them asked again. */

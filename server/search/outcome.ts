@@ -11,6 +11,7 @@ import type {
   TriedToken,
   VisitedPosition,
 } from "./criterion.ts";
+import { rankIn } from "../cases/ranks.ts";
 import type { Recovery } from "../cases/recovery.ts";
 import { positionsOf } from "./criterion.ts";
 
@@ -112,16 +113,6 @@ async function recoveryOf<Case extends SearchCase>(
     delta: target.logit - chosen.logit,
     candidates,
   };
-}
-
-/** A token's rank and logit among the logits of the whole vocabulary; equal ones are ranked by id. */
-export function rankIn(logits: Float32Array, id: number): { readonly rank: number; readonly logit: number } {
-  const logit = logits[id] as number;
-  const rank = logits.reduce(
-    (count, value, other) => value > logit || value === logit && other < id ? count + 1 : count,
-    0,
-  );
-  return { rank, logit };
 }
 
 /** The outcome of a case whose positions are exhausted. */

@@ -8,7 +8,7 @@ import { findBenchmark, isShipped } from "../benchmarks/benchmarks.ts";
 import { promptTemplateNamed } from "../benchmarks/prompt_templates.ts";
 import { confinedPath } from "../base/confined_path.ts";
 import { enqueue } from "../jobs/enqueue.ts";
-import { findModel } from "../models/find_model.ts";
+import { modelByName } from "../models/find_model.ts";
 import { type CreatedJob, insertJob } from "../jobs/jobs.ts";
 import type { Transaction } from "../database/database.ts";
 import type { Settings } from "../base/settings.ts";
@@ -72,11 +72,6 @@ export async function createAnnotatedJob(
   } as const;
   // Somebody waits for it.
   return await insertSearchJob(tx, boss, input, undefined, { small: true });
-}
-
-/** Over the network, models are known by their names only: directories are added by `addModel`, which confines them. */
-async function modelByName(db: Database, name: string, where: string) {
-  return await findModel(db, name, where, { byName: true });
 }
 
 async function createSearchJob(

@@ -13,7 +13,7 @@ import { among } from "../base/among.ts";
 import type { Transaction } from "../database/database.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
 import { type CreatedJob, insertJob } from "../jobs/jobs.ts";
-import { findModel } from "../models/find_model.ts";
+import { modelByName } from "../models/find_model.ts";
 import { readPoints, readStudy, readStudySummary, type StudyRow } from "./numbers.ts";
 import { checkTokenizers, findSeries, type MemberModel, membersOf, storeSeries } from "./series.ts";
 import type { StudySummary } from "./summary.ts";
@@ -125,7 +125,7 @@ async function addTasks(tx: Transaction, boss: PgBoss, jobId: string, input: Stu
 export async function addModelSeries(db: Database, { name, kind, members }: AddModelSeriesRequest): Promise<number> {
   const found = [];
   for (const { model, label, position } of members) {
-    found.push({ model: await findModel(db, model, "members", { byName: true }), label, position });
+    found.push({ model: await modelByName(db, model, "members"), label, position });
   }
   return (await storeSeries(db, { name, kind, members: found }, "members")).id;
 }

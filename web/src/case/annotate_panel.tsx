@@ -2,7 +2,7 @@
 /** @jsxImportSource preact */
 /** Marking by hand: click the first wrong token of the answer, say which token should have come, or leave the case out. */
 import { useEffect, useState } from "preact/hooks";
-import { ofType } from "../shell/graphql.ts";
+import { ofType, type VariablesOf } from "../shell/graphql.ts";
 import { request } from "../shell/client.ts";
 import { Trouble, Waiting } from "../shell/notice.tsx";
 import { ANNOTATE, type Case, type Pair, READ_ANNOTATION_PROMPT, type Token } from "../heat/documents.ts";
@@ -44,6 +44,75 @@ function CompletionTokens(props: {
   );
 }
 
+/** What was answered to the last thing that was asked for. */
+interface Said {
+  readonly text: string;
+  readonly bad: boolean;
+}
+
+async function storeAnnotation(input: VariablesOf<typeof ANNOTATE>["input"]): Promise<Said> {
+  try {
+    const { annotateCase } = await request(ANNOTATE, { input });
+    return annotateCase.__typename === "InputError"
+      ? { text: annotateCase.problem, bad: true }
+      : { text: "Stored. A search job computes the pair's logits.", bad: false };
+  } catch (error) {
+    return { text: (error as Error).message, bad: true };
+  }
+}
+
+async function copyPrompt(id: string): Promise<Said> {
+  try {
+    const { node } = await request(READ_ANNOTATION_PROMPT, { id });
+    await navigator.clipboard.writeText(ofType(node, "FailureCase")?.annotationPrompt ?? "");
+    return { text: "Copied. Import the answers with --from annotations.", bad: false };
+  } catch (error) {
+    return { text: (error as Error).message, bad: true };
+  }
+}
+
+function TextField(props: {
+  readonly name: string;
+  readonly value: string;
+  readonly wide?: boolean;
+  readonly onChange: (value: string) => void;
+}) {
+  return (
+    <label class={props.wide === true ? "field wide" : "field"}>
+      {props.name}
+      <input
+        type="text"
+        value={props.value}
+        spellcheck={props.wide === true ? undefined : false}
+        autocomplete={props.wide === true ? undefined : "off"}
+        onInput={({ currentTarget }) => props.onChange(currentTarget.value)}
+      />
+    </label>
+  );
+}
+
+function KnownAlternatives({ known, onUse }: {
+  readonly known: ReturnType<typeof useKnown>;
+  readonly onUse: (text: string) => void;
+}) {
+  if (known.length === 0) return null;
+  return (
+    <p class="small">
+      Known alternatives here: {known.map(({ id, text, passed }) => (
+        <button
+          key={id}
+          type="button"
+          class="link"
+          title={passed === true ? "Its completion passes" : "Use it"}
+          onClick={() => onUse(text)}
+        >
+          <TokenBox text={text} side={passed === true ? "blue" : undefined} />
+        </button>
+      ))}
+    </p>
+  );
+}
+
 export function AnnotatePanel(props: {
   readonly failureCase: Case;
   readonly pair: Pair | undefined;
@@ -56,7 +125,7 @@ export function AnnotatePanel(props: {
   const [position, setPosition] = useState<number>();
   const [contrast, setContrast] = useState("");
   const [reason, setReason] = useState("");
-  const [said, setSaid] = useState<{ readonly text: string; readonly bad: boolean }>();
+  const [said, setSaid] = useState<Said>();
   const known = useKnown(failureCase, pair, position);
   useEffect(() => localStorage.setItem(NAME_KEY, annotator), [annotator]);
 
@@ -65,21 +134,9 @@ export function AnnotatePanel(props: {
     const chosen = decision === "EXCLUDE" || target === undefined
       ? {}
       : { position: target.position, targetId: target.id, contrastText: contrast };
-    try {
-      const { annotateCase } = await request(ANNOTATE, {
-        input: { failureCaseId: id, annotator, decision, reason, ...chosen },
-      });
-      const problem = annotateCase.__typename === "InputError" ? annotateCase.problem : undefined;
-      setSaid({ text: problem ?? "Stored. A search job computes the pair's logits.", bad: problem !== undefined });
-      if (problem === undefined) onDone();
-    } catch (error) {
-      setSaid({ text: (error as Error).message, bad: true });
-    }
-  };
-  const copyPrompt = async () => {
-    const { node } = await request(READ_ANNOTATION_PROMPT, { id });
-    await navigator.clipboard.writeText(ofType(node, "FailureCase")?.annotationPrompt ?? "");
-    setSaid({ text: "Copied. Import the answers with --from annotations.", bad: false });
+    const stored = await storeAnnotation({ failureCaseId: id, annotator, decision, reason, ...chosen });
+    setSaid(stored);
+    if (!stored.bad) onDone();
   };
 
   if (tokens.error !== undefined) return <Trouble error={tokens.error} onRetry={tokens.reload} />;
@@ -90,45 +147,11 @@ export function AnnotatePanel(props: {
       <p class="quiet small">The answer as the model wrote it. Click its first wrong token.</p>
       <CompletionTokens tokens={tokens.data} chosen={position} onChoose={setPosition} />
       <form class="filter" onSubmit={(event) => event.preventDefault()}>
-        <label class="field">
-          Right token, with its leading space
-          <input
-            type="text"
-            value={contrast}
-            spellcheck={false}
-            autocomplete="off"
-            onInput={({ currentTarget }) => setContrast(currentTarget.value)}
-          />
-        </label>
-        <label class="field">
-          Your name
-          <input
-            type="text"
-            value={annotator}
-            autocomplete="off"
-            onInput={({ currentTarget }) => setAnnotator(currentTarget.value)}
-          />
-        </label>
-        <label class="field wide">
-          Why
-          <input type="text" value={reason} onInput={({ currentTarget }) => setReason(currentTarget.value)} />
-        </label>
+        <TextField name="Right token, with its leading space" value={contrast} onChange={setContrast} />
+        <TextField name="Your name" value={annotator} onChange={setAnnotator} />
+        <TextField name="Why" value={reason} wide onChange={setReason} />
       </form>
-      {known.length === 0 ? null : (
-        <p class="small">
-          Known alternatives here: {known.map((candidate) => (
-            <button
-              key={candidate.id}
-              type="button"
-              class="link"
-              title={candidate.passed === true ? "Its completion passes" : "Use it"}
-              onClick={() => setContrast(candidate.text)}
-            >
-              <TokenBox text={candidate.text} side={candidate.passed === true ? "blue" : undefined} />
-            </button>
-          ))}
-        </p>
-      )}
+      <KnownAlternatives known={known} onUse={setContrast} />
       <p class="annotate-buttons">
         <button
           type="button"
@@ -141,11 +164,7 @@ export function AnnotatePanel(props: {
         <button type="button" disabled={nameless || reason === ""} onClick={() => send("EXCLUDE")}>
           Leave the case out
         </button>
-        <button
-          type="button"
-          class="link small"
-          onClick={() => copyPrompt().catch((error: Error) => setSaid({ text: error.message, bad: true }))}
-        >
+        <button type="button" class="link small" onClick={async () => setSaid(await copyPrompt(id))}>
           Copy a prompt for an outside annotator
         </button>
       </p>

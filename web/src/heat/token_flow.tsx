@@ -5,7 +5,7 @@
  * is plain text, so that it can be found, selected and copied. One tab stop: arrow keys walk the tokens, Home and End
  * go to the ends.
  */
-import type { ComponentChildren, VNode } from "preact";
+import type { ComponentChildren, RefObject, VNode } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { FlowPlace, tokensInSight } from "./flow_place.tsx";
 import type { View } from "./heat_value.ts";
@@ -60,91 +60,85 @@ function neighbour(prefix: string, position: number, step: 1 | -1, last: number)
   return best;
 }
 
-interface FlowProps {
-  readonly tokens: readonly Token[];
-  readonly promptTokens: number;
-  readonly heat: Heat | undefined;
-  readonly view: View;
-  /** A position to show and mark; a new object each time somebody asks. */
-  readonly asked: { readonly position: number } | undefined;
-  /** What stands after the last token. */
-  readonly end: ComponentChildren;
+/** Where a key leads from `here`, the active token or the first in sight; undefined for a key that moves nothing. */
+function moveOf(
+  { key, ctrlKey, metaKey, altKey }: KeyboardEvent,
+  { prefix, here, isActive, last }: {
+    readonly prefix: string;
+    readonly here: number;
+    readonly isActive: boolean;
+    readonly last: number;
+  },
+): number | undefined {
+  const moves: Readonly<Record<string, () => number>> = {
+    ArrowRight: () => isActive ? Math.min(last, here + 1) : here,
+    ArrowLeft: () => Math.max(0, here - 1),
+    ArrowDown: () => neighbour(prefix, here, 1, last),
+    ArrowUp: () => neighbour(prefix, here, -1, last),
+    Home: () => 0,
+    End: () => last,
+  };
+  return ctrlKey || metaKey || altKey ? undefined : moves[key]?.();
 }
 
-export function TokenFlow(props: FlowProps) {
-  const { tokens, promptTokens, heat, view } = props;
+/** Copies the tokens' text without the page's signs for spaces and line ends. */
+function copyText(event: ClipboardEvent & { readonly currentTarget: HTMLElement }): void {
+  const selection = getSelection();
+  if (selection === null || selection.isCollapsed || event.clipboardData === null) return;
+  if (!event.currentTarget.contains(selection.getRangeAt(0).commonAncestorContainer)) return;
+  event.clipboardData.setData("text/plain", selectedText(selection));
+  event.preventDefault();
+}
+
+/** The token that keys start from, and the one whose tip is shown. */
+function useActive(box: RefObject<HTMLElement | null>, prefix: string, asked: FlowProps["asked"]) {
   const [active, setActive] = useState<number | null>(null);
   const [tip, setTip] = useState<number | null>(null);
-  const box = useRef<HTMLDivElement>(null);
   /** Whether the next active token comes from elsewhere and should stand in the middle of the window. */
   const centred = useRef(false);
-  const prefix = usePrefix();
-  const last = tokens.length - 1;
-  const windowed = tokens.length > TALL;
-  const chunks = useMemo(() => {
-    const size = windowed ? CHUNK : TALL;
-    return [
-      ...chunkTokens(tokens, 0, promptTokens, size),
-      ...chunkTokens(tokens, promptTokens, tokens.length, size),
-    ];
-  }, [tokens, promptTokens]);
-  const { isNear } = useNear(box, { selector: "[data-chunk]", parts: chunks, root: "box", windowed });
-  const selected = useSelected(box, chunks, windowed);
-
   const show = (position: number | null) => {
     setActive(position);
     setTip(position);
   };
-
   /** Shows a token that was picked elsewhere, in the middle of the window. */
   const visit = (position: number) => {
     show(position);
     box.current?.focus({ preventScroll: true });
     centred.current = true;
   };
-
+  const showIfNone = (position: number) => {
+    setActive((old) => old ?? position);
+    setTip((old) => old ?? position);
+  };
   useEffect(() => {
-    if (props.asked !== undefined) visit(props.asked.position);
-  }, [props.asked]);
-
+    if (asked !== undefined) visit(asked.position);
+  }, [asked]);
   useEffect(() => {
     if (active === null) return;
     const block = centred.current ? "center" : "nearest";
     centred.current = false;
     document.getElementById(chipId(prefix, active))?.scrollIntoView({ block });
   }, [active]);
+  return { active, tip, setTip, show, showIfNone, visit };
+}
 
-  const firstInSight = () => windowed && box.current !== null ? tokensInSight(box.current, chunks).from : 0;
-
-  const onKey = (event: KeyboardEvent) => {
-    const here = active ?? firstInSight();
-    const moves: Readonly<Record<string, () => number>> = {
-      ArrowRight: () => active === null ? here : Math.min(last, here + 1),
-      ArrowLeft: () => Math.max(0, here - 1),
-      ArrowDown: () => neighbour(prefix, here, 1, last),
-      ArrowUp: () => neighbour(prefix, here, -1, last),
-      Home: () => 0,
-      End: () => last,
-    };
-    if (event.key === "Escape") setTip(null);
-    const move = moves[event.key];
-    if (move === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    show(move());
-  };
-
-  // The active token's chunk and those beside it stay chips wherever the reader scrolls: keys go on from there.
+/** The chunks as nodes; one that stays the same object is not compared again: pointing and scrolling cost what changes. */
+function useChunkNodes(
+  { tokens, promptTokens, heat, view, end }: FlowProps,
+  { chunks, active, prefix, windowed, isNear }: {
+    readonly chunks: readonly Chunk[];
+    readonly active: number | null;
+    readonly prefix: string;
+    readonly windowed: boolean;
+    readonly isNear: (index: number) => boolean;
+  },
+) {
+  const made = useMemo(() => new Map<string, VNode>(), [chunks, heat, view.values, view.special, end]);
   const activeChunk = active === null ? -1 : chunkAt(chunks, active);
-  const kept = (index: number) =>
-    isNear(index) || (activeChunk >= 0 && Math.abs(index - activeChunk) <= 1) || selected.includes(index);
-  // A chunk that stays the same object is not compared again: pointing and scrolling cost what changes.
-  const made = useMemo(
-    () => new Map<string, VNode>(),
-    [chunks, heat, view.values, view.special, props.end],
-  );
   const split = chunks.findIndex(({ from }) => from >= promptTokens);
-  const chunkOf = (chunk: Chunk, index: number) => {
-    const near = kept(index);
+  const nodes = chunks.map((chunk, index) => {
+    // The active token's chunk and those beside it stay chips wherever the reader scrolls: keys go on from there.
+    const near = isNear(index) || (activeChunk >= 0 && Math.abs(index - activeChunk) <= 1);
     const own = index === activeChunk ? active : null;
     const key = `${index} ${near} ${own}`;
     const node = made.get(key) ?? (
@@ -158,14 +152,66 @@ export function TokenFlow(props: FlowProps) {
         active={own}
         prefix={prefix}
         total={windowed ? tokens.length : undefined}
-        after={chunk.to === tokens.length && split >= 0 ? props.end : null}
+        after={chunk.to === tokens.length && split >= 0 ? end : null}
       />
     );
     if (own === null) made.set(key, node);
     return node;
-  };
-  const nodes = chunks.map(chunkOf);
+  });
+  return split < 0
+    ? { prompt: nodes, completion: end }
+    : { prompt: nodes.slice(0, split), completion: nodes.slice(split) };
+}
+
+/** A part of the text under its name. */
+function Part({ name, children }: { readonly name: string; readonly children: ComponentChildren }) {
+  return (
+    <div class="part" role="group" aria-label={name}>
+      <span class="label" aria-hidden="true">{name}</span>
+      <div class="tokens">{children}</div>
+    </div>
+  );
+}
+
+interface FlowProps {
+  readonly tokens: readonly Token[];
+  readonly promptTokens: number;
+  readonly heat: Heat | undefined;
+  readonly view: View;
+  /** A position to show and mark; a new object each time somebody asks. */
+  readonly asked: { readonly position: number } | undefined;
+  /** What stands after the last token. */
+  readonly end: ComponentChildren;
+}
+
+export function TokenFlow(props: FlowProps) {
+  const { tokens, promptTokens, heat, view } = props;
+  const box = useRef<HTMLDivElement>(null);
+  const prefix = usePrefix();
+  const windowed = tokens.length > TALL;
+  const chunks = useMemo(() => {
+    const size = windowed ? CHUNK : TALL;
+    return [
+      ...chunkTokens(tokens, 0, promptTokens, size),
+      ...chunkTokens(tokens, promptTokens, tokens.length, size),
+    ];
+  }, [tokens, promptTokens]);
+  const near = useNear(box, { selector: "[data-chunk]", parts: chunks, root: "box", windowed });
+  const selected = useSelected(box, chunks, windowed);
+  const { active, tip, setTip, show, showIfNone, visit } = useActive(box, prefix, props.asked);
+  const firstInSight = () => windowed && box.current !== null ? tokensInSight(box.current, chunks).from : 0;
+  const isNear = (index: number) => near.isNear(index) || selected.includes(index);
+  const { prompt, completion } = useChunkNodes(props, { chunks, active, prefix, windowed, isNear });
   const shown = tip === null ? undefined : tokens[tip];
+
+  const onKey = (event: KeyboardEvent) => {
+    if (event.key === "Escape") setTip(null);
+    const here = active ?? firstInSight();
+    const position = moveOf(event, { prefix, here, isActive: active !== null, last: tokens.length - 1 });
+    if (position === undefined) return;
+    event.preventDefault();
+    show(position);
+  };
 
   return (
     <>
@@ -180,36 +226,17 @@ export function TokenFlow(props: FlowProps) {
         class={windowed ? "token-flow tall" : "token-flow"}
         onKeyDown={onKey}
         onBlur={() => show(null)}
-        onFocus={(event) => {
-          if (!event.currentTarget.matches(":focus-visible")) return;
-          const first = firstInSight();
-          setActive((old) => old ?? first);
-          setTip((old) => old ?? first);
-        }}
+        onFocus={(event) => event.currentTarget.matches(":focus-visible") && showIfNone(firstInSight())}
         onPointerDown={(event) => {
           const position = positionOf(event.target);
           if (position !== null) show(position);
         }}
         onPointerOver={(event) => event.pointerType === "mouse" && setTip(positionOf(event.target) ?? active)}
         onPointerLeave={(event) => event.pointerType === "mouse" && setTip(active)}
-        onCopy={(event) => {
-          const selection = getSelection();
-          if (selection === null || selection.isCollapsed || event.clipboardData === null) return;
-          if (!event.currentTarget.contains(selection.getRangeAt(0).commonAncestorContainer)) return;
-          event.clipboardData.setData("text/plain", selectedText(selection));
-          event.preventDefault();
-        }}
+        onCopy={copyText}
       >
-        <div class="part" role="group" aria-label="Prompt">
-          <span class="label" aria-hidden="true">Prompt</span>
-          <div class="tokens">{split < 0 ? nodes : nodes.slice(0, split)}</div>
-        </div>
-        <div class="part" role="group" aria-label="Completion before the error">
-          <span class="label" aria-hidden="true">Completion before the error</span>
-          <div class="tokens">
-            {split < 0 ? props.end : nodes.slice(split)}
-          </div>
-        </div>
+        <Part name="Prompt">{prompt}</Part>
+        <Part name="Completion before the error">{completion}</Part>
       </div>
       {shown === undefined ? null : <TokenTip id={`${prefix}-tip`} prefix={prefix} token={shown} heat={heat} />}
     </>
