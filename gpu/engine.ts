@@ -29,13 +29,34 @@ export interface AttributionRequest {
   readonly rule: Rule;
 }
 
-export interface AttributionResult {
+/** One addend of a seed: factor x (logit[target] - logit[contrast]), the logits being those after `position`. */
+export interface SeedTerm {
+  /** From 0; the logits there are those of the token at `position` + 1. */
+  readonly position: number;
+  readonly target: number;
+  /** A token, the mean over the whole vocabulary, or nothing. */
+  readonly contrast: number | "mean" | null;
+  readonly factor: number;
+}
+
+/**
+ * Attribution of a seed: any linear functional of the logits of one sequence, the sum of its terms. All objectives are
+ * seeds: a token pair is one term of factor 1 at the last position; a step of a trace has a term for each of its tokens.
+ * Terms may stand in any order and share positions. Relevance is linear in the seed (docs/method.md section 4), so that
+ * of a seed is the sum of those of its terms. What an objective asks of the logits (rivals, the top k) is asked before,
+ * by `nextTokens`.
+ */
+export interface SeedRequest {
+  /** Token ids, [tokens]; those behind the last position of a term have no relevance. */
+  readonly inputIds: readonly number[];
+  readonly seed: readonly SeedTerm[];
+  readonly rule: Rule;
+}
+
+/** What every attribution finds. */
+export interface RelevanceResult {
   readonly rule: Rule;
   readonly inputIds: readonly number[];
-  readonly target: TokenLogit;
-  readonly contrast: TokenLogit;
-  /** target.logit - contrast.logit */
-  readonly logitDifference: number;
   /** Number of blocks; node layers are layers + 1. */
   readonly layers: number;
   /** Signed relevance in logit units, [layers + 1, tokens] row-major; row 0 = embeddings, row l = after block l. */
@@ -46,21 +67,47 @@ export interface AttributionResult {
   readonly seconds: number;
 }
 
-/** An attribution graph over node layers; method.md section 3. Fields left out take GRAPH_DEFAULTS. */
-export interface GraphRequest extends AttributionRequest {
+export interface AttributionResult extends RelevanceResult {
+  readonly target: TokenLogit;
+  readonly contrast: TokenLogit;
+  /** target.logit - contrast.logit */
+  readonly logitDifference: number;
+}
+
+/** A term with its logits; `contrastLogit` is that of the token or the mean, 0 where there is no contrast. */
+export interface SeedTermLogits extends SeedTerm {
+  readonly targetLogit: number;
+  readonly contrastLogit: number;
+}
+
+export interface SeedResult extends RelevanceResult {
+  /** In the order of the request. */
+  readonly terms: readonly SeedTermLogits[];
+  /** What is explained: the sum of factor x (targetLogit - contrastLogit). */
+  readonly value: number;
+}
+
+/** How an attribution graph over node layers is built; method.md section 3. Fields left out take GRAPH_DEFAULTS. */
+export interface GraphSettings {
   /** Ascending node layers; transitions join neighbours in the list. Default: all layers. */
   readonly transitions?: readonly number[];
   /** Share of the absolute edge weights that a transition keeps, more than 0 to 1. */
   readonly mass?: number;
-  /** Only targets with a raw |relevance| above this, in logits, get edges (0: all); the last token of the last layer does. */
+  /**
+   * Only targets with a raw |relevance| above this, in logits, get edges (0: all); the tokens of the last layer that the
+   * objective reads do: the last one, or a seed's positions.
+   */
   readonly minRelevance?: number;
-  /** Whether edges must lead to the last token of the last layer. */
+  /** Whether edges must lead to what the objective reads of the last layer. */
   readonly reach?: "last" | "all";
   /** Splits every kept edge by head into its OV and QK part; adjacent layers under AttnLRP and CP-LRP only. */
   readonly heads?: boolean;
   /** Edges that a graph keeps at most. */
   readonly edgeBudget?: number;
 }
+
+export interface GraphRequest extends AttributionRequest, GraphSettings {}
+export interface SeedGraphRequest extends SeedRequest, GraphSettings {}
 
 /** The terms of a transition's edges by head, in the order of its edges. */
 export interface HeadEdges {
@@ -91,12 +138,15 @@ export interface Transition {
   readonly headEdges?: HeadEdges;
 }
 
-export interface GraphResult extends AttributionResult {
+export interface GraphEdges {
   /** The node layers that transitions join. */
   readonly nodeLayers: readonly number[];
   /** From the first layers to the last. */
   readonly transitions: readonly Transition[];
 }
+
+export interface GraphResult extends AttributionResult, GraphEdges {}
+export interface SeedGraphResult extends SeedResult, GraphEdges {}
 
 /** A node of the graph: a token after a block (layer l) or as embedded (layer 0). */
 export interface NodePlace {
@@ -307,8 +357,16 @@ export interface LoadedModel {
    * Throws as `attribute`, before anything runs.
    */
   attributeMany(requests: readonly AttributionRequest[], options?: RunOptions): Promise<readonly AttributionResult[]>;
+  /**
+   * Attributions of seeds, packed as those of `attributeMany`: seeds of one sequence, or of its beginnings, share its
+   * forward pass. Each result equals that of the request alone, to the last bit. Throws InputError for ids, positions
+   * or factors that make no sense, and for what does not fit into memory.
+   */
+  attributeSeeds(requests: readonly SeedRequest[], options?: RunOptions): Promise<readonly SeedResult[]>;
   /** Attribution and its graph. Throws as `attribute`, and for transitions or bounds that make no sense. */
   graph(request: GraphRequest, options?: RunOptions): Promise<GraphResult>;
+  /** The same of a seed. Throws as `attributeSeeds`. */
+  graphOfSeed(request: SeedGraphRequest, options?: RunOptions): Promise<SeedGraphResult>;
   /** Attribution, and the relevance of heads and neurons of chosen nodes. Throws as `attribute`, and for nodes that are not there. */
   components(request: ComponentsRequest, options?: RunOptions): Promise<ComponentsResult>;
   /** Edges into chosen heads and neurons. Throws as `attribute`, and for components and layers that are not there. */
@@ -337,8 +395,8 @@ export interface LoadedModel {
 
 /** A run that can be planned: attributions, or a graph. */
 export type PlannedRun =
-  | { readonly kind: "attribute"; readonly requests: readonly AttributionRequest[] }
-  | { readonly kind: "graph"; readonly request: GraphRequest };
+  | { readonly kind: "attribute"; readonly requests: readonly (AttributionRequest | SeedRequest)[] }
+  | { readonly kind: "graph"; readonly request: GraphRequest | SeedGraphRequest };
 
 /** What a run will take, loading the model included; docs/planning.md. */
 export interface RunPlan {

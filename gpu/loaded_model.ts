@@ -1,5 +1,5 @@
 /** A model on a device, as `gpu/engine.ts` promises it: requests checked, run one after another. */
-import { attributeAll } from "./explanation/attribution.ts";
+import { attributeAll, attributeSeeds } from "./explanation/attribution.ts";
 import { TILE_LIMITS } from "./explanation/closed_form.ts";
 import { tune } from "./kernels/autotune.ts";
 import type { Device } from "./device/device.ts";
@@ -9,7 +9,7 @@ import { attributeComponents, checkNodes } from "./explanation/components.ts";
 import { fitRunner, keepBytesFor } from "./planning/fit.ts";
 import { MemoryError } from "./errors.ts";
 import { checkGenerateRequest, generateBatch } from "./generation/generate.ts";
-import { buildGraph, checkGraphRequest } from "./explanation/graph.ts";
+import { buildGraph, buildSeedGraph, checkGraphRequest } from "./explanation/graph.ts";
 import { checkIntervention } from "./pass/intervention.ts";
 import { checkId, checkIds, checkRequest, checkScoreRequest } from "./pass/requests.ts";
 import type { ModelConfig } from "./model/config.ts";
@@ -77,7 +77,10 @@ function openTurns(runner: Runner, keepBytes: number | undefined): Turns {
 function explanations(
   config: ModelConfig,
   { fitting }: Turns,
-): Pick<LoadedModel, "attribute" | "attributeMany" | "graph" | "components" | "componentEdges"> {
+): Pick<
+  LoadedModel,
+  "attribute" | "attributeMany" | "attributeSeeds" | "graph" | "graphOfSeed" | "components" | "componentEdges"
+> {
   return {
     async attribute(request, options = {}) {
       checkRequest(config, request);
@@ -90,10 +93,20 @@ function explanations(
       const run = { kind: "attribute", requests } as const;
       return fitting(run, options, (bounded) => attributeAll(bounded, requests, options));
     },
+    async attributeSeeds(requests, options = {}) {
+      requests.forEach((request) => checkRequest(config, request));
+      const run = { kind: "attribute", requests } as const;
+      return await fitting(run, options, (bounded) => attributeSeeds(bounded, requests, options));
+    },
     async graph(request, options = {}) {
       checkRequest(config, request);
       checkGraphRequest(config, request);
       return await fitting({ kind: "graph", request }, options, (bounded) => buildGraph(bounded, request, options));
+    },
+    async graphOfSeed(request, options = {}) {
+      checkRequest(config, request);
+      checkGraphRequest(config, request);
+      return await fitting({ kind: "graph", request }, options, (bounded) => buildSeedGraph(bounded, request, options));
     },
     async components(request, options = {}) {
       checkRequest(config, request);

@@ -9,7 +9,16 @@ import { seededRandom } from "../../test/random.ts";
 import { writeRandomModel } from "../../test/random_model.ts";
 import type { Device } from "../device/device.ts";
 import { openDevice } from "../device/dawn.ts";
-import { type AttributionRequest, type AttributionResult, type LoadedModel, RULES } from "../engine.ts";
+import {
+  type AttributionRequest,
+  type AttributionResult,
+  type LoadedModel,
+  type RelevanceResult,
+  RULES,
+  type SeedRequest,
+  type SeedResult,
+  type SeedTerm,
+} from "../engine.ts";
 import { InputError } from "../errors.ts";
 import { loadModel } from "../loaded_model.ts";
 import { openSafetensors } from "../model/safetensors.ts";
@@ -49,7 +58,7 @@ const requestOf = ({ input_ids, target, contrast }: Golden, rule: AttributionReq
 const ABSORBED = JSON.parse(
   Deno.readTextFileSync(join(import.meta.dirname as string, "..", "..", "test", "data", "absorbed.json")),
 ) as Record<string, number>;
-const nodeLayer = ({ nodeRelevance, inputIds }: AttributionResult, layer: number) =>
+const nodeLayer = ({ nodeRelevance, inputIds }: RelevanceResult, layer: number) =>
   nodeRelevance.subarray(layer * inputIds.length, (layer + 1) * inputIds.length);
 const sum = (values: Float32Array) => values.reduce((total, value) => total + value, 0);
 
@@ -352,6 +361,95 @@ describe.each(named)(
       frugal.dispose();
     });
 
+    const term = (tokens: number): SeedTerm => {
+      const target = random.integer(0, vocabulary - 2);
+      const contrast = ([target + 1, "mean", null] as const)[random.integer(0, 2)] ?? null;
+      return { position: random.integer(0, tokens - 1), target, contrast, factor: random.integer(-8, 8) / 4 || 1 };
+    };
+    const terms = (count: number, tokens: number) => Array.from({ length: count }, () => term(tokens));
+
+    test.each(RULES)("a seed's relevance and value are the sums of its terms', %s", async (rule) => {
+      const inputIds = ids(41);
+      const seed = terms(6, 37);
+      const parts = seed.map((one): SeedRequest => ({ inputIds, seed: [one], rule }));
+      const [whole, ...single] = await model.attributeSeeds([{ inputIds, seed, rule }, ...parts]) as [SeedResult];
+      const sums = Float64Array.from(
+        whole.nodeRelevance,
+        (_, at) => single.reduce((all, { nodeRelevance }) => all + (nodeRelevance[at] as number), 0),
+      );
+      // Each term's rounding is relative to its own largest.
+      const scale = single.reduce((all, { nodeRelevance }) => all + Math.max(...nodeRelevance.map(Math.abs)), 0);
+      whole.nodeRelevance.forEach((value, at) =>
+        expect(Math.abs(value - (sums[at] as number)) / scale).toBeLessThan(1e-6)
+      );
+      expect(whole.value).toBeCloseTo(single.reduce((all, { value }) => all + value, 0), 5);
+      // Nothing behind the last position that is read.
+      for (let layer = 0; layer <= whole.layers; layer++) {
+        const behind = nodeLayer(whole, layer).slice(Math.max(...seed.map(({ position }) => position)) + 1);
+        expect(behind.every((value) => value === 0)).toBe(true);
+      }
+    });
+
+    test("seeds of one sequence, of its beginnings and of others are packed and give what each gives alone", async () => {
+      const trace = ids(50);
+      const requests = [50, 50, 34, 50, 17].map((length, index): SeedRequest => ({
+        inputIds: trace.slice(0, length),
+        seed: terms(index + 1, length),
+        rule: RULES[index % 3] as SeedRequest["rule"],
+      }));
+      requests.push({ inputIds: ids(23), seed: terms(4, 23), rule: "attnlrp" });
+      requests.push({ inputIds: ids(12), seed: terms(2, 12), rule: "attnlrp" });
+      const frugal = await loadModel(device, directory, { keepBytes: 0 });
+      for (const loaded of [model, frugal]) {
+        const packed = await loaded.attributeSeeds(requests);
+        for (const [index, one] of requests.entries()) {
+          const [{ seconds: _, ...alone }] = await loaded.attributeSeeds([one]) as [SeedResult];
+          const { seconds: __, ...found } = packed[index] as SeedResult;
+          expect(found, `request ${index}`).toEqual(alone);
+        }
+      }
+      frugal.dispose();
+    });
+
+    test.each(RULES)("a token pair is a seed of one term at the last position, to the last bit, %s", async (rule) => {
+      const pair = request(26, rule);
+      const { inputIds, target, contrast } = pair;
+      const seed = [{ position: 25, target: target as number, contrast, factor: 1 }];
+      const [found] = await model.attributeSeeds([{ inputIds, seed, rule }]) as [SeedResult];
+      const alone = await model.attribute(pair);
+      expect(found.nodeRelevance).toEqual(alone.nodeRelevance);
+      expect(found.value).toBe(alone.logitDifference);
+    });
+
+    test("against the mean is against every token, an equal share each", async () => {
+      const inputIds = ids(19);
+      const logits = await model.logits(inputIds);
+      const mean = logits.reduce((all, logit) => all + logit, 0) / vocabulary;
+      const shares = Array.from({ length: vocabulary }, (_, contrast) => contrast).filter((contrast) => contrast !== 5)
+        .map((contrast): SeedTerm => ({ position: 18, target: 5, contrast, factor: 1 / vocabulary }));
+      const [found, spelled] = await model.attributeSeeds([
+        { inputIds, seed: [{ position: 18, target: 5, contrast: "mean", factor: 1 }], rule: "attnlrp" },
+        { inputIds, seed: shares, rule: "attnlrp" },
+      ]) as [SeedResult, SeedResult];
+      expect(relativeError(found.nodeRelevance, spelled.nodeRelevance)).toBeLessThan(1e-5);
+      expect(Math.abs(found.value - ((logits[5] as number) - mean))).toBeLessThan(
+        1e-5 * Math.max(...logits.map(Math.abs)),
+      );
+      expect(found.terms[0]?.contrastLogit).toBeCloseTo(mean, 5);
+    });
+
+    test.each(RULES)("the graph of a seed: its columns sum to the seed's relevance, %s", async (rule) => {
+      const inputIds = ids(22);
+      const seed = terms(3, 22);
+      const everything = { mass: 1, minRelevance: 0, reach: "all" } as const;
+      const graph = await model.graphOfSeed({ inputIds, seed, rule, ...everything });
+      const [alone] = await model.attributeSeeds([{ inputIds, seed, rule }]) as [SeedResult];
+      expect(graph.nodeRelevance).toEqual(alone.nodeRelevance);
+      for (const { source, columnError } of graph.transitions) {
+        expect(columnError, `from layer ${source}`).toBeLessThan(1e-4);
+      }
+    });
+
     test.each(RULES)("blocks computed again for the backward pass give the same numbers, %s", async (rule) => {
       const frugal = await loadModel(device, directory, { keepBytes: 0 });
       const one = request(29, rule);
@@ -420,6 +518,24 @@ describe("bad input is refused before anything runs", () => {
     expect(error).toBeInstanceOf(InputError);
     expect((error as InputError).message).toMatch(message);
     expect((error as InputError).message).not.toContain("\n");
+  });
+
+  const term: SeedTerm = { position: 1, target: 5, contrast: "mean", factor: 1 };
+  test.each<[string, readonly SeedTerm[], RegExp]>([
+    ["no terms", [], /^seed: the seed has no terms; name/],
+    ["a position that is not there", [term, { ...term, position: 3 }], /^seed\[1\]\.position: there is no position 3/],
+    ["a position that is not whole", [{ ...term, position: 0.5 }], /^seed\[0\]\.position: there is no position 0\.5/],
+    ["a target past the vocabulary", [{ ...term, target: 512 }], /^seed\[0\]\.target: token id 512 .*; use/],
+    ["a contrast past the vocabulary", [{ ...term, contrast: -3 }], /^seed\[0\]\.contrast: token id -3 .*; use/],
+    ["the same token twice", [{ ...term, contrast: 5 }], /^seed\[0\]\.contrast: .* same token 5; name/],
+    ["a factor that is not finite", [{ ...term, factor: NaN }], /^seed\[0\]\.factor: NaN is no factor; use/],
+  ])("a seed with %s", async (_, seed, message) => {
+    const request: SeedRequest = { inputIds: [3, 4, 6], seed, rule: "attnlrp" };
+    for (const asked of [model.graphOfSeed(request), model.attributeSeeds([request])]) {
+      const error = await asked.catch((caught: unknown) => caught);
+      expect(error).toBeInstanceOf(InputError);
+      expect((error as InputError).message).toMatch(message);
+    }
   });
 
   test("a contrast that is the model's own choice, when no target is named", async () => {

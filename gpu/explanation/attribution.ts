@@ -1,40 +1,69 @@
-/** Node relevance of contrastive attributions: forward, seed, backward (method.md sections 1 and 2). */
+/** Node relevance of attributions: forward, seed, backward (method.md sections 1 and 2). */
 import { blockBackward } from "../pass/backward.ts";
 import type { GradientSpace, Sequence } from "../pass/operation.ts";
 import { openGradientSpace, openTargetSpace, rotationsOf } from "../pass/workspace.ts";
 import { bordersOf } from "../model/rotary.ts";
-import type { AttributionRequest, AttributionResult, Progress, Rule, RunOptions } from "../engine.ts";
+import type {
+  AttributionRequest,
+  AttributionResult,
+  Progress,
+  RelevanceResult,
+  Rule,
+  RunOptions,
+  SeedRequest,
+  SeedResult,
+} from "../engine.ts";
 import { NonFiniteError } from "../errors.ts";
 import { moveRows, rowDot } from "../kernels/row-moves.ts";
 import { fillPacks, type Pack, packRows } from "../pass/pack.ts";
 import { targetsInPack } from "./packed_edges.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
-import {
-  chooseTokens,
-  forward,
-  type ForwardPass,
-  pacer,
-  type Pair,
-  placeOf,
-  type Runner,
-  seed,
-  seedRows,
-} from "../pass/pass.ts";
+import { forward, type ForwardPass, pacer, placeOf, type Runner } from "../pass/pass.ts";
+import { pairOf, type Question, readsOf, resolveSeeds, type Seed, seedGradient, seedRows } from "../pass/seed.ts";
 
-/** Attributions of any number of requests, in their order. Each result is that of the request alone, to the last bit. */
+/** Attributions of any number of token pairs, in their order. Each result is that of the request alone, to the last bit. */
 export async function attributeAll(
   runner: Runner,
   requests: readonly AttributionRequest[],
   options: RunOptions,
 ): Promise<AttributionResult[]> {
+  return (await attributeQuestions(runner, requests, options)).map(({ seed, ...result }) => ({
+    ...result,
+    ...pairOf(seed),
+    logitDifference: seed.value,
+  }));
+}
+
+/** The same for any seeds. */
+export async function attributeSeeds(
+  runner: Runner,
+  requests: readonly SeedRequest[],
+  options: RunOptions,
+): Promise<SeedResult[]> {
+  return (await attributeQuestions(runner, requests, options)).map(({ seed: { terms, value }, ...result }) => ({
+    ...result,
+    terms,
+    value,
+  }));
+}
+
+interface Attributed extends RelevanceResult {
+  readonly seed: Seed;
+}
+
+/** Attributions of questions of both kinds, packed. */
+export async function attributeQuestions(
+  runner: Runner,
+  questions: readonly Question[],
+  options: RunOptions,
+): Promise<Attributed[]> {
   const { device, model: { config }, keepBytes } = runner;
   const limits = { bytes: runner.passBytes ?? Infinity, keepBytes, bindingBytes: device.info.bindingBytes };
-  const packs = fillPacks(requests, packRows(config, limits), bordersOf(rotationsOf(config)));
-  const results = new Array<AttributionResult>(requests.length);
+  const packs = fillPacks(questions, packRows(config, limits), bordersOf(rotationsOf(config)));
+  const results = new Array<Attributed>(questions.length);
   for (const [index, pack] of packs.entries()) {
-    const run = pack.members.length > pack.sequences.length ? attributeShared : attributeSideBySide;
-    const relevances = await run(runner, pack, requests, withProgress(options, index, packs.length));
-    pack.members.forEach(({ request }, at) => results[request] = relevances[at] as AttributionResult);
+    const found = await attributePack(runner, pack, questions, withProgress(options, index, packs.length));
+    pack.members.forEach(({ request }, at) => results[request] = found[at] as Attributed);
   }
   return results;
 }
@@ -48,118 +77,146 @@ function withProgress(options: RunOptions, index: number, packs: number): RunOpt
   return { ...options, onProgress: ofAll };
 }
 
-/** Several prompts, each with one request, all of one rule: one gradient over all rows. */
-async function attributeSideBySide(
+/** One forward pass, and the gradients of all its members pulled back. */
+async function attributePack(
   runner: Runner,
   { sequences, members }: Pack,
-  all: readonly AttributionRequest[],
+  all: readonly Question[],
   options: RunOptions,
-): Promise<AttributionResult[]> {
+): Promise<Attributed[]> {
   const start = performance.now();
-  const requests = members.map(({ request }) => all[request] as AttributionRequest);
-  const { rule } = requests[0] as AttributionRequest;
-  const pass = await forward(runner, sequences, options);
-  const { workspace } = pass;
+  const questions = members.map(({ request }) => all[request] as Question);
+  const reads = readsOf(questions, members.map(({ sequence }) => sequence));
+  const pass = await forward(runner, sequences, options, { purpose: "backward", reads });
   try {
-    const pairs = await chooseTokens(runner, pass, requests);
-    const gradient = seed(runner, pass, pairs, rule);
-    const values = await pullBack(runner, pass, openGradientSpace(workspace), rule, gradient, options);
-    return requests.map((request, index) =>
-      toResult(runner, request, pairs[index] as Pair, start, (layer) => {
-        const from = layer * workspace.rows + (workspace.sequences[index] as Sequence).firstRow;
-        return values.subarray(from, from + request.inputIds.length);
-      })
+    const seeds = await resolveSeeds(runner, pass, questions);
+    const pull = members.length > sequences.length ? pullShared : pullSideBySide;
+    const relevances = await pull(runner, pass, questions, seeds, options);
+    return questions.map((question, index) =>
+      toResult(runner, question, seeds[index] as Seed, start, relevances[index] as Float32Array)
     );
-  } finally {
-    workspace.free();
-  }
-}
-
-/** Several requests over one prompt: they share its forward pass, and several gradients are pulled back at once. */
-async function attributeShared(
-  runner: Runner,
-  { sequences, members }: Pack,
-  all: readonly AttributionRequest[],
-  options: RunOptions,
-): Promise<AttributionResult[]> {
-  const start = performance.now();
-  const requests = members.map(({ request }) => all[request] as AttributionRequest);
-  const pass = await forward(runner, sequences, options, { purpose: "backward", reads: members });
-  try {
-    const pairs = await chooseTokens(runner, pass, requests);
-    const results = new Array<AttributionResult>(requests.length);
-    for (const rule of new Set(requests.map((request) => request.rule))) {
-      const seeds = seedRows(runner, pass, pairs, rule);
-      const ofRule = [...requests.keys()].filter((index) => requests[index]?.rule === rule);
-      for (const group of groupByRows(runner, ofRule, (index) => members[index]?.position ?? 0)) {
-        const values = await pullTargets(runner, pass, rule, seeds, group, options);
-        group.members.forEach((index, target) => {
-          const request = requests[index] as AttributionRequest;
-          results[index] = toResult(runner, request, pairs[index] as Pair, start, (layer) => {
-            const from = (layer * group.members.length + target) * group.rows;
-            return values.subarray(from, from + request.inputIds.length);
-          });
-        });
-      }
-    }
-    return results;
   } finally {
     pass.workspace.free();
   }
 }
 
+/** Several prompts, each with one question, all of one rule: one gradient over all rows. [layers + 1, tokens] each. */
+async function pullSideBySide(
+  runner: Runner,
+  pass: ForwardPass,
+  questions: readonly Question[],
+  seeds: readonly Seed[],
+  options: RunOptions,
+): Promise<Float32Array[]> {
+  const { workspace } = pass;
+  const { rule } = questions[0] as Question;
+  const gradient = seedGradient(runner, pass, seeds, rule);
+  const values = await pullBack(runner, pass, openGradientSpace(workspace), rule, gradient, options);
+  return workspace.sequences.map(({ firstRow, length }: Sequence) =>
+    cutRows(values, { step: workspace.rows, firstRow, rows: length, tokens: length })
+  );
+}
+
+/** Several questions over one prompt: several gradients are pulled back at once. [layers + 1, tokens] each. */
+async function pullShared(
+  runner: Runner,
+  pass: ForwardPass,
+  questions: readonly Question[],
+  seeds: readonly Seed[],
+  options: RunOptions,
+): Promise<Float32Array[]> {
+  const relevances = new Array<Float32Array>(questions.length);
+  for (const rule of new Set(questions.map((question) => question.rule))) {
+    const rows = seedRows(runner, pass, seeds, rule);
+    const ofRule = [...questions.keys()].filter((index) => questions[index]?.rule === rule);
+    for (const group of groupByRows(runner, ofRule, (index) => seeds[index]?.positions.at(-1) as number)) {
+      const values = await pullTargets(runner, pass, rule, { ...group, seeds }, rows, options);
+      group.members.forEach((index, target) => {
+        const { length } = (questions[index] as Question).inputIds;
+        relevances[index] = cutRows(values, {
+          step: group.members.length * group.rows,
+          firstRow: target * group.rows,
+          rows: Math.min(length, group.rows),
+          tokens: length,
+        });
+      });
+    }
+  }
+  return relevances;
+}
+
+/** Rows of one sequence or target at every node layer; tokens behind its rows have no relevance. [layers + 1, tokens]. */
+function cutRows(
+  values: Float32Array,
+  { step, firstRow, rows, tokens }: {
+    /** Values of a node layer. */
+    readonly step: number;
+    readonly firstRow: number;
+    readonly rows: number;
+    readonly tokens: number;
+  },
+): Float32Array {
+  const layers = values.length / step;
+  const relevance = new Float32Array(layers * tokens);
+  for (let layer = 0; layer < layers; layer++) {
+    const from = layer * step + firstRow;
+    relevance.set(values.subarray(from, from + rows), layer * tokens);
+  }
+  return relevance;
+}
+
 interface TargetGroup {
-  /** Indices of requests. */
+  /** Indices of questions. */
   readonly members: readonly number[];
-  /** Each of them and its row. */
-  readonly places: readonly number[];
   /** Rows that the farthest of them needs, whole panels. */
   readonly rows: number;
 }
 
-/** Groups of requests whose gradients fit into a pack's memory; those at late positions go together. */
+/** Groups of questions whose gradients fit into a pack's memory; those that read late positions go together. */
 function groupByRows(
   runner: Runner,
   indices: readonly number[],
-  positionOf: (index: number) => number,
+  lastPositionOf: (index: number) => number,
 ): TargetGroup[] {
-  const waiting = [...indices].sort((a, b) => positionOf(a) - positionOf(b));
+  const waiting = [...indices].sort((a, b) => lastPositionOf(a) - lastPositionOf(b));
   const groups: TargetGroup[] = [];
   while (waiting.length > 0) {
-    const rows = panelsOf(positionOf(waiting.at(-1) as number) + 1) * PANEL;
-    const members = waiting.splice(-targetsInPack(runner, rows));
-    groups.push({ members, places: members.map(positionOf), rows });
+    const rows = panelsOf(lastPositionOf(waiting.at(-1) as number) + 1) * PANEL;
+    groups.push({ members: waiting.splice(-targetsInPack(runner, rows)), rows });
   }
   return groups;
 }
 
-/** Relevance [layers + 1, targets, rows] of a group, whose gradients start from rows of `seeds`. */
+/** Relevance [layers + 1, targets, rows] of a group, whose gradients start from `seeded`, a row for each read. */
 async function pullTargets(
   runner: Runner,
   pass: ForwardPass,
   rule: Rule,
-  seeds: GPUBuffer,
-  { members, places, rows }: TargetGroup,
+  { members, rows, seeds }: TargetGroup & { readonly seeds: readonly Seed[] },
+  seeded: GPUBuffer,
   options: RunOptions,
 ): Promise<Float32Array> {
   const { device, model: { config: { hidden } } } = runner;
-  const count = members.length;
-  const space = openTargetSpace(pass.workspace, count, rows);
+  const places = members.flatMap((index, target) => {
+    const { firstRead, positions } = seeds[index] as Seed;
+    return positions.map((position, at) => ({ read: firstRead + at, row: target * rows + position }));
+  });
+  const space = openTargetSpace(pass.workspace, members.length, rows);
   const scratch: GPUBuffer[] = [];
   const own = (buffer: GPUBuffer) => {
     scratch.push(buffer);
     return buffer;
   };
   try {
-    const lists = [members, places.map((position, target) => target * rows + position)].map((list) => {
-      const buffer = own(device.allocate(count * 4, "rows of targets"));
+    const lists = [places.map(({ read }) => read), places.map(({ row }) => row)].map((list) => {
+      const buffer = own(device.allocate(list.length * 4, "rows of targets"));
       device.write(buffer, 0, Uint32Array.from(list));
       return buffer;
     }) as [GPUBuffer, GPUBuffer];
-    const chosen = own(device.allocate(panelBytes(count, hidden), "gradients at the targets"));
+    const chosen = own(device.allocate(panelBytes(places.length, hidden), "gradients at the targets"));
     const gradient = space.allocate(hidden, "gradients of targets");
-    moveRows(device, "gather", count, hidden, lists[0], seeds, chosen);
-    moveRows(device, "scatter", count, hidden, lists[1], chosen, gradient);
+    moveRows(device, "gather", places.length, hidden, lists[0], seeded, chosen);
+    moveRows(device, "scatter", places.length, hidden, lists[1], chosen, gradient);
     return await pullBack(runner, pass, space, rule, gradient, options);
   } finally {
     space.free();
@@ -199,23 +256,17 @@ async function pullBack(
 
 function toResult(
   { device, model }: Runner,
-  request: AttributionRequest,
-  { target, contrast }: Pair,
+  { rule, inputIds }: Question,
+  seed: Seed,
   start: number,
-  relevanceOf: (layer: number) => Float32Array,
-): AttributionResult {
-  const { layers } = model.config;
-  const tokens = request.inputIds.length;
-  const nodeRelevance = new Float32Array((layers + 1) * tokens);
-  for (let layer = 0; layer <= layers; layer++) nodeRelevance.set(relevanceOf(layer), layer * tokens);
-  refuseNonFinite(nodeRelevance, tokens, model.directory);
+  nodeRelevance: Float32Array,
+): Attributed {
+  refuseNonFinite(nodeRelevance, inputIds.length, model.directory);
   return {
-    rule: request.rule,
-    inputIds: request.inputIds,
-    target,
-    contrast,
-    logitDifference: target.logit - contrast.logit,
-    layers,
+    rule,
+    inputIds,
+    seed,
+    layers: model.config.layers,
     nodeRelevance,
     adapter: device.info.name,
     seconds: (performance.now() - start) / 1000,

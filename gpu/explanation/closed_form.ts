@@ -9,7 +9,7 @@ import type { TileLimits } from "../pass/pass.ts";
 import { PROBABILITY, SCORES } from "../pass/operations/attention.ts";
 import { headWidths } from "../pass/operations/heads.ts";
 import type { Device } from "../device/device.ts";
-import type { GraphRequest } from "../engine.ts";
+import type { GraphSettings } from "../engine.ts";
 import {
   type ClosedRule,
   edgeBytes,
@@ -99,7 +99,7 @@ const sum = (values: readonly number[]) => values.reduce((total, value) => total
 export function openCollector(
   space: GradientSpace,
   rule: ClosedRule,
-  request: GraphRequest & { readonly mass: number },
+  request: GraphSettings & { readonly mass: number },
   limits: TileLimits,
 ): Collector {
   const { workspace } = space;

@@ -22,7 +22,8 @@ import { moveRows, rowDot } from "../kernels/row-moves.ts";
 import type { LayerMlp, ModelConfig } from "../model/config.ts";
 import { targetsInPack } from "./packed_edges.ts";
 import { columns4, packPanels, PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
-import { chooseTokens, forward, type ForwardPass, type Pair, placeOf, type Runner } from "../pass/pass.ts";
+import { forward, type ForwardPass, placeOf, type Runner } from "../pass/pass.ts";
+import { pairOf, readsOf, resolveSeeds, type Seed } from "../pass/seed.ts";
 import { readMatrixRows, walkDown } from "../pass/walk.ts";
 
 /** Throws InputError for components and layers that are not there. */
@@ -68,7 +69,7 @@ function checkIndex(kind: string, index: number | undefined, count: number, wher
 }
 
 /** A target with the gradient that is let through, on the host. */
-interface Seed {
+interface ComponentGradient {
   readonly target: ComponentTarget;
   readonly relevance: number;
   /** Where the gradient enters the block's backward pass. */
@@ -87,16 +88,19 @@ export async function buildComponentEdges(
   const start = performance.now();
   const { device, model: { config } } = runner;
   const { inputIds, rule, targets, sources = [0] } = request;
-  const pass = await forward(runner, [inputIds], options);
+  const pass = await forward(runner, [inputIds], options, {
+    purpose: "backward",
+    reads: readsOf([request], [0]),
+  });
   try {
-    const pairs = await chooseTokens(runner, pass, [request]);
+    const [seed] = await resolveSeeds(runner, pass, [request]) as [Seed];
     const found = new Map<ComponentTarget, ComponentEdges>();
     const targetsAt = (layer: number) =>
       targets.filter((target) => target.layer === layer + 1).sort((a, b) => a.token - b.token);
     let gradients: Float32Array = new Float32Array();
-    let seeds: Seed[] = [];
+    let entering: ComponentGradient[] = [];
     const lowest = Math.min(...targets.map(({ layer }) => layer)) - 1;
-    await walkDown(runner, pass, { pairs, rule, lowest }, {
+    await walkDown(runner, pass, { seed, rule, lowest }, {
       async atOutput({ layer, gradient }) {
         const tokens = targetsAt(layer).map(({ token }) => token);
         if (tokens.length > 0) gradients = await readMatrixRows(runner, gradient, config.hidden, tokens);
@@ -105,16 +109,16 @@ export async function buildComponentEdges(
         const here = targetsAt(step.layer);
         if (here.length === 0) return;
         const rows = await readBlockRows(runner, pass.workspace, step, here.map(({ token }) => token));
-        seeds = here.map((target, row) => makeSeed(config, rows, gradients, target, row));
+        entering = here.map((target, row) => letThrough(config, rows, gradients, target, row));
       },
       async atInput({ layer }) {
         if (targetsAt(layer).length === 0) return;
-        for (const edges of await pullSeeds(runner, pass, { rule, sources, layer, seeds }, options)) {
+        for (const edges of await pullGradients(runner, pass, { rule, sources, layer, entering }, options)) {
           found.set(edges.target, edges);
         }
       },
     }, options);
-    const { target, contrast } = pairs[0] as Pair;
+    const { target, contrast } = pairOf(seed);
     return {
       target,
       contrast,
@@ -128,13 +132,13 @@ export async function buildComponentEdges(
 }
 
 /** Lets one component's gradient through. `at` is the target's place among the block's rows. */
-function makeSeed(
+function letThrough(
   config: ModelConfig,
   rows: BlockRows,
   gradients: Float32Array,
   target: ComponentTarget,
   at: number,
-): Seed {
+): ComponentGradient {
   const { hidden } = config;
   const only = (all: Float32Array, width: number, row: number, from: number, count: number) => {
     const values = new Float32Array(width);
@@ -174,29 +178,29 @@ function makeSeed(
   };
 }
 
-interface SeedsOfBlock {
+interface GradientsOfBlock {
   readonly rule: ComponentEdgesRequest["rule"];
   readonly sources: readonly number[];
   /** Number of the block. */
   readonly layer: number;
   /** By token, ascending. */
-  readonly seeds: readonly Seed[];
+  readonly entering: readonly ComponentGradient[];
 }
 
-/** Pulls a block's seeds back to the source layers, as many at once as fit. */
-async function pullSeeds(
+/** Pulls a block's gradients back to the source layers, as many at once as fit. */
+async function pullGradients(
   runner: Runner,
   pass: ForwardPass,
-  { rule, sources, layer, seeds }: SeedsOfBlock,
+  { rule, sources, layer, entering }: GradientsOfBlock,
   options: RunOptions,
 ): Promise<ComponentEdges[]> {
   const { device, model: { config } } = runner;
-  const waiting = [...seeds];
+  const waiting = [...entering];
   const edges: ComponentEdges[] = [];
   const below = sources.filter((source) => source <= layer);
   while (waiting.length > 0) {
     options.signal?.throwIfAborted();
-    const rows = panelsOf((waiting.at(-1) as Seed).target.token + 1) * PANEL;
+    const rows = panelsOf((waiting.at(-1) as ComponentGradient).target.token + 1) * PANEL;
     const pack = waiting.splice(-Math.min(waiting.length, targetsInPack(runner, rows)));
     const space = openTargetSpace(pass.workspace, pack.length, rows);
     const size = pack.length * rows;
@@ -213,7 +217,7 @@ async function pullSeeds(
         await device.advance();
       }
       const values = new Float32Array(await device.read(relevance, 0, size * 4 * below.length));
-      pack.forEach((seed, target) => edges.push(toEdges(seed, below, values, target * rows, size)));
+      pack.forEach((one, target) => edges.push(toEdges(one, below, values, target * rows, size)));
     } finally {
       space.free();
       device.free(relevance);
@@ -223,13 +227,13 @@ async function pullSeeds(
   return edges;
 }
 
-/** Records the backward pass of the block that the seeds are of: each enters where it belongs. */
+/** Records the backward pass of the block that the gradients are of: each enters where it belongs. */
 function pullSeedsThrough(
   runner: Runner,
   space: GradientSpace,
   step: Place,
   rule: ComponentEdgesRequest["rule"],
-  pack: readonly Seed[],
+  pack: readonly ComponentGradient[],
   gradient: GPUBuffer,
 ): void {
   const { config } = runner.model;
@@ -244,7 +248,7 @@ function pullSeedsThrough(
 }
 
 function toEdges(
-  { target, relevance }: Seed,
+  { target, relevance }: ComponentGradient,
   sources: readonly number[],
   values: Float32Array,
   firstRow: number,
@@ -260,26 +264,26 @@ function toEdges(
   };
 }
 
-/** Writes the seeds of a stage into their targets' rows of a [targets, rows, columns] matrix. */
+/** Writes the gradients of a stage into their targets' rows of a [targets, rows, columns] matrix. */
 function place(
   { device }: Runner,
   { workspace, rows }: GradientSpace,
-  pack: readonly Seed[],
-  stage: Seed["stage"],
+  pack: readonly ComponentGradient[],
+  stage: ComponentGradient["stage"],
   columns: number,
   matrix: GPUBuffer,
   rowsPerToken = 1,
 ): void {
-  const chosen = [...pack.entries()].filter(([, seed]) => seed.stage === stage);
+  const chosen = [...pack.entries()].filter(([, one]) => one.stage === stage);
   if (chosen.length === 0) return;
   const count = chosen.length;
   const packed = new Float32Array(count * columns);
   chosen.forEach(([, { values }], row) => packed.set(values, row * columns));
-  const list = workspace.adopt(device.allocate(count * 4, "rows of seeds"));
-  const seeds = workspace.adopt(device.allocate(panelBytes(count, columns), "seeds"));
-  const rowOf = ([target, { row, target: { token } }]: readonly [number, Seed]) =>
+  const list = workspace.adopt(device.allocate(count * 4, "rows of components"));
+  const entering = workspace.adopt(device.allocate(panelBytes(count, columns), "gradients of components"));
+  const rowOf = ([target, { row, target: { token } }]: readonly [number, ComponentGradient]) =>
     (target * rows + token) * rowsPerToken + row;
   device.write(list, 0, Uint32Array.from(chosen, rowOf));
-  device.write(seeds, 0, packPanels(packed, count, columns));
-  moveRows(device, "scatter", count, columns, list, seeds, matrix);
+  device.write(entering, 0, packPanels(packed, count, columns));
+  moveRows(device, "scatter", count, columns, list, entering, matrix);
 }

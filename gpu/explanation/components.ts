@@ -16,7 +16,8 @@ import type {
 import { InputError } from "../errors.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { columns4 } from "../kernels/panels.ts";
-import { chooseTokens, forward, type Pair, type Runner } from "../pass/pass.ts";
+import { forward, type Runner } from "../pass/pass.ts";
+import { pairOf, readsOf, resolveSeeds, type Seed } from "../pass/seed.ts";
 import { readMatrixRows, type Step, walkDown } from "../pass/walk.ts";
 
 /** Heads and neurons of a node that are given when a request does not say. */
@@ -119,14 +120,17 @@ export async function attributeComponents(
   const tokens = inputIds.length;
   const nodes = request.nodes ??
     Array.from({ length: config.layers }, (_, block) => ({ layer: block + 1, token: tokens - 1 }));
-  const pass = await forward(runner, [inputIds], options);
+  const pass = await forward(runner, [inputIds], options, {
+    purpose: "backward",
+    reads: readsOf([request], [0]),
+  });
   try {
-    const pairs = await chooseTokens(runner, pass, [request]);
-    const { target, contrast } = pairs[0] as Pair;
+    const [seed] = await resolveSeeds(runner, pass, [request]) as [Seed];
+    const { target, contrast } = pairOf(seed);
     const found = new Map<NodePlace, Omit<NodeComponents, "relevance" | "aroundMlp">>();
     const aroundMlp = new Map<NodePlace, number>();
     const nodesAt = (layer: number) => nodes.filter((node) => node.layer === layer + 1);
-    const nodeRelevance = await walkDown(runner, pass, { pairs, rule, lowest: 0 }, {
+    const nodeRelevance = await walkDown(runner, pass, { seed, rule, lowest: 0 }, {
       async atOutput({ layer, place, gradient }) {
         for (const part of parts(nodesAt(layer))) {
           const at = part.map(({ token }) => token);

@@ -7,19 +7,32 @@ import { refuseNonFinite } from "./attribution.ts";
 import { attentionBackward, mlpBackward } from "../pass/backward.ts";
 import { openGradientSpace } from "../pass/workspace.ts";
 import { type HeadTerms, openCollector } from "./closed_form.ts";
-import type { GraphRequest, GraphResult, HeadEdges, RunOptions, Transition } from "../engine.ts";
+import type {
+  GraphEdges,
+  GraphRequest,
+  GraphResult,
+  GraphSettings,
+  HeadEdges,
+  RelevanceResult,
+  Rule,
+  RunOptions,
+  SeedGraphRequest,
+  SeedGraphResult,
+  Transition,
+} from "../engine.ts";
 import { InputError } from "../errors.ts";
 import { rowDot } from "../kernels/row-moves.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { packedRows } from "./packed_edges.ts";
-import { chooseTokens, forward, type ForwardPass, pacer, type Pair, placeOf, type Runner, seed } from "../pass/pass.ts";
+import { forward, type ForwardPass, pacer, placeOf, type Runner } from "../pass/pass.ts";
+import { pairOf, type Question, readsOf, resolveSeeds, type Seed, seedGradient } from "../pass/seed.ts";
 import { filterEdges, openPruner, type Reduced, reduceRows } from "./prune.ts";
 import type { Edges } from "../kernels/edge_bins.ts";
 
 export const GRAPH_DEFAULTS = { mass: 0.85, minRelevance: 0.01, reach: "last", edgeBudget: 200_000 } as const;
 
 /** The node layers that a graph's transitions join. Throws InputError for a list that is not ascending or out of range. */
-export function checkGraphRequest(config: ModelConfig, request: GraphRequest): void {
+export function checkGraphRequest(config: ModelConfig, request: GraphSettings & { readonly rule: Rule }): void {
   const { transitions, mass, minRelevance, edgeBudget, heads, rule } = request;
   const refuse = (where: string, what: string, mend: string): never => {
     throw new InputError(what, where, mend);
@@ -62,20 +75,41 @@ interface Chosen extends Omit<Reduced, "edges" | "reached"> {
   readonly heads?: HeadTerms;
 }
 
-type Settings = GraphRequest & typeof GRAPH_DEFAULTS;
+type Settings = GraphSettings & typeof GRAPH_DEFAULTS;
 
-/** Attributes and builds the graph of one request, checked before. */
+/** Attributes a token pair and builds its graph; the request was checked before. */
 export async function buildGraph(runner: Runner, request: GraphRequest, options: RunOptions): Promise<GraphResult> {
+  const { seed, ...result } = await buildQuestionGraph(runner, request, options);
+  return { ...result, ...pairOf(seed), logitDifference: seed.value };
+}
+
+/** The same of a seed. */
+export async function buildSeedGraph(
+  runner: Runner,
+  request: SeedGraphRequest,
+  options: RunOptions,
+): Promise<SeedGraphResult> {
+  const { seed: { terms, value }, ...result } = await buildQuestionGraph(runner, request, options);
+  return { ...result, terms, value };
+}
+
+/** The graph of a question of either kind. */
+export async function buildQuestionGraph(
+  runner: Runner,
+  request: Question & GraphSettings,
+  options: RunOptions,
+): Promise<RelevanceResult & GraphEdges & { readonly seed: Seed }> {
   const start = performance.now();
   const { device, model: { config } } = runner;
   const { rule, inputIds } = request;
   const settings = { ...GRAPH_DEFAULTS, ...request } as Settings;
   const listed = request.transitions ?? Array.from({ length: config.layers + 1 }, (_, layer) => layer);
-  const pass = await forward(runner, [inputIds], options);
+  const reads = readsOf([request], [0]);
+  const pass = await forward(runner, [inputIds], options, { purpose: "backward", reads });
   try {
-    const pairs = await chooseTokens(runner, pass, [request]);
-    const { target, contrast } = pairs[0] as Pair;
-    const { nodeRelevance, chosen, kept } = await walkBack(runner, pass, pairs, settings, listed, options);
+    const [seed] = await resolveSeeds(runner, pass, [request]) as [Seed];
+    const walk = { seed, rule, tokens: inputIds.length, settings, listed };
+    const { nodeRelevance, chosen, kept } = await walkBack(runner, pass, walk, options);
     refuseNonFinite(nodeRelevance, inputIds.length, runner.model.directory);
     const relevanceAt = (layer: number) =>
       nodeRelevance.subarray(layer * inputIds.length, (layer + 1) * inputIds.length);
@@ -85,9 +119,7 @@ export async function buildGraph(runner: Runner, request: GraphRequest, options:
     return {
       rule,
       inputIds,
-      target,
-      contrast,
-      logitDifference: target.logit - contrast.logit,
+      seed,
       layers: config.layers,
       nodeRelevance,
       nodeLayers: listed,
@@ -112,16 +144,19 @@ interface Walk {
 async function walkBack(
   runner: Runner,
   pass: ForwardPass,
-  pairs: readonly Pair[],
-  settings: Settings,
-  listed: readonly number[],
+  { seed, rule, tokens, settings, listed }: {
+    readonly seed: Seed;
+    readonly rule: Rule;
+    readonly tokens: number;
+    readonly settings: Settings;
+    readonly listed: readonly number[];
+  },
   options: RunOptions,
 ): Promise<Walk> {
   const { device, model: { config } } = runner;
   const { workspace } = pass;
-  const { rule, inputIds: { length: tokens } } = settings;
   const { rows } = workspace;
-  const gradient = seed(runner, pass, pairs, rule);
+  const gradient = seedGradient(runner, pass, [seed], rule);
   const space = openGradientSpace(workspace);
   const relevance = workspace.adopt(device.allocate(rows * 4, "relevance of a node layer"));
   const nodeRelevance = new Float32Array((config.layers + 1) * tokens);
@@ -136,7 +171,7 @@ async function walkBack(
   const collector = rule !== "gradient" && listed.some(inClosedForm)
     ? openCollector(space, rule, settings, runner.tiles)
     : undefined;
-  const pruner = openPruner(tokens, settings);
+  const pruner = openPruner(tokens, seed.positions, settings);
   const chosen: Chosen[] = [];
   const above = () => ({ reached: pruner.reached(), floor: pruner.floor(), floorWith: pruner.floorWith });
   const add = (target: number, targets: readonly number[], reduced: Reduced & { readonly heads?: HeadTerms }) => {
@@ -151,7 +186,9 @@ async function walkBack(
   for (let layer = config.layers - 1; layer >= 0; layer--) {
     const target = layer + 1;
     const isTarget = listed.includes(target, 1);
-    const targets = isTarget ? activeTargets(atTarget, target === config.layers, settings.minRelevance) : [];
+    const targets = isTarget
+      ? activeTargets(atTarget, target === config.layers ? seed.positions : [], settings.minRelevance)
+      : [];
     if (isTarget && !inClosedForm(target)) {
       const source = listed[listed.indexOf(target) - 1] as number;
       const packed = { rule, source, target, gradient, tokens: targets };
@@ -171,13 +208,13 @@ async function walkBack(
 }
 
 /**
- * Tokens of a node layer whose relevance is above the bound in absolute value, ascending; all for a bound of 0. The last
- * token of the last layer is always one: there the objective enters, though a plain gradient times input is 0 there.
+ * Tokens of a node layer whose relevance is above the bound in absolute value, ascending; all for a bound of 0. Those that
+ * the objective reads (`ends`) are always among them, though a plain gradient times input may be 0 there.
  */
-function activeTargets(relevance: Float32Array, isLastLayer: boolean, minRelevance: number): number[] {
+function activeTargets(relevance: Float32Array, ends: readonly number[], minRelevance: number): number[] {
   return [...relevance.keys()].filter((token) =>
     minRelevance === 0 || Math.abs(relevance[token] as number) > minRelevance ||
-    (isLastLayer && token === relevance.length - 1)
+    ends.includes(token)
   );
 }
 

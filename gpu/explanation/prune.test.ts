@@ -74,7 +74,7 @@ test("edges above a threshold keep ties, leave zeros out, and come by target and
 test("only edges that lead on to the last token of the last layer reach", () => {
   const first = edges([0, 0, 1], [0, 1, 2], [1, 2, 3]);
   const second = edges([1, 2, 4], [0, 1, 5]);
-  expect(keepReaching([first, second], 2).map(listOf)).toEqual([[[0, 1, 2]], [[1, 2, 4]]]);
+  expect(keepReaching([first, second], [2]).map(listOf)).toEqual([[[0, 1, 2]], [[1, 2, 4]]]);
 });
 
 test("the budget keeps the largest over all transitions and never exceeds itself by ties", () => {
@@ -110,11 +110,11 @@ describe("transitions pruned one after another, from the last to the first, are 
         const transitions = Array.from({ length: 5 }, transition);
         const mass = random.next();
         const byMass = transitions.map((rows) => edgesAbove(rows, massThreshold(rows, mass).threshold));
-        const keep = (list: readonly Edges[]) => reach === "last" ? keepReaching(list, tokens - 1) : [...list];
+        const keep = (list: readonly Edges[]) => reach === "last" ? keepReaching(list, [tokens - 1]) : [...list];
         const reaching = keep(byMass);
         const expected = keep(keepBudget(reaching, edgeBudget));
 
-        const pruner = openPruner(tokens, { reach, edgeBudget });
+        const pruner = openPruner(tokens, [tokens - 1], { reach, edgeBudget });
         const counts: [number, number][] = [];
         for (const rows of transitions.toReversed()) {
           const reduced = reduceRows(rows, mass, { reached: pruner.reached(), floor: pruner.floor() });

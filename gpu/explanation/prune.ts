@@ -188,10 +188,10 @@ export function filterEdges(edges: Edges, keep: (index: number) => boolean): Edg
   return pickEdges(edges, chosen.subarray(0, count));
 }
 
-/** Keeps, of transitions given from the first layers to the last, the edges from which `lastToken` of the last is reached. */
-export function keepReaching(transitions: readonly Edges[], lastToken: number): Edges[] {
+/** Keeps, of transitions given from the first layers to the last, the edges from which one of `ends` of the last is reached. */
+export function keepReaching(transitions: readonly Edges[], ends: readonly number[]): Edges[] {
   const kept: Edges[] = [];
-  let reached = new Set([lastToken]);
+  let reached: Set<number> = new Set(ends);
   for (const edges of [...transitions].reverse()) {
     const reaching = filterEdges(edges, (index) => reached.has(edges.targets[index] as number));
     reached = new Set(reaching.sources);
@@ -251,15 +251,16 @@ export interface Pruner {
 }
 
 /**
- * Opens a pruner of a graph of `tokens` tokens. Its edges are those of keepReaching, keepBudget and keepReaching again
- * over all transitions at once: the budget's border only rises while edges are added.
+ * Opens a pruner of a graph of `tokens` tokens, whose objective reads those at `ends`. Its edges are those of keepReaching,
+ * keepBudget and keepReaching again over all transitions at once: the budget's border only rises while edges are added.
  */
 export function openPruner(
   tokens: number,
+  ends: readonly number[],
   settings: { readonly reach: "last" | "all"; readonly edgeBudget: number },
 ): Pruner {
   let reached: Uint8Array = settings.reach === "all" ? new Uint8Array(tokens).fill(1) : new Uint8Array(tokens);
-  reached[tokens - 1] = 1;
+  for (const end of ends) reached[end] = 1;
   let floor = -1;
   let held: Edges[] = [];
   const cut = () => {
@@ -279,7 +280,7 @@ export function openPruner(
     },
     finish() {
       if (settings.reach === "all") return held;
-      return keepReaching([...held].reverse(), tokens - 1).reverse();
+      return keepReaching([...held].reverse(), ends).reverse();
     },
   };
 }

@@ -3,17 +3,16 @@
  * forward pass (several token pairs of a prompt, several positions), the other prompts lie side by side, as many as fit.
  */
 import { blockStateBytes, gradientRowBytes, widestRowBytes } from "./block.ts";
-import type { AttributionRequest } from "../engine.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { turnAlike } from "../model/rotary.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
+import { positionsOf, type Question } from "./seed.ts";
 
-/** A request's place in a pack: its prompt is a sequence of the pack up to `position`. */
+/** A request's place in a pack: its prompt is a sequence of the pack, or the beginning of one. */
 export interface PackMember {
   /** Index among all requests. */
   readonly request: number;
   readonly sequence: number;
-  readonly position: number;
 }
 
 /**
@@ -25,8 +24,11 @@ export interface Pack {
   readonly members: readonly PackMember[];
 }
 
-/** Requests of one prompt in a pack at most: their logits over the vocabulary are held at once. */
-const MOST_MEMBERS = 128;
+/**
+ * Positions that the requests of one prompt may always read in a pack together; a read takes less memory than a row, so
+ * as many as a pack may have rows do. A single request may read more.
+ */
+const FEW_READS = 128;
 
 /** Rows of a pack at most, whatever the memory: more do not make a pass faster. */
 const MOST_ROWS = 8192;
@@ -55,7 +57,7 @@ export function packRows(config: ModelConfig, { bytes, keepBytes, bindingBytes }
  * exactly one pack. Prompts on two sides of a border (rotary.ts) share no pass.
  */
 export function fillPacks(
-  requests: readonly AttributionRequest[],
+  requests: readonly Question[],
   mostRows: number,
   borders: readonly number[] = [],
 ): Pack[] {
@@ -63,9 +65,9 @@ export function fillPacks(
   const single = new Map<string, Prompt[]>();
   for (const prompt of groupByPrompt(requests, borders)) {
     const [member] = prompt.members;
-    if (prompt.members.length > 1) packs.push(...splitMembers(prompt));
+    if (prompt.members.length > 1) packs.push(...splitMembers(prompt, requests, Math.max(FEW_READS, mostRows)));
     else if (member !== undefined) {
-      const { rule } = requests[member] as AttributionRequest;
+      const { rule } = requests[member] as Question;
       const list = single.get(rule);
       if (list) list.push(prompt);
       else single.set(rule, [prompt]);
@@ -83,14 +85,14 @@ interface Prompt {
   readonly lengths: readonly number[];
 }
 
-function groupByPrompt(requests: readonly AttributionRequest[], borders: readonly number[]): Prompt[] {
+function groupByPrompt(requests: readonly Question[], borders: readonly number[]): Prompt[] {
   // In this order a prompt that is the beginning of others stands right before one of them.
   const order = requests.map((_, index) => index).sort((a, b) =>
-    compareIds((requests[a] as AttributionRequest).inputIds, (requests[b] as AttributionRequest).inputIds)
+    compareIds((requests[a] as Question).inputIds, (requests[b] as Question).inputIds)
   );
   const prompts: { ids: readonly number[]; members: number[]; lengths: number[] }[] = [];
   for (const index of order.reverse()) {
-    const { inputIds } = requests[index] as AttributionRequest;
+    const { inputIds } = requests[index] as Question;
     const last = prompts.at(-1);
     if (last && isPrefix(inputIds, last.ids) && turnAlike(borders, inputIds.length, last.ids.length)) {
       last.members.push(index);
@@ -112,18 +114,24 @@ function compareIds(a: readonly number[], b: readonly number[]): number {
 const isPrefix = (short: readonly number[], long: readonly number[]) =>
   short.length <= long.length && short.every((id, index) => id === long[index]);
 
-function splitMembers({ ids, members, lengths }: Prompt): Pack[] {
-  const packs: Pack[] = [];
-  for (let start = 0; start < members.length; start += MOST_MEMBERS) {
-    packs.push({
-      sequences: [ids.slice(0, lengths[start])],
-      members: members.slice(start, start + MOST_MEMBERS).map((request, at) => ({
-        request,
-        sequence: 0,
-        position: (lengths[start + at] as number) - 1,
-      })),
-    });
-  }
+/** Packs of a prompt's requests, none of which reads too many positions. */
+function splitMembers(
+  { ids, members, lengths }: Prompt,
+  requests: readonly Question[],
+  mostReads: number,
+): Pack[] {
+  const packs: { sequences: [readonly number[]]; members: PackMember[] }[] = [];
+  let reads = Infinity;
+  members.forEach((request, at) => {
+    const more = positionsOf(requests[request] as Question).length;
+    if (reads + more > mostReads) {
+      // Longest first: the rest is contained in this one's prompt.
+      packs.push({ sequences: [ids.slice(0, lengths[at])], members: [] });
+      reads = 0;
+    }
+    reads += more;
+    packs.at(-1)?.members.push({ request, sequence: 0 });
+  });
   return packs;
 }
 
@@ -140,10 +148,6 @@ function sideBySide(prompts: readonly Prompt[], mostRows: number): Pack[] {
   }
   return bins.map((bin): Pack => ({
     sequences: bin.prompts.map(({ ids }) => ids),
-    members: bin.prompts.map(({ ids, members }, sequence) => ({
-      request: members[0] as number,
-      sequence,
-      position: ids.length - 1,
-    })),
+    members: bin.prompts.map(({ members }, sequence) => ({ request: members[0] as number, sequence })),
   }));
 }

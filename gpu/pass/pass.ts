@@ -1,19 +1,15 @@
-/**
- * What every way of explaining a prediction starts with: the forward pass, the token pair with its logits, and the
- * gradient of the objective at the last node layer (method.md section 1).
- */
+/** The forward pass: node layers, what blocks keep for a backward pass, and the rows whose predictions are wanted. */
 import { blockStateBytes, countedOfAll } from "./block.ts";
 import { blockForward } from "./forward.ts";
-import { type BlockState, normRule, type Place, type Sequence, type Workspace } from "./operation.ts";
+import { type BlockState, type Place, type Sequence, type Workspace } from "./operation.ts";
 import { openWorkspace } from "./workspace.ts";
-import { embedRows, readRow, readUnembedding, writeRow } from "./embedding.ts";
+import { embedRows, readRow, writeRow } from "./embedding.ts";
 import type { Device } from "../device/device.ts";
-import type { AttributionRequest, Rule, RunOptions, TokenLogit } from "../engine.ts";
-import { InputError } from "../errors.ts";
+import type { RunOptions } from "../engine.ts";
 import type { Intervened } from "./intervention.ts";
-import { argmaxReference, embedTokens } from "../kernels/decode.ts";
-import { norm, normBackward } from "../kernels/norm.ts";
-import { softcap, softcapReference, softcapSlope } from "../kernels/softcap.ts";
+import { embedTokens } from "../kernels/decode.ts";
+import { norm } from "../kernels/norm.ts";
+import { softcap } from "../kernels/softcap.ts";
 import { project, type WeightMatrix } from "../kernels/weight_matrix.ts";
 import { rowOf } from "../model/architectures.ts";
 import { moveRows } from "../kernels/row-moves.ts";
@@ -150,7 +146,7 @@ export async function forward(
 }
 
 /** What the final norm is, and its weights. */
-const finalNormOf = ({ model: { config }, weights }: Pick<Runner, "model" | "weights">) => ({
+export const finalNormOf = ({ model: { config }, weights }: Pick<Runner, "model" | "weights">) => ({
   kind: rowOf(config.architecture).norm === "layer" ? "layer" : "rms",
   columns: config.hidden,
   weight: weights.finalNorm,
@@ -229,104 +225,41 @@ export function pacer(device: Device, config: ModelConfig, rows: number, { signa
   };
 }
 
-/** Logits at each place that the pass reads, [vocabulary] each. */
-export async function lastLogits(
+/** Places whose logits over the vocabulary are held at once. */
+const LOGITS_AT_ONCE = 128;
+
+/** Calls `use` with the logits [vocabulary] at places that the pass reads, by their index among its reads. */
+export async function eachLogits(
   runner: Runner,
   pass: ForwardPass,
-): Promise<Float32Array[]> {
-  const { device, model, rehearsal } = runner;
-  const count = pass.reads.length;
-  const { vocabulary } = model.config;
-  const bytes = panelBytes(count, vocabulary);
-  const logits = device.allocate(bytes, "logits");
-  try {
-    recordLogits(runner, count, pass.lastNormed, logits);
-    const packed = new Float32Array(await device.read(logits, 0, bytes));
-    if (rehearsal) return new Array<Float32Array>(count).fill(packed.subarray(0, vocabulary));
-    return pass.reads.map((_, row) => readRow(packed, row, vocabulary));
-  } finally {
-    device.free(logits);
+  reads: readonly number[],
+  use: (read: number, logits: Float32Array) => void,
+): Promise<void> {
+  const { device, model: { config: { hidden, vocabulary } }, rehearsal } = runner;
+  for (let first = 0; first < reads.length; first += LOGITS_AT_ONCE) {
+    const part = reads.slice(first, first + LOGITS_AT_ONCE);
+    const count = part.length;
+    const list = device.allocate(panelsOf(count) * PANEL * 4, "rows whose logits are wanted");
+    const normed = device.allocate(panelBytes(count, hidden), "rows, normed");
+    const bytes = panelBytes(count, vocabulary);
+    const logits = device.allocate(bytes, "logits");
+    try {
+      device.write(list, 0, Uint32Array.from(part));
+      moveRows(device, "gather", count, hidden, list, pass.lastNormed, normed);
+      recordLogits(runner, count, normed, logits);
+      const packed = new Float32Array(await device.read(logits, 0, bytes));
+      part.forEach((read, row) =>
+        use(read, rehearsal ? packed.subarray(0, vocabulary) : readRow(packed, row, vocabulary))
+      );
+    } finally {
+      [list, normed, logits].forEach((buffer) => device.free(buffer));
+    }
   }
 }
 
-const dot = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, i) => sum + value * (b[i] as number), 0);
-
-export interface Pair {
-  readonly target: TokenLogit;
-  readonly contrast: TokenLogit;
-  /** Slopes of the cap of logits at the two; 1 where there is none. */
-  readonly slopes: { readonly target: number; readonly contrast: number };
-}
-
-/** The token pairs with their logits; the argmax where a request names no target. */
-export async function chooseTokens(
-  runner: Runner,
-  pass: ForwardPass,
-  requests: readonly AttributionRequest[],
-): Promise<readonly Pair[]> {
-  const { device, model } = runner;
-  const { hidden, logitCap } = model.config;
-  const logits = requests.some(({ target }) => target === undefined) ? await lastLogits(runner, pass) : undefined;
-  const packed = new Float32Array(await device.read(pass.lastNormed, 0, panelBytes(requests.length, hidden)));
-  return requests.map(({ target, contrast }, index) => {
-    const normed = readRow(packed, index, hidden);
-    const uncapped = (id: number) => dot(normed, readUnembedding(model, id));
-    const wrong = target ?? argmaxReference((logits as Float32Array[])[index] as Float32Array);
-    if (wrong === contrast) {
-      throw new InputError(
-        `the contrast ${contrast} is the model's own choice at this position, so there is nothing to contrast it with`,
-        "contrast",
-        "name another contrast, or a target",
-      );
-    }
-    const [ofTarget, ofContrast] = [uncapped(wrong), uncapped(contrast)];
-    const logit = (value: number) => logitCap === null ? value : softcapReference(value, logitCap);
-    const slope = (value: number) => logitCap === null ? 1 : softcapSlope(value, logitCap);
-    return {
-      target: { id: wrong, logit: logit(ofTarget) },
-      contrast: { id: contrast, logit: logit(ofContrast) },
-      slopes: { target: slope(ofTarget), contrast: slope(ofContrast) },
-    };
-  });
-}
-
-/** Records the gradient of the objective at the last node layer, [rows, hidden]: zero but for the last tokens. */
-export function seed(runner: Runner, pass: ForwardPass, pairs: readonly Pair[], rule: Rule): GPUBuffer {
-  const { hidden } = runner.model.config;
-  const rows = seedRows(runner, pass, pairs, rule);
-  const gradient = pass.workspace.allocate(hidden, "gradient");
-  moveRows(runner.device, "scatter", pairs.length, hidden, pass.lastRowsBuffer, rows, gradient);
-  return gradient;
-}
-
-/** Records the gradient of each pair's objective at the row that the pass reads for it, [pairs, hidden]. */
-export function seedRows(
-  runner: Runner,
-  pass: ForwardPass,
-  pairs: readonly Pair[],
-  rule: Rule,
-): GPUBuffer {
-  const { device, model } = runner;
-  const { workspace } = pass;
-  const { hidden } = model.config;
-  const packed = new Float32Array(panelBytes(pairs.length, hidden) / 4);
-  pairs.forEach(({ target, contrast, slopes }, row) => {
-    const wrong = readUnembedding(model, target.id);
-    const right = readUnembedding(model, contrast.id);
-    writeRow(packed, row, wrong.map((value, i) => slopes.target * value - slopes.contrast * (right[i] as number)));
-  });
-  const difference = workspace.adopt(device.allocate(packed.byteLength, "unembedding difference"));
-  device.write(difference, 0, packed);
-  const lastGradient = workspace.adopt(device.allocate(packed.byteLength, "gradient at the last tokens"));
-  normBackward(device, {
-    ...finalNormOf(runner),
-    rule: normRule(rule),
-    rows: pairs.length,
-    dy: difference,
-    r: pass.lastScale,
-    x: pass.last,
-    g: lastGradient,
-    accumulate: false,
-  });
-  return lastGradient;
+/** Logits at each place that the pass reads, [vocabulary] each. */
+export async function lastLogits(runner: Runner, pass: ForwardPass): Promise<Float32Array[]> {
+  const all = new Array<Float32Array>(pass.reads.length);
+  await eachLogits(runner, pass, [...all.keys()], (read, logits) => all[read] = logits);
+  return all;
 }

@@ -1,11 +1,16 @@
 /** Requests are checked against a model before anything runs. */
-import type { AttributionRequest, ScoreRequest } from "../engine.ts";
+import type { AttributionRequest, ScoreRequest, SeedRequest, SeedTerm } from "../engine.ts";
 import { InputError } from "../errors.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { checkIntervention } from "./intervention.ts";
 
 /** Checks a request against a model. Throws InputError naming the argument. */
-export function checkRequest(config: ModelConfig, { inputIds, target, contrast }: AttributionRequest): void {
+export function checkRequest(config: ModelConfig, request: AttributionRequest | SeedRequest): void {
+  if ("seed" in request) checkSeed(config, request);
+  else checkPair(config, request);
+}
+
+function checkPair(config: ModelConfig, { inputIds, target, contrast }: AttributionRequest): void {
   checkIds(config, inputIds);
   for (const [where, id] of [["target", target], ["contrast", contrast]] as const) {
     if (id !== undefined) checkId(config, id, where);
@@ -16,6 +21,35 @@ export function checkRequest(config: ModelConfig, { inputIds, target, contrast }
       "contrast",
       "name the token that should have come instead of the target",
     );
+  }
+}
+
+function checkSeed(config: ModelConfig, { inputIds, seed }: SeedRequest): void {
+  checkIds(config, inputIds);
+  if (seed.length === 0) throw new InputError("the seed has no terms", "seed", "name at least one");
+  seed.forEach((term, index) => checkTerm(config, inputIds.length, term, `seed[${index}]`));
+}
+
+function checkTerm(config: ModelConfig, tokens: number, term: SeedTerm, where: string): void {
+  const { position, target, contrast, factor } = term;
+  if (!Number.isInteger(position) || position < 0 || position >= tokens) {
+    throw new InputError(
+      `there is no position ${position} among ${tokens} tokens`,
+      `${where}.position`,
+      `use a whole number from 0 to ${tokens - 1}`,
+    );
+  }
+  checkId(config, target, `${where}.target`);
+  if (typeof contrast === "number") checkId(config, contrast, `${where}.contrast`);
+  if (target === contrast) {
+    throw new InputError(
+      `target and contrast are the same token ${target}`,
+      `${where}.contrast`,
+      'name another token, "mean" or null',
+    );
+  }
+  if (!Number.isFinite(factor)) {
+    throw new InputError(`${factor} is no factor`, `${where}.factor`, "use a finite number");
   }
 }
 

@@ -4,7 +4,8 @@ import type { Rule, RunOptions } from "../engine.ts";
 import { moveRows, rowDot } from "../kernels/row-moves.ts";
 import { panelBytes, unpackPanels } from "../kernels/panels.ts";
 import type { GradientSpace, Place } from "./operation.ts";
-import { type ForwardPass, pacer, type Pair, placeOf, type Runner, seed } from "./pass.ts";
+import { type ForwardPass, pacer, placeOf, type Runner } from "./pass.ts";
+import { type Seed, seedGradient } from "./seed.ts";
 import { openGradientSpace } from "./workspace.ts";
 
 /** Where a walk stands. */
@@ -31,7 +32,7 @@ export interface Visitor {
 export async function walkDown(
   runner: Runner,
   pass: ForwardPass,
-  { pairs, rule, lowest }: { readonly pairs: readonly Pair[]; readonly rule: Rule; readonly lowest: number },
+  { seed, rule, lowest }: { readonly seed: Seed; readonly rule: Rule; readonly lowest: number },
   visitor: Visitor,
   options: RunOptions,
 ): Promise<Float32Array> {
@@ -39,7 +40,7 @@ export async function walkDown(
   const { workspace } = pass;
   const { rows } = workspace;
   const tokens = workspace.sequences[0]?.length ?? 0;
-  const gradient = seed(runner, pass, pairs, rule);
+  const gradient = seedGradient(runner, pass, [seed], rule);
   const space = openGradientSpace(workspace);
   const relevance = workspace.adopt(device.allocate((config.layers + 1) * rows * 4, "node relevance"));
   const record = (layer: number) =>

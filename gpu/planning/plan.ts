@@ -2,10 +2,11 @@
 import { blockStateBytes } from "../pass/block.ts";
 import { scoreCells } from "../pass/workspace.ts";
 import type { Device } from "../device/device.ts";
-import type { AttributionRequest, GraphRequest, PlannedRun, RunPlan } from "../engine.ts";
+import type { GraphSettings, PlannedRun, RunPlan } from "../engine.ts";
 import { fitStates, freeBytesFor, keepBytesFor, whyNot } from "./fit.ts";
 import { checkGraphRequest } from "../explanation/graph.ts";
 import { checkRequest } from "../pass/requests.ts";
+import type { Question } from "../pass/seed.ts";
 import { describeBytes, freeHostBytes, memorySetting, residentBytes } from "../device/memory.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { type ModelDirectory, openModelDirectory } from "../model/directory.ts";
@@ -62,8 +63,7 @@ export async function planRun(device: Device, directory: string, run: PlannedRun
   }
 }
 
-const requestsOf = (run: PlannedRun): readonly AttributionRequest[] =>
-  run.kind === "graph" ? [run.request] : run.requests;
+const requestsOf = (run: PlannedRun): readonly Question[] => run.kind === "graph" ? [run.request] : run.requests;
 
 function describeFit({ gpuBytes, hostBytes, isSoftware, free }: {
   readonly gpuBytes: number;
@@ -81,7 +81,7 @@ function describeFit({ gpuBytes, hostBytes, isSoftware, free }: {
 function timedRun(
   config: ModelConfig,
   { kind }: PlannedRun,
-  { inputIds, rule }: AttributionRequest,
+  { inputIds, rule }: Question,
   keepBytes: number,
 ): TimedRun {
   const rows = panelsOf(inputIds.length) * PANEL;
@@ -113,7 +113,7 @@ function blockSeconds(config: ModelConfig, { token, cell }: Speed, tokens: numbe
 }
 
 /** Seconds of a graph's packed products, about: each target is pulled back through the blocks that it skips. */
-function packedSeconds(config: ModelConfig, speed: Speed, request: GraphRequest): number {
+function packedSeconds(config: ModelConfig, speed: Speed, request: Question & GraphSettings): number {
   if (!skipsBlocks(request)) return 0;
   const { rule, inputIds, minRelevance } = request;
   const listed = request.transitions ?? Array.from({ length: config.layers + 1 }, (_, layer) => layer);

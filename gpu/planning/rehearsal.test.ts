@@ -7,7 +7,7 @@ import { writeRandomModel } from "../../test/random_model.ts";
 import { FAMILY_CONFIGS } from "../../test/real_shapes.ts";
 import type { Device } from "../device/device.ts";
 import { openDevice } from "../device/dawn.ts";
-import { type PlannedRun, RULES } from "../engine.ts";
+import { type LoadedModel, type PlannedRun, RULES, type SeedRequest } from "../engine.ts";
 import { loadModel } from "../loaded_model.ts";
 import { parseConfig } from "../model/config.ts";
 import { type ModelDirectory, openModelDirectory } from "../model/directory.ts";
@@ -32,6 +32,27 @@ const request = (length: number, rule: (typeof RULES)[number] = "attnlrp") => ({
   contrast: 4,
   rule,
 });
+/** Every third position against the mean, every fifth alone. */
+const seeds = (length: number): SeedRequest => ({
+  inputIds: ids(length),
+  seed: ids(length).flatMap((target, position) =>
+    position % 3 === 0 || position % 5 === 0
+      ? [{ position, target, contrast: position % 3 === 0 ? "mean" as const : null, factor: 0.5 }]
+      : []
+  ),
+  rule: "attnlrp",
+});
+
+async function perform(model: LoadedModel, run: PlannedRun): Promise<void> {
+  if (run.kind === "graph") {
+    await ("seed" in run.request ? model.graphOfSeed(run.request) : model.graph(run.request));
+    return;
+  }
+  const ofSeeds = run.requests.flatMap((request) => "seed" in request ? [request] : []);
+  const ofPairs = run.requests.flatMap((request) => "seed" in request ? [] : [request]);
+  if (ofSeeds.length > 0) await model.attributeSeeds(ofSeeds);
+  if (ofPairs.length > 0) await model.attributeMany(ofPairs);
+}
 
 const CONFIG = {
   hidden_size: 32,
@@ -67,7 +88,10 @@ describe.each(["qwen3", "olmo3"])("%s: what is counted is what a device allocate
       kind: "attribute",
       requests: [request(90), request(40), { ...request(90), target: 8 }, { ...request(20), inputIds: [9, 9, 9] }],
     }],
+    ["seeds that share a pass", { kind: "attribute", requests: [300, 300, 170].map(seeds) }],
+    ["one seed", { kind: "attribute", requests: [seeds(100)] }],
     ["graph", { kind: "graph", request: request(300) }],
+    ["graph of a seed", { kind: "graph", request: seeds(90) }],
     ["graph over skipped blocks", { kind: "graph", request: { ...request(60), transitions: [0, 3], minRelevance: 0 } }],
     ["graph of gradients", { kind: "graph", request: { ...request(40, "gradient"), minRelevance: 0 } }],
   ];
@@ -86,8 +110,7 @@ describe.each(["qwen3", "olmo3"])("%s: what is counted is what a device allocate
     const counted = await rehearse({ on: device, model, keepBytes: KEEP_BYTES }, run);
     expect(device.allocatedBytes(), "nothing is allocated").toBe(before);
     const loaded = await loadModel(counting, directory);
-    if (run.kind === "graph") await loaded.graph(run.request);
-    else await loaded.attributeMany(run.requests);
+    await perform(loaded, run);
     expect(counted.bufferBytes).toBe(peak - before);
     loaded.dispose();
     model.close();

@@ -2,14 +2,15 @@
  * What a run will hold in memory, found by running it on a device that only counts: the same code that allocates buffers
  * for the run allocates them here, so the two cannot differ.
  */
-import { attributeAll } from "../explanation/attribution.ts";
+import { attributeQuestions } from "../explanation/attribution.ts";
 import { TILE_LIMITS } from "../explanation/closed_form.ts";
 import { allocationBytes } from "../device/buffers.ts";
 import type { Device } from "../device/device.ts";
-import type { AttributionRequest, GraphRequest, PlannedRun } from "../engine.ts";
-import { buildGraph } from "../explanation/graph.ts";
+import type { GraphSettings, PlannedRun, Rule } from "../engine.ts";
+import { buildQuestionGraph } from "../explanation/graph.ts";
 import type { ModelDirectory } from "../model/directory.ts";
 import type { Runner } from "../pass/pass.ts";
+import type { Question } from "../pass/seed.ts";
 import { layOutWeights, type Weights } from "../pass/weights.ts";
 
 export interface MemoryUse {
@@ -113,8 +114,8 @@ export async function rehearse(
   const weights = loaded?.weights ?? await layOutWeights(device, blank);
   const runner: Runner = { device, model: blank, weights, keepBytes, tiles, passBytes, rehearsal: true };
   if (run.kind === "work") await run.work(runner);
-  else if (run.kind === "attribute") await attributeAll(runner, run.requests.map(withPair), {});
-  else {await buildGraph(
+  else if (run.kind === "attribute") await attributeQuestions(runner, run.requests.map(withPair), {});
+  else {await buildQuestionGraph(
       runner,
       { ...withPair(run.request), minRelevance: skipsBlocks(run.request) ? 0 : Infinity },
       {},
@@ -123,12 +124,12 @@ export async function rehearse(
 }
 
 /** The argmax of zeros is 0: no request may name it as its contrast. */
-function withPair<Request extends AttributionRequest>(request: Request): Request {
-  return request.target === undefined ? { ...request, contrast: 1 } : request;
+function withPair<Asked extends Question>(request: Asked): Asked {
+  return "seed" in request || request.target !== undefined ? request : { ...request, contrast: 1 };
 }
 
 /** Whether some transition comes from packed products. */
-export function skipsBlocks({ rule, transitions }: GraphRequest): boolean {
+export function skipsBlocks({ rule, transitions }: GraphSettings & { readonly rule: Rule }): boolean {
   return rule === "gradient" ||
     transitions?.some((layer, index) => index > 0 && layer - (transitions[index - 1] as number) > 1) === true;
 }
