@@ -215,7 +215,7 @@ async function storeCase(
     messages: messages ?? [],
     prompt,
     prefix,
-    completion: storable(tokenizer.decode(completionIds)),
+    completion: storable(tokenizer.decode(completionIds, { continues: true })),
     completionIds: [...completionIds],
     instructionPhrases: [],
     metadata: {},

@@ -40,7 +40,10 @@ export async function performExplain(
     if (row.completionIds.length === row.tokenCount - row.promptTokens) {
       // The answer was not known: what is known of it now is the token that is explained.
       const completionIds = [...row.completionIds, pair.targetId];
-      await tx.update(failureCases).set({ completionIds, completion: storable(names.decode(completionIds)) })
+      await tx.update(failureCases).set({
+        completionIds,
+        completion: storable(names.decode(completionIds, { continues: true })),
+      })
         .where(eq(failureCases.id, row.id));
     }
     await insertAttributions(tx, [attributionRow({ ...pair, ...row, tokenPairId, modelId }, result)]);

@@ -180,7 +180,7 @@ async function finish(
   { ids, end }: GenerateResult,
   { tokenizer, checkers }: CollectParts,
 ): Promise<ModelResponse> {
-  const completion = tokenizer.decode(ids);
+  const completion = tokenizer.decode(ids, { continues: true });
   const verdict = response.item && await checkers.check(response.item, completion);
   // The token that ended it is a position like the others: stopping too early is a mistake too.
   return { ...response, completion, completionIds: end === null ? ids : [...ids, end], verdict };

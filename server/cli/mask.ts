@@ -142,7 +142,7 @@ async function compute(
           check: async (one, ids) => {
             const { item } = one as FileCase;
             if (!item) return null;
-            return (await checkers.check(item, tokenizer.decode(ids, { skipSpecial: true }))).passed;
+            return (await checkers.check(item, tokenizer.decode(ids, { skipSpecial: true, continues: true }))).passed;
           },
         }
         : {}),

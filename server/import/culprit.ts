@@ -172,7 +172,7 @@ function checkText({ inputIds, promptTokens, prompt, prefix }: Line, { tokenizer
     ["prefix", prefix, inputIds.slice(promptTokens)],
   ];
   for (const [field, text, ids] of parts) {
-    const spelled = tokenizer.decode(ids);
+    const spelled = tokenizer.decode(ids, { continues: field === "prefix" });
     if (spelled.normalize("NFC") === text.normalize("NFC")) continue;
     // A character may lie across the end of the prompt's tokens: then the whole decides.
     if (tokenizer.decode(inputIds).normalize("NFC") === (prompt + prefix).normalize("NFC")) return;

@@ -51,10 +51,10 @@ function caseOf(one: Trace, model: ImportModel, where: string, facts: FileFacts)
     thinking: one.completion.trimStart().startsWith("<think>"),
   });
   const promptIds = tokenizer.encode(prompt);
-  const completionIds = tokenizer.encode(one.completion);
+  const completionIds = tokenizer.encode(one.completion, { continues: true });
   const position = positionOf(completionIds, one.completion_before_err, model);
   const prefixIds = position === undefined
-    ? tokenizer.encode(one.completion_before_err)
+    ? tokenizer.encode(one.completion_before_err, { continues: true })
     : completionIds.slice(0, position);
 
   const lowest = Math.min(...one.topk_token_explore.map(({ rank }) => rank));
@@ -101,8 +101,10 @@ function caseOf(one: Trace, model: ImportModel, where: string, facts: FileFacts)
 
 /** Where the error stands: the completion's own tokens before it spell the text before it. */
 function positionOf(ids: readonly number[], before: string, { tokenizer }: ImportModel): number | undefined {
-  for (let position = tokenizer.encode(before).length + 1; position >= 0; position--) {
-    if (position < ids.length && tokenizer.decode(ids.slice(0, position)) === before) return position;
+  for (let position = tokenizer.encode(before, { continues: true }).length + 1; position >= 0; position--) {
+    if (position < ids.length && tokenizer.decode(ids.slice(0, position), { continues: true }) === before) {
+      return position;
+    }
   }
   return undefined;
 }

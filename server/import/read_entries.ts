@@ -187,7 +187,7 @@ async function responseEntry(
       prompt: rendered.text,
       promptIds: model.tokenizer.encode(rendered.text),
       completion,
-      completionIds: model.tokenizer.encode(completion),
+      completionIds: model.tokenizer.encode(completion, { continues: true }),
       ...decide(own, ours, logged.item),
       source: "imported",
       metadata: tools ? { ...logged.metadata, tools } : logged.metadata,

@@ -49,7 +49,7 @@ async function computeRankings(
   const { item } = failureCase;
   const check: CheckAnswer | undefined = item === null || settings.rolloutTokens === 0
     ? undefined
-    : async (_one, ids) => (await checkers.check(item, words.decode(ids))).passed;
+    : async (_one, ids) => (await checkers.check(item, words.decode(ids, { continues: true }))).passed;
   const loaded = await model();
   const { curves, skipped } = await runMasking(loaded, [one], {
     ...settings,

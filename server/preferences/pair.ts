@@ -59,7 +59,7 @@ export function preferencePair(source: PreferenceSource, tokenizer: Tokenizer): 
 
 /** Whether a completion alone gives the same ids again, as trainers want it that tokenise prompt and completion apart. */
 export function standsAlone(tokenizer: Tokenizer, ids: readonly number[]): boolean {
-  return same(tokenizer.encode(tokenizer.decode(ids)), ids);
+  return same(tokenizer.encode(tokenizer.decode(ids, { continues: true })), ids);
 }
 
 /** What follows a beginning; undefined when the ids begin otherwise. */

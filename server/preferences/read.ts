@@ -101,10 +101,14 @@ function storedPair({ row, pair, model, weights }: StoredRows, tokenizer: Tokeni
     // Stored ids are the completion's, and perhaps the token that ends it.
     const bare = all.length > 0 && tokenizer.isSpecial(all.at(-1)!) ? all.slice(0, -1) : open;
     return {
-      text: tokenizer.decode(all),
+      text: tokenizer.decode(all, { continues: true }),
       ids: all,
       weights: own,
-      open: { text: tokenizer.decode(bare), tokens: bare.length, standsAlone: standsAlone(tokenizer, bare) },
+      open: {
+        text: tokenizer.decode(bare, { continues: true }),
+        tokens: bare.length,
+        standsAlone: standsAlone(tokenizer, bare),
+      },
     };
   };
   return {

@@ -37,7 +37,8 @@ export interface SearchCase {
 /** Text and tokens of the model that failed. */
 export interface SearchTokenizer {
   encode(text: string): readonly number[];
-  decode(ids: readonly number[]): string;
+  /** `continues`: of ids that go on where others ended. */
+  decode(ids: readonly number[], options?: { readonly continues?: boolean }): string;
   token(id: number): string;
 }
 

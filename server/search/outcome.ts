@@ -92,7 +92,10 @@ async function recoveryOf<Case extends SearchCase>(
     rank: 0,
     ...target,
     text: tokenizer.token(target.id),
-    completion: tokenizer.decode(answer.filter((id, index) => index < answer.length - 1 || !model.endIds.includes(id))),
+    completion: tokenizer.decode(
+      answer.filter((id, index) => index < answer.length - 1 || !model.endIds.includes(id)),
+      { continues: true },
+    ),
     passed: false,
   };
   let tried = visited.tried;

@@ -89,7 +89,7 @@ export function openRollouts(model: SearchModel, batch: number): Rollouts {
       return await Promise.all(wanted.map(async (one) => {
         const ids = find(one);
         if (!ids) throw new Error("A rollout that was decoded is not there");
-        const completion = tokenizer.decode(ids);
+        const completion = tokenizer.decode(ids, { continues: true });
         return { completion, passed: (await verdictOn(one.searchCase, completion)).passed };
       }));
     },
