@@ -1,5 +1,5 @@
 /** `culprit attribute` on models whose attribution a foreign implementation computed (golden data of LXT). */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -38,6 +38,7 @@ describe.each(["qwen3-a", "qwen3-b"])("%s", (model) => {
       "target",
       "contrast",
       "logitDifference",
+      "absorbed",
       "relevance",
       "nodeRelevance",
       "adapter",
@@ -67,6 +68,23 @@ test("without --target it is the argmax, without --layers there is no nodeReleva
   expect(result.target.id).toBe(logits.indexOf(Math.max(...logits)));
   expect(result).not.toHaveProperty("nodeRelevance");
   expect(result.rule).toBe("attnlrp");
+});
+
+/** By autograd through transformers' modules: test/reference/absorbed.py. */
+test("what biases absorb under CP-LRP is said, in JSON and for people; other rules say nothing", async () => {
+  const absorbed = JSON.parse(readFileSync(new URL("data/absorbed.json", import.meta.url), "utf8"))["qwen2-a"];
+  const { json, args } = golden("qwen2-a", folder);
+  const command = (rule: string) => ["attribute", ...args, "--target", `${json.target}`, "--rule", rule];
+  const result = JSON.parse((await culprit(command("cplrp"))).out);
+  const largest = Math.max(...result.relevance.map(Math.abs));
+  expect(Math.abs(result.absorbed - absorbed) / largest).toBeLessThan(TOLERANCE);
+  expect(JSON.parse((await culprit(command("attnlrp"))).out).absorbed).toBeNull();
+  const { out } = await culprit(command("cplrp").filter((argument) => argument !== "--json"));
+  const sum = result.relevance.reduce((total: number, value: number) => total + value, 0);
+  const sign = absorbed < 0 ? "-" : "+";
+  expect(out).toContain(
+    `\nrelevance sums to ${sum.toFixed(4)}, biases absorbed ${sign}${Math.abs(result.absorbed).toFixed(4)}\n`,
+  );
 });
 
 test("a contrast that is the argmax itself is bad input", async () => {

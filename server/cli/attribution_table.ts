@@ -1,6 +1,7 @@
 /** An attribution as people read it on a terminal. */
 import type { AttributionResult, Tokenizer } from "../../gpu/mod.ts";
 import { isControl } from "../cases/segments.ts";
+import { absorbedOf } from "./attribution_json.ts";
 
 /** Columns of a terminal that texts are made for. */
 const COLUMNS = 80;
@@ -37,7 +38,20 @@ export function describeDifference(result: AttributionResult, names: TokenNames)
   const right = ` - ${contrast.logit.toFixed(4)} (contrast ${tokenName(names, contrast.id)})`;
   const fold = [...delta, ...wrong, ...right].length > COLUMNS ? `\n${" ".repeat(delta.length)}` : "";
   return `${delta}${wrong}${fold}${right}\n` +
-    `${rule}, ${inputIds.length} tokens, ${seconds.toFixed(2)} s on ${adapter}\n`;
+    `${rule}, ${inputIds.length} tokens, ${seconds.toFixed(2)} s on ${adapter}\n${describeAbsorbed(result)}`;
+}
+
+/** Beyond this share of the largest relevance a difference is no rounding. */
+const ROUNDING = 1e-3;
+
+/** What biases absorbed, where CP-LRP says. */
+function describeAbsorbed(result: AttributionResult): string {
+  const absorbed = absorbedOf(result, result.logitDifference);
+  const { inputIds: { length }, nodeRelevance } = result;
+  const largest = nodeRelevance.subarray(0, length).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  if (absorbed === null || Math.abs(absorbed) <= ROUNDING * largest) return "";
+  const sum = (result.logitDifference - absorbed).toFixed(4);
+  return `relevance sums to ${sum}, biases absorbed ${signedLogits(absorbed).trim()}\n`;
 }
 
 /** Lines of one sign under a title, largest first; those beyond the listed are counted. */

@@ -3,14 +3,14 @@
 import { layerName, RULE_NAMES } from "../shell/names.ts";
 import type { AttributionSummary } from "./documents.ts";
 import type { Heat } from "./read_case.ts";
-import { signed } from "./relevance.ts";
+import { absorbedOf, signed } from "./relevance.ts";
 import type { CaseRoute, Rule } from "../shell/route.ts";
 
 const SUM: Readonly<Record<Rule, (sum: string, delta: string) => string>> = {
   ATTNLRP: (sum, delta) =>
     `Under AttnLRP raw contributions need not sum to delta, since relevance leaks at each softmax on the way down: here they sum to ${sum}, delta is ${delta}.`,
   CPLRP: (sum, delta) =>
-    `Under CP-LRP raw contributions sum to delta at every node layer, up to rounding: here they sum to ${sum}, delta is ${delta}.`,
+    `Under CP-LRP raw contributions sum to delta at every node layer, up to rounding and what biases absorb: here they sum to ${sum}, delta is ${delta}.`,
   GRADIENT: (sum, delta) =>
     `Gradient times input is a baseline whose raw contributions need not sum to delta: here they sum to ${sum}, delta is ${delta}.`,
 };
@@ -24,6 +24,7 @@ export function HeatCaption(props: {
 }) {
   const { route, attribution, heat } = props;
   const sum = heat.relevance.reduce((total, raw) => total + raw, 0);
+  const absorbed = attribution.rule === "CPLRP" ? absorbedOf(heat.relevance, attribution.logitDifference) : null;
   return (
     <figcaption>
       <p>
@@ -34,6 +35,7 @@ export function HeatCaption(props: {
           : `Numbers are raw contributions divided by the largest |R| over non-special tokens, ${
             signed(heat.scale).slice(1)
           } logit.`} {SUM[attribution.rule](signed(sum), signed(attribution.logitDifference))}
+        {absorbed === null ? "" : ` Biases absorbed ${signed(absorbed)}.`}
       </p>
       <p class="quiet">
         {props.instructed ? "Underlined tokens belong to the instructions that were marked. " : ""}

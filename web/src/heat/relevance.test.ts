@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { normalise, plain, scaleOf, signed, strongest } from "./relevance.ts";
+import { absorbedOf, normalise, plain, scaleOf, signed, strongest } from "./relevance.ts";
 
 test("the scale is the largest |R| over the tokens that count", () => {
   expect(scaleOf([9, -2, 1])).toBe(9);
@@ -24,6 +24,12 @@ test("the strongest tokens are sorted by strength, then by position, and zero is
   expect(positive).toEqual([{ position: 4, raw: 4 }, { position: 0, raw: 3 }]);
   expect(negative).toEqual([{ position: 5, raw: -2 }, { position: 2, raw: -1 }]);
   expect(strongest([3, 1], 5, (position) => position > 0).positive).toEqual([{ position: 1, raw: 1 }]);
+});
+
+test("what biases absorb is what CP-LRP leaves of delta, and rounding is nothing", () => {
+  expect(absorbedOf([2, -0.5, 1], 3)).toBeCloseTo(0.5, 12);
+  expect(absorbedOf([2, -0.5, 1], 2.25)).toBeCloseTo(-0.25, 12);
+  expect(absorbedOf([2, -0.5, 1], 2.501)).toBeNull();
 });
 
 test("numbers are printed with true signs and tiny ones are not rounded to nothing", () => {
