@@ -21,6 +21,7 @@ export const COMPONENT_OPTIONS: Readonly<Record<string, VerbOption>> = {
     type: "string",
     value: "TARGETS",
     help: "edges into single components, as 3:12:neuron:40,3:12:head:1 (layer:token:kind:number); " +
+      "a neuron of an expert is expert/neuron, as 3:12:neuron:7/40; " +
       "kinds around-mlp and around-attention have no number",
   },
   from: { type: "string", value: "LAYERS", help: "node layers that edges of --into start from (default: 0)" },
@@ -73,17 +74,26 @@ export function parseNodes(text: string, where: string): readonly NodePlace[] {
 }
 
 function parseTarget(part: string): ComponentTarget {
-  const [, layer, token, kind, index] =
-    /^\s*(\d{1,9}):(\d{1,9}):(neuron|head|around-mlp|around-attention)(?::(\d{1,9}))?\s*$/.exec(part) ?? [];
+  const [, layer, token, kind, expert, index] =
+    /^\s*(\d{1,9}):(\d{1,9}):(neuron|head|around-mlp|around-attention)(?::(?:(\d{1,9})\/)?(\d{1,9}))?\s*$/.exec(part) ??
+      [];
   const place = { layer: Number(layer), token: Number(token) };
-  if ((kind === "neuron" || kind === "head") && index !== undefined) return { ...place, kind, index: Number(index) };
+  if (kind === "neuron" && index !== undefined) {
+    return { ...place, kind, index: Number(index), ...(expert === undefined ? {} : { expert: Number(expert) }) };
+  }
+  if (kind === "head" && index !== undefined && expert === undefined) return { ...place, kind, index: Number(index) };
   if ((kind === "around-mlp" || kind === "around-attention") && index === undefined) return { ...place, kind };
   throw new InputError(
     `${JSON.stringify(part)} is no component`,
     "--into",
-    "give layer:token:neuron:number, layer:token:head:number, layer:token:around-mlp or layer:token:around-attention",
+    "give layer:token:neuron:number (expert/number in blocks of experts), layer:token:head:number, " +
+      "layer:token:around-mlp or layer:token:around-attention",
   );
 }
+
+/** A head or neuron by its number; a neuron of an expert by both, as `--into` takes them. */
+const componentName = ({ expert, index }: { readonly expert?: number; readonly index: number }) =>
+  expert === undefined ? `${index}` : `${expert}/${index}`;
 
 /** What was computed; undefined where nothing was asked for. */
 export interface FoundComponents {
@@ -146,7 +156,7 @@ export function describeComponents(
     `layer ${layer}, token ${token} ${tokenName(names, inputIds[token]!, 20)}`;
   const amount = (value: number) => paint(signedLogits(value).trim(), value < 0 ? -1 : 1, colour);
   const list = (components: NodeComponents["heads"]) =>
-    components.map(({ index, relevance }) => `${index} (${amount(relevance)})`).join(", ");
+    components.map((one) => `${componentName(one)} (${amount(one.relevance)})`).join(", ");
   let text = "";
   if (nodes) {
     const shown = nodes.toSorted((a, b) => Math.abs(b.relevance) - Math.abs(a.relevance)).slice(0, SHOWN_NODES);
@@ -158,7 +168,7 @@ export function describeComponents(
     }
   }
   for (const { target, relevance, sources } of edges ?? []) {
-    const name = "index" in target ? `${target.kind} ${target.index}` : target.kind;
+    const name = "index" in target ? `${target.kind} ${componentName(target)}` : target.kind;
     text += `\nEdges into ${name}, ${place(target)}: ${amount(relevance)}\n`;
     for (const { layer, weights } of sources) {
       const largest = [...weights.entries()].toSorted((a, b) => Math.abs(b[1]) - Math.abs(a[1])).slice(0, SHOWN_EDGES);
