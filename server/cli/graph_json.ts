@@ -38,7 +38,7 @@ export function* graphJson(
   layers: boolean,
   more: object = {},
 ): Generator<string> {
-  const { relevance: _, ...fields } = attributionJson(result, tokens, layers);
+  const { relevance: _, absorbed: __, ...fields } = attributionJson(result, tokens, layers);
   yield `${open({ ...fields, nodes: graphNodes(result), ...more })},"transitions":[`;
   for (const [index, transition] of result.transitions.entries()) {
     if (index > 0) yield ",";
