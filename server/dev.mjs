@@ -41,9 +41,9 @@ function restart() {
 }
 
 let timer;
-for (const room of ["gpu", "schema", "server"]) {
+for (const room of ["gpu", "schema", "figures", "server"]) {
   watch(join(root, room), { recursive: true }, (_event, name) => {
-    if (!/\.(ts|wgsl)$/.test(name ?? "") || /\.test\.ts$/.test(name)) return;
+    if (!/\.(tsx?|wgsl)$/.test(name ?? "") || /\.test\.tsx?$/.test(name)) return;
     clearTimeout(timer);
     timer = setTimeout(restart, QUIET_MS);
   });

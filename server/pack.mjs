@@ -8,18 +8,19 @@ import { fileURLToPath } from "node:url";
 import { findDeno } from "./deno_binary.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const ROOMS = ["gpu", "schema", "server"];
+const ROOMS = ["gpu", "schema", "figures", "server"];
 
 /** The TypeScript of the rooms without its tests, from the root. */
 const sources = () =>
   ROOMS.flatMap((room) =>
     readdirSync(join(root, room), { recursive: true })
-      .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts") && !name.endsWith(".d.ts"))
+      .filter((name) => /\.tsx?$/.test(name) && !/\.(test|d)\.tsx?$/.test(name))
       .map((name) => join(room, name))
   );
 
 /** Names of files that a text imports, reads or starts. */
-const renamed = (text) => text.replaceAll(/(["'`])([\w./-]*\w)\.ts\1/g, "$1$2.js$1");
+const renamed = (text) => text.replaceAll(/(["'`])([\w./-]*\w)\.tsx?\1/g, "$1$2.js$1");
+const scriptOf = (path, ending = ".js") => path.replace(/\.tsx?$/, ending);
 
 async function build() {
   clean();
@@ -28,6 +29,8 @@ async function build() {
     target: ts.ScriptTarget.ESNext,
     module: ts.ModuleKind.ESNext,
     moduleResolution: ts.ModuleResolutionKind.Bundler,
+    jsx: ts.JsxEmit.ReactJSX,
+    jsxImportSource: "preact",
     allowImportingTsExtensions: true,
     declaration: true,
     emitDeclarationOnly: true,
@@ -38,7 +41,7 @@ async function build() {
   };
   for (const path of sources()) {
     const { outputText } = ts.transpileModule(readFileSync(join(root, path), "utf8"), { compilerOptions: options });
-    writeFileSync(join(root, path.replace(/\.ts$/, ".js")), renamed(outputText));
+    writeFileSync(join(root, scriptOf(path)), renamed(outputText));
   }
   // The engine's types, as far as its front door shows them.
   const program = ts.createProgram([join(root, "gpu", "mod.ts")], options);
@@ -81,7 +84,7 @@ function clean() {
   if (existsSync(kept)) renameSync(kept, manifest);
   rmSync(SHRINKWRAP, { force: true });
   for (const path of sources()) {
-    for (const ending of [".js", ".d.ts"]) rmSync(join(root, path.replace(/\.ts$/, ending)), { force: true });
+    for (const ending of [".js", ".d.ts"]) rmSync(join(root, scriptOf(path, ending)), { force: true });
   }
 }
 

@@ -85,7 +85,7 @@ function newest(path) {
 
 function isBuilt() {
   const built = statSync(join(root, "web", "dist", "index.html"), { throwIfNoEntry: false });
-  return built !== undefined && built.mtimeMs >= newest(join(root, "web"));
+  return built !== undefined && ["web", "figures"].every((room) => built.mtimeMs >= newest(join(root, room)));
 }
 
 async function build(deno) {

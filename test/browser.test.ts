@@ -2,7 +2,7 @@
 /** The page in a real browser on the real server: what it shows is what the API says. */
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { paint } from "../web/src/heat/colour.ts";
+import { paint } from "../figures/colour.ts";
 import { launchChromium } from "./browser_chromium.ts";
 import { type RunningServer, startServerProcess } from "./browser_server.ts";
 

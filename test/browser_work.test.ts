@@ -174,10 +174,10 @@ test("the graph is built on request, filtered by its sliders, isolated by a clic
 test("masking runs on request and shows a curve for each ranking with what flips", async () => {
   await page.click('label:has-text("masking")');
   await page.click("text=/^Compute the masking curve$/");
-  await page.waitForSelector(".chart", { timeout: 90_000 });
+  await page.waitForSelector(".masking .drawing", { timeout: 90_000 });
   const rows = await page.$$eval(".masking tbody tr", (all) => all.map((row) => row.children[0]?.textContent));
   expect(rows).toEqual(["AttnLRP", "CP-LRP", "Gradient × input", "random", "lowest first"]);
-  expect(await page.$$eval(".chart polyline", (lines) => lines.length)).toBe(5);
+  expect(await page.$$eval(".masking .drawing path:has(title)", (lines) => lines.length)).toBe(5);
   const id = decodeURIComponent(/#\/case\/([^?]+)/.exec(page.url())?.[1] ?? "");
   const { node } = await server.query<{
     node: { tokenPairs: { maskingExperiments: { ranking: string; flipAway: number | null; steps: unknown[] }[] }[] };
@@ -351,8 +351,8 @@ test("a study is run over a series that was made here; its plots tell the API's 
   await page.waitForSelector(`${study} .job[data-status=COMPLETED]`, { timeout: 60_000 });
 
   await page.click(".places >> text=Studies");
-  await page.waitForSelector(".study .chart a");
-  const points = await page.$$eval(".study .chart a", (all) => all.map((one) => one.textContent));
+  await page.waitForSelector(".study .drawing a");
+  const points = await page.$$eval(".study .drawing a", (all) => all.map((one) => one.textContent));
   expect(points).toHaveLength(2);
   const { studies } = await server.query<{
     studies: { nodes: { points: { nodes: { x: number; y: number }[] } }[] };
@@ -366,7 +366,7 @@ test("a study is run over a series that was made here; its plots tell the API's 
   const saved = JSON.parse(readFileSync(await (await saving).path(), "utf8"));
   expect(saved.points.map(({ x, y }: { x: number; y: number }) => y / x)).toEqual([2, 2]);
 
-  await page.click(".study .chart a >> nth=0", { force: true });
+  await page.click(".study .drawing a >> nth=0", { force: true });
   await page.waitForSelector(".compare-side");
   const own = await page.$$eval(".compare-side >> nth=0 >> option", (all) => all.map((one) => one.textContent));
   expect(own).toContain("AttnLRP on demo-half");

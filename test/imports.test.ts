@@ -12,8 +12,9 @@ const ROOT = join(import.meta.dirname!, "..");
 const ROOMS: Readonly<Record<string, readonly RegExp[]>> = {
   gpu: [],
   schema: [],
-  server: [/^schema\//, /^gpu\/mod\.ts$/],
-  "web/src": [/^schema\/introspection\.d\.ts$/],
+  figures: [],
+  server: [/^schema\//, /^gpu\/mod\.ts$/, /^figures\//],
+  "web/src": [/^schema\/introspection\.d\.ts$/, /^figures\//],
 };
 
 /** What stands in a room, the lowest first. What shares a line does not import each other. */
@@ -33,6 +34,14 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
     "mod.ts",
   ],
   schema: ["tables", "services", "types", "schema.ts", "print.ts"],
+  figures: [
+    "colour.ts number_text.ts token_text.ts text_width.ts table.ts ranking_names.ts selection_words.ts",
+    "style.ts",
+    "picture.tsx",
+    "plane.tsx",
+    "curves.tsx heat_picture.tsx interval_line.tsx reduced_graph.tsx scatter.tsx segment_bars.tsx",
+    "heat_text.tsx markup.tsx",
+  ],
   server: [
     "deno_binary.mjs",
     "parent_watch.mjs",
@@ -183,6 +192,7 @@ describe("a wrong import is seen", () => {
       "web/src/shell/client.ts",
       'import { SCOPES } from "../../../server/base/tokens.ts";',
     ],
+    ["of the page by a figure", "figures/picture.tsx", 'import { go } from "../web/src/shell/use_route.ts";'],
     ["of a test", "server/search/search.ts", 'import { scripted } from "./search.test.ts";'],
     ["of a folder without a place", "server/new_room/one.ts", 'import { ROOT } from "../base/settings.ts";'],
   ])("%s", (_what, path, text) => {

@@ -9,7 +9,7 @@ export const TIERS = ["unit", "gpu", "server", "browser"] as const;
 export type Tier = (typeof TIERS)[number];
 
 const ROOT = join(import.meta.dirname!, "..");
-const FOLDERS = ["gpu", "server", "schema", "web", "test"];
+const FOLDERS = ["gpu", "server", "schema", "figures", "web", "test"];
 /** Long runs of their own: `npm run soak`. */
 const LEFT_OUT = /^test\/soak\//;
 

@@ -73,7 +73,17 @@ export interface MemberRow {
   readonly segments: readonly SegmentsRow[];
 }
 
+/** Pairs of a study that are failures of one model. */
+export interface StudySourceRow {
+  /** Its label in the series; its name when it is no member. */
+  readonly model: string;
+  readonly pairs: number;
+  /** Those with delta above 1 on it. */
+  readonly clear: number;
+}
+
 export interface StudySummaryRow {
+  readonly sources: readonly StudySourceRow[];
   readonly x: string;
   readonly y: string;
   readonly pairs: number;

@@ -2,7 +2,7 @@
 import { resolveCursorConnection, type ResolveCursorConnectionArgs } from "@pothos/plugin-relay";
 import { eq } from "drizzle-orm";
 import { z } from "zod";
-import type { MemberRow, SegmentsRow, StudyPointRow, StudySummaryRow } from "../services/studies.ts";
+import type { MemberRow, SegmentsRow, StudyPointRow, StudySourceRow, StudySummaryRow } from "../services/studies.ts";
 import { studies, studyPairs } from "../tables/analysis_tables.ts";
 import { InputError } from "./input_error.ts";
 import { builder, MAX_PAGE, pageCost } from "./builder.ts";
@@ -104,12 +104,27 @@ const MemberSummary = builder.objectRef<MemberRow>("StudyMember").implement({
   }),
 });
 
+const Source = builder.objectRef<StudySourceRow>("StudySource").implement({
+  description: "Pairs of a study that are failures of one model.",
+  fields: (t) => ({
+    model: t.exposeString("model", { description: "The model's label in the series; its name when it is no member." }),
+    pairs: t.exposeInt("pairs", { description: "Pairs of the study that are its failures." }),
+    clear: t.exposeInt("clear", { description: "Those with delta above 1 on it." }),
+  }),
+});
+
 const Summary = builder.objectRef<StudySummaryRow>("StudySummary").implement({
   description: "What a study says of its members, and of two of them against each other.",
   fields: (t) => ({
     x: t.exposeString("x", { description: "Label of the first of the two." }),
     y: t.exposeString("y", { description: "Label of the second of the two." }),
     pairs: t.exposeInt("pairs", { description: "Pairs of the study." }),
+    sources: t.field({
+      type: [Source],
+      description: "Whose failures the pairs are, most pairs first: how they were selected.",
+      complexity: { field: 1, multiplier: 4 },
+      resolve: ({ sources }) => [...sources],
+    }),
     both: t.exposeInt("both", { description: "Pairs attributed on both." }),
     all: t.exposeInt("all", { description: "Pairs attributed on every member." }),
     corrected: t.int({ description: "Pairs with x > 1 and y < -1.", resolve: ({ counts }) => counts.corrected }),

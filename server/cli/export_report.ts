@@ -35,7 +35,7 @@ async function run(context: VerbContext): Promise<void> {
   const study = optionText(context, "study");
   const [{ readReport }, { reportPage }, { checkModel }] = await Promise.all([
     import("../report/read_report.ts"),
-    import("../report/page.ts"),
+    import("../report/page.tsx"),
     import("../jobs/pair_selection.ts"),
   ]);
   const report = await withDatabase(async ({ db }) => {

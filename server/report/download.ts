@@ -2,7 +2,7 @@
 import { InputError, RULES } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { checkModel, SELECTIONS } from "../jobs/pair_selection.ts";
-import { reportPage } from "./page.ts";
+import { reportPage } from "./page.tsx";
 import { readReport, type ReportRequest } from "./read_report.ts";
 
 /** Answers with the page, or with one line about what is wrong. */

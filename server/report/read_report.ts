@@ -8,12 +8,12 @@ import type { Rule } from "../../gpu/mod.ts";
 import { among } from "../base/among.ts";
 import type { StoredGraphMetrics } from "../../schema/tables/analysis_values.ts";
 import type { LabelAgreementRow } from "../../schema/services/diagnoses.ts";
+import type { StudyPointRow } from "../../schema/services/studies.ts";
 import { measureGraph, shownMetrics } from "../graphs/graph_metrics.ts";
 import { summariseMasking } from "../masking/masking_job.ts";
 import { caseCondition, type PairSelection, pairsOf } from "../jobs/pair_selection.ts";
 import { labelAgreement } from "../diagnosis/label_agreement.ts";
-import { readNumbers, readStudy, readStudySummary, type StudyRow } from "../studies/numbers.ts";
-import type { StudySummary } from "../studies/summary.ts";
+import { readPoints, readStudy, readStudySummary, type SourcedSummary, type StudyRow } from "../studies/numbers.ts";
 import { readGraphFile } from "../graphs/stored_graph.ts";
 import { readShapes, readSinks, type ShapePart, type SinkPart } from "./read_layers.ts";
 import {
@@ -70,6 +70,8 @@ export interface Example {
   readonly segments: string;
   /** At the embeddings, divided by the largest of tokens that are not special. */
   readonly relevance: readonly number[];
+  /** That largest one, in logits. */
+  readonly scale: number;
 }
 
 export interface GraphExample {
@@ -87,9 +89,9 @@ export interface GraphExample {
 
 export interface StudyPart {
   readonly study: StudyRow;
-  readonly summary: StudySummary;
-  /** Deltas of pairs that the first and the last member have. */
-  readonly points: readonly { readonly x: number; readonly y: number }[];
+  readonly summary: SourcedSummary;
+  /** Pairs that the first and the last member have. */
+  readonly points: readonly StudyPointRow[];
 }
 
 export interface MaskingPart {
@@ -253,6 +255,7 @@ async function readExamples(db: Database, own: SQL | undefined): Promise<Example
       tokens: failure.tokenTexts,
       segments: failure.editedSegments ?? failure.segments,
       relevance: failure.tokenTexts.map((_, position) => floats.getFloat32(4 * position, true) / scale),
+      scale,
     });
   }
   return examples;
@@ -289,12 +292,14 @@ async function readStudyPart(db: Database, { study: name, seed }: ReportRequest)
   const study = await readStudy(db, name === undefined ? newest : eq(studies.name, name));
   if (study === undefined) return null;
   const summary = await readStudySummary(db, study, { x: undefined, y: undefined, seed });
-  const [first, last] = [study.members[0]!.modelId, study.members.at(-1)!.modelId];
-  const byPair = Map.groupBy(await readNumbers(db, study), ({ tokenPairId }) => tokenPairId);
-  const points = [...byPair.values()].flatMap((own) => {
-    const delta = (modelId: number) => own.find((each) => each.modelId === modelId)?.delta;
-    const [x, y] = [delta(first), delta(last)];
-    return x === undefined || y === undefined ? [] : [{ x, y }];
+  const points = await readPoints(db, study, {
+    x: undefined,
+    y: undefined,
+    verdict: undefined,
+    after: undefined,
+    before: undefined,
+    limit: summary.pairs,
+    backwards: false,
   });
   return { study, summary, points };
 }

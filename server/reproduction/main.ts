@@ -10,14 +10,13 @@ import { parseArgs } from "node:util";
 import { desc } from "drizzle-orm";
 import { attributions } from "../../schema/tables/tables.ts";
 import { withDatabase } from "../cli/with_database.ts";
-import { reportPage } from "../report/page.ts";
 import { readReport, type Report } from "../report/read_report.ts";
 import { ROOT } from "../base/settings.ts";
 import { writeSnapshot } from "../backup/snapshot.ts";
 import { compareNumbers } from "./compare.ts";
 import { computeStudy, type Timed } from "./compute.ts";
 import { type DocumentParts, reproductionDocument } from "./document.ts";
-import { chartsOf, heatmap } from "./figures.ts";
+import { figuresOf } from "./figures.ts";
 import { numbersOf, type ReproductionNumbers } from "./numbers.ts";
 import { REPRODUCTION, type ReproductionStudy } from "./study.ts";
 
@@ -83,7 +82,7 @@ async function readAll(study: ReproductionStudy, timed: readonly Timed[]) {
     }
     const [newest] = await db.select({ adapter: attributions.adapter }).from(attributions)
       .orderBy(desc(attributions.id)).limit(1);
-    const figures = figuresOf(study, reportPage(tables), reports.map(reportPage), tables.examples.map(heatmap));
+    const figures = figuresOf(study, tables, reports);
     const parts: DocumentParts = {
       numbers: await numbersOf(db, study, tables, reports),
       examples: tables.examples.map(({ label, key, target, contrast, delta, summary }) => (
@@ -97,26 +96,4 @@ async function readAll(study: ReproductionStudy, timed: readonly Timed[]) {
     };
     return { parts, figures };
   });
-}
-
-/** Figure files by name. */
-function figuresOf(study: ReproductionStudy, own: string, parts: readonly string[], heatmaps: readonly string[]) {
-  const figures = new Map<string, string>(heatmaps.map((svg, index) => [`heatmap-${index + 1}.svg`, svg]));
-  const take = (charts: ReadonlyMap<string, string>, start: string, name: string) => {
-    const found = [...charts].find(([label]) => label.startsWith(start));
-    if (found) figures.set(name, found[1]);
-  };
-  const charts = chartsOf(own);
-  take(charts, "Reduced graph", "graph.svg");
-  for (const name of study.replacements) {
-    take(charts, `Flip rate against tokens masked, ${name}`, `masking-${name}.svg`);
-  }
-  parts.forEach((page, index) => {
-    const { series } = study.series[index]!;
-    const of = chartsOf(page);
-    take(of, "Scatter", `${series}-scatter.svg`);
-    take(of, "Segment sums", `${series}-segments.svg`);
-    take(of, "Mean delta", `${series}-members.svg`);
-  });
-  return figures;
 }

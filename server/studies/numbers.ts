@@ -1,12 +1,12 @@
 /** Reads what a study's pairs gave on the members of its series. */
-import { and, type Column, count, eq, inArray, type SQL, sql } from "drizzle-orm";
+import { and, type Column, count, desc, eq, inArray, type SQL, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
 import { InputError } from "../../gpu/mod.ts";
 import { modelSeries, studies, studyPairs } from "../../schema/tables/analysis_tables.ts";
 import type { SeriesMember } from "../../schema/tables/analysis_values.ts";
 import type { Database } from "../../schema/tables/database.ts";
-import type { StudyPointRow, StudyPointsRequest } from "../../schema/services/studies.ts";
-import { attributions, failureCases, tokenPairs } from "../../schema/tables/tables.ts";
+import type { StudyPointRow, StudyPointsRequest, StudySourceRow } from "../../schema/services/studies.ts";
+import { attributions, failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 import { CLEAR_DELTA, type StudyNumber, type StudySummary, summariseStudy, verdictOf } from "./summary.ts";
 
 export interface StudyRow {
@@ -42,16 +42,40 @@ export function memberOf({ members, series }: StudyRow, label: string | undefine
   );
 }
 
+export interface SourcedSummary extends StudySummary {
+  readonly sources: readonly StudySourceRow[];
+}
+
 /** The summary of a study, first against last member when nothing is said. Throws InputError for unknown labels. */
 export async function readStudySummary(
   db: Database,
   study: StudyRow,
   { x, y, seed }: { readonly x: string | undefined; readonly y: string | undefined; readonly seed: number },
-): Promise<StudySummary> {
+): Promise<SourcedSummary> {
   const two = [memberOf(study, x, 0), memberOf(study, y, -1)] as const;
   const [pairs] = await db.select({ count: count() }).from(studyPairs).where(eq(studyPairs.studyId, study.id));
   const numbers = await readNumbers(db, study);
-  return summariseStudy(numbers, study.members, two, { pairs: pairs?.count ?? 0, seed });
+  const summary = summariseStudy(numbers, study.members, two, { pairs: pairs?.count ?? 0, seed });
+  return { ...summary, sources: await readSources(db, study) };
+}
+
+/** Whose failures a study's pairs are, most pairs first: its numbers mean little without the way they were chosen. */
+async function readSources(db: Database, study: StudyRow): Promise<StudySourceRow[]> {
+  const rows = await db.select({
+    modelId: models.id,
+    name: models.name,
+    pairs: count(),
+    clear: sql<number>`(count(*) filter (where ${tokenPairs.delta} > ${sql.raw(String(CLEAR_DELTA))}))::int`,
+  }).from(studyPairs)
+    .innerJoin(tokenPairs, eq(tokenPairs.id, studyPairs.tokenPairId))
+    .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
+    .innerJoin(models, eq(models.id, failureCases.modelId))
+    .where(eq(studyPairs.studyId, study.id)).groupBy(models.id).orderBy(desc(count()), models.name);
+  return rows.map(({ modelId, name, pairs, clear }) => ({
+    model: study.members.find((member) => member.modelId === modelId)?.label ?? name,
+    pairs,
+    clear,
+  }));
 }
 
 /** One row for each pair of the study and member that it was attributed on, by pair. */

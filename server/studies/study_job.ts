@@ -14,9 +14,8 @@ import type { Transaction } from "../database/database.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
 import { type CreatedJob, insertJob } from "../jobs/jobs.ts";
 import { modelByName } from "../models/find_model.ts";
-import { readPoints, readStudy, readStudySummary, type StudyRow } from "./numbers.ts";
+import { readPoints, readStudy, readStudySummary, type SourcedSummary, type StudyRow } from "./numbers.ts";
 import { checkTokenizers, findSeries, type MemberModel, membersOf, storeSeries } from "./series.ts";
-import type { StudySummary } from "./summary.ts";
 
 const ROWS_AT_ONCE = 1000;
 
@@ -140,7 +139,7 @@ export async function studySummary(
   db: Database,
   id: number,
   request: Parameters<typeof readStudySummary>[2],
-): Promise<StudySummary> {
+): Promise<SourcedSummary> {
   return await readStudySummary(db, await studyOf(db, id), request);
 }
 

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { plain } from "../heat/relevance.ts";
 import { TokenBox } from "../heat/token_glyphs.tsx";
-import { quoteToken } from "../heat/token_text.ts";
+import { quoteToken } from "../../../figures/token_text.ts";
 import type { AnswerToken } from "./documents.ts";
 
 /** An alternative by its id, or the text that somebody typed. */

@@ -2,7 +2,7 @@
 /** An answer whose tokens can be chosen, with the keys of a list. */
 import { useRef } from "preact/hooks";
 import { TokenGlyphs } from "../heat/token_glyphs.tsx";
-import { quoteToken } from "../heat/token_text.ts";
+import { quoteToken } from "../../../figures/token_text.ts";
 import type { AnswerToken } from "./documents.ts";
 
 export function AnswerFlow(props: {

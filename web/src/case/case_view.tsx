@@ -121,7 +121,7 @@ export function CaseView({ route }: { readonly route: CaseRoute }) {
                       ? <CompareSection key={pair.id} failureCase={failureCase} pair={pair} tokens={tokens.data} />
                       : route.view === "graph"
                       ? <GraphSection route={route} failureCase={failureCase} pair={pair} tokens={tokens.data} />
-                      : <MaskingSection key={pair.id} pair={pair} tokens={tokens.data} />}
+                      : <MaskingSection key={pair.id} name={failureCase.key} pair={pair} tokens={tokens.data} />}
                   </>
                 )}
                 <Candidates pair={pair} failureCase={failureCase} />

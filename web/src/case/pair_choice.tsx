@@ -2,7 +2,7 @@
 /** Which of the case's token pairs is shown: a switch for a few, a list for many. */
 import { Choice } from "../shell/choice.tsx";
 import type { Pair } from "../heat/documents.ts";
-import { quoteToken } from "../heat/token_text.ts";
+import { quoteToken } from "../../../figures/token_text.ts";
 
 const FEW = 3;
 

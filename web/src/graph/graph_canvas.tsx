@@ -6,7 +6,7 @@ import { type Camera, fit, pan, type Size, zoom } from "./camera.ts";
 import type { GraphNode, Scene } from "./graph_scene.ts";
 import { type Drawn, drawScene, nodeAt } from "./picture.ts";
 import { canvasSurface } from "./surfaces.ts";
-import { useTheme } from "./use_theme.ts";
+import { useTheme } from "../shell/use_theme.ts";
 
 /** Pixels that one press of a key moves, and by how much it zooms. */
 const KEY_STEP = 60;

@@ -19,7 +19,7 @@ import {
 } from "./graph_scene.ts";
 import { type Drawn, drawScene } from "./picture.ts";
 import { canvasSurface, svgSurface } from "./surfaces.ts";
-import { useTheme } from "./use_theme.ts";
+import { useTheme } from "../shell/use_theme.ts";
 
 const HEIGHT = 520;
 /** Rows of the table of strongest edges. */

@@ -1,5 +1,5 @@
 /** Draws a scene through a camera onto any surface: the canvas while people look, SVG when they export. */
-import { tokenPieces } from "../heat/token_text.ts";
+import { tokenPieces } from "../../../figures/token_text.ts";
 import { type Camera, MARGIN, screenX, screenY, type Size } from "./camera.ts";
 import type { GraphNode, Scene } from "./graph_scene.ts";
 

@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
 /** The two surfaces that a graph is drawn on. */
-import { paint, type Theme } from "../heat/colour.ts";
+import { paint, type Theme } from "../../../figures/colour.ts";
 import type { Size } from "./camera.ts";
 import type { Pen, Surface } from "./picture.ts";
 

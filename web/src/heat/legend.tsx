@@ -1,6 +1,6 @@
 /** @jsxImportSource preact */
 /** The colour scale with its numbers. */
-import { cssPaint } from "./colour.ts";
+import { cssPaint } from "../../../figures/colour.ts";
 import { colourRange, shownNumber, type View } from "./heat_value.ts";
 import type { Heat } from "./read_case.ts";
 import { TokenBox } from "./token_glyphs.tsx";

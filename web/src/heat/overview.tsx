@@ -1,7 +1,7 @@
 /** @jsxImportSource preact */
 /** A long case at a glance: the strongest relevance of each stretch, in one strip; a click goes there. */
 import { useMemo } from "preact/hooks";
-import { cssPaint } from "./colour.ts";
+import { cssPaint } from "../../../figures/colour.ts";
 import type { View } from "./heat_value.ts";
 import type { Token } from "./documents.ts";
 import type { Heat } from "./read_case.ts";

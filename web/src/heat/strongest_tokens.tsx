@@ -4,7 +4,7 @@ import { colourRange, shownNumber, type View } from "./heat_value.ts";
 import type { Token } from "./documents.ts";
 import type { Heat } from "./read_case.ts";
 import { type RankedToken, strongest } from "./relevance.ts";
-import { quoteToken } from "./token_text.ts";
+import { quoteToken } from "../../../figures/token_text.ts";
 
 const LISTED = 8;
 

@@ -1,13 +1,13 @@
 /** @jsxImportSource preact */
 /** One token of the heatmap: its text, exactly, on the colour of its relevance. */
-import { cssPaint } from "./colour.ts";
+import { cssPaint } from "../../../figures/colour.ts";
 import { colourValue, shownNumber, type View } from "./heat_value.ts";
 import { SEGMENT_NAMES } from "../shell/names.ts";
 import type { Token } from "./documents.ts";
 import type { Heat } from "./read_case.ts";
 import { normalise } from "./relevance.ts";
 import { TokenGlyphs } from "./token_glyphs.tsx";
-import { quoteToken } from "./token_text.ts";
+import { quoteToken } from "../../../figures/token_text.ts";
 
 /** Characters from which on a token may break inside. */
 const LONG = 24;

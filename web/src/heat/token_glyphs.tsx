@@ -1,6 +1,6 @@
 /** @jsxImportSource preact */
 /** A token's text with its marks. What is selected and copied is the token itself: marks are not text. */
-import { tokenPieces } from "./token_text.ts";
+import { tokenPieces } from "../../../figures/token_text.ts";
 
 /** A token in running text. */
 export function TokenGlyphs({ text, running = true }: { readonly text: string; readonly running?: boolean }) {

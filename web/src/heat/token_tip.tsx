@@ -6,7 +6,7 @@ import type { Token } from "./documents.ts";
 import type { Heat } from "./read_case.ts";
 import { normalise, signed } from "./relevance.ts";
 import { chipId } from "./token_chip.tsx";
-import { quoteToken } from "./token_text.ts";
+import { quoteToken } from "../../../figures/token_text.ts";
 
 /** Digits enough for a 32-bit float. */
 const DIGITS = 6;

@@ -1,6 +1,11 @@
 /** @jsxImportSource preact */
 /** Delta while the tokens of a ranking are masked one after another, with its controls. */
 import { useEffect, useState } from "preact/hooks";
+import { curves as drawingOf } from "../../../figures/curves.tsx";
+import type { Drawing } from "../../../figures/picture.tsx";
+import { RANKINGS } from "../../../figures/ranking_names.ts";
+import { quoteToken } from "../../../figures/token_text.ts";
+import { FigureFrame } from "../shell/figure_frame.tsx";
 import { ofType } from "../shell/graphql.ts";
 import { Choice } from "../shell/choice.tsx";
 import { request } from "../shell/client.ts";
@@ -16,13 +21,11 @@ import { TokenBox } from "../heat/token_glyphs.tsx";
 import { useLoad } from "../shell/use_load.ts";
 import { WorkBox } from "../jobs/work_box.tsx";
 
-const RANKING_NAMES: Readonly<Record<Exclude<Ranking, "CHOSEN">, string>> = {
-  ATTNLRP: "AttnLRP",
-  CPLRP: "CP-LRP",
-  GRADIENT: "Gradient × input",
-  RANDOM: "random",
-  LOWEST: "lowest first",
-};
+/** A ranking that has a curve; what is chosen by hand has its own place. */
+type Ranked = Exclude<Ranking, "CHOSEN">;
+const RANKED: readonly Ranked[] = ["ATTNLRP", "CPLRP", "GRADIENT", "RANDOM", "LOWEST"];
+const rankingOf = (ranking: Ranked) => RANKINGS[ranking.toLowerCase() as Lowercase<Ranked>];
+
 const REPLACEMENT_NAMES: Readonly<Record<Replacement, string>> = {
   ATTENTION: "not attended to",
   REMOVE: "left out",
@@ -30,20 +33,9 @@ const REPLACEMENT_NAMES: Readonly<Record<Replacement, string>> = {
   MEAN: "mean embedding",
 };
 
-/** Line styles tell the rankings apart without colour. */
-const DASHES: Readonly<Record<Exclude<Ranking, "CHOSEN">, string>> = {
-  ATTNLRP: "",
-  CPLRP: "7 3",
-  GRADIENT: "2 3",
-  RANDOM: "1 4",
-  LOWEST: "10 3 2 3",
-};
-
-const SIZE = { width: 640, height: 280, left: 48, right: 130, top: 12, bottom: 34 };
-
 /** One curve a ranking; random orders are averaged. */
 function curvesOf(experiments: readonly Experiment[]) {
-  return (Object.keys(RANKING_NAMES) as (keyof typeof RANKING_NAMES)[]).flatMap((ranking) => {
+  return RANKED.flatMap((ranking) => {
     const own = experiments.filter((one) => one.ranking === ranking);
     const longest = Math.max(0, ...own.map(({ steps }) => steps.length));
     if (longest === 0) return [];
@@ -56,59 +48,36 @@ function curvesOf(experiments: readonly Experiment[]) {
   });
 }
 
-function Chart({ curves }: { readonly curves: ReturnType<typeof curvesOf> }) {
-  const all = curves.flatMap(({ deltas }) => deltas);
-  const [low, high] = [Math.min(0, ...all), Math.max(0, ...all)];
-  const longest = Math.max(1, ...curves.map(({ deltas }) => deltas.length - 1));
-  const x = (masked: number) => SIZE.left + masked / longest * (SIZE.width - SIZE.left - SIZE.right);
-  const y = (delta: number) => SIZE.top + (high - delta) / (high - low || 1) * (SIZE.height - SIZE.top - SIZE.bottom);
-  // Labels at the ends of the lines keep a line's distance.
-  const ends = curves.map(({ ranking, deltas }) => ({ ranking, at: y(deltas.at(-1) ?? 0) })).sort((a, b) =>
-    a.at - b.at
-  );
-  for (let index = 1; index < ends.length; index++) {
-    const [before, here] = [ends[index - 1], ends[index]];
-    if (before && here) here.at = Math.max(here.at, before.at + 14);
-  }
-  return (
-    <svg
-      class="chart"
-      viewBox={`0 0 ${SIZE.width} ${SIZE.height}`}
-      role="img"
-      aria-label={`Delta against masked tokens for ${curves.map(({ ranking }) => RANKING_NAMES[ranking]).join(", ")}`}
-    >
-      <line x1={SIZE.left} x2={x(longest)} y1={y(0)} y2={y(0)} class="axis" />
-      <line x1={SIZE.left} x2={SIZE.left} y1={SIZE.top} y2={SIZE.height - SIZE.bottom} class="axis" />
-      {[high, 0, low].filter((value, index, list) => list.indexOf(value) === index).map((value) => (
-        <text key={value} x={SIZE.left - 6} y={y(value) + 4} text-anchor="end">{value.toFixed(1)}</text>
-      ))}
-      {Array.from({ length: longest + 1 }, (_, masked) => masked)
-        .filter((masked) => longest <= 10 || masked % Math.ceil(longest / 10) === 0)
-        .map((masked) => (
-          <text key={masked} x={x(masked)} y={SIZE.height - SIZE.bottom + 16} text-anchor="middle">{masked}</text>
-        ))}
-      <text x={x(longest / 2)} y={SIZE.height - 4} text-anchor="middle">tokens masked</text>
-      <text x={SIZE.left + 6} y={SIZE.top + 10} class="quiet">delta</text>
-      {curves.map(({ ranking, deltas }) => (
-        <polyline
-          key={ranking}
-          class="curve"
-          stroke-dasharray={DASHES[ranking]}
-          points={deltas.map((delta, masked) => `${x(masked).toFixed(1)},${y(delta).toFixed(1)}`).join(" ")}
-        />
-      ))}
-      {curves.flatMap(({ ranking, deltas, own }) => {
-        const flip = own.length === 1 ? own[0]?.flipAway ?? null : null;
-        const delta = flip === null ? undefined : deltas[flip];
-        return flip === null || delta === undefined ? [] : [
-          <circle key={ranking} class="flip" cx={x(flip)} cy={y(delta)} r={4}>
-            <title>{`${RANKING_NAMES[ranking]}: after ${flip}, the model would no longer write the wrong token`}</title>
-          </circle>,
-        ];
-      })}
-      {ends.map(({ ranking, at }) => <text key={ranking} x={x(longest) + 8} y={at + 4}>{RANKING_NAMES[ranking]}</text>)}
-    </svg>
-  );
+/** What the curves show, and what they were made of. */
+function noteOf({ target, contrast }: Pair, replacement: Replacement, scope: Scope): string {
+  return `Delta of this pair, ${quoteToken(target.text)} for ${quoteToken(contrast.text)}, while tokens of ` +
+    `${scope === "PROMPT" ? "the prompt" : "prompt and answer"} are masked; a masked token is ` +
+    `${
+      REPLACEMENT_NAMES[replacement]
+    }. It falls when what is masked held the wrong token up. A point marks where the model ` +
+    "would no longer write the wrong token. Random orders (their mean) and the lowest-ranked tokens are the controls. No " +
+    "special token is masked.";
+}
+
+function drawCurves(curves: ReturnType<typeof curvesOf>, name: string, note: string): Drawing {
+  return drawingOf({
+    name,
+    title: `Delta against masked tokens for ${curves.map(({ ranking }) => rankingOf(ranking).name).join(", ")}`,
+    note,
+    across: "tokens masked",
+    up: { label: "delta" },
+    curves: curves.map(({ ranking, deltas, own }) => {
+      const flip = own.length === 1 ? own[0]?.flipAway ?? null : null;
+      return {
+        label: rankingOf(ranking).name,
+        series: rankingOf(ranking).series,
+        points: deltas.map((delta, masked) => [masked, delta] as const),
+        ...(flip === null
+          ? {}
+          : { mark: { across: flip, text: `after ${flip}, the model would no longer write the wrong token` } }),
+      };
+    }),
+  });
 }
 
 const flipText = (flip: number | null, budget: number) => flip === null ? `not within ${budget}` : String(flip);
@@ -120,7 +89,13 @@ function meanFlip(own: readonly Experiment[], flip: (one: Experiment) => number 
     (came.length === 0 ? "" : `, after ${(came.reduce((a, b) => a + b, 0) / came.length).toFixed(1)}`);
 }
 
-export function MaskingSection({ pair, tokens }: { readonly pair: Pair; readonly tokens: readonly Token[] }) {
+export function MaskingSection(props: {
+  /** The case's key, for the names of files. */
+  readonly name: string;
+  readonly pair: Pair;
+  readonly tokens: readonly Token[];
+}) {
+  const { name, pair, tokens } = props;
   const ended = useEndedJobs();
   const [replacement, setReplacement] = useState<Replacement>("ATTENTION");
   const [scope, setScope] = useState<Scope>("PROMPT");
@@ -174,9 +149,13 @@ export function MaskingSection({ pair, tokens }: { readonly pair: Pair; readonly
         : null}
       {curves.length === 0 ? null : (
         <>
-          <div class="scroll">
-            <Chart curves={curves} />
-          </div>
+          <FigureFrame
+            drawing={drawCurves(
+              curves,
+              `masking-${name}-${replacement.toLowerCase()}`,
+              noteOf(pair, replacement, scope),
+            )}
+          />
           <div class="scroll">
             <table class="table flips">
               <caption class="unseen">Tokens masked until something flips, by ranking</caption>
@@ -191,7 +170,7 @@ export function MaskingSection({ pair, tokens }: { readonly pair: Pair; readonly
               <tbody>
                 {curves.map(({ ranking, own }) => (
                   <tr key={ranking}>
-                    <td>{RANKING_NAMES[ranking]}</td>
+                    <td>{rankingOf(ranking).name}</td>
                     <td class="number">{meanFlip(own, ({ flipAway }) => flipAway)}</td>
                     <td class="number">{meanFlip(own, ({ flipToContrast }) => flipToContrast)}</td>
                     <td class="number">{meanFlip(own, ({ flipToPass }) => flipToPass)}</td>
@@ -211,10 +190,6 @@ export function MaskingSection({ pair, tokens }: { readonly pair: Pair; readonly
               ))}
             </p>
           )}
-          <p class="quiet small">
-            Delta falls when what is masked held the wrong token up. A point marks where the model would no longer write
-            the wrong token. Random orders and the lowest-ranked tokens are the controls. No special token is masked.
-          </p>
           {stored[0] === undefined ? null : (
             <ComputedOn
               key={`${replacement} ${scope} again`}

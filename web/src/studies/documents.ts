@@ -18,6 +18,8 @@ export const READ_STUDY = graphql(`
         summary(x: $x, y: $y) {
           x
           y
+          pairs
+          sources { model pairs clear }
           both
           corrected
           notCorrected

@@ -10,7 +10,8 @@ import { Empty, Trouble, Waiting } from "../shell/notice.tsx";
 import { LIST_STUDIES, type Point, READ_POINTS, READ_STUDY, type StudyHead } from "./documents.ts";
 import { formatRoute, RUN } from "../shell/route.ts";
 import { save } from "../shell/save.ts";
-import { DeltaLine, Scatter, ScatterLegend, SegmentBars } from "./study_plots.tsx";
+import { FigureFrame } from "../shell/figure_frame.tsx";
+import { studyDrawings } from "./study_drawings.ts";
 import { OutcomeBars } from "../cases/outcome_bars.tsx";
 import { useLoad } from "../shell/use_load.ts";
 
@@ -76,19 +77,9 @@ function Study({ study }: { readonly study: StudyHead }) {
             {data.notCorrected} not corrected, {data.undecided} undecided.
           </p>
           <div class="plots">
-            <figure>
-              <figcaption>Delta of each pair</figcaption>
-              <Scatter points={points.data} x={x} y={y} />
-              <ScatterLegend />
-            </figure>
-            <figure>
-              <figcaption>Mean delta, with 95 % intervals</figcaption>
-              <DeltaLine members={data.members} />
-            </figure>
-            <figure>
-              <figcaption>Mean normalised relevance by segment</figcaption>
-              <SegmentBars members={data.members} />
-            </figure>
+            {studyDrawings(study, data, points.data).map((drawing) => (
+              <FigureFrame key={drawing.name} drawing={drawing} />
+            ))}
           </div>
           <p class="small">
             Each point opens its case. Save the data behind the plots:{" "}

@@ -46,3 +46,8 @@ export function quoteToken(text: string): string {
     (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`,
   );
 }
+
+/** A token by itself as plain text, with its marks in place of what has no glyph. */
+export function shownToken(text: string): string {
+  return tokenPieces(text, false).map(({ text, mark }) => mark ?? text).join("");
+}

@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 /** The theme that the page is shown in, for what CSS cannot paint. */
 import { useEffect, useState } from "preact/hooks";
-import type { Theme } from "../heat/colour.ts";
+import type { Theme } from "../../../figures/colour.ts";
 
 export function useTheme(): Theme {
   const [dark, setDark] = useState(() => matchMedia("(prefers-color-scheme: dark)").matches);

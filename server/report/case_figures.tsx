@@ -1,0 +1,121 @@
+/** @jsxImportSource preact */
+/** Figures of single cases: heatmaps, and the reduced graph. */
+import { curves } from "../../figures/curves.tsx";
+import type { HeatData } from "../../figures/heat_picture.tsx";
+import { HeatText } from "../../figures/heat_text.tsx";
+import { fixed } from "../../figures/number_text.ts";
+import type { Drawing } from "../../figures/picture.tsx";
+import { reducedGraph } from "../../figures/reduced_graph.tsx";
+import { shownToken } from "../../figures/token_text.ts";
+import { Figure, Missing, Token } from "./parts.tsx";
+import type { Example, GraphExample, Report } from "./read_report.ts";
+
+const SEGMENT_WORDS = { I: "instruction", Q: "query", A: "answer", S: "special" } as const;
+
+/** An example as the heatmap figures take it. */
+export function heatData(
+  { label, key, tokens, segments, relevance, scale, target, contrast, delta, model }: Example,
+): HeatData {
+  return {
+    name: `heatmap-${key}`,
+    title: label,
+    note: `${key} of ${model}: wrong ${shownToken(target)}, right ${shownToken(contrast)}, delta ${fixed(delta)}.`,
+    tokens: tokens.map((text, position) => ({
+      text,
+      segment: SEGMENT_WORDS[segments[position] as keyof typeof SEGMENT_WORDS] ?? "special",
+      raw: relevance[position]! * scale,
+      value: segments[position] === "S" ? null : relevance[position]!,
+    })),
+    target,
+    contrast,
+  };
+}
+
+export function HeatmapSection({ examples, rule }: Report) {
+  if (examples.length === 0) {
+    return (
+      <Missing
+        what="No case of this selection is diagnosed."
+        mend="npx culprit run --stages attribute,graph,diagnose"
+      />
+    );
+  }
+  return <>{examples.map((example) => <Heatmap key={example.label} example={example} rule={rule} />)}</>;
+}
+
+function Heatmap({ example, rule }: { readonly example: Example; readonly rule: string }) {
+  const { label, key, model, target, contrast, delta, confidence, summary } = example;
+  return (
+    <>
+      <h3>{label}</h3>
+      <figure>
+        <HeatText data={heatData(example)} />
+        <figcaption>
+          <code>{key}</code> of {model}: wrong <Token text={target} />, right <Token text={contrast} />, delta{" "}
+          {fixed(delta)}; {summary.replace(/\.$/, "")} (confidence {fixed(confidence)}). Rule{" "}
+          {rule}, relevance at the embeddings over the largest |relevance| of tokens that are not special; instruction
+          tokens are underlined, special ones are pale. n = 1, the case that the classifier is surest of.
+        </figcaption>
+      </figure>
+    </>
+  );
+}
+
+export function GraphSection({ graph, rule }: Report) {
+  if (graph === null) {
+    return <Missing what="No graph of this selection is stored." mend="npx culprit run --stages graph" />;
+  }
+  const transfer = transferDrawing(graph, rule);
+  return (
+    <>
+      <ReducedGraph graph={graph} rule={rule} />
+      {transfer === null ? null : <Figure drawing={transfer} />}
+    </>
+  );
+}
+
+export function graphDrawing(
+  { key, model, target, contrast, tokens, nodeLayers, edges, mass, reduced }: GraphExample,
+  rule: string,
+): Drawing {
+  return reducedGraph({
+    name: `reduced-graph-${key}`,
+    note:
+      `${key} of ${model} (wrong ${shownToken(target)}, right ${shownToken(contrast)}): the ${reduced.paths.length} ` +
+      `strongest paths of ${edges} edges, rule ${rule}, mass ${mass}; layers upwards, 0 = embeddings. Red supports the wrong ` +
+      "token, blue the right one; dashed: several edges in one column. n = 1, the case with the largest delta that has a graph.",
+    graph: reduced,
+    tokens,
+    nodeLayers,
+  });
+}
+
+function ReducedGraph({ graph, rule }: { readonly graph: GraphExample; readonly rule: string }) {
+  const dominant = graph.reduced.tokens.map(({ token, transfer }) =>
+    `${shownToken(graph.tokens[token] ?? "")} ${fixed(transfer)}`
+  );
+  return (
+    <Figure drawing={graphDrawing(graph, rule)}>
+      Tokens whose relevance reaches the last position: {dominant.join(", ") || "none"} (logits).
+    </Figure>
+  );
+}
+
+/** What each dominant token of a graph hands to the last position, layer by layer; null where there is none. */
+function transferDrawing({ key, tokens, transfer }: GraphExample, rule: string): Drawing | null {
+  if (transfer.tokens.length === 0) return null;
+  return curves({
+    name: `transfer-${key}`,
+    title: "Relevance handed to the last position by layer",
+    note:
+      `Cumulative relevance that each dominant token of the same graph hands to the last position, up to each layer; ` +
+      `positive supports the wrong token. ${key}, rule ${rule}, n = 1.`,
+    across: "node layer",
+    up: { label: "logits handed to the last position" },
+    curves: transfer.tokens.map(({ token, cumulative }, index) => ({
+      label: `${token} ${shownToken(tokens[token] ?? "")}`,
+      series: index,
+      points: [[0, 0], ...cumulative.map((value, at) => [transfer.layers[at]!, value] as const)],
+    })),
+  });
+}
