@@ -74,6 +74,7 @@ const BLOCKS = [
   "gemma3-4b-block",
   "phi4-mini-block",
   "pythia-1b-block",
+  "qwen3-30b-a3b-block",
 ] as const;
 
 test.each(BLOCKS)("%s equals transformers", async (name) => {

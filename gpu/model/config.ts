@@ -139,7 +139,8 @@ export function parseConfig(given: unknown, where: string, generation?: JsonFile
     logitCap: row.reads.includes("final_logit_softcapping") ? capOf(json, "final_logit_softcapping", where) : null,
     tiedEmbeddings: flag(json, "tie_word_embeddings", where),
     maxPositions,
-    eosIds: endIds(given, where, generation),
+    // A model with other parts names them itself, or its text part does.
+    eosIds: endIds({ ...decoder, ...given }, where, generation),
     notes: rotations.notes,
   };
 }

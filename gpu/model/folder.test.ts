@@ -1,5 +1,6 @@
 /** Model folders as people have them: what trainers, tools and broken downloads leave, each with its right reading. */
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { Buffer } from "node:buffer";
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -109,6 +110,57 @@ describe("names that trainers leave are taken off, and said", () => {
     await withModel(writeTinyModel(fresh(), { config: UNTIED, tensors }), ({ notes }) => {
       expect(notes.join("\n")).toMatch(/1 tensors of a value head \(v_head\.\) are not read/);
     });
+  });
+});
+
+describe("Gemma3ForConditionalGeneration: the text part is read as Gemma3ForCausalLM saves it alone", () => {
+  const alone = new URL("../../test/data/golden/gemma3-a/", import.meta.url).pathname;
+  const text = JSON.parse(readFileSync(`${alone}config.json`, "utf8"));
+  const config = {
+    architectures: ["Gemma3ForConditionalGeneration"],
+    model_type: "gemma3",
+    text_config: text,
+    vision_config: { model_type: "siglip_vision_model", hidden_size: 8 },
+    image_token_index: 399,
+    mm_tokens_per_image: 4,
+  };
+  /** The golden weights under other names, and one more tensor. */
+  const write = (rename: (name: string) => string, more: string) => {
+    const bytes = readFileSync(`${alone}model.safetensors`);
+    const length = Number(bytes.readBigUInt64LE(0));
+    const header = JSON.parse(bytes.subarray(8, 8 + length).toString()) as Record<string, object>;
+    const data = bytes.subarray(8 + length);
+    const renamed = Object.entries(header).map(([name, info]) => [name === "__metadata__" ? name : rename(name), info]);
+    const extra = { dtype: "F32", shape: [2], data_offsets: [data.length, data.length + 8] };
+    const written = Buffer.from(JSON.stringify({ ...Object.fromEntries(renamed), [more]: extra }));
+    const size = Buffer.alloc(8);
+    size.writeBigUInt64LE(BigInt(written.length));
+    const path = fresh();
+    mkdirSync(path);
+    writeFileSync(join(path, "config.json"), JSON.stringify(config));
+    writeFileSync(join(path, "model.safetensors"), Buffer.concat([size, written, data, Buffer.alloc(8)]));
+    return path;
+  };
+  test.each([
+    ["as published", (name: string) => `language_model.${name}`, "vision_tower.vision_model.post_layernorm.weight"],
+    [
+      "as transformers 4.52 and later name them",
+      (name: string) => name.replace(/^model\./, "model.language_model."),
+      "model.multi_modal_projector.mm_soft_emb_norm.weight",
+    ],
+  ])("%s", async (_, rename, more) => {
+    const found = await openModelDirectory(write(rename, more));
+    const expected = await openModelDirectory(alone);
+    const { architecture: _own, ...shape } = found.config;
+    const { architecture: _alone, ...wanted } = expected.config;
+    expect(shape).toEqual(wanted);
+    expect([...found.tensors.keys()].sort()).toEqual([...expected.tensors.keys()].sort());
+    for (const name of expected.tensors.keys()) expect(bytesOf(found, name), name).toEqual(bytesOf(expected, name));
+    [found, expected].forEach((model) => model.close());
+  });
+
+  test("a tensor of neither part is refused by name", async () => {
+    await refused(write((name) => `language_model.${name}`, "audio_tower.weight"), /reads tensor audio_tower\.weight;/);
   });
 });
 

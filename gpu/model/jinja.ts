@@ -4,55 +4,44 @@
  * keeps what was written), `range` with the limit of Jinja's sandbox.
  */
 import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
-import { exactly } from "./exact_json.ts";
 import type { JsonObject } from "./json.ts";
-import { dateText, floatText, quoted, stripped } from "./python_text.ts";
+import { FILTERS, formatted, METHODS, multiplied, numeric, ON_ESCAPED } from "./jinja_filters.ts";
+import { type JinjaToken, pythonTokens, TUPLE_OF_ONE } from "./jinja_tokens.ts";
+import {
+  Bool,
+  Callable,
+  Dict,
+  Integer,
+  isEqual,
+  isTrue,
+  itemsOf,
+  jsonStyle,
+  jsonText,
+  runtimeValue,
+  Text,
+  text,
+  type Value,
+  type Variable,
+} from "./jinja_values.ts";
+import { dateText, stripped } from "./python_text.ts";
 
 /** A parsed template. */
 export type JinjaTemplate = ReturnType<typeof parse>;
 
 /** Throws Error when it is broken. Line ends become line feeds, as in Jinja. */
 export function parseJinja(text: string): JinjaTemplate {
-  return parse(tokenize(text.replaceAll(/\r\n?/g, "\n"), { lstrip_blocks: true, trim_blocks: true }));
+  const tokens = tokenize(text.replaceAll(/\r\n?/g, "\n"), { lstrip_blocks: true, trim_blocks: true });
+  return parse(pythonTokens(tokens) as typeof tokens);
 }
 
 /** Renders a template with these variables. Throws Error for what it refuses. */
 export function renderJinja(template: JinjaTemplate, variables: JsonObject): string {
   const scope = new Environment();
   for (const [name, value] of Object.entries(GLOBALS)) scope.set(name, value);
+  scope.setVariable("dict", new Callable(dictOf) as Variable);
   for (const [name, value] of Object.entries(variables)) scope.setVariable(name, runtimeValue(value) as Variable);
   return (new PythonInterpreter(scope).run(template) as { readonly value: unknown }).value as string;
 }
-
-type Variable = Parameters<Environment["setVariable"]>[1];
-
-/** A value of the interpreter, whose classes the library keeps to itself. */
-interface Value {
-  readonly type: string;
-  readonly value: unknown;
-  /** The digits of a whole number that JavaScript rounds. */
-  exact?: string;
-}
-type ValueClass = new (value?: unknown) => Value;
-
-/** The library's classes, taken from values that it makes. */
-const { Integer, Float, Text, Bool, Null, List, Dict, Callable } = (() => {
-  const classOf = (value: unknown): ValueClass => {
-    const scope = new Environment();
-    scope.set("value", value);
-    return scope.lookupVariable("value").constructor as unknown as ValueClass;
-  };
-  return {
-    Integer: classOf(1),
-    Float: classOf(1.5),
-    Text: classOf(""),
-    Bool: classOf(true),
-    Null: classOf(null),
-    List: classOf([]),
-    Dict: classOf({}),
-    Callable: classOf(() => null),
-  };
-})();
 
 /** The largest range of Jinja's sandbox. */
 const MAX_RANGE = 100_000;
@@ -77,122 +66,20 @@ const GLOBALS: JsonObject = {
   },
 };
 
-/** JSON as the interpreter's values, numbers and order of keys as they stood in its text. */
-function runtimeValue(json: unknown): Value {
-  if (json === undefined || json === null) return new Null(null);
-  if (typeof json === "string") return new Text(json);
-  if (typeof json === "boolean") return new Bool(json);
-  if (typeof json === "number") return Number.isInteger(json) ? new Integer(json) : new Float(json);
-  const exact = exactly(json as object);
-  const item = (key: string, value: unknown) => {
-    const source = exact?.numbers.get(key);
-    return source !== undefined && Number(source) === value ? numberValue(source) : runtimeValue(value);
-  };
-  if (Array.isArray(json)) return new List(json.map((value, index) => item(String(index), value)));
-  const fields = json as JsonObject;
-  // What was added since comes last.
-  const keys = new Set([...(exact?.keys ?? []).filter((key) => Object.hasOwn(fields, key)), ...Object.keys(fields)]);
-  return new Dict(new Map([...keys].map((key) => [key, item(key, fields[key])])));
-}
-
-function numberValue(source: string): Value {
-  if (/[.eE]/.test(source)) return new Float(Number(source));
-  const value = new Integer(Number(source) || 0);
-  if (!Number.isSafeInteger(value.value)) value.exact = BigInt(source).toString();
-  return value;
-}
-
-/** A value as Jinja prints it. */
-function text(value: Value): string {
-  if (value.type === "StringValue") return value.value as string;
-  return value.type === "UndefinedValue" ? "" : representation(value);
-}
-
-/** As Python's repr. */
-function representation(value: Value): string {
-  const { type } = value;
-  if (type === "StringValue") return quoted(value.value as string);
-  if (type === "BooleanValue") return value.value ? "True" : "False";
-  if (type === "NullValue") return "None";
-  if (type === "UndefinedValue") return "Undefined";
-  if (type === "FloatValue") return floatText(value.value as number);
-  if (type === "IntegerValue") return integerText(value);
-  if (type === "ArrayValue" || type === "TupleValue") {
-    const items = (value.value as readonly Value[]).map(representation).join(", ");
-    if (type === "ArrayValue") return `[${items}]`;
-    return (value.value as readonly Value[]).length === 1 ? `(${items},)` : `(${items})`;
-  }
-  if (!(value.value instanceof Map)) throw new Error(`cannot write a ${type}`);
-  const entries = [...value.value as Map<string, Value>];
-  return `{${entries.map(([key, item]) => `${quoted(key)}: ${representation(item)}`).join(", ")}}`;
-}
-
-function integerText({ exact, value }: Value): string {
-  return exact ?? (Number.isSafeInteger(value) ? String(value) : BigInt(value as number).toString());
-}
-
-interface JsonStyle {
-  readonly indent: string | null;
-  readonly ascii: boolean;
-  readonly sorted: boolean;
-  readonly separators: readonly [item: string, key: string];
-}
-
-/** As Python's json.dumps. */
-function jsonText(value: Value, style: JsonStyle, depth = 0): string {
-  const { type } = value;
-  if (type === "StringValue") return jsonString(value.value as string, style.ascii);
-  if (type === "BooleanValue") return value.value ? "true" : "false";
-  if (type === "NullValue") return "null";
-  if (type === "IntegerValue") return integerText(value);
-  if (type === "FloatValue") {
-    const written = floatText(value.value as number);
-    return ({ nan: "NaN", inf: "Infinity", "-inf": "-Infinity" } as Readonly<Record<string, string>>)[written] ??
-      written;
-  }
-  const isList = type === "ArrayValue" || type === "TupleValue";
-  if (!isList && !(value.value instanceof Map)) throw new Error(`Object of type ${type} is not JSON serializable`);
-  const [item, colon] = style.separators;
-  const entries = isList ? [] : [...value.value as Map<string, Value>];
-  if (style.sorted) entries.sort(([one], [other]) => one < other ? -1 : one > other ? 1 : 0);
-  const parts = isList
-    ? (value.value as readonly Value[]).map((one) => jsonText(one, style, depth + 1))
-    : entries.map(([key, one]) => `${jsonString(key, style.ascii)}${colon}${jsonText(one, style, depth + 1)}`);
-  const [open, close] = isList ? ["[", "]"] : ["{", "}"];
-  if (style.indent === null || parts.length === 0) return `${open}${parts.join(item)}${close}`;
-  const line = (levels: number) => `\n${style.indent!.repeat(levels)}`;
-  return `${open}${line(depth + 1)}${parts.join(item + line(depth + 1))}${line(depth)}${close}`;
-}
-
-function jsonString(value: string, ascii: boolean): string {
-  const written = JSON.stringify(value);
-  if (!ascii) return written;
-  // deno-lint-ignore no-control-regex -- all that is not ASCII, and the one control character that JSON leaves
-  return written.replace(/[^\x00-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
-}
-
-/** Python's ==. */
-function isEqual(one: Value, other: Value): boolean {
-  if (isNumber(one) && isNumber(other)) {
-    return one.exact !== undefined || other.exact !== undefined
-      ? integerText(one) === integerText(other)
-      : Number(one.value) === Number(other.value);
-  }
-  if (Array.isArray(one.value) && Array.isArray(other.value)) {
-    const items = other.value as readonly Value[];
-    return one.type === other.type && one.value.length === items.length &&
-      (one.value as readonly Value[]).every((item, index) => isEqual(item, items[index]!));
-  }
-  if (one.value instanceof Map && other.value instanceof Map) {
-    const fields = other.value as ReadonlyMap<string, Value>;
-    return one.value.size === fields.size &&
-      [...one.value as Map<string, Value>].every(([key, item]) => fields.has(key) && isEqual(item, fields.get(key)!));
-  }
-  return one.type === other.type && one.value === other.value;
-}
-
-function isNumber({ type }: Value): boolean {
-  return type === "IntegerValue" || type === "FloatValue" || type === "BooleanValue";
+/** `dict(a=1)`, and of another dict or pairs. */
+function dictOf(given: readonly Value[]): Value {
+  const named = given.at(-1)?.type === "KeywordArgumentsValue" ? given.at(-1)!.value as ReadonlyMap<string, Value> : [];
+  const [first] = given.filter(({ type }) => type !== "KeywordArgumentsValue");
+  const entries = first === undefined
+    ? []
+    : first.value instanceof Map
+    ? [...first.value as Map<string, Value>]
+    : itemsOf(first).map((pair): [string, Value] => {
+      const [key, value, ...more] = itemsOf(pair);
+      if (value === undefined || more.length > 0) throw new Error("dict() takes pairs");
+      return [text(key!), value];
+    });
+  return new Dict(new Map([...entries, ...named]));
 }
 
 /** `break` or `continue`, and what was written before it in the same turn of the loop. */
@@ -226,6 +113,10 @@ class PythonInterpreter extends Base {
     if (node?.type === "Break" || node?.type === "Continue") throw new LoopControl(node.type);
     if (node?.type === "BinaryExpression") return this.#binary(node, scope);
     if (node?.type === "MemberExpression") return this.#member(node, scope);
+    if (node?.type === KNOWN) return node["known"] as Value;
+    if (node?.type === "CallExpression" && (node["callee"] as Node)["value"] === TUPLE_OF_ONE) {
+      return super.evaluate({ type: "TupleLiteral", value: node["args"] }, scope);
+    }
     return super.evaluate(node, scope);
   }
 
@@ -275,7 +166,10 @@ class PythonInterpreter extends Base {
     const [given, named] = filter.type === "CallExpression"
       ? this.evaluateArguments(filter["args"] as readonly Node[], scope)
       : [[], new Map<string, Value>()] as const;
-    switch (callee["value"]) {
+    const name = callee["value"] as string;
+    if (operand.escaped && !ON_ESCAPED.has(name)) throw new Error(`${name} of an escaped text is not supported`);
+    if (Object.hasOwn(FILTERS, name)) return FILTERS[name]!(operand, given, named, (...args) => this.#compute(...args));
+    switch (name) {
       case "tojson":
         return new Text(jsonText(operand, jsonStyle(named)));
       case "string":
@@ -293,19 +187,44 @@ class PythonInterpreter extends Base {
   }
 
   #binary(node: Node, scope: Scope): Value {
-    const operator = (node["operator"] as { readonly value: string }).value;
-    if (!["==", "!=", "~", "*", "%"].includes(operator)) return super.evaluate(node, scope);
+    const operator = node["operator"] as JinjaToken;
+    if (operator.value === "and" || operator.value === "or") return super.evaluate(node, scope);
+    const chained = node["left"] as Node;
+    const isChain = chained.type === "BinaryExpression" && operator.group !== undefined &&
+      (chained["operator"] as JinjaToken).group === operator.group;
+    if (isChain) {
+      // a < b < c: b is computed once, c only where a < b holds.
+      const first = this.#binary(chained, scope);
+      if (!isTrue(first)) return first;
+      return this.#compute(operator.value, this.#middle!, this.evaluate(node["right"] as Node, scope));
+    }
     const [left, right] = [this.evaluate(node["left"] as Node, scope), this.evaluate(node["right"] as Node, scope)];
+    return this.#compute(operator.value, left, right);
+  }
+
+  /** The right side of the comparison that was computed last. */
+  #middle: Value | undefined;
+
+  #compute(operator: string, left: Value, right: Value): Value {
+    this.#middle = right;
+    if ((left.escaped || right.escaped) && !["==", "!=", "in", "not in"].includes(operator)) {
+      throw new Error(`${operator} with an escaped text is not supported`);
+    }
     if (operator === "~") return new Text(text(left) + text(right));
     if (operator === "==" || operator === "!=") return new Bool(isEqual(left, right) === (operator === "=="));
     if (operator === "*" && left.type === "StringValue" && right.type === "IntegerValue") {
       return new Text((left.value as string).repeat(Math.max(0, right.value as number)));
     }
-    if (!isNumber(left) || !isNumber(right)) throw new Error(`cannot compute ${left.type} ${operator} ${right.type}`);
-    const isFloat = [left, right].some(({ type }) => type === "FloatValue");
-    const [one, other] = [Number(left.value), Number(right.value)];
-    // Python's remainder has the sign of the divisor.
-    return new (isFloat ? Float : Integer)(operator === "*" ? one * other : one - Math.floor(one / other) * other);
+    if (operator === "%" && left.type === "StringValue") return formatted(left.value as string, right);
+    const [one, other] = [numeric(left, right), numeric(right, left)];
+    if (operator === "*" || operator === "%") return multiplied(operator, one, other);
+    const known = (value: Value): Node => ({ type: KNOWN, known: value });
+    return super.evaluate({
+      type: "BinaryExpression",
+      operator: { value: operator },
+      left: known(one),
+      right: known(other),
+    }, new Environment());
   }
 
   /** Methods of texts that the library has not, or has in JavaScript's way. */
@@ -318,24 +237,8 @@ class PythonInterpreter extends Base {
   }
 }
 
-const METHODS: Readonly<Record<string, (text: string, given: readonly Value[]) => Value>> = {
-  strip: (self, [characters]) => new Text(stripped(self, characters && text(characters))),
-  lstrip: (self, [characters]) => new Text(stripped(self, characters && text(characters), true, false)),
-  rstrip: (self, [characters]) => new Text(stripped(self, characters && text(characters), false, true)),
-  join: (self, [items]) => new Text(itemsOf(items!).map(text).join(self)),
-};
-
-function isTrue(value: Value): boolean {
-  return (value as unknown as { __bool__(): { readonly value: boolean } }).__bool__().value;
-}
-
-function itemsOf(value: Value): readonly Value[] {
-  if (Array.isArray(value.value)) return value.value as readonly Value[];
-  if (value.value instanceof Map) return [...value.value.keys()].map((key) => new Text(key));
-  if (value.type === "StringValue") return Array.from(value.value as string, (character) => new Text(character));
-  if (value.type === "UndefinedValue") return [];
-  throw new Error(`'${value.type}' is not iterable`);
-}
+/** A node whose value is there. */
+const KNOWN = "(known)";
 
 function assign(scope: Scope, target: Node, value: Value): void {
   if (target.type !== "TupleLiteral") return void scope.setVariable(target["value"] as string, value as Variable);
@@ -358,21 +261,4 @@ function loopValue(items: readonly Value[], index: number): Value {
   if (index > 0) fields["previtem"] = items[index - 1]!;
   if (index < last) fields["nextitem"] = items[index + 1]!;
   return new Dict(new Map(Object.entries(fields)));
-}
-
-function jsonStyle(named: ReadonlyMap<string, Value>): JsonStyle {
-  const indent = named.get("indent")?.value ?? null;
-  const given = named.get("separators")?.value;
-  const separators = Array.isArray(given) ? (given as readonly Value[]).map(text) : undefined;
-  const isOn = (name: string) => named.has(name) && isTrue(named.get(name)!);
-  return {
-    indent: indent === null ? null : typeof indent === "string" ? indent : " ".repeat(Number(indent)),
-    ascii: isOn("ensure_ascii"),
-    sorted: isOn("sort_keys"),
-    separators: separators?.length === 2
-      ? separators as [string, string]
-      : indent === null
-      ? [", ", ": "]
-      : [",", ": "],
-  };
 }

@@ -57,6 +57,48 @@ function trailing(text: string, set: RegExp): number {
   return count;
 }
 
+/** `str.center`: of an odd number of spaces the more go left where the width is odd. */
+export function centered(text: string, width: number): string {
+  const missing = width - Array.from(text).length;
+  if (missing <= 0) return text;
+  const left = Math.floor(missing / 2) + (missing & width & 1);
+  return `${" ".repeat(left)}${text}${" ".repeat(missing - left)}`;
+}
+
+/** `str.find`: where a part begins, in characters, or -1. */
+export function found(text: string, part: string): number {
+  const at = text.indexOf(part);
+  return at < 0 ? -1 : Array.from(text.slice(0, at)).length;
+}
+
+/** `str.count`: how often a part is there, one behind the other. */
+export function counted(text: string, part: string): number {
+  return part === "" ? Array.from(text).length + 1 : text.split(part).length - 1;
+}
+
+/** `round(value, digits)` of a float for digits from 0 on: exact, ties to the even digit. */
+export function rounded(value: number, digits: number): number {
+  if (!Number.isFinite(value) || digits > 60) return value;
+  const size = Math.abs(value);
+  const up = Number(size.toFixed(digits));
+  // toFixed is exact, and rounds ties up; a float's ties end within these digits.
+  const isTie = /^50*$/.test(size.toFixed(Math.min(100, digits + 40)).slice(-40));
+  const isOdd = isTie && Number(size.toFixed(digits).at(-1)) % 2 === 1;
+  const result = isOdd ? Number((up - 10 ** -digits).toFixed(digits)) : up;
+  return value < 0 ? -result : result;
+}
+
+const MARKUP: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  "'": "&#39;",
+  '"': "&#34;",
+};
+
+/** Escaped for HTML, as MarkupSafe does. */
+export const markup = (text: string): string => text.replace(/[&<>'"]/g, (character) => MARKUP[character]!);
+
 const MONTHS = [
   "January",
   "February",

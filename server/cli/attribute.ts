@@ -16,16 +16,19 @@ import {
   readComponents,
   runComponents,
 } from "./component_arguments.ts";
+import { attributeByObjective, OBJECTIVE_OPTION, parseObjective } from "./attribute_objective.ts";
 import { optionText, type Verb, type VerbContext } from "./verb.ts";
 import { withModel } from "./with_model.ts";
 
 export const verb: Verb = {
   name: "attribute",
   summary: "Shows which input tokens made the model prefer the wrong token to the right one",
-  usage: `attribute ${ATTRIBUTION_USAGE} [--components K [--nodes NODES]] [--into TARGETS [--from LAYERS]] [--json]`,
+  usage:
+    `attribute ${ATTRIBUTION_USAGE} [--objective O] [--components K [--nodes NODES]] [--into TARGETS [--from LAYERS]] [--json]`,
   example: attributionExample("attribute"),
   options: {
     ...ATTRIBUTION_OPTIONS,
+    ...OBJECTIVE_OPTION,
     ...COMPONENT_OPTIONS,
     nodes: {
       type: "string",
@@ -37,6 +40,8 @@ export const verb: Verb = {
 };
 
 async function run(context: VerbContext): Promise<void> {
+  const objective = parseObjective(context);
+  if (objective) return await attributeByObjective(context, verb, objective);
   const { model, request, config, tokenizer } = await readAttributionRequest(context, verb);
   const wanted = await readComponents(context, config, request);
   const nodesText = optionText(context, "nodes");

@@ -73,7 +73,16 @@ export function describeLargest<Item>(
  * units. Bars are relative to the largest relevance of all tokens.
  */
 export function describeAttribution(result: AttributionResult, names: TokenNames, colour: boolean): string {
-  const { inputIds, nodeRelevance } = result;
+  return describeDifference(result, names) + describeTokens(result, names, colour, "For the contrast:");
+}
+
+/** Tokens that speak most for the target, and those that speak against it under the title `against`. */
+export function describeTokens(
+  { inputIds, nodeRelevance }: Pick<AttributionResult, "inputIds" | "nodeRelevance">,
+  names: TokenNames,
+  colour: boolean,
+  against: string,
+): string {
   const relevance = (position: number) => nodeRelevance[position]!;
   const positions = [...inputIds.keys()];
   const largest = positions.reduce((most, position) => Math.max(most, Math.abs(relevance(position))), 0);
@@ -86,7 +95,5 @@ export function describeAttribution(result: AttributionResult, names: TokenNames
       const painted = paint(`${signedLogits(value)}  ${bar}`, sign, colour);
       return `${String(position).padStart(6)} ${painted}  ${tokenName(names, id)}${special}`;
     });
-  return describeDifference(result, names) +
-    list("For the target (position, relevance, token):", 1) +
-    list("For the contrast:", -1);
+  return list("For the target (position, relevance, token):", 1) + list(against, -1);
 }

@@ -37,6 +37,9 @@ EXPRESSIONS = [
     "messages[10]", "messages[0].nothing", "messages[0].content[0]", "messages[-1].role", "messages[1:][0].role", "{'a': {'b': 1}}.a.b", "{'a': 1}.get('c', 5)", "{'items': 3}['items']", "raise_exception('bad')", "range(200000) | length", "range(0, 5, 0)",
     "strftime_now('%Y') | length", "messages[1].content | safe", "bos_token", "eos_token", "unk_token is defined", "messages[3].name is defined", "messages[4].reasoning_content", "messages[4].thinking", "enable_thinking", "add_generation_prompt",
     "1e-7", "2 ** 3", "('a',)", "'%s-%d' % ('a', 3)", "'a%s' | format('b')", "[[1, 2], [3]] | sum(start=[])", "[1, 2, 3] | max", "1 < 2 <= 2", "'abc'.find('c')", "'abc'.count('b')", "3.14159 | round(2)", "dict(a=1)", "'<a>' | e", "'x' | center(5)", "true + 1",
+    "1e5", "2.5E-3", "('a', 'b',)", "(('a'),)", "'x' in ('x',)", "'%5.1f|%-4s|%03d|%%|%r' % (2.25, 'ab', -7, 'q')", "'%(a)s' % {'a': 1}", "'%s' % [1]", "'%s' % (1, 2)", "'%d' | format(3.9)", "'%s%s' | format('a', 2)",
+    "[1, 2.5, true] | sum", "[] | sum", "['b', 'A', 'C'] | max", "['b', 'A', 'C'] | min", "[2, 2.0, 1] | max", "(1 < 2) <= 1", "3 > 2 > 2", "1 < 3 > 2 == 2.0", "1 == 1 in [1]", "(1 == 2) == false", "'ab'.find('👍')", "'a👍b'.find('b')", "'aaa'.count('aa')", "'ab'.count('')",
+    "2.5 | round", "0.125 | round(2)", "-0.375 | round(2)", "2.675 | round(2)", "7 | round(1)", "1e20 | round(2)", "dict(a=1, b='x').b", "dict([('k', 2)])", "'<&>' | escape | e", "'ab' | center(5)", "'abc' | center(6)", "'abcdef' | center(3)", "true * 3", "true - 0.5", "2 > true", "false // 2",
 ]
 TEMPLATE_TEXTS = ["{{ %s }}" % one for one in EXPRESSIONS] + [
     "{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}",

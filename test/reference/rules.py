@@ -140,6 +140,12 @@ def parts(model):
 
 def attribute(model, ids, target, contrast):
     """Node relevance [layers + 1, tokens], last logits, and the nodes with their gradients."""
+    relevance, logits, nodes, gradients = explain(model, ids, lambda logits: logits[-1, target] - logits[-1, contrast])
+    return relevance, logits[-1], nodes, gradients
+
+
+def explain(model, ids, objective):
+    """The same of any scalar function of the logits [tokens, vocabulary]; all logits."""
     nodes = []
     blocks, norm = parts(model)
 
@@ -149,12 +155,12 @@ def attribute(model, ids, target, contrast):
     hooks = [block.register_forward_pre_hook(keep, with_kwargs=True) for block in blocks]
     hooks.append(norm.register_forward_pre_hook(keep, with_kwargs=True))
     embeddings = model.get_input_embeddings()(torch.tensor([ids])).detach().requires_grad_()
-    logits = model(inputs_embeds=embeddings, use_cache=False).logits[0, -1]
+    logits = model(inputs_embeds=embeddings, use_cache=False).logits[0]
     for hook in hooks:
         hook.remove()
     if hasattr(model, "transformer"):
         nodes[0] = embeddings  # GPT-2's blocks read positions besides.
-    gradients = torch.autograd.grad(logits[target] - logits[contrast], nodes, retain_graph=True)
+    gradients = torch.autograd.grad(objective(logits), nodes, retain_graph=True)
     relevance = torch.stack([(h * g).sum(-1)[0] for h, g in zip(nodes, gradients)])
     return relevance.detach(), logits.detach(), nodes, gradients
 
