@@ -32,6 +32,16 @@ export function firstToken(typed: string, where: string, reader: TokenReader): T
   return checked(readIds(typed, where, (text) => reader.tokenizer!.encode(text, { continues: true })), where, reader);
 }
 
+/** All tokens of a text, or ids with commas between them. Throws InputError. */
+export function severalTokens(typed: string, where: string, reader: TokenReader): readonly number[] {
+  const parts = isTokenText(typed) ? [typed] : typed.split(",").map((part) => part.trim());
+  return parts.flatMap((part) => {
+    const ids = readIds(part, where, (text) => reader.tokenizer!.encode(text, { continues: true }));
+    checked(ids, where, reader);
+    return ids;
+  });
+}
+
 function readIds(typed: string, where: string, encode: (text: string) => readonly number[]): readonly number[] {
   if (isTokenText(typed)) return encode(typed.slice(TOKEN_TEXT.length));
   if (/^\d+$/.test(typed)) return [Number(typed)];
