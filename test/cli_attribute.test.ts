@@ -145,7 +145,15 @@ describe("texts", () => {
 });
 
 describe("--objective", () => {
-  const demo = ["attribute", "--model", join(ROOT, "models", "demo-1m"), "--chat", "Write about bread.", "--prefix", "just saw"];
+  const demo = [
+    "attribute",
+    "--model",
+    join(ROOT, "models", "demo-1m"),
+    "--chat",
+    "Write about bread.",
+    "--prefix",
+    "just saw",
+  ];
 
   test("logit, mean and top:K need no contrast, and say what they explain", async () => {
     const values: Record<string, { value: number; terms: readonly { readonly factor: number }[] }> = {};
@@ -157,19 +165,32 @@ describe("--objective", () => {
     expect(values["logit"]!.terms).toHaveLength(1);
     expect(values["top:3"]!.terms.map(({ factor }) => factor)).toEqual([1 / 3, 1 / 3, 1 / 3]);
     const { out } = await culprit([...demo, "--objective", "top:3"]);
-    expect(out).toMatch(/^value -?\d+\.\d{4}, against the mean of the 3 largest others\n( {2}\+ 0\.333 x \[.*\]\n){3}attnlrp, \d+ tokens/);
+    expect(out).toMatch(
+      /^value -?\d+\.\d{4}, against the mean of the 3 largest others\n( {2}\+ 0\.333 x \[.*\]\n){3}attnlrp, \d+ tokens/,
+    );
   });
 
   test("sequences of several tokens: what both have is input, what is theirs alone stands apart", async () => {
-    const command = [...demo, "--objective", "sequence", "--target", "text: a sad bread", "--contrast", "text: a thing"];
+    const command = [
+      ...demo,
+      "--objective",
+      "sequence",
+      "--target",
+      "text: a sad bread",
+      "--contrast",
+      "text: a thing",
+    ];
     const { code, out, err } = await culprit([...command, "--json"]);
     expect({ code, err }).toEqual({ code: 0, err: "" });
     const { tokens, branches, relevance, value, terms } = JSON.parse(out);
     expect(tokens.at(-1)).toBe(" a");
     expect(relevance).toHaveLength(tokens.length);
     expect(branches[0].side).toBe("target");
-    const sum = terms.reduce((all: number, { factor, targetLogit, contrastLogit }: Record<string, number>) =>
-      all + factor! * (targetLogit! - contrastLogit!), 0);
+    const sum = terms.reduce(
+      (all: number, { factor, targetLogit, contrastLogit }: Record<string, number>) =>
+        all + factor! * (targetLogit! - contrastLogit!),
+      0,
+    );
     expect(value).toBeCloseTo(sum, 4);
     const people = await culprit(command);
     expect(people.out).toMatch(/^value -?[\d.]+, one sequence against the other\n/);
@@ -179,7 +200,10 @@ describe("--objective", () => {
   test("what makes no sense is one line, before a model is loaded", async () => {
     const with_ = (more: readonly string[], line: RegExp) => refused([...demo, ...more], line);
     await with_(["--objective", "top:0"], /^--objective: there is no objective "top:0"; give contrast, logit, top:K/);
-    await with_(["--objective", "mean", "--contrast", "5"], /^--contrast: says nothing with --objective mean; leave it out/);
+    await with_(
+      ["--objective", "mean", "--contrast", "5"],
+      /^--contrast: says nothing with --objective mean; leave it out/,
+    );
     await with_(["--objective", "sequence", "--contrast", "5"], /^--target: is missing/);
     await with_(
       ["--objective", "sequence", "--target", "5,6", "--contrast", "5"],

@@ -37,7 +37,10 @@ async function run(name: RealShape): Promise<{ output: Output; weightBytes: numb
   const minRelevance = (rule: string) => rule === "gradient" ? 1e9 : 0;
   const request = requestFor(config["vocab_size"] as number);
   const path = join(directory, "request.json");
-  writeFileSync(path, JSON.stringify(RULES.map((rule) => ({ ...request, ...everything, rule, minRelevance: minRelevance(rule) }))));
+  writeFileSync(
+    path,
+    JSON.stringify(RULES.map((rule) => ({ ...request, ...everything, rule, minRelevance: minRelevance(rule) }))),
+  );
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", join(import.meta.dirname as string, "attribute_once.ts"), directory, path],
     cwd: join(import.meta.dirname as string, ".."),
