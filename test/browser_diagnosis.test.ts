@@ -63,7 +63,7 @@ test("a case is diagnosed on request, and shows what the API says, with its prob
   await page.waitForSelector(".diagnosis >> text=/Automatic diagnosis/", { timeout: 100_000 });
   const { diagnosis } = (await readCase()).tokenPairs[0]!.attribution!;
   const shown = await page.textContent(".diagnosis");
-  expect(shown).toContain("M-IA, OIT (the heatmap of the input explains it; irrelevant tokens are overweighted)");
+  expect(shown).toContain("M-IA, OIT (the heatmap explains it; irrelevant tokens overweighted)");
   expect(shown).toContain(`confidence ${diagnosis!.confidence.toFixed(2)}. ${diagnosis!.summary}`);
   expect(shown).toMatch(
     /Probe: attention to \w+ irrelevant tokens? divided by 10 moves delta from .* to .*, as claimed\./,
@@ -81,14 +81,17 @@ test("a case is diagnosed on request, and shows what the API says, with its prob
   await page.waitForSelector(".diagnosis tr:has-text('Classifier and Ada') >> text=/– \\(100 %\\)/");
 });
 
-test("diagnoses are counted by outcome and pattern; a count leads to its cases, and each condition can be left", async () => {
+test("cases are counted by outcome and pattern; a count leads to its cases, and each condition can be left", async () => {
   await page.click("text=/^Cases$/");
-  const cell = await page.waitForSelector(".counts tr:has-text('the heatmap explains it') td:nth-child(4) a");
-  expect(await cell.textContent()).toBe("1");
-  await cell.click();
+  const outcome = ".facet[aria-label=Outcome] li:has-text('the heatmap explains it')";
+  await page.waitForSelector(`${outcome} .number:text-is("1")`);
+  await page.click(`${outcome} a`);
   await page.waitForURL(/outcome=M_IA/);
-  await page.waitForSelector("text=/^1 attribution found$/");
-  expect(await page.$$eval(".cases tbody .case", (all) => all.map((one) => one.textContent))).toEqual([KEY]);
+  await page.waitForSelector("text=/^1 failure case found$/");
+  expect(await page.$$eval(".cases tbody .case a", (all) => all.map((one) => one.textContent))).toEqual([KEY]);
+  expect(await page.textContent(".cases tbody .finding")).toBe("OIT");
+  await page.click(".facet[aria-label=Pattern] a:has-text('irrelevant tokens overweighted') >> nth=0");
+  await page.waitForURL(/pattern=OIT/);
   expect(await page.$$eval(".conditions li", (all) => all.map((one) => one.firstChild?.textContent))).toEqual([
     "the heatmap explains it",
     "irrelevant tokens overweighted",
@@ -96,8 +99,8 @@ test("diagnoses are counted by outcome and pattern; a count leads to its cases, 
   await page.click("[aria-label='Without the condition irrelevant tokens overweighted']");
   await page.waitForFunction(() => document.querySelectorAll(".conditions li").length === 1);
   expect(page.url()).not.toContain("pattern=");
-  await page.click(".counts tr:has-text('the heatmap explains it') td:nth-child(2) a");
-  await page.waitForSelector("text=/^1 attribution found$/");
+  await page.click(`${outcome} a`);
+  await page.waitForFunction(() => document.querySelectorAll(".conditions li").length === 0);
 });
 
 test("outcomes stand as bars by benchmark, and a part of a bar leads to its cases", async () => {

@@ -186,7 +186,7 @@ test("the table of cases goes on as one scrolls, with few rows in the document",
   const shown = await page.$$eval(
     ".cases tbody tr[aria-rowindex]",
     (all) =>
-      all.map((row) => [Number(row.getAttribute("aria-rowindex")), row.querySelector(".case")?.textContent] as const),
+      all.map((row) => [Number(row.getAttribute("aria-rowindex")), row.querySelector(".case a")?.textContent] as const),
   );
   for (const [row, key] of shown) expect(key).toBe(keys[row - 2]);
   await page.evaluate(() => scrollTo({ top: 0 }));

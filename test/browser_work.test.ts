@@ -81,9 +81,9 @@ test("answers of an evaluation become open cases, counted by what became of them
     form,
   );
   await page.click("a.name");
-  const open = await page.waitForSelector(".counts td:nth-child(4) a");
-  expect(await open.textContent()).toBe("1");
-  await open.click();
+  const facet = '.facet[aria-label="What became of it"] li';
+  await page.waitForSelector(`${facet}:has-text("open") .number:text-is("1")`);
+  await page.click(`${facet} a:text-is("open")`);
   await page.waitForURL(/status=OPEN/);
   await page.waitForFunction(() => document.querySelectorAll(".cases tbody tr").length === 1);
   expect(await page.textContent(".cases tbody tr")).toContain("open");
@@ -335,6 +335,16 @@ test("what runs will take is said before they start", async () => {
   );
 });
 
+/** What the two sides say that they show. */
+const compared = () => page.$$eval(".compare-side option:checked", (all) => all.map((one) => one.textContent));
+
+interface StudyPoint {
+  readonly x: number;
+  readonly y: number;
+  readonly xAttributionId: string;
+  readonly yAttributionId: string;
+}
+
 test("a study is run over a series that was made here; its plots tell the API's numbers and lead to the case", async () => {
   const models = section("Add a model");
   await page.fill(`${models} input >> nth=0`, join(folder, "demo-half"));
@@ -354,9 +364,10 @@ test("a study is run over a series that was made here; its plots tell the API's 
   await page.waitForSelector(".study .drawing a");
   const points = await page.$$eval(".study .drawing a", (all) => all.map((one) => one.textContent));
   expect(points).toHaveLength(2);
-  const { studies } = await server.query<{
-    studies: { nodes: { points: { nodes: { x: number; y: number }[] } }[] };
-  }>(`{ studies { nodes { points(x: "demo-half", y: "demo-1m", first: 10) { nodes { x y } } } } }`);
+  const { studies } = await server.query<{ studies: { nodes: { points: { nodes: StudyPoint[] } }[] } }>(
+    `{ studies { nodes { points(x: "demo-half", y: "demo-1m", first: 10) {
+      nodes { x y xAttributionId yAttributionId } } } } }`,
+  );
   // The last norm of demo-half has half the weights, and so its logits are exactly half.
   for (const { x, y } of studies.nodes[0]?.points.nodes ?? []) expect(y).toBe(2 * x);
   expect(await page.textContent(".study [role=status]")).toMatch(/^Of 2 pairs that both have: 0 corrected/);
@@ -368,10 +379,15 @@ test("a study is run over a series that was made here; its plots tell the API's 
 
   await page.click(".study .drawing a >> nth=0", { force: true });
   await page.waitForSelector(".compare-side");
-  const own = await page.$$eval(".compare-side >> nth=0 >> option", (all) => all.map((one) => one.textContent));
-  expect(own).toContain("AttnLRP on demo-half");
-  await page.selectOption(".compare-side >> nth=0 >> select", { label: "AttnLRP" });
-  await page.selectOption(".compare-side >> nth=1 >> select", { label: "AttnLRP on demo-half" });
+  // The oldest attribution of the pair is that of its own model, the second member: the point names both, in its order.
+  const ofPoint = studies.nodes[0]?.points.nodes[0];
+  expect(await page.$$eval(".compare-side", (all) => all.map((side) => side.getAttribute("data-attribution")))).toEqual(
+    [
+      ofPoint?.xAttributionId,
+      ofPoint?.yAttributionId,
+    ],
+  );
+  expect(await compared()).toEqual(["AttnLRP on demo-half", "AttnLRP"]);
   await page.waitForFunction(() => document.querySelectorAll(".compare-side:nth-child(2) .heated").length > 0);
   const sides = await page.$$eval(
     ".compare-side",
@@ -381,7 +397,12 @@ test("a study is run over a series that was made here; its plots tell the API's 
       ),
   );
   expect(sides[0]?.length).toBeGreaterThan(20);
-  expect(sides[1]).toEqual(sides[0]?.map((raw) => raw / 2));
+  expect(sides[1]).toEqual(sides[0]?.map((raw) => 2 * raw));
+  // Another one is chosen, and the address keeps it.
+  await page.selectOption(".compare-side >> nth=0 >> select", { label: "AttnLRP" });
+  await page.reload();
+  await page.waitForSelector(".compare-side >> nth=0 >> .heated");
+  expect(await compared()).toEqual(["AttnLRP", "AttnLRP"]);
 });
 
 test("nothing went wrong in the page meanwhile", () => {

@@ -95,9 +95,94 @@ test("attributions are found by the text of their case", async () => {
   expect(data.attributions).toEqual({ totalCount: 1, nodes: [{ logitDifference: 4 }] });
 });
 
-test("a text too short to be found by an index is refused in one line", async () => {
-  const { errors } = await ask(`{ failureCases(filter: { search: "ab" }) { nodes { key } } }`);
+test("one or two characters are a whole token: of a pair, or one of the most relevant", async () => {
+  expect(await found("c")).toEqual(["case/3", "case/2", "case/1", "case/0"]);
+  expect(await found(" d")).toEqual(["case/3", "case/2", "case/1", "case/0"]);
+  // The first position is special, and this a part of a token.
+  expect(await found("a")).toEqual([]);
+  expect(await found("ri")).toEqual([]);
+});
+
+test("nothing to search is refused in one line", async () => {
+  const { errors } = await ask(`{ failureCases(filter: { search: "  " }) { nodes { key } } }`);
   expect(errors![0]!.message).toMatch(/search/);
+});
+
+test("the right token of a pair is found though no text has it, also of a pair that was added later", async () => {
+  const { db, sql: driver } = database.connection;
+  await driver`update token_pairs set contrast_text = ' marmalade' where failure_case_id =
+    (select id from failure_cases where key = 'case/0')`;
+  const [{ id } = { id: 0 }] = await driver<{ id: number }[]>`select id from failure_cases where key = 'many/7'`;
+  await driver`insert into token_pairs (failure_case_id, target_id, target_text, target_logit, contrast_id, contrast_text,
+    contrast_logit, contrast_rank, delta, source, candidates, content_hash, position)
+    select ${id}, 8, ' fig', 1, n, ' Zanzibar' || n, 0, 1, 1, 'annotation', '[]', '', 4 from generate_series(9, 10) n`;
+  expect(await found("zanzibar9")).toEqual(["many/7"]);
+  expect(await found(" zanzibar10")).toEqual(["many/7"]);
+  // Pairs never change their tokens: what was noted when they were added stays.
+  expect(await found("marmalade")).toEqual([]);
+  expect(await db.$count(failureCases, sql`pair_tokens <> ''`)).toBeGreaterThan(0);
+});
+
+test("cases are listed by outcome, pattern, rule and token of one and the same attribution", async () => {
+  const { sql: driver } = database.connection;
+  await driver`update attributions set outcome = 'm_ia', pattern = 'oit' where token_pair_id = ${pairIds[1]!}`;
+  await driver`update attributions set outcome = 'm_ia', pattern = 'urt' where token_pair_id = ${pairIds[2]!}`;
+  const listed = async (filter: string) => {
+    const { data, errors } = await ask(
+      `{ failureCases(first: 9, filter: { ${filter} }, orderBy: { by: KEY, direction: ASC }) {
+      totalCount nodes { key } } }`,
+    );
+    expect(errors).toBeUndefined();
+    return data.failureCases.nodes.map(({ key }: { key: string }) => key);
+  };
+  expect(await listed("outcome: M_IA")).toEqual(["case/1", "case/2"]);
+  expect(await listed("outcome: M_IA, pattern: URT")).toEqual(["case/2"]);
+  expect(await listed('outcome: M_IA, token: "c", rule: ATTNLRP')).toEqual(["case/1", "case/2"]);
+  expect(await listed("outcome: M_IA, rule: GRADIENT")).toEqual([]);
+  const { data } = await ask(`{ diagnosisCounts { outcome pattern count }
+    attributions(first: 5, filter: { failureCase: { key: "case/1" } }) { nodes { pattern } } }`);
+  expect(data.diagnosisCounts).toEqual([
+    { outcome: "M_IA", pattern: "URT", count: 1 },
+    { outcome: "M_IA", pattern: "OIT", count: 1 },
+  ]);
+  expect(data.attributions.nodes).toEqual([{ pattern: "OIT" }]);
+});
+
+test("disagreements of log and checker are listed, those that passed among the answers", async () => {
+  const { sql: driver } = database.connection;
+  await driver`insert into responses (model_id, benchmark, task, key, filter, doc_hash, prompt_hash, prompt, prompt_ids,
+      completion, completion_ids, passed, disagrees, verdict, source, content_hash)
+    select c.model_id, 'b', 't', 'answer/' || n, 'none', '', '', '', '{}', 'It said so', '{}', n = 1, n < 3,
+      case when n = 1 then '{"passed":true,"detail":{"log":{"passed":true},"checker":{"passed":false},"counts":"log"}}'
+        else '{"passed":false,"detail":{"log":{"passed":true},"counts":"checker"}}' end::jsonb, 'imported', ''
+    from failure_cases c, generate_series(1, 3) n where c.key = 'case/3'`;
+  await driver`update failure_cases c set response_id = r.id from responses r
+    where (c.key, r.key) in (('case/2', 'answer/2'), ('case/3', 'answer/3'))`;
+  const { data, errors } = await ask(`{
+    yes: failureCases(first: 5, filter: { disagrees: true }) { nodes { key } }
+    no: failureCases(first: 5, filter: { disagrees: false, key: "case/3" }) { nodes { key } }
+    responses(filter: { disagrees: true }, orderBy: { by: KEY, direction: ASC }) { nodes {
+      key passed completionStart(characters: 4) verdict { logPassed checkerPassed counts } failureCases { key } } }
+  }`);
+  expect(errors).toBeUndefined();
+  expect(data.yes.nodes).toEqual([{ key: "case/2" }]);
+  expect(data.no.nodes).toEqual([{ key: "case/3" }]);
+  expect(data.responses.nodes).toEqual([
+    {
+      key: "answer/1",
+      passed: true,
+      completionStart: "It s",
+      verdict: { logPassed: true, checkerPassed: false, counts: "log" },
+      failureCases: [],
+    },
+    {
+      key: "answer/2",
+      passed: false,
+      completionStart: "It s",
+      verdict: { logPassed: true, checkerPassed: false, counts: "checker" },
+      failureCases: [{ key: "case/2" }],
+    },
+  ]);
 });
 
 test("a row has its strongest tokens, special ones left out, in one statement", async () => {
@@ -138,7 +223,10 @@ test("work is asked for on all that a filter lists", async () => {
     const tasks = await db.select({ id: jobTasks.tokenPairId }).from(jobTasks).orderBy(jobTasks.tokenPairId);
     expect(tasks.map(({ id }) => id)).toEqual(pairIds.slice(1));
     expect((await attribute('filter: { benchmark: "none" }')).message).toMatch(/^filter: no attribution fits it/);
-    expect((await attribute("selection: CLEAN, filter: {}")).message).toMatch(/exactly one of the three/);
+    expect((await attribute("selection: CLEAN, filter: {}")).message).toMatch(/exactly one of the four/);
+    // Cases that were never attributed have their pairs too.
+    expect(await attribute('cases: { search: "zanzibar" }, rule: CPLRP')).toEqual({ total: 2 });
+    expect((await attribute('cases: { key: "many/8" }')).message).toMatch(/^cases: no case with a token pair fits it/);
   } finally {
     await boss.stop({ graceful: false });
   }

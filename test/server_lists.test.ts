@@ -246,6 +246,12 @@ const PLANS: readonly (readonly [string, string, string])[] = [
   ["attributions", "filter: { segment: { segment: QUERY, min: 1e9 } }", "attributions_query"],
   ["attributions", "filter: { segment: { segment: ANSWER, min: 1e9 } }", "attributions_answer"],
   ["attributions", "filter: { segment: { segment: SPECIAL, min: 1e9 } }", "attributions_special"],
+  ["failureCases", "filter: { rule: GRADIENT }", "attributions_rule"],
+  ["failureCases", "filter: { outcome: M_IA }", "attributions_outcome"],
+  ["failureCases", "filter: { pattern: URT }", "attributions_pattern"],
+  ["failureCases", 'filter: { token: "rare" }', "attributions_key_tokens"],
+  ["failureCases", "filter: { disagrees: true }", "responses_disagreement"],
+  ["attributions", "filter: { failureCase: { status: OPEN } }", "failure_cases_status"],
   // What most cases are stops the newest cases' index early.
   ["failureCases", "filter: { attributed: true }", "failure_cases_created"],
   ["maskingExperiments", "", "masking_experiments_created"],

@@ -5,7 +5,7 @@ import type { Rule } from "../tables/rules.ts";
 /** Work that could be asked for. */
 export interface PlanRequest {
   readonly kind: "attribute" | "build_graph" | "mask" | "study";
-  /** As in AttributeRequest; undefined for studies. */
+  /** As in AttributeRequest; undefined for the pairs that a study has. */
   readonly tokenPairIds: readonly number[] | "missing" | "clean" | undefined;
   readonly rule: Rule;
   /** Of graphs: whether edges are split by head. */

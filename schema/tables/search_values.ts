@@ -23,6 +23,8 @@ export interface PairSearchInput {
   readonly siblingId: number | null;
   /** Only cases of these benchmarks; null: of all. */
   readonly benchmarks: readonly string[] | null;
+  /** Only these cases, by their row ids; all open ones where nothing is said. */
+  readonly caseIds?: readonly number[];
   /** Alternatives tried at a position. */
   readonly alternatives: number;
   /** Positions visited at most; null: all. */

@@ -186,6 +186,8 @@ export const failureCases = snakeCase.table("failure_cases", {
   promptTokens: integer().notNull(),
   /** The largest delta of the case's token pairs, so that lists sort by it; null while there is none. */
   delta: doublePrecision(),
+  /** Texts of the targets and contrasts of its pairs, one a line, so that a search finds them; kept by a trigger. */
+  pairTokens: text().notNull().default(""),
   status: caseStatusEnum().notNull(),
   /** Why the case is left out (Exclusion of values.ts); null unless it is. */
   exclusion: text().$type<Exclusion>(),
@@ -225,9 +227,15 @@ export const failureCases = snakeCase.table("failure_cases", {
 
 /** What a search of failure cases looks at. */
 export function searchText(
-  table: Readonly<Record<"key" | "prompt" | "completion", AnyPgColumn>>,
+  table: Readonly<Record<"key" | "prompt" | "completion" | "pairTokens", AnyPgColumn>>,
 ): SQL {
-  return sql`(${table.key} || chr(10) || ${table.prompt} || chr(10) || ${table.completion})`;
+  const { key, prompt, completion, pairTokens } = table;
+  return sql`(${key} || chr(10) || ${prompt} || chr(10) || ${completion} || chr(10) || ${pairTokens})`;
+}
+
+/** The line of `pairTokens` that is a pair's. */
+export function pairLine({ targetText, contrastText }: { readonly targetText: string; readonly contrastText: string }) {
+  return `${targetText}\n${contrastText}`;
 }
 
 /** The wrong token that the model produced and the right alternative. */

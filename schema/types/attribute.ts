@@ -1,7 +1,7 @@
 /** The mutation that attributes. */
 import { z } from "zod";
 import { builder } from "./builder.ts";
-import { chosenPairs, pairFilter } from "./chosen_pairs.ts";
+import { caseFilter, chosenPairs, pairFilter } from "./chosen_pairs.ts";
 import { InputError } from "./input_error.ts";
 import { idempotencyKey, Job, Selection } from "./job.ts";
 import { found } from "./rows.ts";
@@ -9,7 +9,7 @@ import { Rule } from "./rule.ts";
 import { TokenPair } from "./token_pair.ts";
 
 const AttributeInput = builder.inputType("AttributeInput", {
-  description: "What to attribute: `tokenPairIds`, a `selection` or a `filter`.",
+  description: "What to attribute: `tokenPairIds`, a `selection`, a `filter` or `cases`.",
   fields: (t) => ({
     tokenPairIds: t.globalIDList({
       for: TokenPair,
@@ -18,6 +18,7 @@ const AttributeInput = builder.inputType("AttributeInput", {
     }),
     selection: t.field({ type: Selection, description: "Instead of ids: all pairs of a kind." }),
     filter: t.field(pairFilter),
+    cases: t.field(caseFilter),
     rule: t.field({ type: Rule, description: "Backward rule; ATTNLRP when nothing is said." }),
     idempotencyKey: t.string(idempotencyKey),
   }),

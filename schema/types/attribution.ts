@@ -3,7 +3,8 @@ import { z } from "zod";
 import { and, arrayContains, eq, type SQL, sql } from "drizzle-orm";
 import { builder, MAX_WINDOW, pageCost } from "./builder.ts";
 import { InputError } from "./input_error.ts";
-import { holdsText, Segment } from "./failure_case.ts";
+import { type CaseFilter, FailureCaseFilter, matchingCases } from "./case_filter.ts";
+import { Segment } from "./failure_case.ts";
 import { cutFirst, Direction, direction, Range, withinRange } from "./lists.ts";
 import { MarkOrigin } from "./mark_origin.ts";
 import { Model } from "./model.ts";
@@ -290,9 +291,10 @@ export const AttributionFilter = builder.inputType("AttributionFilter", {
     delta: t.field({ type: Range, description: "The logit difference that is explained." }),
     segment: t.field({ type: SegmentSum, description: "A segment's share in the input heatmap." }),
     search: t.string({
-      description: "Text that the key, prompt or answer of their case holds, in capitals or not.",
-      validate: z.string().min(3).max(200),
+      description: "Text that their case holds, as in `FailureCaseFilter`.",
+      validate: z.string().max(200),
     }),
+    failureCase: t.field({ type: FailureCaseFilter, description: "What their failure case has to be." }),
     token: t.string({
       description: "Text of the target, of the contrast or of one of the ten most relevant input tokens; white space " +
         "around it does not count.",
@@ -317,6 +319,12 @@ const AttributionOrder = builder.inputType("AttributionOrder", {
   }),
 });
 
+function ofCases(filter: CaseFilter, table: typeof attributions): SQL {
+  return sql`${table.tokenPairId} in (select ${tokenPairs.id} from ${tokenPairs}
+    inner join ${failureCases} on ${failureCases.id} = ${tokenPairs.failureCaseId}
+    where ${matchingCases(filter, failureCases)})`;
+}
+
 /** The filter as a condition. */
 export function matchingAttributions(
   filter: typeof AttributionFilter.$inferInput | null | undefined,
@@ -328,11 +336,8 @@ export function matchingAttributions(
     filter?.model != null
       ? sql`${table.modelId} = (select ${models.id} from ${models} where ${models.name} = ${filter.model})`
       : undefined,
-    filter?.search != null
-      ? sql`${table.tokenPairId} in (select ${tokenPairs.id} from ${tokenPairs}
-          inner join ${failureCases} on ${failureCases.id} = ${tokenPairs.failureCaseId}
-          where ${holdsText(failureCases, filter.search)})`
-      : undefined,
+    filter?.search != null ? ofCases({ search: filter.search }, table) : undefined,
+    filter?.failureCase != null ? ofCases(filter.failureCase, table) : undefined,
     filter?.token != null ? arrayContains(table.keyTokens, [filter.token.trim()]) : undefined,
     filter?.outcome != null ? eq(table.outcome, filter.outcome) : undefined,
     filter?.pattern != null ? eq(table.pattern, filter.pattern) : undefined,

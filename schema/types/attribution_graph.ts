@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { GRAPH_OPTIONS } from "../tables/analysis_values.ts";
 import { Attribution } from "./attribution.ts";
-import { chosenPairs, pairFilter } from "./chosen_pairs.ts";
+import { caseFilter, chosenPairs, pairFilter } from "./chosen_pairs.ts";
 import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import { idempotencyKey, Job, Selection } from "./job.ts";
@@ -118,7 +118,7 @@ builder.drizzleObjectFields(Attribution, (t) => ({
 }));
 
 const BuildGraphInput = builder.inputType("BuildGraphInput", {
-  description: "What to build graphs of, `tokenPairIds`, a `selection` or a `filter`, and how.",
+  description: "What to build graphs of, `tokenPairIds`, a `selection`, a `filter` or `cases`, and how.",
   fields: (t) => ({
     tokenPairIds: t.globalIDList({
       for: TokenPair,
@@ -130,6 +130,7 @@ const BuildGraphInput = builder.inputType("BuildGraphInput", {
       description: "Instead of ids: all pairs of a kind that have no such graph.",
     }),
     filter: t.field(pairFilter),
+    cases: t.field(caseFilter),
     rule: t.field({ type: Rule, description: "Backward rule; ATTNLRP when nothing is said." }),
     transitions: t.intList({
       description:

@@ -1,8 +1,9 @@
 /** Benchmark: a file of items that `collect` can run a model over, and what is stored of each benchmark. */
-import { and, asc, count, eq, type SQL, sql } from "drizzle-orm";
+import { and, asc, count, countDistinct, eq, isNotNull, type SQL, sql } from "drizzle-orm";
 import { builder, pageCost } from "./builder.ts";
 import { CaseStatus, ExclusionType, ResponseSource } from "./case_status.ts";
-import { benchmarks, failureCases, models } from "../tables/tables.ts";
+import { Outcome, Pattern } from "./outcome.ts";
+import { attributions, benchmarks, failureCases, models, tokenPairs } from "../tables/tables.ts";
 import type { Exclusion } from "../tables/values.ts";
 
 const BenchmarkKind = builder.enumType("BenchmarkKind", {
@@ -98,5 +99,36 @@ builder.queryField("caseCounts", (t) =>
       const { benchmark, status, exclusion } = failureCases;
       return db.select({ benchmark, status, exclusion, count: count() }).from(failureCases).where(matching(filter))
         .groupBy(benchmark, status, exclusion).orderBy(asc(benchmark), asc(status), asc(exclusion)).limit(MAX_COUNTS);
+    },
+  }));
+
+interface DiagnosisCountRow {
+  readonly outcome: typeof Outcome.$inferType;
+  readonly pattern: typeof Pattern.$inferType | null;
+  readonly count: number;
+}
+
+const DiagnosisCount = builder.objectRef<DiagnosisCountRow>("DiagnosisCount").implement({
+  description: "How many failure cases have a pair that was diagnosed so.",
+  fields: (t) => ({
+    outcome: t.expose("outcome", { type: Outcome, description: "Where the failure shows." }),
+    pattern: t.expose("pattern", { type: Pattern, nullable: true, description: "How it came about; null for none." }),
+    count: t.exposeInt("count", { description: "How many cases; one with several pairs may count in several rows." }),
+  }),
+});
+
+builder.queryField("diagnosisCounts", (t) =>
+  t.field({
+    type: [DiagnosisCount],
+    description: "Failure cases by outcome and pattern.",
+    complexity: { field: 50, multiplier: 5 },
+    args: { filter: t.arg({ type: CaseCountFilter, description: "Which to count." }) },
+    resolve: (_parent, { filter }, { db }) => {
+      const { outcome, pattern } = attributions;
+      return db.select({ outcome, pattern, count: countDistinct(tokenPairs.failureCaseId) }).from(attributions)
+        .innerJoin(tokenPairs, eq(tokenPairs.id, attributions.tokenPairId))
+        .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
+        .where(and(isNotNull(outcome), matching(filter))).groupBy(outcome, pattern)
+        .orderBy(asc(outcome), asc(pattern)) as Promise<DiagnosisCountRow[]>;
     },
   }));

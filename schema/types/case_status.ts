@@ -45,6 +45,10 @@ export const ResponseSource = builder.enumType("ResponseSource", {
   } as const,
 });
 
+/** What a part of a verdict's detail says. */
+const judged = (said: unknown): boolean | null =>
+  (said as { readonly passed?: boolean | null } | undefined)?.passed ?? null;
+
 export const VerdictType = builder.objectRef<Verdict>("Verdict").implement({
   description: "What log and checker say of an answer.",
   fields: (t) => ({
@@ -60,11 +64,18 @@ export const VerdictType = builder.objectRef<Verdict>("Verdict").implement({
     }),
     logPassed: t.boolean({
       nullable: true,
-      description: "What the log says; it counts only where our checker could not decide.",
-      resolve: ({ detail }) => {
-        const log = detail?.["log"] as { readonly passed?: boolean | null } | undefined;
-        return log?.passed ?? null;
-      },
+      description: "What the log says; null when it says nothing.",
+      resolve: ({ detail }) => judged(detail?.["log"]),
+    }),
+    checkerPassed: t.boolean({
+      nullable: true,
+      description: "What our checker says; null when it could not decide.",
+      resolve: ({ passed, detail }) => detail?.["counts"] === "log" ? judged(detail["checker"]) : passed,
+    }),
+    counts: t.string({
+      nullable: true,
+      description: "Whose word `passed` is where both were asked: `log` or `checker` (docs/checkers.md).",
+      resolve: ({ detail }) => detail?.["counts"] as string | undefined ?? null,
     }),
     detail: t.string({
       nullable: true,

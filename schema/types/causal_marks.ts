@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { SentenceEffect } from "../tables/analysis_values.ts";
 import { builder } from "./builder.ts";
-import { chosenPairs, pairFilter } from "./chosen_pairs.ts";
+import { caseFilter, chosenPairs, pairFilter } from "./chosen_pairs.ts";
 import { InputError } from "./input_error.ts";
 import { idempotencyKey, Job } from "./job.ts";
 import { found } from "./rows.ts";
@@ -57,7 +57,7 @@ const MarkSelection = builder.enumType("MarkSelection", {
 });
 
 const MarkInput = builder.inputType("MarkInstructionsInput", {
-  description: "What to mark: `tokenPairIds`, a `selection` or a `filter`.",
+  description: "What to mark: `tokenPairIds`, a `selection`, a `filter` or `cases`.",
   fields: (t) => ({
     tokenPairIds: t.globalIDList({
       for: TokenPair,
@@ -66,6 +66,7 @@ const MarkInput = builder.inputType("MarkInstructionsInput", {
     }),
     selection: t.field({ type: MarkSelection, description: "Instead of ids: all pairs of a kind." }),
     filter: t.field(pairFilter),
+    cases: t.field(caseFilter),
     idempotencyKey: t.string(idempotencyKey),
   }),
 });

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { DiagnosisEvidence, EvidenceNumber } from "../tables/analysis_values.ts";
 import { Attribution } from "./attribution.ts";
-import { chosenPairs, pairFilter } from "./chosen_pairs.ts";
+import { caseFilter, chosenPairs, pairFilter } from "./chosen_pairs.ts";
 import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import { idempotencyKey, Job } from "./job.ts";
@@ -127,7 +127,7 @@ const DiagnosisSelection = builder.enumType("DiagnosisSelection", {
 });
 
 const DiagnoseInput = builder.inputType("DiagnoseInput", {
-  description: "What to diagnose: `tokenPairIds`, a `selection` or a `filter`.",
+  description: "What to diagnose: `tokenPairIds`, a `selection`, a `filter` or `cases`.",
   fields: (t) => ({
     tokenPairIds: t.globalIDList({
       for: TokenPair,
@@ -136,6 +136,7 @@ const DiagnoseInput = builder.inputType("DiagnoseInput", {
     }),
     selection: t.field({ type: DiagnosisSelection, description: "Instead of ids: all pairs of a kind." }),
     filter: t.field(pairFilter),
+    cases: t.field(caseFilter),
     rule: t.field({ type: Rule, description: "Backward rule of what it looks at; ATTNLRP when nothing is said." }),
     idempotencyKey: t.string(idempotencyKey),
   }),

@@ -1,14 +1,15 @@
 /** FailureCase and its tokens. */
-import { and, eq, type SQL, sql } from "drizzle-orm";
+import { sql } from "drizzle-orm";
 import { z } from "zod";
 import { builder, MAX_WINDOW, pageCost } from "./builder.ts";
-import { cutFirst, Direction, direction, Range, withinRange } from "./lists.ts";
+import { cutFirst, Direction, direction } from "./lists.ts";
 import { Annotation } from "./annotation.ts";
+import { FailureCaseFilter, matchingCases } from "./case_filter.ts";
 import { CaseStatus, ExclusionType, ResponseSource, VerdictType } from "./case_status.ts";
 import { MarkOrigin } from "./mark_origin.ts";
 import { Model } from "./model.ts";
 import { Response } from "./response.ts";
-import { attributions, failureCases, models, searchText, tokenPairs } from "../tables/tables.ts";
+import { failureCases } from "../tables/tables.ts";
 import { checkWindow } from "./window.ts";
 
 export const Segment = builder.enumType("Segment", {
@@ -120,6 +121,15 @@ builder.drizzleObjectFields(FailureCase, (t) => ({
     description: "Whether another answer to the same task can be checked.",
     select: { columns: {}, extras: { hasItem: (table) => sql<boolean>`${table.item} is not null` } },
     resolve: ({ hasItem }) => hasItem,
+  }),
+}));
+
+builder.drizzleObjectFields(Response, (t) => ({
+  failureCases: t.relation("failureCases", {
+    type: FailureCase,
+    description: "The failure cases that it is, 10 at most; none where it passed.",
+    complexity: { field: 1, multiplier: 2 },
+    query: { orderBy: { id: "asc" }, limit: 10 },
   }),
 }));
 
@@ -266,26 +276,6 @@ builder.drizzleObjectFields(FailureCase, (t) => ({
   createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was stored." }),
 }));
 
-const FailureCaseFilter = builder.inputType("FailureCaseFilter", {
-  description: "Which failure cases to list; every condition given must hold.",
-  fields: (t) => ({
-    benchmark: t.string({ description: "Benchmark, exactly." }),
-    task: t.string({ description: "Task within the benchmark, exactly." }),
-    model: t.string({ description: "The model's name." }),
-    key: t.string({ description: "The case's key, exactly." }),
-    status: t.field({ type: CaseStatus, description: "What became of them." }),
-    exclusion: t.field({ type: ExclusionType, description: "Why they are left out." }),
-    source: t.field({ type: ResponseSource, description: "Where their answers come from." }),
-    attributed: t.boolean({ description: "Whether one of their token pairs has an attribution, under any rule." }),
-    delta: t.field({ type: Range, description: "Largest delta of the case's token pairs." }),
-    tokens: t.field({ type: Range, description: "Tokens of prompt and prefix." }),
-    search: t.string({
-      description: "Text that their key, prompt or answer holds, in capitals or not.",
-      validate: z.string().min(3).max(200),
-    }),
-  }),
-});
-
 const FailureCaseSort = builder.enumType("FailureCaseSort", {
   description: "What failure cases can be ordered by.",
   values: {
@@ -304,36 +294,6 @@ const FailureCaseOrder = builder.inputType("FailureCaseOrder", {
   }),
 });
 
-/** Written as the index of the table is. */
-export function holdsText(table: typeof failureCases, text: string): SQL {
-  const pattern = `%${text.replaceAll(/[\\%_]/g, "\\$&")}%`;
-  return sql`${searchText(table)} ilike ${pattern}`;
-}
-
-function matching(filter: typeof FailureCaseFilter.$inferInput | null | undefined, table: typeof failureCases) {
-  const conditions: (SQL | undefined)[] = [
-    filter?.benchmark != null ? eq(table.benchmark, filter.benchmark) : undefined,
-    filter?.task != null ? eq(table.task, filter.task) : undefined,
-    filter?.key != null ? eq(table.key, filter.key) : undefined,
-    filter?.status != null ? eq(table.status, filter.status) : undefined,
-    filter?.exclusion != null ? eq(table.exclusion, filter.exclusion) : undefined,
-    filter?.source != null ? eq(table.source, filter.source) : undefined,
-    filter?.model != null
-      ? sql`${table.modelId} = (select ${models.id} from ${models} where ${models.name} = ${filter.model})`
-      : undefined,
-    filter?.attributed != null
-      // Written so that the planner sees a join: as a comparison it would look at every attribution.
-      ? sql`${sql.raw(filter.attributed ? "" : "not")} exists (select 1 from ${tokenPairs}
-          inner join ${attributions} on ${attributions.tokenPairId} = ${tokenPairs.id}
-          where ${tokenPairs.failureCaseId} = ${table.id})`
-      : undefined,
-    filter?.search != null ? holdsText(table, filter.search) : undefined,
-    ...withinRange(table.delta, filter?.delta),
-    ...withinRange(table.tokenCount, filter?.tokens),
-  ];
-  return and(...conditions) ?? sql`true`;
-}
-
 builder.queryField("failureCases", (t) =>
   t.drizzleConnection(
     {
@@ -344,11 +304,12 @@ builder.queryField("failureCases", (t) =>
         filter: t.arg({ type: FailureCaseFilter, description: "Which to list." }),
         orderBy: t.arg({ type: FailureCaseOrder, description: "How to order them." }),
       },
-      totalCount: (_parent, { filter }, context) => context.db.$count(failureCases, matching(filter, failureCases)),
+      totalCount: (_parent, { filter }, context) =>
+        context.db.$count(failureCases, matchingCases(filter, failureCases)),
       resolve: (query, _parent, { filter, orderBy }, context) => {
         const rows = context.db.query.failureCases;
         const page = query({
-          where: { RAW: (table) => matching(filter, table) },
+          where: { RAW: (table) => matchingCases(filter, table) },
           orderBy: { [orderBy?.by ?? "createdAt"]: direction(orderBy?.direction) },
         });
         return rows.findMany(filter == null ? page : cutFirst(page, (ids) => rows.findMany(ids)));

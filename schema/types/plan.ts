@@ -3,6 +3,7 @@ import { z } from "zod";
 import { MASKING_OPTIONS } from "../tables/analysis_values.ts";
 import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
+import { caseFilter, chosenPairs, pairFilter } from "./chosen_pairs.ts";
 import type { WorkPlan } from "../services/plans.ts";
 import { Selection } from "./job.ts";
 import { Replacement } from "./masking_choices.ts";
@@ -25,13 +26,15 @@ const PlanInput = builder.inputType("PlanInput", {
     work: t.field({ type: PlannedWork, required: true, description: "What would be done." }),
     tokenPairIds: t.globalIDList({
       for: TokenPair,
-      description: "With these token pairs; not of a STUDY.",
+      description: "With these token pairs; a STUDY has its own where nothing is said.",
       validate: z.array(z.unknown()).min(1).max(10_000),
     }),
     selection: t.field({
       type: Selection,
       description: "Instead of ids: all pairs of a kind. Of MASK, MISSING means every pair: all of them are counted.",
     }),
+    filter: t.field(pairFilter),
+    cases: t.field(caseFilter),
     rule: t.field({ type: Rule, description: "Backward rule; ATTNLRP when nothing is said." }),
     heads: t.boolean({ description: "Of BUILD_GRAPH: every edge split by attention head." }),
     replacements: t.field({
@@ -76,19 +79,23 @@ builder.queryField("plan", (t) =>
     complexity: { field: 500, multiplier: 1 },
     errors: { types: [InputError], union: { name: "PlanResult", description: "The plan, or what was wrong." } },
     args: { input: t.arg({ type: PlanInput, required: true, description: "The work." }) },
-    resolve: async (_parent, { input }, { services }) => {
-      const { work, tokenPairIds, selection, rule, heads, replacements, series, name } = input;
-      const given = [tokenPairIds, selection, series].filter((value) => value != null).length;
-      if (given !== 1 || (work === "study") !== (series != null)) {
+    resolve: async (_parent, { input }, context) => {
+      const { work, rule, heads, replacements, series, name } = input;
+      const chosen = [input.tokenPairIds, input.selection, input.filter, input.cases].some((choice) => choice != null);
+      if ((work === "study") !== (series != null)) {
         throw new InputError(
-          work === "study" ? "a study has a series and nothing else" : "it takes exactly one of the two",
-          work === "study" ? "series" : "tokenPairIds, selection",
-          work === "study" ? "name the series" : "give one of them",
+          work === "study" ? "a study is of a series" : "only a study has a series",
+          "series",
+          work === "study" ? "name it" : "leave it out",
         );
       }
-      return await services.planWork({
+      const pairs = work === "study" && !chosen ? undefined : await chosenPairs(input, context);
+      if (work === "study" && typeof pairs === "string") {
+        throw new InputError("a study takes pairs by name or filter", "selection", "leave it out for its own pairs");
+      }
+      return await context.services.planWork({
         kind: work,
-        tokenPairIds: selection ?? tokenPairIds?.map(({ id }) => Number(id)),
+        tokenPairIds: pairs,
         rule: rule ?? "attnlrp",
         heads: heads ?? false,
         masking: { ...MASKING_OPTIONS, replacements: replacements ?? MASKING_OPTIONS.replacements },

@@ -1,7 +1,7 @@
 /** PreferenceExport: failures as preference pairs with a weight for each completion token. */
 import { z } from "zod";
 import type { PreferenceExportRow } from "../services/preferences.ts";
-import { chosenPairs, pairFilter } from "./chosen_pairs.ts";
+import { caseFilter, chosenPairs, pairFilter } from "./chosen_pairs.ts";
 import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import { idempotencyKey, Job, Selection } from "./job.ts";
@@ -104,7 +104,7 @@ builder.drizzleObjectFields(Job, (t) => ({
 }));
 
 const ExportInput = builder.inputType("ExportPreferencesInput", {
-  description: "What to export: `tokenPairIds`, a `selection` or a `filter`.",
+  description: "What to export: `tokenPairIds`, a `selection`, a `filter` or `cases`.",
   fields: (t) => ({
     tokenPairIds: t.globalIDList({
       for: TokenPair,
@@ -116,6 +116,7 @@ const ExportInput = builder.inputType("ExportPreferencesInput", {
       description: "Instead of ids: MISSING means every pair here, CLEAN those with delta above 1.",
     }),
     filter: t.field(pairFilter),
+    cases: t.field(caseFilter),
     formula: t.field({ type: Formula, description: "INSTRUCTION_SHARE_1 when nothing is said." }),
     idempotencyKey: t.string(idempotencyKey),
   }),

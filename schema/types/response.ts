@@ -1,10 +1,14 @@
 /** Response: what a model wrote for an item of a benchmark, passed or failed. */
 import { and, eq, isNull, type SQL, sql } from "drizzle-orm";
+import { z } from "zod";
 import { builder, pageCost } from "./builder.ts";
 import { ResponseSource, VerdictType } from "./case_status.ts";
 import { Direction, direction } from "./lists.ts";
 import { Model } from "./model.ts";
 import { models, responses } from "../tables/tables.ts";
+
+/** Characters of `completionStart` at most. */
+const MOST_START = 1000;
 
 export const Response = builder.drizzleNode("responses", {
   name: "Response",
@@ -23,6 +27,22 @@ export const Response = builder.drizzleNode("responses", {
       description: "The prompt as the model read it; empty when the log did not hold it.",
     }),
     completion: t.exposeString("completion", { description: "What it wrote." }),
+    completionStart: t.string({
+      description: "The first characters of what it wrote.",
+      args: {
+        characters: t.arg.int({
+          required: true,
+          defaultValue: 200,
+          description: `Characters, ${MOST_START} at most.`,
+          validate: z.int().min(1).max(MOST_START),
+        }),
+      },
+      select: ({ characters }) => ({
+        columns: {},
+        extras: { start: (table) => sql<string>`left(${table.completion}, ${characters})` },
+      }),
+      resolve: ({ start }) => start,
+    }),
     promptTokens: t.int({
       description: "Tokens of the prompt.",
       select: { columns: {}, extras: { promptCount: (table) => sql<number>`cardinality(${table.promptIds})` } },

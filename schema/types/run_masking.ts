@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { MASKING_OPTIONS } from "../tables/analysis_values.ts";
 import { builder } from "./builder.ts";
-import { chosenPairs, pairFilter } from "./chosen_pairs.ts";
+import { caseFilter, chosenPairs, pairFilter } from "./chosen_pairs.ts";
 import { InputError } from "./input_error.ts";
 import { idempotencyKey, Job } from "./job.ts";
 import { ASKED_RANKINGS, Ranking, Replacement, Scope } from "./masking_choices.ts";
@@ -18,7 +18,7 @@ const MaskingSelection = builder.enumType("MaskingSelection", {
 });
 
 const RunMaskingInput = builder.inputType("RunMaskingExperimentInput", {
-  description: "What to mask: `tokenPairIds`, a `selection` or a `filter`; and how.",
+  description: "What to mask: `tokenPairIds`, a `selection`, a `filter` or `cases`; and how.",
   fields: (t) => ({
     tokenPairIds: t.globalIDList({
       for: TokenPair,
@@ -27,6 +27,7 @@ const RunMaskingInput = builder.inputType("RunMaskingExperimentInput", {
     }),
     selection: t.field({ type: MaskingSelection, description: "Instead of ids: all pairs of a kind." }),
     filter: t.field(pairFilter),
+    cases: t.field(caseFilter),
     rankings: t.field({ type: [Ranking], description: "All five when nothing is said." }),
     replacements: t.field({ type: [Replacement], description: "ATTENTION when nothing is said." }),
     scope: t.field({ type: Scope, description: "PROMPT when nothing is said." }),

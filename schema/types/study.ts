@@ -6,6 +6,7 @@ import type { MemberRow, SegmentsRow, StudyPointRow, StudySourceRow, StudySummar
 import { studies, studyPairs } from "../tables/analysis_tables.ts";
 import { InputError } from "./input_error.ts";
 import { builder, MAX_PAGE, pageCost } from "./builder.ts";
+import { caseFilter, chosenPairs, pairFilter } from "./chosen_pairs.ts";
 import { idempotencyKey, Job } from "./job.ts";
 import { Interval } from "./interval.ts";
 import { ModelSeries } from "./model_series.ts";
@@ -243,6 +244,8 @@ const RunStudyInput = builder.inputType("RunStudyInput", {
       description: "The token pairs.",
       validate: z.array(z.unknown()).min(1).max(10_000),
     }),
+    filter: t.field(pairFilter),
+    cases: t.field(caseFilter),
     benchmark: t.string({ description: "Instead of ids: the clean pairs of this benchmark." }),
     model: t.string({ description: "Instead of ids: the clean pairs of this model's cases." }),
     idempotencyKey: t.string(idempotencyKey),
@@ -256,16 +259,21 @@ builder.mutationField("runStudy", (t) =>
     errors: { types: [InputError], union: { name: "RunStudyResult", description: "The job, or what was wrong." } },
     args: { input: t.arg({ type: RunStudyInput, required: true, description: "What to study." }) },
     resolve: async (query, _parent, { input }, context) => {
-      const { tokenPairIds, benchmark, model } = input;
-      if (tokenPairIds != null && (benchmark ?? model) != null) {
-        throw new InputError("it takes ids or conditions, not both", "tokenPairIds", "leave one of them out");
+      const { benchmark, model } = input;
+      const chosen = [input.tokenPairIds, input.filter, input.cases].some((choice) => choice != null);
+      if (chosen && (benchmark ?? model) != null) {
+        throw new InputError(
+          "it takes pairs or conditions, not both",
+          "tokenPairIds, filter, cases",
+          "leave one of them out",
+        );
       }
       const id = await context.services.runStudy({
         series: input.series,
         name: input.name ?? undefined,
         rule: input.rule ?? "attnlrp",
-        pairs: tokenPairIds != null
-          ? { tokenPairIds: tokenPairIds.map(({ id }) => Number(id)) }
+        pairs: chosen
+          ? { tokenPairIds: await chosenPairs<never>(input, context) }
           : benchmark != null || model != null
           ? { benchmark: benchmark ?? null, model: model ?? null }
           : null,

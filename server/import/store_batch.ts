@@ -2,7 +2,7 @@
 import { and, eq, inArray } from "drizzle-orm";
 import { InputError } from "../../gpu/mod.ts";
 import { labels } from "../../schema/tables/analysis_tables.ts";
-import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
+import { failureCases, models, pairLine, tokenPairs } from "../../schema/tables/tables.ts";
 import type { ImportReport } from "../../schema/tables/values.ts";
 import { annotate } from "../cases/annotate.ts";
 import type { Transaction } from "../database/database.ts";
@@ -149,7 +149,7 @@ async function storeLine(tx: Transaction, line: ImportLine, where: string): Prom
     ...(what === undefined ? {} : { message: conflict(what, where) }),
   });
   const key = and(eq(failureCases.modelId, failureCase.modelId), eq(failureCases.key, failureCase.key));
-  const [added] = await tx.insert(failureCases).values(failureCase)
+  const [added] = await tx.insert(failureCases).values({ ...failureCase, pairTokens: pairLine(tokenPair) })
     .onConflictDoNothing({ target: [failureCases.modelId, failureCases.key] }).returning({ id: failureCases.id });
   let failureCaseId = added?.id;
   if (failureCaseId === undefined) {

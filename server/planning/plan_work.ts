@@ -136,14 +136,19 @@ async function pairRuns(db: Database, { kind, tokenPairIds, rule, heads }: PlanR
   return byModel(rows);
 }
 
-/** The pairs of a study on each member of its series; of a new one, the clean pairs of the members' cases. */
-async function studyRuns(db: Database, { series, name, rule }: PlanRequest): Promise<ModelRuns[]> {
+/**
+ * The pairs of a study on each member of its series: those that are named, or its own; of a new one, the clean pairs of the
+ * members' cases.
+ */
+async function studyRuns(db: Database, { series, name, rule, tokenPairIds }: PlanRequest): Promise<ModelRuns[]> {
   const row = await findSeries(db, series ?? "", "series");
   const members = await membersOf(db, row);
   const ids = members.map(({ modelId }) => modelId);
   const [study] = await db.select({ id: studies.id }).from(studies)
     .where(eq(studies.name, name ?? `${row.name} ${rule}`));
-  const ofStudy = study === undefined
+  const ofStudy = tokenPairIds !== undefined && typeof tokenPairIds !== "string"
+    ? among(tokenPairs.id, tokenPairIds)
+    : study === undefined
     ? and(sql`${tokenPairs.delta} > ${CLEAN_DELTA}`, inArray(failureCases.modelId, ids))
     : sql`exists (select 1 from ${studyPairs}
         where ${studyPairs.tokenPairId} = ${tokenPairs.id} and ${studyPairs.studyId} = ${study.id})`;

@@ -7,6 +7,7 @@ import type { SQL } from "drizzle-orm";
 import { pairSearches } from "../../schema/tables/search_tables.ts";
 import { annotations, failureCases, tokenPairs } from "../../schema/tables/tables.ts";
 import type { Candidate, Exclusion } from "../../schema/tables/values.ts";
+import { among } from "../base/among.ts";
 import type { Transaction } from "../database/database.ts";
 import type { DecidedCase, PairSearchParts } from "./parts.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
@@ -21,6 +22,7 @@ import { type Ballot, countVotes, describeTie, type Vote } from "./vote.ts";
 
 export interface AnnotatedSettings {
   readonly benchmarks: readonly string[] | null;
+  readonly caseIds?: readonly number[];
   /** Only this case, whatever became of it; null: all that are open, or that no search can decide. */
   readonly failureCaseId: number | null;
   /** Best-ranked alternatives noted beside the chosen one. */
@@ -84,7 +86,7 @@ export async function placeAnnotated(
 }
 
 async function loadAnnotated(
-  { benchmarks, failureCaseId }: AnnotatedSettings,
+  { benchmarks, caseIds, failureCaseId }: AnnotatedSettings,
   { db, model, checkers }: PairSearchParts,
 ): Promise<AnnotatedCase[]> {
   const annotated = exists(
@@ -99,6 +101,7 @@ async function loadAnnotated(
     .where(and(
       eq(failureCases.modelId, model.id),
       benchmarks ? inArray(failureCases.benchmark, [...benchmarks]) : undefined,
+      caseIds ? among(failureCases.id, caseIds) : undefined,
       failureCaseId === null ? undecided : eq(failureCases.id, failureCaseId),
       annotated,
     )).orderBy(asc(failureCases.id));

@@ -7,6 +7,7 @@ import type { DecidedCase, PairSearchParts, PairSearchTotals } from "./parts.ts"
 import { InputError, type RunOptions, type Tokenizer } from "../../gpu/mod.ts";
 import { pairSearches } from "../../schema/tables/search_tables.ts";
 import { failureCases } from "../../schema/tables/tables.ts";
+import { among } from "../base/among.ts";
 import { canonicalHash } from "../base/canonical_hash.ts";
 import type { Transaction } from "../database/database.ts";
 import { placeAnnotated } from "./annotated_pairs.ts";
@@ -17,6 +18,8 @@ import { type StoredCase, storedCase } from "./stored_case.ts";
 
 export interface PairSearchSettings {
   readonly benchmarks: readonly string[] | null;
+  /** Only these cases, by their rows. */
+  readonly caseIds?: readonly number[];
   readonly alternatives: number;
   readonly positions: number | null;
   readonly positionRule: PositionRule;
@@ -35,7 +38,7 @@ export async function searchOpenCases(settings: PairSearchSettings, parts: PairS
       "give a model of the same family, whose tokens have the same ids",
     );
   }
-  const { batch, benchmarks: _benchmarks, failureCaseId = null, ...asked } = settings;
+  const { batch, benchmarks: _benchmarks, caseIds: _caseIds, failureCaseId = null, ...asked } = settings;
   const settingsHash = canonicalHash({ ...asked, model: model.hash });
   const searched: SearchModel = {
     endIds: model.loaded.config.eosIds,
@@ -80,7 +83,7 @@ export async function searchOpenCases(settings: PairSearchSettings, parts: PairS
 const quiet = ({ signal }: RunOptions): RunOptions => signal ? { signal } : {};
 
 async function loadCases(
-  { benchmarks }: PairSearchSettings,
+  { benchmarks, caseIds }: PairSearchSettings,
   { db, model, sibling, checkers }: PairSearchParts,
   settingsHash: string,
 ): Promise<{ readonly searchCase: StoredCase; readonly state: SearchState }[]> {
@@ -94,6 +97,7 @@ async function loadCases(
     .where(and(
       eq(failureCases.modelId, model.id),
       benchmarks ? inArray(failureCases.benchmark, [...benchmarks]) : undefined,
+      caseIds ? among(failureCases.id, caseIds) : undefined,
       or(eq(failureCases.status, "open"), unasked),
     )).orderBy(asc(failureCases.id));
   return rows.map(({ row, search }) => {

@@ -6,6 +6,7 @@ import { CaseList } from "./cases/case_list.tsx";
 import { CaseView } from "./case/case_view.tsx";
 import { JobsPanel } from "./jobs/jobs_panel.tsx";
 import { ASK, CASES, type CasesRoute, formatRoute, RUN, STUDIES } from "./shell/route.ts";
+import { RunListed } from "./run/run_listed.tsx";
 import { RunPage } from "./run/run_page.tsx";
 import { StudiesPage } from "./studies/studies_page.tsx";
 import { lastList, useRoute } from "./shell/use_route.ts";
@@ -48,7 +49,11 @@ export function Page() {
       <main id="content" tabIndex={-1} ref={content}>
         {list.current === undefined ? null : (
           <div hidden={route.page !== "cases"}>
-            <CaseList route={list.current} shown={route.page === "cases"} />
+            <CaseList
+              route={list.current}
+              shown={route.page === "cases"}
+              actions={(total) => list.current === undefined ? null : <RunListed route={list.current} total={total} />}
+            />
           </div>
         )}
         {route.page === "ask" ? <AskPage route={route} /> : null}

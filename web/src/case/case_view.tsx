@@ -65,9 +65,13 @@ export function CaseView({ route }: { readonly route: CaseRoute }) {
             </p>
             <CaseStanding failureCase={failureCase} />
           </header>
-          {pairs.length < 2 || pair === undefined
-            ? null
-            : <PairChoice pairs={pairs} value={pair.id} onChange={(id) => go({ ...route, pair: id }, "replace")} />}
+          {pairs.length < 2 || pair === undefined ? null : (
+            <PairChoice
+              pairs={pairs}
+              value={pair.id}
+              onChange={(id) => go({ ...route, pair: id, left: "", right: "" }, "replace")}
+            />
+          )}
           {pair === undefined
             ? (
               <>
@@ -118,7 +122,7 @@ export function CaseView({ route }: { readonly route: CaseRoute }) {
                     {route.view === "heat"
                       ? <HeatFigure route={route} failureCase={failureCase} pair={pair} tokens={tokens.data} />
                       : route.view === "compare"
-                      ? <CompareSection key={pair.id} failureCase={failureCase} pair={pair} tokens={tokens.data} />
+                      ? <CompareSection route={route} failureCase={failureCase} pair={pair} tokens={tokens.data} />
                       : route.view === "graph"
                       ? <GraphSection route={route} failureCase={failureCase} pair={pair} tokens={tokens.data} />
                       : <MaskingSection key={pair.id} name={failureCase.key} pair={pair} tokens={tokens.data} />}

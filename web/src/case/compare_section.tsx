@@ -1,6 +1,6 @@
 /** @jsxImportSource preact */
 /** Two attributions of one token pair side by side: two rules, or the same rule on two sizes or checkpoints. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { ofType } from "../shell/graphql.ts";
 import { request } from "../shell/client.ts";
 import type { View } from "../heat/heat_value.ts";
@@ -11,8 +11,10 @@ import { Empty, Trouble, Waiting } from "../shell/notice.tsx";
 import { type Case, type MemberAttribution, type Pair, READ_MEMBERS, type Token } from "../heat/documents.ts";
 import { readHeat } from "../heat/read_case.ts";
 import { signed } from "../heat/relevance.ts";
+import { type CaseRoute, formatRoute } from "../shell/route.ts";
 import { TokenFlow } from "../heat/token_flow.tsx";
 import { useLoad } from "../shell/use_load.ts";
+import { go } from "../shell/use_route.ts";
 
 const VIEW: View = { values: "normalised", special: false };
 
@@ -62,14 +64,19 @@ function Side(props: {
   );
 }
 
+/** An attribution by its id; `otherwise` where none was named. Undefined where the named one is not among them. */
+function named(members: readonly MemberAttribution[], id: string, otherwise: MemberAttribution | undefined) {
+  return id === "" ? otherwise : members.find((member) => member.id === id);
+}
+
 export function CompareSection(props: {
+  readonly route: CaseRoute;
   readonly failureCase: Case;
   readonly pair: Pair;
   readonly tokens: readonly Token[];
 }) {
-  const { pair } = props;
+  const { route, pair } = props;
   const ended = useEndedJobs();
-  const [ids, setIds] = useState<readonly [string, string]>(["", ""]);
   const reading = useLoad(`members ${pair.id}`, async (signal) => {
     const { node } = await request(READ_MEMBERS, { id: pair.id }, signal);
     return ofType(node, "TokenPair")?.memberAttributions ?? [];
@@ -79,12 +86,23 @@ export function CompareSection(props: {
   }, [ended]);
   const members = reading.data ?? [];
   const [left, right] = [
-    members.find(({ id }) => id === ids[0]) ?? members[0],
-    members.find(({ id }) => id === ids[1]) ?? members[1],
+    named(members, route.left, members.find(({ id }) => id !== route.right)),
+    named(members, route.right, members.find(({ id }) => id !== (route.left || members[0]?.id))),
   ];
   if (reading.error !== undefined) return <Trouble error={reading.error} onRetry={reading.reload} />;
   if (reading.data === undefined) return <Waiting what="attributions" />;
   if (left === undefined || right === undefined) {
+    const gone = [route.left, route.right].some((id) => id !== "" && !members.some((member) => member.id === id));
+    if (gone) {
+      return (
+        <Empty title="One of the two is not there">
+          <p>
+            The address names an attribution that this token pair does not have.{" "}
+            <a href={formatRoute({ ...route, left: "", right: "" })}>Compare those that it has</a>.
+          </p>
+        </Empty>
+      );
+    }
     return (
       <Empty title="Nothing to compare yet">
         <p class="quiet">
@@ -94,10 +112,11 @@ export function CompareSection(props: {
       </Empty>
     );
   }
+  const choose = (sides: Pick<CaseRoute, "left" | "right">) => go({ ...route, ...sides }, "replace");
   return (
     <section class="compare" aria-label="Two attributions side by side">
-      <Side {...props} members={members} chosen={left} onChoose={(id) => setIds([id, right.id])} />
-      <Side {...props} members={members} chosen={right} onChoose={(id) => setIds([left.id, id])} />
+      <Side {...props} members={members} chosen={left} onChoose={(id) => choose({ left: id, right: right.id })} />
+      <Side {...props} members={members} chosen={right} onChoose={(id) => choose({ left: left.id, right: id })} />
       <p class="quiet small">
         Relevance at the embeddings, each side divided by its own largest |R| over non-special tokens.
       </p>

@@ -5,29 +5,12 @@ import { request, RequestError } from "../shell/client.ts";
 import { follow, useEndedJobs } from "../jobs/job_store.ts";
 import { Trouble } from "../shell/notice.tsx";
 import type { Pair } from "../heat/documents.ts";
-import {
-  DIAGNOSE,
-  type DiagnosedPair,
-  type Diagnosis,
-  type Outcome,
-  type Pattern,
-  READ_DIAGNOSIS,
-} from "./documents.ts";
+import { DIAGNOSE, type DiagnosedPair, type Diagnosis, READ_DIAGNOSIS } from "./documents.ts";
+import { OUTCOMES, PATTERNS } from "../shell/names.ts";
 import { ReaderAgreement } from "../cases/reader_agreement.tsx";
 import { signed } from "../heat/relevance.ts";
 import { useLoad } from "../shell/use_load.ts";
 import { WorkBox } from "../jobs/work_box.tsx";
-
-const OUTCOMES: Readonly<Record<Outcome, readonly [name: string, meaning: string]>> = {
-  M_IA: ["M-IA", "the heatmap of the input explains it"],
-  NC_IA_M_AG: ["NC-IA+M-AG", "only the graph explains it"],
-  NC_IA_AG: ["NC-IA+AG", "neither heatmap nor graph explains it"],
-};
-const PATTERNS: Readonly<Record<Pattern, readonly [name: string, meaning: string]>> = {
-  URT: ["URT", "relevant tokens are underweighted"],
-  OIT: ["OIT", "irrelevant tokens are overweighted"],
-  URT_OIT: ["URT+OIT", "relevant tokens are underweighted, irrelevant ones overweighted"],
-};
 
 async function readDiagnosis(id: string, signal: AbortSignal): Promise<DiagnosedPair> {
   const { node } = await request(READ_DIAGNOSIS, { id }, signal);
@@ -68,10 +51,10 @@ export function DiagnosisBox({ pair }: { readonly pair: Pair }) {
 function Names({ outcome, pattern }: Pick<Diagnosis, "outcome" | "pattern">) {
   return (
     <>
-      <strong title={OUTCOMES[outcome][1]}>{OUTCOMES[outcome][0]}</strong>
+      <strong title={OUTCOMES[outcome].meaning}>{OUTCOMES[outcome].name}</strong>
       {pattern === null ? null : (
         <>
-          , <strong title={PATTERNS[pattern][1]}>{PATTERNS[pattern][0]}</strong>
+          , <strong title={PATTERNS[pattern].meaning}>{PATTERNS[pattern].name}</strong>
         </>
       )}
     </>
@@ -80,7 +63,7 @@ function Names({ outcome, pattern }: Pick<Diagnosis, "outcome" | "pattern">) {
 
 function Verdict({ diagnosis }: { readonly diagnosis: Diagnosis }) {
   const { outcome, pattern, confidence, summary, probes, version, outdated } = diagnosis;
-  const meaning = [OUTCOMES[outcome][1], ...pattern === null ? [] : [PATTERNS[pattern][1]]].join("; ");
+  const meaning = [OUTCOMES[outcome].meaning, ...pattern === null ? [] : [PATTERNS[pattern].meaning]].join("; ");
   return (
     <>
       <p>

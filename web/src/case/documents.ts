@@ -1,9 +1,6 @@
 /** What the page asks about outcome and pattern. */
 import { JOB } from "../jobs/documents.ts";
-import { type DataOf, graphql, type Named } from "../shell/graphql.ts";
-
-export type Outcome = Named<"Outcome">;
-export type Pattern = Named<"Pattern">;
+import { type DataOf, graphql } from "../shell/graphql.ts";
 
 export const READ_DIAGNOSIS = graphql(`
   query ReadDiagnosis($id: ID!) {

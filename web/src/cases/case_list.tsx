@@ -1,27 +1,29 @@
 /** @jsxImportSource preact */
-/** The list of failure cases: filtered, ordered and paged by the server. */
-import { useEffect } from "preact/hooks";
-import { ActiveFilters } from "./active_filters.tsx";
-import { CaseCounts } from "./case_counts.tsx";
-import { CaseFilter } from "./case_filter.tsx";
+/** The list of failure cases: filtered, ordered and paged by the server; its filters stand beside it. */
+import type { ComponentChildren } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { ActiveFilters, conditionsOf } from "./active_filters.tsx";
+import { AnswerList } from "./answer_list.tsx";
+import { CaseRail } from "./case_rail.tsx";
 import { CaseTable } from "./case_table.tsx";
 import { request } from "../shell/client.ts";
-import { DiagnosisCounts } from "./diagnosis_counts.tsx";
 import { useEndedJobs } from "../jobs/job_store.ts";
 import { keepListed } from "./listed_cases.ts";
 import { Empty, Trouble, Waiting } from "../shell/notice.tsx";
 import { LIST_MODELS } from "./documents.ts";
-import { listsAttributions, readCasePage } from "./read_cases.ts";
-import { CASES, type CasesRoute, formatRoute } from "../shell/route.ts";
+import { ORDER_NAMES } from "./filter_names.ts";
+import { listsAttributions } from "./list_filter.ts";
+import { readCasePage } from "./read_cases.ts";
+import { CASES, type CasesRoute, formatRoute, type Order, ORDERS } from "../shell/route.ts";
+import { go } from "../shell/use_route.ts";
 import { SavedFilters } from "./saved_filters.tsx";
+import { Typed } from "./typed.tsx";
 import { useLoad } from "../shell/use_load.ts";
 import { usePages } from "./use_pages.ts";
 import { Welcome } from "./welcome.tsx";
 
 const HOW_TO_IMPORT =
   "npx culprit model add models/demo-1m\nnpx culprit import --from culprit models/demo-1m/failure-cases.jsonl";
-
-const benchmarksSeen = new Set<string>();
 
 function NoCases({ filtered, attributions }: { readonly filtered: boolean; readonly attributions: boolean }) {
   if (filtered) {
@@ -44,65 +46,127 @@ function NoCases({ filtered, attributions }: { readonly filtered: boolean; reado
   );
 }
 
-export function CaseList(props: {
-  readonly route: CasesRoute;
-  /** Whether it is what the reader sees, and not kept behind a case. */
-  readonly shown: boolean;
-}) {
-  const { route, shown } = props;
-  const ended = useEndedJobs();
-  const list = useLoad(formatRoute(route), (signal) => readCasePage(route, null, signal));
-  const models = useLoad("models", (signal) => request(LIST_MODELS, {}, signal));
-  const page = list.data;
-  const pages = usePages(route, page);
-  for (const { benchmark } of pages.pages.at(-1) ?? []) benchmarksSeen.add(benchmark);
+/** Orders that a list has. */
+function ordersOf(route: CasesRoute): readonly Order[] {
+  if (route.list === "answers") return ["newest", "oldest", "key"];
+  return listsAttributions(route) ? ORDERS.filter((order) => order !== "key") : ORDERS;
+}
 
-  useEffect(() => {
-    if (shown) document.title = "Cases · Culprit";
-  }, [shown]);
+function nounOf(route: CasesRoute): string {
+  if (route.list === "answers") return "answer";
+  return listsAttributions(route) ? "attribution" : "failure case";
+}
+
+/** Search box, order, and how much was found. */
+function ListHead({ route, total, filtered }: {
+  readonly route: CasesRoute;
+  readonly total: number | undefined;
+  readonly filtered: boolean;
+}) {
+  const change = (part: Partial<CasesRoute>) => go({ ...route, ...part }, "replace");
+  const noun = nounOf(route);
+  return (
+    <>
+      <div class="list-head">
+        {route.list === "answers" ? null : (
+          <Typed
+            label="Search in key, prompt, answer and tokens"
+            placeholder="Search in key, prompt, answer and tokens"
+            value={route.search}
+            onValue={(search) => change({ search })}
+          />
+        )}
+        <label class="field">
+          <span class="unseen">Order</span>
+          <select
+            value={route.order}
+            onChange={({ currentTarget }) =>
+              change({ order: ORDERS.find((order) => order === currentTarget.value) ?? CASES.order })}
+          >
+            {ordersOf(route).map((order) => <option key={order} value={order}>{ORDER_NAMES[order]}</option>)}
+          </select>
+        </label>
+      </div>
+      <p class="count-line quiet">
+        <span role="status">
+          {total === undefined
+            ? "\u00a0"
+            : `${total.toLocaleString("en")} ${noun}${total === 1 ? "" : "s"}${filtered ? " found" : ""}`}
+        </span>
+        {filtered ? <a href={formatRoute({ ...CASES, order: route.order })}>Clear the filter</a> : null}
+      </p>
+    </>
+  );
+}
+
+/** The table of cases or attributions; tells how many there are. */
+function Cases({ route, onTotal, filtered, ended }: {
+  readonly route: CasesRoute;
+  readonly onTotal: (total: number | undefined) => void;
+  readonly filtered: boolean;
+  readonly ended: number;
+}) {
+  const list = useLoad(formatRoute(route), (signal) => readCasePage(route, null, signal));
+  const page = list.data;
+  const pages = usePages(page, (after) => readCasePage(route, after));
+  useEffect(() => onTotal(page?.total), [page]);
   useEffect(() => {
     if (ended > 0 && pages.pages.length < 2) list.reload();
   }, [ended]);
-
   useEffect(() => {
     const routes = pages.pages.flatMap((lines) => lines.map(({ to }) => to));
     keepListed({ routes, total: page?.total ?? 0, more: pages.load });
   }, [pages.count, page]);
-
-  const attributions = listsAttributions(route);
-  const noun = attributions ? "attribution" : "failure case";
-  const filtered = formatRoute({ ...route, order: CASES.order }) !== formatRoute(CASES);
   return (
-    <div class="sheet">
-      <div>
-        <h1>Failure cases</h1>
-        <p class="count-line quiet">
-          <span role="status">
-            {page === undefined
-              ? "\u00a0"
-              : `${page.total.toLocaleString("en")} ${noun}${page.total === 1 ? "" : "s"}${filtered ? " found" : ""}`}
-          </span>
-          {filtered ? <a href={formatRoute({ ...CASES, order: route.order })}>Clear the filter</a> : null}
-        </p>
-        <ActiveFilters route={route} />
-      </div>
+    <>
       {page !== undefined && page.total > 0 && !filtered ? <Welcome lines={page.lines} /> : null}
-      <CaseFilter
-        route={route}
-        benchmarks={[...benchmarksSeen].sort()}
-        models={models.data?.models.nodes.map(({ name }) => name) ?? []}
-      />
-      <SavedFilters route={route} filtered={filtered} />
-      <div class="summary">
-        <CaseCounts route={route} ended={ended} />
-        <DiagnosisCounts route={route} ended={ended} />
-      </div>
       {list.error === undefined ? null : <Trouble error={list.error} onRetry={list.reload} />}
       {page === undefined
         ? list.error === undefined ? <Waiting what="cases" /> : null
         : pages.count === 0
-        ? <NoCases filtered={filtered} attributions={attributions} />
+        ? <NoCases filtered={filtered} attributions={listsAttributions(route)} />
         : <CaseTable list={pages} total={page.total} busy={list.loading} />}
+    </>
+  );
+}
+
+export function CaseList(props: {
+  readonly route: CasesRoute;
+  /** Whether it is what the reader sees, and not kept behind a case. */
+  readonly shown: boolean;
+  /** What can be done with all that is listed. */
+  readonly actions: (total: number) => ComponentChildren;
+}) {
+  const { route, shown } = props;
+  const ended = useEndedJobs();
+  const models = useLoad("models", (signal) => request(LIST_MODELS, {}, signal));
+  const [total, setTotal] = useState<number>();
+  useEffect(() => {
+    if (shown) document.title = "Cases · Culprit";
+  }, [shown]);
+  const filtered = formatRoute({ ...route, order: CASES.order }) !== formatRoute(CASES);
+  return (
+    <div class="listing">
+      <h1 class="unseen">Failure cases</h1>
+      <div class="rail-place">
+        <CaseRail
+          route={route}
+          models={models.data?.models.nodes.map(({ name }) => name) ?? []}
+          active={conditionsOf(route).length}
+          ended={ended}
+        />
+        <SavedFilters route={route} filtered={filtered} />
+      </div>
+      <div class="list">
+        <ListHead route={route} total={total} filtered={filtered} />
+        <ActiveFilters route={route} />
+        {route.list === "answers" ? <AnswerList route={route} shown={setTotal} /> : (
+          <>
+            {total === undefined || total === 0 ? null : props.actions(total)}
+            <Cases route={route} onTotal={setTotal} filtered={filtered} ended={ended} />
+          </>
+        )}
+      </div>
     </div>
   );
 }

@@ -1,14 +1,31 @@
 /** @jsxImportSource preact */
-/** A line of the case list. On a narrow screen it is a card of three lines. */
-import { RULE_NAMES, statusName } from "../shell/names.ts";
+/** A line of the case list. On a narrow screen it is a card of a few lines. */
+import { OUTCOMES, PATTERNS, RULE_NAMES, statusName } from "../shell/names.ts";
 import type { CaseLine } from "./read_cases.ts";
 import { signed } from "../heat/relevance.ts";
 import { lastWords } from "./text_before.ts";
 import { formatRoute } from "../shell/route.ts";
 import { TokenBox } from "../heat/token_glyphs.tsx";
 
-/** Names of rules for a narrow column. */
-const SHORT_NAMES = { ...RULE_NAMES, GRADIENT: "Gradient" } as const;
+/** What the classifier says, as short as it goes; its meaning shows when one points at it. */
+function Finding({ shown }: Pick<CaseLine, "shown">) {
+  if (shown?.outcome == null) return null;
+  const outcome = OUTCOMES[shown.outcome];
+  if (shown.pattern === null) return <span class="quiet" title={outcome.meaning}>{outcome.name}</span>;
+  const pattern = PATTERNS[shown.pattern];
+  return <span title={`${pattern.meaning}; ${outcome.meaning}`}>{pattern.name}</span>;
+}
+
+function Strongest({ line: { shown, pair } }: { readonly line: CaseLine }) {
+  if (shown === undefined) return pair === undefined ? null : <span class="quiet">not attributed</span>;
+  const [red, blue] = [shown.red[0], shown.blue[0]];
+  return (
+    <span class="strongest" title={`Strongest tokens by ${RULE_NAMES[shown.rule]}`}>
+      {red === undefined ? null : <TokenBox text={red.text} side="red" />}
+      {blue === undefined ? null : <TokenBox text={blue.text} side="blue" />}
+    </span>
+  );
+}
 
 export function CaseRow({ line, row }: {
   readonly line: CaseLine;
@@ -19,6 +36,7 @@ export function CaseRow({ line, row }: {
     <tr aria-rowindex={row}>
       <td class="case">
         <a href={formatRoute(line.to)} title={`${line.benchmark}, ${line.task}`}>{line.key}</a>
+        <span class="quiet small of-case">{line.model}, {line.tokenCount.toLocaleString("en")} tokens</span>
       </td>
       <td class="before">
         <span>
@@ -35,13 +53,11 @@ export function CaseRow({ line, row }: {
         {line.otherPairs > 0 ? <span class="quiet small">{` and ${line.otherPairs} more`}</span> : null}
       </td>
       <td class="number delta" data-label="Delta">{line.delta === null ? "" : signed(line.delta)}</td>
-      <td class="number count" data-label="Tokens">{line.tokenCount.toLocaleString("en")}</td>
-      <td class="attributed">
-        <ul class="rules">
-          {line.rules.length === 0
-            ? <li class="missing">not yet</li>
-            : line.rules.map((rule) => <li key={rule} title={RULE_NAMES[rule]}>{SHORT_NAMES[rule]}</li>)}
-        </ul>
+      <td class="finding">
+        <Finding shown={line.shown} />
+      </td>
+      <td class="strong-tokens">
+        <Strongest line={line} />
       </td>
     </tr>
   );

@@ -6,7 +6,8 @@
  */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { CaseRow } from "./case_row.tsx";
-import { Trouble } from "../shell/notice.tsx";
+import { ListEnd } from "./list_end.tsx";
+import type { CaseLine } from "./read_cases.ts";
 import type { Pages } from "./use_pages.ts";
 import { useNear } from "../heat/use_near.ts";
 
@@ -34,7 +35,7 @@ function useArrival(load: () => void, turn: unknown) {
 }
 
 export function CaseTable({ list, total, busy }: {
-  readonly list: Pages;
+  readonly list: Pages<CaseLine>;
   /** Rows in all, those that were not read included. */
   readonly total: number;
   readonly busy: boolean;
@@ -72,8 +73,8 @@ export function CaseTable({ list, total, busy }: {
             <th scope="col">Wrong token</th>
             <th scope="col">Right token</th>
             <th scope="col" class="number">Delta</th>
-            <th scope="col" class="number">Tokens</th>
-            <th scope="col">Attributed</th>
+            <th scope="col">Pattern</th>
+            <th scope="col">Strongest</th>
           </tr>
         </thead>
         {pages.map((lines, index) => {
@@ -94,17 +95,9 @@ export function CaseTable({ list, total, busy }: {
             );
         })}
       </table>
-      {list.error === undefined ? null : <Trouble error={list.error} />}
-      {list.atEnd ? null : (
-        <div class="more" ref={end}>
-          <button type="button" disabled={list.loading} onClick={list.load}>
-            {list.loading ? "Loading" : "Load more"}
-          </button>
-          <span class="quiet number">
-            {`${list.count.toLocaleString("en")} of ${total.toLocaleString("en")}`}
-          </span>
-        </div>
-      )}
+      <div ref={end}>
+        <ListEnd list={list} total={total} />
+      </div>
     </>
   );
 }

@@ -1,16 +1,31 @@
 /** What the case list asks for: failure cases, or attributions where the filter speaks of tokens or rules. */
 import { type DataOf, graphql } from "../shell/graphql.ts";
 
-const SUMMARY = graphql(`
+const ROW = graphql(`
+  fragment RowSummary on Attribution {
+    rule
+    outcome
+    pattern
+    red: strongest(count: 1, sign: WRONG) { text }
+    blue: strongest(count: 1, sign: RIGHT) { text }
+  }
+`);
+/** What a line says of an attribution. */
+export type RowSummary = DataOf<typeof ROW>;
+
+const PAIR = graphql(
+  `
   fragment PairSummary on TokenPair {
     id
     delta
     target { text }
     contrast { text }
-    attributions { rule }
+    attributions { ...RowSummary }
   }
-`);
-export type PairSummary = DataOf<typeof SUMMARY>;
+`,
+  [ROW],
+);
+export type PairSummary = DataOf<typeof PAIR>;
 
 export const LIST_CASES = graphql(
   `
@@ -23,6 +38,7 @@ export const LIST_CASES = graphql(
         key
         benchmark
         task
+        model { name }
         textBefore(characters: 240)
         tokenCount
         status
@@ -32,7 +48,7 @@ export const LIST_CASES = graphql(
     }
   }
 `,
-  [SUMMARY],
+  [PAIR],
 );
 export type CaseSummary = DataOf<typeof LIST_CASES>["failureCases"]["nodes"][number];
 export type PageInfo = DataOf<typeof LIST_CASES>["failureCases"]["pageInfo"];
@@ -45,17 +61,21 @@ export const LIST_ATTRIBUTIONS = graphql(
       pageInfo { hasNextPage endCursor }
       nodes {
         id
-        rule
+        ...RowSummary
         logitDifference
+        model { name }
         tokenPair {
-          ...PairSummary
+          id
+          delta
+          target { text }
+          contrast { text }
           failureCase { id key benchmark task textBefore(characters: 240) tokenCount status exclusion }
         }
       }
     }
   }
 `,
-  [SUMMARY],
+  [ROW],
 );
 export type AttributionSummary = DataOf<typeof LIST_ATTRIBUTIONS>["attributions"]["nodes"][number];
 
@@ -67,10 +87,33 @@ export const COUNT_CASES = graphql(`
 export type CaseCount = DataOf<typeof COUNT_CASES>["caseCounts"][number];
 
 export const COUNT_DIAGNOSES = graphql(`
-  query CountDiagnoses($filter: AttributionFilter!) {
-    attributionCounts(by: [OUTCOME, PATTERN], filter: $filter, first: 20) { nodes { keys count } }
+  query CountDiagnoses($filter: CaseCountFilter!) {
+    diagnosisCounts(filter: $filter) { outcome pattern count }
   }
 `);
+export type DiagnosisCount = DataOf<typeof COUNT_DIAGNOSES>["diagnosisCounts"][number];
+
+export const LIST_ANSWERS = graphql(`
+  query ListAnswers($filter: ResponseFilter!, $orderBy: ResponseOrder!, $first: Int!, $after: String) {
+    responses(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
+      totalCount
+      pageInfo { hasNextPage endCursor }
+      nodes {
+        id
+        key
+        benchmark
+        task
+        model { name }
+        completionStart(characters: 160)
+        passed
+        disagrees
+        verdict { logPassed checkerPassed counts reason }
+        failureCases { id }
+      }
+    }
+  }
+`);
+export type Answer = DataOf<typeof LIST_ANSWERS>["responses"]["nodes"][number];
 
 export const LIST_MODELS = graphql(`
   query ListModels {

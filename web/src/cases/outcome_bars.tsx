@@ -2,18 +2,18 @@
 /** Outcomes of the diagnosed attributions by benchmark, as shares. Each part of a bar leads to its cases. */
 import { useEffect } from "preact/hooks";
 import { request } from "../shell/client.ts";
-import { OUTCOME_NAMES } from "./diagnosis_counts.tsx";
 import { COUNT_OUTCOMES, type OutcomeCount } from "./documents.ts";
-import { CASES, formatRoute, type OutcomeChoice, OUTCOMES } from "../shell/route.ts";
+import { type Outcome, OUTCOMES } from "../shell/names.ts";
+import { CASES, formatRoute } from "../shell/route.ts";
 import { save } from "../shell/save.ts";
 import { useLoad } from "../shell/use_load.ts";
 
-const SHOWN = OUTCOMES.filter((outcome) => outcome !== "");
+const SHOWN = Object.keys(OUTCOMES) as Outcome[];
 
 interface Bar {
   readonly benchmark: string;
   readonly total: number;
-  readonly parts: readonly { readonly outcome: OutcomeChoice; readonly count: number }[];
+  readonly parts: readonly { readonly outcome: Outcome; readonly count: number }[];
 }
 
 /** A bar for each benchmark that has a diagnosis. */
@@ -48,7 +48,7 @@ export function OutcomeBars({ ended }: { readonly ended: number }) {
               {parts.map(({ outcome, count }, index) => {
                 if (count === 0) return null;
                 const share = 100 * count / total;
-                const words = `${benchmark}: ${OUTCOME_NAMES[outcome]}, ${count} of ${total}`;
+                const words = `${benchmark}: ${OUTCOMES[outcome].meaning}, ${count} of ${total}`;
                 return (
                   <a
                     key={outcome}
@@ -70,7 +70,7 @@ export function OutcomeBars({ ended }: { readonly ended: number }) {
       <p class="marks small quiet">
         {SHOWN.map((outcome, index) => (
           <span key={outcome}>
-            <i class={`share-${index}`} /> {OUTCOME_NAMES[outcome]}
+            <i class={`share-${index}`} /> {OUTCOMES[outcome].meaning}
           </span>
         ))}
       </p>

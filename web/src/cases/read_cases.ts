@@ -1,13 +1,12 @@
 /** One page of the case list, whichever of the two lists it comes from. */
 import { request } from "../shell/client.ts";
-import type { Named } from "../shell/graphql.ts";
-import { LIST_ATTRIBUTIONS, LIST_CASES, type PageInfo, type PairSummary } from "./documents.ts";
+import { LIST_ATTRIBUTIONS, LIST_CASES, type PairSummary, type RowSummary } from "./documents.ts";
+import { attributionFilter, caseFilter, listsAttributions } from "./list_filter.ts";
+import type { ListPage } from "./use_pages.ts";
 import type { CaseStatus } from "../shell/names.ts";
-import { type CaseRoute, caseRoute, type CasesRoute, type Order, type Rule, RULES } from "../shell/route.ts";
+import { type CaseRoute, caseRoute, type CasesRoute, type Order, type Rule } from "../shell/route.ts";
 
 const PAGE = 40;
-/** Characters that the server's index needs. */
-const SHORTEST_SEARCH = 3;
 
 /** A line of the list. */
 export interface CaseLine {
@@ -16,22 +15,21 @@ export interface CaseLine {
   readonly key: string;
   readonly benchmark: string;
   readonly task: string;
+  readonly model: string;
   readonly textBefore: string;
   readonly tokenCount: number;
   readonly status: CaseStatus;
   readonly exclusion: string | null;
-  readonly pair: PairSummary | undefined;
+  readonly pair: Omit<PairSummary, "attributions"> | undefined;
   /** How many pairs more the case has. */
   readonly otherPairs: number;
   readonly delta: number | null;
   readonly rules: readonly Rule[];
+  /** The attribution whose diagnosis and strongest tokens the line shows. */
+  readonly shown: RowSummary | undefined;
 }
 
-export interface CasePage {
-  readonly lines: readonly CaseLine[];
-  readonly total: number;
-  readonly info: PageInfo;
-}
+export type CasePage = ListPage<CaseLine>;
 
 type OrderBy = { readonly by: "CREATED" | "DELTA" | "TOKENS" | "KEY"; readonly direction: "ASC" | "DESC" };
 
@@ -45,54 +43,25 @@ const ORDER_BY: Readonly<Record<Order, OrderBy>> = {
   "key": { by: "KEY", direction: "ASC" },
 };
 
-/** Whether the route's filter can only be answered from the attributions. */
-export function listsAttributions(route: CasesRoute): boolean {
-  if (route.list === "unattributed") return false;
-  return route.list !== "cases" || route.token !== "" || route.outcome !== "" || route.pattern !== "";
-}
-
 export function readCasePage(route: CasesRoute, after: string | null, signal?: AbortSignal): Promise<CasePage> {
-  const filter = {
-    ...(route.benchmark === "" ? {} : { benchmark: route.benchmark }),
-    ...(route.model === "" ? {} : { model: route.model }),
-    ...([...route.search.trim()].length < SHORTEST_SEARCH ? {} : { search: route.search.trim() }),
-    ...(route.deltaFrom === null && route.deltaTo === null ? {} : {
-      delta: {
-        ...(route.deltaFrom === null ? {} : { min: route.deltaFrom }),
-        ...(route.deltaTo === null ? {} : { max: route.deltaTo }),
-      },
-    }),
-  };
-  const page = { first: PAGE, after };
-  return listsAttributions(route)
-    ? readAttributions(route, { ...page, filter }, signal)
-    : readCases(route, { ...page, filter }, signal);
+  return listsAttributions(route) ? readAttributions(route, after, signal) : readCases(route, after, signal);
 }
 
-interface Variables {
-  readonly first: number;
-  readonly after: string | null;
-  readonly filter: { readonly benchmark?: string };
-}
-
-async function readCases(route: CasesRoute, variables: Variables, signal?: AbortSignal): Promise<CasePage> {
-  const filter = {
-    ...variables.filter,
-    ...(route.status === "" ? {} : { status: route.status }),
-    ...(route.exclusion === "" ? {} : { exclusion: route.exclusion as Named<"Exclusion"> }),
-    ...(route.list === "unattributed" ? { attributed: false } : {}),
-  };
-  const { failureCases } = await request(LIST_CASES, { ...variables, filter, orderBy: ORDER_BY[route.order] }, signal);
-  const lines = failureCases.nodes.map(({ tokenPairs, ...failureCase }): CaseLine => {
+async function readCases(route: CasesRoute, after: string | null, signal?: AbortSignal): Promise<CasePage> {
+  const variables = { first: PAGE, after, filter: caseFilter(route), orderBy: ORDER_BY[route.order] };
+  const { failureCases } = await request(LIST_CASES, variables, signal);
+  const lines = failureCases.nodes.map(({ tokenPairs, model, ...failureCase }): CaseLine => {
     const pair = largestDelta(tokenPairs);
     const rules = pair?.attributions.map(({ rule }) => rule) ?? [];
     return {
       ...failureCase,
+      model: model.name,
       to: { ...caseRoute(failureCase.id), ...openWith(rules) },
       pair,
       otherPairs: Math.max(0, tokenPairs.length - 1),
       delta: pair?.delta ?? null,
       rules,
+      shown: pair?.attributions.find(({ rule }) => rule === "ATTNLRP") ?? pair?.attributions[0],
     };
   });
   return { lines, total: failureCases.totalCount, info: failureCases.pageInfo };
@@ -112,27 +81,24 @@ function openWith(rules: readonly Rule[]): { readonly rule?: Rule } {
   return rule === undefined || rules.includes("ATTNLRP") ? {} : { rule };
 }
 
-async function readAttributions(route: CasesRoute, variables: Variables, signal?: AbortSignal): Promise<CasePage> {
+async function readAttributions(route: CasesRoute, after: string | null, signal?: AbortSignal): Promise<CasePage> {
   const { by, direction } = ORDER_BY[route.order];
   const { attributions } = await request(LIST_ATTRIBUTIONS, {
-    ...variables,
-    filter: {
-      ...variables.filter,
-      ...RULES.filter((rule) => rule === route.list).map((rule) => ({ rule }))[0],
-      ...(route.token === "" ? {} : { token: route.token }),
-      ...(route.outcome === "" ? {} : { outcome: route.outcome as Named<"Outcome"> }),
-      ...(route.pattern === "" ? {} : { pattern: route.pattern as Named<"Pattern"> }),
-    },
+    first: PAGE,
+    after,
+    filter: attributionFilter(route),
     orderBy: { by: by === "KEY" ? "CREATED" : by, direction: by === "KEY" ? "DESC" : direction },
   }, signal);
-  const lines = attributions.nodes.map(({ id, rule, logitDifference, tokenPair }): CaseLine => ({
+  const lines = attributions.nodes.map(({ id, logitDifference, tokenPair, model, ...shown }): CaseLine => ({
     ...tokenPair.failureCase,
     id,
-    to: { ...caseRoute(tokenPair.failureCase.id), pair: tokenPair.id, rule },
+    model: model.name,
+    to: { ...caseRoute(tokenPair.failureCase.id), pair: tokenPair.id, rule: shown.rule },
     pair: tokenPair,
     otherPairs: 0,
     delta: logitDifference,
-    rules: [rule],
+    rules: [shown.rule],
+    shown,
   }));
   return { lines, total: attributions.totalCount, info: attributions.pageInfo };
 }

@@ -1,18 +1,24 @@
-/** The case list page by page: the first comes with the filter, the others as the reader gets there. */
+/** A list page by page: the first comes with the filter, the others as the reader gets there. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { RequestError } from "../shell/client.ts";
-import { type CaseLine, type CasePage, readCasePage } from "./read_cases.ts";
-import type { CasesRoute } from "../shell/route.ts";
+import type { PageInfo } from "./documents.ts";
 
-interface More {
-  readonly pages: readonly (readonly CaseLine[])[];
+export interface ListPage<Line> {
+  readonly lines: readonly Line[];
+  /** Lines of all pages. */
+  readonly total: number;
+  readonly info: PageInfo;
+}
+
+interface More<Line> {
+  readonly pages: readonly (readonly Line[])[];
   /** Cursor after the last page; null at the end. */
   readonly after: string | null;
   readonly error?: RequestError;
 }
 
-export interface Pages {
-  readonly pages: readonly (readonly CaseLine[])[];
+export interface Pages<Line> {
+  readonly pages: readonly (readonly Line[])[];
   readonly count: number;
   readonly atEnd: boolean;
   readonly loading: boolean;
@@ -20,9 +26,12 @@ export interface Pages {
   readonly load: () => Promise<void>;
 }
 
-/** The pages after `first` are kept for as long as the filter and the first page stay the same. */
-export function usePages(route: CasesRoute, first: CasePage | undefined): Pages {
-  const [more, setMore] = useState<More>();
+/** The pages after `first` are kept for as long as it stays the same; `read` gives the page after a cursor. */
+export function usePages<Line>(
+  first: ListPage<Line> | undefined,
+  read: (after: string) => Promise<ListPage<Line>>,
+): Pages<Line> {
+  const [more, setMore] = useState<More<Line>>();
   const [loading, setLoading] = useState(false);
   const turn = useRef(0);
   const busy = useRef(false);
@@ -40,7 +49,7 @@ export function usePages(route: CasesRoute, first: CasePage | undefined): Pages 
     busy.current = true;
     setLoading(true);
     try {
-      const page = await readCasePage(route, after);
+      const page = await read(after);
       if (mine !== turn.current) return;
       setMore({ pages: [...pages, page.lines], after: page.info.hasNextPage ? page.info.endCursor : null });
     } catch (error) {

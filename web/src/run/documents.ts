@@ -129,6 +129,38 @@ export const DIAGNOSE_ALL = graphql(
   [JOB],
 );
 
+export const MARK_ALL = graphql(
+  `
+  mutation Start($input: MarkInstructionsInput!) {
+    markInstructions(input: $input) {
+      __typename
+      ... on Job { ...JobState }
+      ... on InputError { problem: message }
+    }
+  }
+`,
+  [JOB],
+);
+
+export const WEIGH_ALL = graphql(
+  `
+  mutation Start($input: ExportPreferencesInput!) {
+    exportPreferences(input: $input) {
+      __typename
+      ... on Job { ...JobState }
+      ... on InputError { problem: message }
+    }
+  }
+`,
+  [JOB],
+);
+
+export const LAST_JOB = graphql(`
+  query LastJob($kind: JobKind!) {
+    jobs(filter: { kind: $kind, status: COMPLETED }, first: 5) { nodes { total startedAt finishedAt } }
+  }
+`);
+
 export const ADD_SERIES = graphql(`
   mutation AddModelSeries($input: AddModelSeriesInput!) {
     addModelSeries(input: $input) {

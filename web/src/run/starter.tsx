@@ -13,12 +13,16 @@ type Values = Readonly<Record<string, string>>;
 /** A form of a few fields that starts one job; below it what became of it. */
 export function Starter(props: {
   readonly title: string;
+  /** Where the title stands above it already. */
+  readonly titled?: boolean;
   readonly help: string;
   readonly verb: string;
   readonly ready: boolean;
   readonly start: () => Promise<string | undefined>;
   /** The same as work that can be planned. */
   readonly plan?: PlanInput | undefined;
+  /** What tells the cost of work that cannot be planned. */
+  readonly cost?: ComponentChildren;
   readonly children?: ComponentChildren;
 }) {
   const ended = useEndedJobs();
@@ -38,7 +42,7 @@ export function Starter(props: {
   };
   return (
     <section class="starter" aria-label={props.title}>
-      <h2>{props.title}</h2>
+      {props.titled === true ? null : <h2>{props.title}</h2>}
       <p class="quiet small">{props.help}</p>
       <form
         class="filter"
@@ -51,6 +55,7 @@ export function Starter(props: {
         <button type="submit" class="strong" disabled={busy || !props.ready}>{props.verb}</button>
       </form>
       {props.plan === undefined ? null : <PlanLine input={props.plan} loud turn={ended} />}
+      {props.cost}
       {trouble === undefined ? null : <p role="alert">{trouble}</p>}
       {job === undefined ? null : (
         <ul>

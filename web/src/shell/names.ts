@@ -1,4 +1,5 @@
 /** What things are called on the page. */
+import type { Named } from "./graphql.ts";
 import type { Rule } from "./route.ts";
 
 export type Segment = "INSTRUCTION" | "QUERY" | "ANSWER" | "SPECIAL";
@@ -15,6 +16,29 @@ export const SEGMENT_NAMES: Readonly<Record<Segment, string>> = {
   QUERY: "query",
   ANSWER: "answer",
   SPECIAL: "special",
+};
+
+export type Outcome = Named<"Outcome">;
+export type Pattern = Named<"Pattern">;
+
+/** What the classifier says, as papers abbreviate it, and what that means as within a sentence. */
+interface Finding {
+  readonly name: string;
+  readonly meaning: string;
+}
+
+/** Where a failure shows. */
+export const OUTCOMES: Readonly<Record<Outcome, Finding>> = {
+  M_IA: { name: "M-IA", meaning: "the heatmap explains it" },
+  NC_IA_M_AG: { name: "NC-IA+M-AG", meaning: "only the graph explains it" },
+  NC_IA_AG: { name: "NC-IA+AG", meaning: "neither explains it" },
+};
+
+/** How it came about. */
+export const PATTERNS: Readonly<Record<Pattern, Finding>> = {
+  URT: { name: "URT", meaning: "relevant tokens underweighted" },
+  OIT: { name: "OIT", meaning: "irrelevant tokens overweighted" },
+  URT_OIT: { name: "URT+OIT", meaning: "relevant tokens underweighted, irrelevant overweighted" },
 };
 
 const EXCLUSION_NAMES: Readonly<Record<string, string>> = {

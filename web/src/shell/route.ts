@@ -6,19 +6,27 @@
 export const RULES = ["ATTNLRP", "CPLRP", "GRADIENT"] as const;
 export type Rule = (typeof RULES)[number];
 
-export const LISTINGS = ["cases", "unattributed", "attributions", ...RULES] as const;
+export const LISTINGS = ["cases", "unattributed", "attributions", ...RULES, "answers"] as const;
 export type Listing = (typeof LISTINGS)[number];
 
 export const STATUSES = ["", "OPEN", "CLEAN", "EXCLUDED"] as const;
 export type Status = (typeof STATUSES)[number];
 
 /** What the classifier says of where a failure shows; empty = anything. */
-export const OUTCOMES = ["", "M_IA", "NC_IA_M_AG", "NC_IA_AG"] as const;
-export type OutcomeChoice = (typeof OUTCOMES)[number];
+export const OUTCOME_CHOICES = ["", "M_IA", "NC_IA_M_AG", "NC_IA_AG"] as const;
+export type OutcomeChoice = (typeof OUTCOME_CHOICES)[number];
 
 /** What it says of how the failure came about; empty = anything. */
-export const PATTERNS = ["", "URT", "OIT", "URT_OIT"] as const;
-export type PatternChoice = (typeof PATTERNS)[number];
+export const PATTERN_CHOICES = ["", "URT", "OIT", "URT_OIT"] as const;
+export type PatternChoice = (typeof PATTERN_CHOICES)[number];
+
+/** What became of answers; empty = anything. Only the list of answers has others than failures. */
+export const VERDICTS = ["", "passed", "failed", "undecided"] as const;
+export type VerdictChoice = (typeof VERDICTS)[number];
+
+/** Whether log and checker judge an answer differently; empty = either. */
+export const DISAGREEMENTS = ["", "yes", "no"] as const;
+export type Disagreement = (typeof DISAGREEMENTS)[number];
 
 export const ORDERS = ["newest", "oldest", "delta-down", "delta-up", "tokens-down", "tokens-up", "key"] as const;
 export type Order = (typeof ORDERS)[number];
@@ -27,18 +35,24 @@ export interface CasesRoute {
   readonly page: "cases";
   readonly benchmark: string;
   readonly model: string;
-  /** What became of the cases; empty = anything. Attributions are not filtered by it. */
+  /** What became of the cases; empty = anything. */
   readonly status: Status;
   /** Why they are left out, as the API names it; empty = for any reason. */
   readonly exclusion: string;
-  /** The classifier's verdict; only attributions have one. */
+  /** The classifier's verdict. */
   readonly outcome: OutcomeChoice;
   readonly pattern: PatternChoice;
-  /** What is listed: every case, those without an attribution, every attribution, or the attributions of one rule. */
+  /** Of the list of answers alone: all cases failed. */
+  readonly verdict: VerdictChoice;
+  readonly disagrees: Disagreement;
+  /**
+   * What is listed: every case, those without an attribution, every attribution, the attributions of one rule, or every
+   * answer, passed ones too.
+   */
   readonly list: Listing;
-  /** Text of key, prompt or answer; shorter than three characters it finds nothing out. */
+  /** Text of key, prompt, answer or token; one or two characters are a whole token. */
   readonly search: string;
-  /** Target, contrast or a strongly relevant token; only attributions can be searched for it. */
+  /** Target, contrast or a strongly relevant token, exactly. */
   readonly token: string;
   readonly deltaFrom: number | null;
   readonly deltaTo: number | null;
@@ -53,6 +67,9 @@ export interface CaseRoute {
   readonly rule: Rule;
   /** What is shown: relevance over the text, or the graph over the layers. */
   readonly view: "heat" | "compare" | "graph" | "masking";
+  /** Ids of the attributions that are compared; empty = the first two that there are. */
+  readonly left: string;
+  readonly right: string;
   /** Node layer; 0 = embeddings. */
   readonly layer: number;
   readonly values: "raw" | "normalised";
@@ -95,6 +112,8 @@ export const CASES: CasesRoute = {
   exclusion: "",
   outcome: "",
   pattern: "",
+  verdict: "",
+  disagrees: "",
   list: "cases",
   search: "",
   token: "",
@@ -105,7 +124,18 @@ export const CASES: CasesRoute = {
 
 /** The first view of a case. */
 export function caseRoute(id: string): CaseRoute {
-  return { page: "case", id, pair: "", rule: "ATTNLRP", view: "heat", layer: 0, values: "raw", special: false };
+  return {
+    page: "case",
+    id,
+    pair: "",
+    rule: "ATTNLRP",
+    view: "heat",
+    left: "",
+    right: "",
+    layer: 0,
+    values: "raw",
+    special: false,
+  };
 }
 
 function oneOf<Choice extends string>(value: string | null, choices: readonly Choice[], otherwise: Choice): Choice {
@@ -145,6 +175,8 @@ export function parseRoute(hash: string): Route {
       pair: query.get("pair") ?? "",
       rule: oneOf(query.get("rule"), RULES, "ATTNLRP"),
       view: oneOf(query.get("view"), ["heat", "compare", "graph", "masking"], "heat"),
+      left: query.get("left") ?? "",
+      right: query.get("right") ?? "",
       layer: indexOf(query.get("layer")),
       values: oneOf(query.get("values"), ["raw", "normalised"], "raw"),
       special: query.get("special") === "yes",
@@ -156,8 +188,10 @@ export function parseRoute(hash: string): Route {
     model: query.get("model") ?? CASES.model,
     status: oneOf(query.get("status"), STATUSES, CASES.status),
     exclusion: /^[A-Z_]{1,40}$/.exec(query.get("exclusion") ?? "")?.[0] ?? CASES.exclusion,
-    outcome: oneOf(query.get("outcome"), OUTCOMES, CASES.outcome),
-    pattern: oneOf(query.get("pattern"), PATTERNS, CASES.pattern),
+    outcome: oneOf(query.get("outcome"), OUTCOME_CHOICES, CASES.outcome),
+    pattern: oneOf(query.get("pattern"), PATTERN_CHOICES, CASES.pattern),
+    verdict: oneOf(query.get("verdict"), VERDICTS, CASES.verdict),
+    disagrees: oneOf(query.get("disagrees"), DISAGREEMENTS, CASES.disagrees),
     list: oneOf(query.get("list"), LISTINGS, CASES.list),
     search: query.get("search") ?? CASES.search,
     token: query.get("token") ?? CASES.token,
@@ -191,6 +225,8 @@ export function formatRoute(route: Route): string {
     put("pair", route.pair, usual.pair);
     put("rule", route.rule, usual.rule);
     put("view", route.view, usual.view);
+    put("left", route.left, usual.left);
+    put("right", route.right, usual.right);
     put("layer", route.layer, usual.layer);
     put("values", route.values, usual.values);
     put("special", route.special ? "yes" : "no", "no");
@@ -201,6 +237,8 @@ export function formatRoute(route: Route): string {
     put("exclusion", route.exclusion, CASES.exclusion);
     put("outcome", route.outcome, CASES.outcome);
     put("pattern", route.pattern, CASES.pattern);
+    put("verdict", route.verdict, CASES.verdict);
+    put("disagrees", route.disagrees, CASES.disagrees);
     put("list", route.list, CASES.list);
     put("search", route.search, CASES.search);
     put("token", route.token, CASES.token);

@@ -47,7 +47,7 @@ export const READ_POINTS = graphql(`
       __typename
       ... on Study {
         points(x: $x, y: $y, first: 200, after: $after) {
-          nodes { failureCaseId tokenPairId key target contrast x y verdict }
+          nodes { failureCaseId tokenPairId xAttributionId yAttributionId key target contrast x y verdict }
           pageInfo { hasNextPage endCursor }
         }
       }

@@ -31,7 +31,13 @@ export function studyDrawings(study: StudyHead, summary: Summary, points: readon
         x: point.x,
         y: point.y,
         verdict: VERDICT_WORDS[point.verdict],
-        to: formatRoute({ ...caseRoute(point.failureCaseId), pair: point.tokenPairId, view: "compare" }),
+        to: formatRoute({
+          ...caseRoute(point.failureCaseId),
+          pair: point.tokenPairId,
+          view: "compare",
+          left: point.xAttributionId,
+          right: point.yAttributionId,
+        }),
       })),
       counts: { corrected: summary.corrected, "not corrected": summary.notCorrected, undecided: summary.undecided },
       note:
