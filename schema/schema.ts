@@ -8,6 +8,7 @@ import "./types/attribution.ts";
 import "./types/attribute.ts";
 import "./types/job.ts";
 import "./types/job_again.ts";
+import "./types/job_subject.ts";
 import "./types/ask.ts";
 import "./types/import.ts";
 import "./types/fetch_model.ts";

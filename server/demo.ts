@@ -12,13 +12,13 @@ import { loadSnapshot } from "./backup/snapshot.ts";
 
 /** Where the models lie that come with the project; a server that has others is not new. */
 const SHIPPED = join(ROOT, "models") + sep;
-const DEMO = join(ROOT, "models", "demo-1m");
+export const DEMO: string = join(ROOT, "models", "demo-1m");
 
 /**
  * In the order of import. The page shows the newest first: cases at the first token that leaves the reference answer,
  * which explain most, come last.
  */
-const FILES = ["failure-cases.jsonl", "failure-cases-divergence.jsonl"];
+export const FILES = ["failure-cases.jsonl", "failure-cases-divergence.jsonl"] as const;
 
 /** Adds the demo, and the results that come with it, when no other model was ever added. The keys make a run that was cut short go on where it was. */
 export async function addDemo({ connection, services }: Server): Promise<void> {
@@ -63,8 +63,12 @@ export async function addDemo({ connection, services }: Server): Promise<void> {
       await services.attribute({ tokenPairIds: "clean", rule: "attnlrp", idempotencyKey: `demo attribute ${file}` }),
     );
   }
+  // Where results came with the project nothing is missing, unless another version of the classifier made them.
+  attributing.push(
+    await services.diagnose({ tokenPairIds: "missing", rule: "attnlrp", idempotencyKey: "demo diagnose" }),
+  );
   if (!model.created) return;
-  log.info("Added the demo model with {count} failures; attributing them", { count });
+  log.info("Added the demo model with {count} failures; attributing and diagnosing them", { count });
   for (const job of attributing) for await (const _ of services.watchJob(job, 0)) { /* until it ends */ }
-  log.info("The demo's failures are attributed");
+  log.info("The demo's failures are attributed and diagnosed");
 }

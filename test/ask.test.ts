@@ -156,7 +156,7 @@ test("a typed prompt is explained against the first token of a word, and that is
 });
 
 test.each([
-  [{ model: "demo-1m", contrast: { id: 4 } }, /exactly one of the two/],
+  [{ model: "demo-1m", contrast: { id: 4 } }, /exactly one of them/],
   [{ model: "demo-1m", chat: "a", prompt: "b", contrast: { id: 4 } }, /exactly one of the two/],
   [{ chat: "a", contrast: { id: 4 } }, /^model: is missing/],
   [{ model: "none", chat: "a", contrast: { id: 4 } }, /there is no model/],

@@ -26,12 +26,12 @@ export async function fillAttributions({ sql }: Connection, count: number): Prom
       select name, '', 'qwen3', 1, ${LAYERS - 1}::int, 1, 1, '', name from unnest(${[...models]}::text[]) as name`;
     await tx`insert into failure_cases (model_id, key, benchmark, task, messages, prompt, prefix, completion,
         completion_ids, instruction_phrases, metadata, input_ids, token_texts, segments, token_count, prompt_tokens, delta,
-        status, source, content_hash, created_at)
+        pair_tokens, status, source, content_hash, created_at)
       select m.id, 'generated/' || n, (${[...benchmarks]}::text[])[1 + n % ${benchmarks.length}::int], n::text, '[]',
-        repeat('word ', 40), 'word', repeat('word ', 40), array_fill(7, array[40]), '{}', '{}',
+        repeat('word ', 40) || 'about ' || md5((n % ${words}::int)::text), 'word', repeat('word ', 40), array_fill(7, array[40]), '{}', '{}',
         array_fill(7, array[${TOKENS}::int]), array_fill('word'::text, array[${TOKENS}::int]),
         'S' || repeat('I', 20) || repeat('Q', 23) || repeat('A', 10), ${TOKENS}, 44, exp(2 * random()),
-        'clean', 'imported', '', now() - n * interval '1 second'
+        'wrong' || chr(10) || 'right', 'clean', 'imported', '', now() - n * interval '1 second'
       from generate_series(1, ${count}) n
       join (select id, row_number() over (order by id) - 1 as rank from models where name = any(${[...models]})) m
         on m.rank = n % ${models.length}::int`;

@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchChromium } from "./browser_chromium.ts";
+import { responses } from "../schema/tables/tables.ts";
 import { storeModel, storePair, testDatabase } from "./database.ts";
 import { type LongCase, storeLongCase } from "./long_case.ts";
 import { type PageServer, startPageServer } from "./page_server.ts";
@@ -22,6 +23,28 @@ beforeAll(async () => {
   long = await storeLongCase(database.connection.db, { tokens: 3000, blocks: 4, edges: 4000 }, "long");
   const modelId = await storeModel(database);
   for (let index = 0; index < 60; index++) await storePair(database, modelId, `a-case-with-a-name-as-long-as-${index}`);
+  await database.connection.db.insert(responses).values({
+    modelId,
+    benchmark: "a-benchmark",
+    task: "task",
+    key: "an-answer-with-a-name-as-long-as-the-names-of-others/task/0123456789ab",
+    filter: "none",
+    docHash: "",
+    promptHash: "",
+    prompt: "",
+    promptIds: [],
+    completion: "An answer that goes on for a while, so that a line of it is not enough on a phone.",
+    completionIds: [],
+    passed: false,
+    disagrees: true,
+    verdict: {
+      passed: false,
+      reason: "for a reason in one line",
+      detail: { log: { passed: true }, counts: "checker" },
+    },
+    source: "imported",
+    contentHash: "",
+  });
   server = await startPageServer(database.url);
   browser = await launchChromium();
 });
@@ -32,6 +55,7 @@ afterAll(async () => {
 
 const VIEWS: Readonly<Record<string, { readonly address: () => string; readonly ready: string }>> = {
   cases: { address: () => "#/cases", ready: ".cases tbody tr" },
+  answers: { address: () => "#/cases?list=answers", ready: ".answer-table tbody tr" },
   heatmap: { address: () => `#/case/${encodeURIComponent(short.id)}`, ready: "[role=option].heated" },
   "long heatmap": { address: () => `#/case/${encodeURIComponent(long.id)}`, ready: "[role=option].heated" },
   graph: { address: () => `#/case/${encodeURIComponent(short.id)}?view=graph`, ready: ".graph-canvas" },
@@ -79,7 +103,14 @@ for (const colorScheme of ["light", "dark"] as const) {
     const page = await browser.newPage({ colorScheme, bypassCSP: true });
     for (const view of Object.keys(VIEWS)) {
       await open(page, view);
-      if (view === "cases") await page.click("button:has-text('Jobs')");
+      if (view === "cases") {
+        await page.click("summary:has-text('Run on these')");
+        await page.click("button:has-text('Jobs')");
+      }
+      if (view === "heatmap") {
+        await page.click("summary:has-text('Label outcome and pattern yourself')");
+        await page.waitForSelector(".label-panel");
+      }
       expect(await audit(page), view).toEqual([]);
     }
   });

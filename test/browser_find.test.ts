@@ -231,6 +231,146 @@ test("outcomes and patterns are filters with their numbers, and hold together", 
   expect(await keys()).toEqual(wanted.nodes.map(({ key }) => key));
 });
 
+test("a job that has ended opens its results: the cases that it worked on", async () => {
+  await page.click("button:has-text('Jobs')");
+  const job = `#jobs .job:has(strong:text-is("Diagnosis"))`;
+  expect(await page.textContent(job)).toMatch(/done 6 of 6, .*, took /);
+  await page.click(`${job} a:has-text("Open the results")`);
+  await page.waitForSelector("#jobs", { state: "hidden" });
+  await page.waitForURL(/job=/);
+  await found(6);
+  const wanted = (await casesOf({ benchmark: "demo-math" })).nodes.map(({ key }) => key);
+  expect(await keys()).toEqual(wanted);
+});
+
+/** Id of the case that the page shows. */
+const shownCase = () => decodeURIComponent(/#\/case\/([^?]+)/.exec(page.url())?.[1] ?? "");
+
+interface ApiPairs {
+  readonly node: {
+    readonly status: string;
+    readonly delta: number;
+    readonly tokenPairs: readonly {
+      readonly id: string;
+      readonly source: string;
+      readonly target: { readonly id: number };
+      readonly contrast: { readonly id: number; readonly text: string };
+      readonly candidates: readonly { readonly id: number; readonly text: string }[];
+      readonly labels: readonly {
+        readonly reader: string;
+        readonly outcome: string;
+        readonly pattern: string | null;
+      }[];
+      readonly attributions: readonly {
+        readonly strongest: readonly { readonly position: number }[];
+      }[];
+      readonly maskingExperiments: readonly {
+        readonly ranking: string;
+        readonly steps: readonly { readonly position: number | null; readonly delta: number }[];
+        readonly rollouts: readonly { readonly masked: number; readonly text: string }[];
+      }[];
+    }[];
+  };
+}
+
+async function pairsOf(id: string): Promise<ApiPairs["node"]> {
+  const { node } = await server.query<ApiPairs>(
+    `query ($id: ID!) { node(id: $id) { ... on FailureCase { status delta tokenPairs { id source target { id }
+      contrast { id text } candidates { id text } labels { reader outcome pattern }
+      attributions { strongest(count: 3, sign: WRONG) { position } }
+      maskingExperiments { ranking steps { position delta } rollouts { masked text } } } } } }`,
+    { id },
+  );
+  return node;
+}
+
+test("a person labels by keys, blind, and sees the classifier's word and the agreement after that", async () => {
+  await page.click(".cases tbody .case a >> nth=0");
+  await page.waitForSelector(".diagnosis >> text=/Automatic diagnosis/");
+  await page.click("summary:has-text('Label outcome and pattern yourself')");
+  await page.check(".label-panel label:has-text('Read blind') input");
+  await page.waitForSelector(".diagnosis >> text=/You read blind/");
+  expect(await page.textContent(".diagnosis")).not.toContain("Automatic diagnosis");
+  await page.fill(".label-panel label:has-text('Your name') input", "Ada");
+  await page.press(".label-panel label:has-text('Your name') input", "Tab");
+  await page.evaluate(() => (document.activeElement as HTMLElement).blur());
+  for (const key of ["1", "b", "s"]) await page.keyboard.press(key);
+  await page.waitForSelector(".diagnosis >> text=/Automatic diagnosis/");
+  expect(await page.textContent(".diagnosis")).toContain("Ada says M-IA, URT+OIT");
+  const [pair] = (await pairsOf(shownCase())).tokenPairs;
+  expect(pair?.labels).toEqual([{ reader: "Ada", outcome: "M_IA", pattern: "URT_OIT" }]);
+  await page.click("summary:has-text('Agreement of readers and classifier')");
+  await page.waitForSelector(".diagnosis tr:has-text('Classifier and Ada')");
+});
+
+test("the strongest tokens are masked by one button; delta, and what the model goes on to write, follow", async () => {
+  await page.click('label:has-text("masking")');
+  await page.waitForSelector(".mask-top button");
+  const tokens = '[aria-label="Tokens before the prediction"]';
+  // The last token is there, coloured as the others, but stays.
+  const last = await page.$eval(`${tokens} .last`, (one) => one.tagName);
+  expect(last).toBe("SPAN");
+  await page.click(".mask-top button:text-is('3')");
+  await page.waitForSelector(".mask-continuation", { timeout: 60_000 });
+  const [pair] = (await pairsOf(shownCase())).tokenPairs;
+  const masked = await page.$$eval(
+    `${tokens} .masked`,
+    (all) => all.map((one) => Number(one.getAttribute("data-position"))),
+  );
+  const chosen = pair?.maskingExperiments.find(({ ranking }) => ranking === "CHOSEN");
+  const positions = chosen?.steps.slice(1).map(({ position }) => position) ?? [];
+  expect(positions).toHaveLength(3);
+  expect([...masked].sort((a, b) => a - b)).toEqual([...positions].sort((a, b) => a! - b!));
+  const coloured = await page.$$eval(
+    `${tokens} button`,
+    (all) => all.filter((one) => one.style.background !== "").length,
+  );
+  expect(coloured).toBeGreaterThan(10);
+  expect(await page.getAttribute(".mask-result", "data-delta")).toBe(String(chosen?.steps[3]?.delta));
+  expect(await page.textContent(".mask-continuation .answer-text")).toBe(chosen?.rollouts[0]?.text);
+});
+
+test("a candidate of the table is clicked to attribute against it; the case stays what it was", async () => {
+  await page.click('label:has-text("heatmap")');
+  const id = shownCase();
+  const before = await pairsOf(id);
+  await page.click("table:has(caption:text-is('Candidates at the place of the error')) tbody button >> nth=0");
+  await page.waitForURL(/pair=/, { timeout: 60_000 });
+  await page.waitForSelector("figure[data-rule=ATTNLRP] .heated");
+  const after = await pairsOf(id);
+  expect(after.tokenPairs).toHaveLength(before.tokenPairs.length + 1);
+  const added = after.tokenPairs.at(-1);
+  expect(added).toMatchObject({ source: "ASKED", target: { id: before.tokenPairs[0]?.target.id } });
+  expect(decodeURIComponent(page.url())).toContain(`pair=${added?.id}`);
+  expect([after.status, after.delta]).toEqual([before.status, before.delta]);
+  // All clean pairs are those that were found, one a case here: what somebody asked is none of them.
+  const { attribute } = await server.query<{ attribute: { total: number } }>(
+    `mutation { attribute(input: { selection: CLEAN, rule: GRADIENT }) { ... on Job { total } } }`,
+  );
+  const { failureCases } = await server.query<{ failureCases: { totalCount: number } }>(
+    "{ failureCases(filter: { status: CLEAN }) { totalCount } }",
+  );
+  expect(attribute.total).toBe(failureCases.totalCount);
+});
+
+test("an open case is searched from its page, and no other", async () => {
+  const open = async () => {
+    const { failureCases } = await server.query<{ failureCases: { nodes: { id: string }[] } }>(
+      "{ failureCases(filter: { status: OPEN }) { nodes { id } } }",
+    );
+    return failureCases.nodes.map(({ id }) => id);
+  };
+  const [first = "", ...others] = await open();
+  expect(others).toHaveLength(1);
+  await page.goto(`${server.address}/#/case/${encodeURIComponent(first)}`);
+  await page.click("button:has-text('Search this case')");
+  await page.waitForSelector(".case-head .status:not(.open)", { timeout: 90_000 });
+  expect(await open()).toEqual(others);
+  await page.click("button:has-text('Jobs')");
+  await page.click(`#jobs .job:has(strong:text-is("Search of token pairs")) a:has-text("Open the results")`);
+  expect(shownCase()).toBe(first);
+});
+
 test("nothing went wrong in the page meanwhile", () => {
   expect(complaints).toEqual([]);
 });

@@ -21,6 +21,7 @@ import { ROOT } from "../server/base/settings.ts";
 import { PRECOMPUTED } from "../server/database/precomputed.ts";
 import { loadSnapshot, SNAPSHOT, writeSnapshot } from "../server/backup/snapshot.ts";
 import { addModel } from "../server/models/add_model.ts";
+import { DEMO, FILES } from "../server/demo.ts";
 import { culprit } from "./command_line.ts";
 import { relativeError } from "./compare.ts";
 import { storePair, testDatabase } from "./database.ts";
@@ -191,6 +192,33 @@ describe("results that come with the project", () => {
     expect(await connection.db.$count(studies)).toBe(2);
     expect(await connection.db.$count(jobs)).toBe(0);
   });
+
+  test.skipIf(!existsSync(SNAPSHOT))(
+    "hold the demo's failures, every clean pair attributed and diagnosed",
+    async () => {
+      const { sql } = database.connection;
+      const keys = FILES.flatMap((file) =>
+        readFileSync(join(DEMO, file), "utf8").trim().split("\n").map((line) =>
+          (JSON.parse(line) as { key: string }).key
+        )
+      );
+      const rows = await sql<{ key: string; diagnosed: boolean }[]>`
+      select c.key, coalesce(bool_and(a.outcome is not null), false) as diagnosed from failure_cases c
+      join models m on m.id = c.model_id and m.name = 'demo-1m'
+      join token_pairs p on p.failure_case_id = c.id and p.delta > 1
+      left join attributions a on a.token_pair_id = p.id and a.rule = 'attnlrp' and a.model_id = c.model_id
+      where c.key = any(${keys}) group by c.key`;
+      expect(rows.length).toBeGreaterThan(300);
+      expect(rows.filter(({ diagnosed }) => !diagnosed)).toEqual([]);
+      expect(await database.connection.db.$count(failureCases)).toBeGreaterThanOrEqual(new Set(keys).size);
+      // The search of cases knows their tokens too.
+      const [{ blank } = { blank: -1 }] = await sql<
+        { blank: number }[]
+      >`select count(*)::int as blank from failure_cases c
+      where pair_tokens = '' and exists (select 1 from token_pairs p where p.failure_case_id = c.id)`;
+      expect(blank).toBe(0);
+    },
+  );
 
   test.skipIf(!existsSync(SNAPSHOT))("are replaced by what is computed here, under the same ids", async () => {
     const { db } = database.connection;

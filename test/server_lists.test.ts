@@ -209,6 +209,8 @@ test("first is bounded", async () => {
   expect(database.countStatements()).toHaveLength(1);
 });
 
+const NO_JOB = "00000000-0000-4000-8000-000000000000";
+
 /** What a list asks for, and the index that must answer it. */
 const PLANS: readonly (readonly [string, string, string])[] = [
   ["failureCases", "", "failure_cases_created"],
@@ -246,11 +248,12 @@ const PLANS: readonly (readonly [string, string, string])[] = [
   ["attributions", "filter: { segment: { segment: QUERY, min: 1e9 } }", "attributions_query"],
   ["attributions", "filter: { segment: { segment: ANSWER, min: 1e9 } }", "attributions_answer"],
   ["attributions", "filter: { segment: { segment: SPECIAL, min: 1e9 } }", "attributions_special"],
-  ["failureCases", "filter: { rule: GRADIENT }", "attributions_rule"],
+  ["failureCases", "filter: { rule: GRADIENT }", "attributions_"],
   ["failureCases", "filter: { outcome: M_IA }", "attributions_outcome"],
   ["failureCases", "filter: { pattern: URT }", "attributions_pattern"],
   ["failureCases", 'filter: { token: "rare" }', "attributions_key_tokens"],
   ["failureCases", "filter: { disagrees: true }", "responses_disagreement"],
+  ["failureCases", `filter: { job: "${globalId("Job", NO_JOB)}" }`, "job_tasks_key"],
   ["attributions", "filter: { failureCase: { status: OPEN } }", "failure_cases_status"],
   // What most cases are stops the newest cases' index early.
   ["failureCases", "filter: { attributed: true }", "failure_cases_created"],

@@ -21,6 +21,11 @@ export interface AnswerPlace {
   readonly position: number;
 }
 
+/** The place of the error of a failure case, by its row. */
+export interface CasePlace {
+  readonly failureCaseId: number;
+}
+
 export interface GenerateRequest {
   /** A prompt, or a stored answer that goes on with another token. */
   readonly place: TypedPlace | AnswerPlace & { readonly instead: number };
@@ -32,8 +37,8 @@ export interface GenerateRequest {
 }
 
 export interface ExplainRequest {
-  /** After a prompt, or at a token of a stored answer. */
-  readonly place: TypedPlace | AnswerPlace;
+  /** After a prompt, at a token of a stored answer, or at the error of a stored case. */
+  readonly place: TypedPlace | AnswerPlace | CasePlace;
   /** The model's own choice when left out. */
   readonly target: AskedToken | undefined;
   readonly contrast: AskedToken;

@@ -50,6 +50,7 @@ export interface Services extends AskServices {
     tokenPairId: number,
     positions: readonly number[],
     replacement: MaskingOptions["replacements"][number],
+    rolloutTokens: number,
   ): Promise<string>;
   /** What the experiments that fit a condition, all of one budget, say together. */
   summariseMasking(condition: SQL, budget: number, seed: number): Promise<MaskingSummaryRow>;

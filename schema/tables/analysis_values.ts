@@ -19,6 +19,8 @@ export type AnalysisInput =
     /** Positions that a person chose, masked in this order. */
     readonly chosen: readonly number[];
     readonly replacement: MaskingOptions["replacements"][number];
+    /** New tokens at most of what the model would write with all of them masked; none when left out. */
+    readonly rolloutTokens?: number;
   }
   | { readonly kind: "export_preferences"; readonly tokenPairIds: readonly number[]; readonly formula: WeightFormula }
   | { readonly kind: "mark"; readonly tokenPairIds: readonly number[] };

@@ -5,7 +5,8 @@ import type { AskedPrompt, AskedToken, CreatedExplanation } from "../services/as
 import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import { FailureCase } from "./failure_case.ts";
-import { checkedJobId, idempotencyKey, Job } from "./job.ts";
+import { idempotencyKey, Job } from "./job.ts";
+import { checkedJobId } from "./job_id.ts";
 import { found } from "./rows.ts";
 import { Rule } from "./rule.ts";
 
@@ -181,6 +182,10 @@ const ExplainInput = builder.inputType("ExplainInput", {
       validate: z.string().max(MOST_CHARACTERS),
     }),
     at: t.field({ type: AnswerPlace, description: "Instead of prompt and prefix: a token of an answer." }),
+    failureCase: t.globalID({
+      for: FailureCase,
+      description: "Instead of prompt and prefix: a stored case, at its error; it gets one more token pair.",
+    }),
     target: t.field({ type: TokenInput, description: "The wrong token; the model's own when nothing is said." }),
     contrast: t.field({ type: TokenInput, required: true, description: "What should have stood there." }),
     rule: t.field({ type: Rule, description: "Backward rule; ATTNLRP when nothing is said." }),
@@ -218,12 +223,17 @@ builder.mutationField("explain", (t) =>
     errors: { types: [InputError], union: { name: "ExplainResult", description: "Case and job, or what was wrong." } },
     args: { input: t.arg({ type: ExplainInput, required: true, description: "What to explain." }) },
     resolve: async (_parent, { input }, context) => {
-      const { at, target, rule, idempotencyKey } = input;
-      if ((at != null) === (input.chat != null || input.prompt != null)) {
-        throw new InputError("it takes exactly one of the two", "at, chat or prompt", "give one of them");
+      const { at, failureCase, target, rule, idempotencyKey } = input;
+      const typed = input.chat != null || input.prompt != null;
+      if ([at != null, failureCase != null, typed].filter((given) => given).length !== 1) {
+        throw new InputError("it takes exactly one of them", "at, failureCase, chat or prompt", "give one of them");
       }
       return await context.services.explain({
-        place: at == null ? typedPlace(input) : { jobId: checkedJobId(at.job.id, "at.job"), position: at.position },
+        place: failureCase != null
+          ? { failureCaseId: Number(failureCase.id) }
+          : at != null
+          ? { jobId: checkedJobId(at.job.id, "at.job"), position: at.position }
+          : typedPlace(input),
         target: target == null ? undefined : tokenOf(target, "target"),
         contrast: tokenOf(input.contrast, "contrast"),
         rule: rule ?? "attnlrp",

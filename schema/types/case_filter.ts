@@ -2,11 +2,13 @@
 import { and, arrayContains, eq, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
 import { builder } from "./builder.ts";
+import { InputError } from "./input_error.ts";
+import { checkedJobId } from "./job_id.ts";
 import { CaseStatus, ExclusionType, ResponseSource } from "./case_status.ts";
 import { Range, withinRange } from "./lists.ts";
 import { Outcome, Pattern } from "./outcome.ts";
 import { Rule } from "./rule.ts";
-import { attributions, failureCases, models, responses, searchText, tokenPairs } from "../tables/tables.ts";
+import { attributions, failureCases, jobTasks, models, responses, searchText, tokenPairs } from "../tables/tables.ts";
 
 export const FailureCaseFilter = builder.inputType("FailureCaseFilter", {
   description: "Which failure cases to list; every condition given must hold.",
@@ -23,6 +25,7 @@ export const FailureCaseFilter = builder.inputType("FailureCaseFilter", {
     rule: t.field({ type: Rule, description: "Backward rule that one of their token pairs is attributed under." }),
     outcome: t.field({ type: Outcome, description: "What the classifier says of where the failure shows." }),
     pattern: t.field({ type: Pattern, description: "What the classifier says of how it came about, exactly." }),
+    job: t.globalID({ description: "A job that worked on one of their token pairs." }),
     delta: t.field({ type: Range, description: "Largest delta of the case's token pairs." }),
     tokens: t.field({ type: Range, description: "Tokens of prompt and prefix." }),
     search: t.string({
@@ -62,6 +65,7 @@ export function matchingCases(filter: CaseFilter | null | undefined, table: type
       : undefined,
     filter?.attributed != null ? attributed(table, sql`true`, filter.attributed) : undefined,
     ofAttribution(filter, table),
+    filter?.job != null ? ofJob(filter.job, table) : undefined,
     isShort ? attributed(table, holdsToken(search)) : search != null ? holdsText(table, search) : undefined,
     ...withinRange(table.delta, filter?.delta),
     ...withinRange(table.tokenCount, filter?.tokens),
@@ -85,6 +89,13 @@ function attributed(table: typeof failureCases, condition: SQL, wanted = true): 
   return sql`${sql.raw(wanted ? "" : "not")} exists (select 1 from ${tokenPairs}
     inner join ${attributions} on ${attributions.tokenPairId} = ${tokenPairs.id}
     where ${tokenPairs.failureCaseId} = ${table.id} and ${condition})`;
+}
+
+function ofJob({ typename, id }: { readonly typename: string; readonly id: string }, table: typeof failureCases): SQL {
+  if (typename !== "Job") throw new InputError(`it is the id of a ${typename}`, "job", "give the id of a job");
+  return sql`exists (select 1 from ${jobTasks}
+    inner join ${tokenPairs} on ${tokenPairs.id} = ${jobTasks.tokenPairId}
+    where ${jobTasks.jobId} = ${checkedJobId(id, "job")} and ${tokenPairs.failureCaseId} = ${table.id})`;
 }
 
 const holdsToken = (token: string): SQL => arrayContains(attributions.keyTokens, [token.trim()]);

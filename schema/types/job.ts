@@ -4,6 +4,7 @@ import { z } from "zod";
 import { Attribution } from "./attribution.ts";
 import { InputError } from "./input_error.ts";
 import { builder, pageCost } from "./builder.ts";
+import { checkedJobId } from "./job_id.ts";
 import { Direction, direction } from "./lists.ts";
 import { ImportReportType } from "./import_report.ts";
 import { found } from "./rows.ts";
@@ -236,11 +237,3 @@ builder.subscriptionField("jobProgress", (t) =>
     resolve: async (query, id, _args, context) =>
       found(await context.db.query.jobs.findFirst(query({ where: { id: id as string } }))),
   }));
-
-/** Job ids are UUIDs; PostgreSQL would answer anything else with an error of its own. */
-export function checkedJobId(id: string, where: string): string {
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) {
-    throw new InputError(`"${id}" is no id of a job`, where, "give an id that another query returned");
-  }
-  return id;
-}

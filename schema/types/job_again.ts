@@ -3,7 +3,8 @@ import { eq } from "drizzle-orm";
 import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import type { Context } from "../services/services.ts";
-import { checkedJobId, Job } from "./job.ts";
+import { Job } from "./job.ts";
+import { checkedJobId } from "./job_id.ts";
 import { found } from "./rows.ts";
 import { benchmarks, models } from "../tables/tables.ts";
 import type { Rule } from "../tables/rules.ts";
@@ -94,7 +95,12 @@ async function again(input: JobInput, context: Context): Promise<string> {
       return await services.markInstructions({ ...input, idempotencyKey });
     case "mask": {
       if (!("chosen" in input)) return await services.runMasking({ ...input, idempotencyKey });
-      return await services.maskTokens(found(input.tokenPairIds[0]), input.chosen, input.replacement);
+      return await services.maskTokens(
+        found(input.tokenPairIds[0]),
+        input.chosen,
+        input.replacement,
+        input.rolloutTokens ?? 0,
+      );
     }
     case "generate":
     case "explain":

@@ -29,6 +29,24 @@ const MaskingStep = builder.objectRef<StepRow>("MaskingStep").implement({
   }),
 });
 
+interface RolloutRow {
+  readonly masked: number;
+  readonly text: string;
+  readonly passed: boolean | null;
+}
+
+const MaskingRollout = builder.objectRef<RolloutRow>("MaskingRollout").implement({
+  description: "What the model would write with some tokens masked.",
+  fields: (t) => ({
+    masked: t.exposeInt("masked", { description: "Tokens masked." }),
+    text: t.exposeString("text", { description: "From the token in the place of the target on." }),
+    passed: t.exposeBoolean("passed", {
+      nullable: true,
+      description: "Whether the answer with it passes; null where that cannot be checked.",
+    }),
+  }),
+});
+
 const flip = (what: string) => `Fewest tokens masked until ${what}; null where that did not come within the budget.`;
 
 export const MaskingExperiment = builder.drizzleNode("maskingExperiments", {
@@ -93,6 +111,18 @@ export const MaskingExperiment = builder.drizzleNode("maskingExperiments", {
           argmaxText: texts[masked]?.text ?? "",
         }));
       },
+    }),
+    rollouts: t.field({
+      type: [MaskingRollout],
+      description: "What the model would write, at flips and where it was asked for.",
+      complexity: { field: 1, multiplier: 2 },
+      select: { columns: { curve: true }, with: { model: { columns: { directory: true } } } },
+      resolve: async ({ curve, model }, _args, context) =>
+        await Promise.all(curve.rollouts.map(async ({ tokens, ids, passed }) => ({
+          masked: tokens,
+          passed,
+          text: (await context.services.showTokens(model.directory, ids)).map(({ text }) => text).join(""),
+        }))),
     }),
     adapter: t.exposeString("adapter", { description: "Adapter that computed it, in its driver's words." }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was computed." }),

@@ -90,6 +90,11 @@ const MaskTokensInput = builder.inputType("MaskTokensInput", {
       validate: z.array(z.int().min(0)).min(1).max(200),
     }),
     replacement: t.field({ type: Replacement, description: "ATTENTION when nothing is said." }),
+    rolloutTokens: t.int({
+      description: "New tokens at most of what the model would write with all of them masked, checked where that can " +
+        "be; none when nothing is said.",
+      validate: z.int().min(0).max(4096),
+    }),
   }),
 });
 
@@ -105,6 +110,7 @@ builder.mutationField("maskTokens", (t) =>
         Number(input.tokenPairId.id),
         input.positions,
         input.replacement ?? "attention",
+        input.rolloutTokens ?? 0,
       );
       return found(await context.db.query.jobs.findFirst(query({ where: { id } })));
     },

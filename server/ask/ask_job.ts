@@ -9,6 +9,7 @@ import type {
   AnswerPlace,
   AskedPrompt,
   AskedToken,
+  CasePlace,
   CreatedExplanation,
   ExplainRequest,
   GenerateRequest,
@@ -67,10 +68,8 @@ export async function createExplainJob(
   tokenizerOf: TokenizerOf,
   request: ExplainRequest,
 ): Promise<CreatedExplanation> {
-  const { rule, idempotencyKey } = request;
-  const { model, read, answer } = "jobId" in request.place
-    ? await readAnswer(db, request.place)
-    : await readTyped(db, tokenizerOf, request.place);
+  const { rule, idempotencyKey, place } = request;
+  const { model, answer, storeCase } = await explainedCase(db, tokenizerOf, place);
   const tokenizer = await tokenizerOf(model.directory);
   const contrast = typedToken(request.contrast, "contrast", model, tokenizer);
   const target = request.target
@@ -83,9 +82,8 @@ export async function createExplainJob(
       "name the token that should have come instead of the target",
     );
   }
-  const completionIds = [...read.prefixIds, ...(answer ?? [])];
   return await db.transaction(async (tx) => {
-    const failureCaseId = await storeCase(tx, model, read, completionIds, tokenizer);
+    const failureCaseId = await storeCase(tx, tokenizer);
     const input = {
       kind: "explain",
       modelId: model.id,
@@ -101,6 +99,38 @@ export async function createExplainJob(
     }
     return { failureCaseId, jobId: job.id, note: noteOf(request.contrast, contrast, tokenizer) };
   });
+}
+
+/** What is explained, and what stores its case or finds it; gives the case's row id. */
+async function explainedCase(db: Database, tokenizerOf: TokenizerOf, place: ExplainRequest["place"]) {
+  if ("failureCaseId" in place) {
+    const { model, answer } = await readPlacedCase(db, place);
+    return { model, answer, storeCase: () => Promise.resolve(place.failureCaseId) };
+  }
+  const { model, read, answer } = "jobId" in place
+    ? await readAnswer(db, place)
+    : await readTyped(db, tokenizerOf, place);
+  const completionIds = [...read.prefixIds, ...(answer ?? [])];
+  return {
+    model,
+    answer,
+    storeCase: (tx: Transaction, tokenizer: Tokenizer) => storeCase(tx, model, read, completionIds, tokenizer),
+  };
+}
+
+/** A stored case with its model; its error stands behind its tokens, and is the next token of its answer. */
+async function readPlacedCase(db: Database, { failureCaseId }: CasePlace) {
+  const [row] = await db.select().from(failureCases).innerJoin(models, eq(models.id, failureCases.modelId))
+    .where(eq(failureCases.id, failureCaseId));
+  if (!row) {
+    throw new InputError(`there is no failure case ${failureCaseId}`, "failureCase", "name one that is stored");
+  }
+  const { failure_cases: { status, tokenCount, promptTokens, completionIds }, models: model } = row;
+  if (status === "open") {
+    throw new InputError("its error is not placed yet", "failureCase", "find its token pair first, or mark it");
+  }
+  const next = completionIds[tokenCount - promptTokens];
+  return { model, answer: next === undefined ? undefined : [next] };
 }
 
 function noteOf(typed: AskedToken, { id, others }: { readonly id: number; readonly others: number }, names: Tokenizer) {

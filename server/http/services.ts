@@ -70,8 +70,8 @@ export function createServices({ settings, connection, boss, watcher, planner }:
       (await importFailureCases({ settings, connection, boss, watcher }, request)).id,
     attribute: async (request: AttributeRequest) => (await createAttributeJob(db, boss, request)).id,
     runMasking: async (request) => (await createMaskingJob(db, boss, request)).id,
-    maskTokens: async (tokenPairId, positions, replacement) =>
-      (await createChosenJob(db, boss, tokenPairId, positions, replacement)).id,
+    maskTokens: async (tokenPairId, positions, replacement, rolloutTokens) =>
+      (await createChosenJob(db, boss, tokenPairId, { chosen: positions, replacement, rolloutTokens })).id,
     summariseMasking: (condition, budget, seed) => summariseMasking(db, condition, budget, seed),
     buildGraph: async (request) => (await createGraphJob(db, boss, request)).id,
     addModelSeries: (request) => addModelSeries(db, request),

@@ -9,6 +9,7 @@ import type { JobInput } from "../../schema/tables/values.ts";
 import { among } from "../base/among.ts";
 import type { Transaction } from "../database/database.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
+import { criterionPairs } from "../cases/criterion_pairs.ts";
 import { type CreatedJob, insertJob, settlePairJob, SMALL_JOB } from "./jobs.ts";
 import { enqueue } from "./enqueue.ts";
 
@@ -39,6 +40,7 @@ export async function selectPairs(
   present: SQL | undefined,
 ): Promise<SelectedPair[]> {
   const condition = typeof wanted !== "string" ? among(tokenPairs.id, wanted) : and(
+    criterionPairs,
     present === undefined ? undefined : sql`not exists ${present}`,
     wanted === "clean" ? sql`${tokenPairs.delta} > ${CLEAN_DELTA}` : undefined,
   );

@@ -4,6 +4,7 @@ import { InputError } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
+import { criterionPairs } from "../cases/criterion_pairs.ts";
 
 export const SELECTIONS = ["clean", "all"] as const;
 
@@ -47,6 +48,7 @@ export async function pairsOf(db: Database, selection: PairSelection): Promise<n
     .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
     .innerJoin(models, eq(models.id, failureCases.modelId))
     .where(and(
+      criterionPairs,
       selection.selection === "clean" ? sql`${tokenPairs.delta} > ${CLEAN_DELTA}` : undefined,
       caseCondition(selection),
     )).orderBy(tokenPairs.id).limit(selection.limit ?? 2 ** 31 - 1);

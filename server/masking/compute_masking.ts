@@ -1,8 +1,8 @@
 /** The masking experiments of a token pair, computed and stored. */
-import { and, eq, inArray } from "drizzle-orm";
+import { and, eq, inArray, sql } from "drizzle-orm";
 import { InputError } from "../../gpu/mod.ts";
 import { maskingExperiments } from "../../schema/tables/analysis_tables.ts";
-import type { AnalysisInput } from "../../schema/tables/analysis_values.ts";
+import type { AnalysisInput, StoredCurve } from "../../schema/tables/analysis_values.ts";
 import type { Analysis, StoreResult } from "../jobs/analysis.ts";
 import { type CheckAnswer, type MaskingCurve, runMasking } from "./experiment.ts";
 import type { MaskingCase } from "./masking_case.ts";
@@ -13,6 +13,17 @@ import { computedBy } from "../base/provenance.ts";
 
 /** What stands for a masked token under the replacement `neutral`: a blank, one token in byte-level vocabularies. */
 const NEUTRAL = " ";
+
+/** What makes an experiment one of its own. */
+const EXPERIMENT_KEY = [
+  maskingExperiments.tokenPairId,
+  maskingExperiments.modelId,
+  maskingExperiments.replacement,
+  maskingExperiments.ranking,
+  maskingExperiments.answerToo,
+  maskingExperiments.seed,
+  maskingExperiments.budget,
+];
 
 type MaskInput = Extract<AnalysisInput, { kind: "mask" }>;
 
@@ -74,15 +85,7 @@ async function computeRankings(
       ...computedBy(),
     }));
     await tx.insert(maskingExperiments).values(experiments).onConflictDoUpdate({
-      target: [
-        maskingExperiments.tokenPairId,
-        maskingExperiments.modelId,
-        maskingExperiments.replacement,
-        maskingExperiments.ranking,
-        maskingExperiments.answerToo,
-        maskingExperiments.seed,
-        maskingExperiments.budget,
-      ],
+      target: EXPERIMENT_KEY,
       ...inPlaceOfPrecomputed(maskingExperiments, experiments),
     });
     return null;
@@ -131,8 +134,8 @@ function caseOf({ failureCase, pair }: Analysis["rows"]): MaskingCase {
 
 /** Masks tokens that a person chose; special ones too, since a person may ask for that. */
 async function computeChosen(
-  { task, rows, model, tokenizer, options }: Analysis,
-  { chosen, replacement }: Extract<MaskInput, { chosen: unknown }>,
+  { task, rows, model, tokenizer, checkers, options }: Analysis,
+  { chosen, replacement, rolloutTokens = 0 }: Extract<MaskInput, { chosen: unknown }>,
 ): Promise<StoreResult> {
   const one = caseOf(rows);
   const beyond = chosen.find((position) => position >= one.inputIds.length - 1);
@@ -143,7 +146,8 @@ async function computeChosen(
       `choose positions from 0 to ${one.inputIds.length - 2}`,
     );
   }
-  const neutral = (await tokenizer()).single(NEUTRAL, "neutral");
+  const words = await tokenizer();
+  const neutral = words.single(NEUTRAL, "neutral");
   const loaded = await model();
   const results = await loaded.score(
     Array.from({ length: chosen.length + 1 }, (_, masked) => ({
@@ -162,6 +166,19 @@ async function computeChosen(
     const found = steps.findIndex(({ argmax }) => holds(argmax));
     return found < 0 ? null : found;
   };
+  const most = Math.min(rolloutTokens, loaded.config.maxPositions - one.inputIds.length);
+  const rollouts: StoredCurve["rollouts"][number][] = [];
+  if (most > 0) {
+    const request = { ...maskedInput(one.inputIds, chosen, replacement, neutral), maxTokens: most };
+    const [completion] = await loaded.generate([request], options);
+    const { item } = rows.failureCase;
+    const answer = [...one.inputIds.slice(one.promptTokens), ...completion!.ids];
+    // What is cut off at the limit is no answer.
+    const checked = item !== null && completion!.stop === "eos"
+      ? (await checkers.check(item, words.decode(answer))).passed
+      : null;
+    rollouts.push({ tokens: chosen.length, ids: completion!.ids, passed: checked });
+  }
   return async (tx) => {
     await tx.insert(maskingExperiments).values({
       tokenPairId: task.tokenPairId,
@@ -180,13 +197,18 @@ async function computeChosen(
         order: chosen,
         positive: null,
         steps,
-        rollouts: [],
+        rollouts,
         comprehensiveness: { probability: 0, delta: 0 },
         sufficiency: { probability: 0, delta: 0 },
       },
       adapter: loaded.adapter.name,
       ...computedBy(),
-    }).onConflictDoNothing();
+    }).onConflictDoUpdate({
+      target: EXPERIMENT_KEY,
+      // The same tokens again: only what follows may be new.
+      set: { curve: sql`excluded.curve` },
+      setWhere: sql`jsonb_array_length(excluded.curve -> 'rollouts') > 0`,
+    });
     return null;
   };
 }

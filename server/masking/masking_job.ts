@@ -27,14 +27,24 @@ export async function createChosenJob(
   db: Database,
   boss: PgBoss,
   tokenPairId: number,
-  positions: readonly number[],
-  replacement: Replacement,
+  { chosen, replacement, rolloutTokens }: {
+    readonly chosen: readonly number[];
+    readonly replacement: Replacement;
+    /** Of what the model would write with all of them masked; 0: none. */
+    readonly rolloutTokens: number;
+  },
 ): Promise<CreatedJob> {
-  if (new Set(positions).size < positions.length) {
+  if (new Set(chosen).size < chosen.length) {
     throw new InputError("a position comes twice", "positions", "name each token once");
   }
   const pairs = await selectPairs(db, [tokenPairId], undefined);
-  const input = { kind: "mask", tokenPairIds: [tokenPairId], chosen: positions, replacement } as const;
+  const input = {
+    kind: "mask",
+    tokenPairIds: [tokenPairId],
+    chosen,
+    replacement,
+    ...(rolloutTokens > 0 ? { rolloutTokens } : {}),
+  } as const;
   return await createPairJob(db, boss, input, pairs, undefined);
 }
 

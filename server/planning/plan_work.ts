@@ -9,6 +9,7 @@ import { attributions, failureCases, models, tokenPairs } from "../../schema/tab
 import { among } from "../base/among.ts";
 import { hashOfOptions } from "../graphs/compute_graph.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
+import { criterionPairs } from "../cases/criterion_pairs.ts";
 import { decodingPasses, maskingPasses, ROLLOUTS } from "../masking/passes.ts";
 import type { Planner } from "./planner.ts";
 import { findSeries, membersOf } from "../studies/series.ts";
@@ -129,7 +130,7 @@ async function pairRuns(db: Database, { kind, tokenPairIds, rule, heads }: PlanR
     .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
     .innerJoin(models, eq(models.id, failureCases.modelId))
     .where(and(
-      typeof wanted === "string" ? undefined : among(tokenPairs.id, wanted),
+      typeof wanted === "string" ? criterionPairs : among(tokenPairs.id, wanted),
       wanted === "clean" ? sql`${tokenPairs.delta} > ${CLEAN_DELTA}` : undefined,
       there === null ? undefined : sql`not exists ${there}`,
     )).groupBy(models.directory, failureCases.tokenCount).orderBy(models.directory, failureCases.tokenCount);
@@ -149,7 +150,7 @@ async function studyRuns(db: Database, { series, name, rule, tokenPairIds }: Pla
   const ofStudy = tokenPairIds !== undefined && typeof tokenPairIds !== "string"
     ? among(tokenPairs.id, tokenPairIds)
     : study === undefined
-    ? and(sql`${tokenPairs.delta} > ${CLEAN_DELTA}`, inArray(failureCases.modelId, ids))
+    ? and(criterionPairs, sql`${tokenPairs.delta} > ${CLEAN_DELTA}`, inArray(failureCases.modelId, ids))
     : sql`exists (select 1 from ${studyPairs}
         where ${studyPairs.tokenPairId} = ${tokenPairs.id} and ${studyPairs.studyId} = ${study.id})`;
   const runs: ModelRuns[] = [];

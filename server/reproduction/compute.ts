@@ -1,9 +1,10 @@
 /** Runs the study through the command line's own verbs, into a database of its own. */
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { and, eq } from "drizzle-orm";
 import { failureCases, models } from "../../schema/tables/tables.ts";
 import { type CommandLine, main } from "../cli.ts";
 import { withDatabase } from "../cli/with_database.ts";
+import { DEMO, FILES } from "../demo.ts";
 import { ROOT } from "../base/settings.ts";
 import type { Items, ReproductionStudy } from "./study.ts";
 
@@ -46,6 +47,13 @@ export async function computeStudy(study: ReproductionStudy, note: (text: string
     await step(`study of ${series}`, ["study", "--series", file, "--name", series, "--model", cases]);
   }
   return timed;
+}
+
+/** The failures that `npm start` shows first, imported, attributed and diagnosed: they are part of the snapshot. */
+export async function computeDemo(note: (text: string) => void): Promise<void> {
+  await verb(["model", "add", DEMO], note);
+  for (const file of FILES) await verb(["import", "--from", "culprit", join(DEMO, file)], note);
+  await verb(["run", "--stages", "attribute,diagnose", "--model", basename(DEMO)], note);
 }
 
 const STAGES: readonly (readonly [string, (study: ReproductionStudy) => readonly string[]])[] = [

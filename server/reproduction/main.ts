@@ -14,7 +14,7 @@ import { readReport, type Report } from "../report/read_report.ts";
 import { ROOT } from "../base/settings.ts";
 import { writeSnapshot } from "../backup/snapshot.ts";
 import { compareNumbers } from "./compare.ts";
-import { computeStudy, type Timed } from "./compute.ts";
+import { computeDemo, computeStudy, type Timed } from "./compute.ts";
 import { type DocumentParts, reproductionDocument } from "./document.ts";
 import { figuresOf } from "./figures.ts";
 import { numbersOf, type ReproductionNumbers } from "./numbers.ts";
@@ -43,7 +43,10 @@ try {
     await writeFile(NUMBERS, `${JSON.stringify(parts, null, 2)}\n`);
     await writeFile(DOCUMENT, reproductionDocument(parts));
     await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", NUMBERS, DOCUMENT], cwd: ROOT }).output();
-    if (values.snapshot === true) note(`snapshot: ${await withDatabase(writeSnapshot)} rows\n`);
+    if (values.snapshot === true) {
+      await computeDemo(note);
+      note(`snapshot: ${await withDatabase(writeSnapshot)} rows\n`);
+    }
     note(`written: ${DOCUMENT}\n`);
   }
 } finally {

@@ -12,6 +12,7 @@ import { attributions, failureCases, models, tokenPairs } from "../../schema/tab
 import { among } from "../base/among.ts";
 import type { Transaction } from "../database/database.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
+import { criterionPairs } from "../cases/criterion_pairs.ts";
 import { type CreatedJob, insertJob } from "../jobs/jobs.ts";
 import { modelByName } from "../models/find_model.ts";
 import { readPoints, readStudy, readStudySummary, type SourcedSummary, type StudyRow } from "./numbers.ts";
@@ -63,6 +64,7 @@ async function storeStudy(tx: Transaction, seriesId: number, name: string, rule:
 /** Row ids of the pairs, which must be spelled by the members' tokenizer. */
 async function selectPairs(tx: Transaction, wanted: StudyPairs, members: readonly MemberModel[]): Promise<number[]> {
   const condition = "tokenPairIds" in wanted ? among(tokenPairs.id, wanted.tokenPairIds) : and(
+    criterionPairs,
     sql`${tokenPairs.delta} > ${CLEAN_DELTA}`,
     wanted.benchmark === null ? undefined : eq(failureCases.benchmark, wanted.benchmark),
     wanted.model === null ? inArray(models.id, members.map(({ modelId }) => modelId)) : eq(models.name, wanted.model),

@@ -2,17 +2,18 @@
  * How long the queries that people write first take over many attributed cases, generated in a database of its own:
  *
  *   npm run bench:queries -- [--rows 100000] [--runs 60] \
- *     [--only attributions|attributionCounts|filteredCounts]
+ *     [--only failureCases|casesFound|railCounts|attributions|attributionCounts|filteredCounts]
  *
  * One JSON line for each query: the first page through the server's GraphQL handler, other values in each run.
  */
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import postgres from "postgres";
 import { InputError } from "../../gpu/errors.ts";
 import type { Services } from "../../schema/services/services.ts";
-import { migrateDatabase, openDatabase } from "../../server/database/database.ts";
+import { type Connection, migrateDatabase, openDatabase } from "../../server/database/database.ts";
 import { startEmbeddedPostgres } from "../../server/database/embedded_postgres.ts";
 import { createGraphQL } from "../../server/http/graphql.ts";
 import { readSettings } from "../../server/base/settings.ts";
@@ -46,6 +47,53 @@ const FILTERS: Readonly<Record<string, () => string>> = {
     `pattern: OIT, delta: { min: ${5 + 2 * random.next()} }, segment: { segment: INSTRUCTION, max: -1 }`,
 };
 
+/** What the list of cases is filtered by; every 20th answer of those generated is judged differently. */
+const CASE_FILTERS: Readonly<Record<string, () => string>> = {
+  "no filter": () => "",
+  "a rare text": () => `search: "${md5(String(random.integer(0, GENERATED.words - 1))).slice(0, 12)}"`,
+  "a text of all": () => 'search: "word"',
+  "a text of none": () => `search: "nowhere ${random.integer(0, 999)}"`,
+  outcome: () => `outcome: ${pick(["M_IA", "NC_IA_M_AG", "NC_IA_AG"])}`,
+  pattern: () => `pattern: ${pick(["URT", "OIT", "URT_OIT"])}`,
+  "a frequent token": () => `token: "word${random.integer(0, 4)}"`,
+  "a rare token": () => `token: "word${random.integer(1000, 4990)}"`,
+  "benchmark, outcome, pattern": () => `benchmark: "${pick(GENERATED.benchmarks)}", outcome: M_IA, pattern: OIT`,
+  "model, text, outcome": () => `model: "${pick(GENERATED.models)}", search: "about", outcome: NC_IA_AG`,
+  disagreement: () => "disagrees: true",
+};
+
+const md5 = (text: string) => createHash("md5").update(text).digest("hex");
+
+/** What a line of the page's list asks for. */
+const LINE = `id key benchmark task model { name } textBefore(characters: 240) tokenCount status exclusion
+  tokenPairs { id delta source target { text } contrast { text } attributions { rule outcome pattern
+    red: strongest(count: 1, sign: WRONG) { text } blue: strongest(count: 1, sign: RIGHT) { text } } }`;
+
+const argumentsOf = (condition: string, first: number) =>
+  `first: ${first}${condition === "" ? "" : `, filter: { ${condition} }`}`;
+
+const CASE_QUERIES: readonly Query[] = [
+  ...Object.entries(CASE_FILTERS).flatMap(([name, filter]): Query[] => [
+    {
+      name: `failureCases, ${name}`,
+      promisedMs: PAGE_MS,
+      text: () =>
+        `{ failureCases(${argumentsOf(filter(), 40)}) { nodes { ${LINE} } pageInfo { hasNextPage endCursor } } }`,
+    },
+    {
+      name: `casesFound, ${name}`,
+      promisedMs: COUNT_MS,
+      text: () => `{ failureCases(${argumentsOf(filter(), 1)}) { totalCount } }`,
+    },
+  ]),
+  {
+    name: "railCounts, status",
+    promisedMs: COUNT_MS,
+    text: () => "{ caseCounts { benchmark status exclusion count } }",
+  },
+  { name: "railCounts, diagnosis", promisedMs: COUNT_MS, text: () => "{ diagnosisCounts { outcome pattern count } }" },
+];
+
 const GROUPS = ["PATTERN", "OUTCOME", "BENCHMARK", "MODEL", "RULE", "DELTA", "INSTRUCTION", "QUERY", "TOKEN"];
 
 /** Counts by token with a filter: the kept counts answer the first two, the others count the words of each match. */
@@ -66,6 +114,7 @@ interface Query {
 }
 
 const QUERIES: readonly Query[] = [
+  ...CASE_QUERIES,
   ...Object.entries(FILTERS).map(([name, filter]): Query => ({
     name: `attributions, ${name}`,
     promisedMs: PAGE_MS,
@@ -118,6 +167,7 @@ async function main(): Promise<void> {
   try {
     console.error(`generating ${rows} attributed cases`);
     await fillAttributions(connection, rows);
+    await fillDisagreements(connection);
     const handler = createGraphQL({ db: connection.db, services: {} as Services });
     for (const query of QUERIES.filter(({ name }) => values.only === "" || name.startsWith(`${values.only},`))) {
       console.log(JSON.stringify(await measure(handler, query, rows, runs)));
@@ -128,6 +178,17 @@ async function main(): Promise<void> {
     await admin.end();
     await embedded.stop();
   }
+}
+
+/** An answer of a log for each case; of every 20th, log and checker say different things. */
+async function fillDisagreements({ sql }: Connection): Promise<void> {
+  await sql`insert into responses (model_id, benchmark, task, key, filter, doc_hash, prompt_hash, prompt, prompt_ids,
+      completion, completion_ids, passed, disagrees, source, content_hash, created_at)
+    select model_id, benchmark, task, key, 'none', '', '', '', '{}', '', '{}', false, id % 20 = 0, 'imported', '', created_at
+    from failure_cases`;
+  await sql`update failure_cases c set response_id = r.id from responses r
+    where r.model_id = c.model_id and r.key = c.key`;
+  for (const table of ["responses", "failure_cases"]) await sql`vacuum (analyze) ${sql(table)}`;
 }
 
 async function measure(

@@ -1,17 +1,15 @@
 /// <reference lib="dom" />
 /** @jsxImportSource preact */
 /** Marking by hand: click the first wrong token of the answer, say which token should have come, or leave the case out. */
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { ofType, type VariablesOf } from "../shell/graphql.ts";
 import { request } from "../shell/client.ts";
 import { Trouble, Waiting } from "../shell/notice.tsx";
 import { ANNOTATE, type Case, type Pair, READ_ANNOTATION_PROMPT, type Token } from "../heat/documents.ts";
 import { readCandidates, readCompletion } from "../heat/read_case.ts";
+import { useReaderName } from "./reader_name.ts";
 import { TokenBox, TokenGlyphs } from "../heat/token_glyphs.tsx";
 import { useLoad } from "../shell/use_load.ts";
-
-/** Who annotates is remembered for the next case. */
-const NAME_KEY = "culprit.annotator";
 
 /** The alternatives that are known at a position of the completion. */
 function useKnown(failureCase: Case, pair: Pair | undefined, position: number | undefined) {
@@ -121,13 +119,12 @@ export function AnnotatePanel(props: {
   const { failureCase, pair, onDone } = props;
   const { id, completionTokenCount } = failureCase;
   const tokens = useLoad(`completion ${id}`, (signal) => readCompletion(id, completionTokenCount, signal));
-  const [annotator, setAnnotator] = useState(() => localStorage.getItem(NAME_KEY) ?? "");
+  const [annotator, setAnnotator] = useReaderName();
   const [position, setPosition] = useState<number>();
   const [contrast, setContrast] = useState("");
   const [reason, setReason] = useState("");
   const [said, setSaid] = useState<Said>();
   const known = useKnown(failureCase, pair, position);
-  useEffect(() => localStorage.setItem(NAME_KEY, annotator), [annotator]);
 
   const send = async (decision: "PAIR" | "EXCLUDE") => {
     const target = tokens.data?.find((token) => token.position === position);

@@ -1,5 +1,11 @@
 /** @jsxImportSource preact */
 /** The alternatives at the place of the error, with the evidence for each. */
+import { useEffect, useState } from "preact/hooks";
+import { follow, isActive, useJobs } from "../jobs/job_store.ts";
+import { request } from "../shell/client.ts";
+import { type CaseRoute, formatRoute } from "../shell/route.ts";
+import { go } from "../shell/use_route.ts";
+import { EXPLAIN_AGAINST } from "./documents.ts";
 import { Trouble, Waiting } from "../shell/notice.tsx";
 import type { Candidate, Case, Pair } from "../heat/documents.ts";
 import { readCandidates } from "../heat/read_case.ts";
@@ -18,13 +24,92 @@ function sinceForced(completion: string, prefix: string): string {
   return prefix !== "" && completion.startsWith(prefix) ? `…${completion.slice(prefix.length)}` : completion;
 }
 
-export function Candidates({ pair, failureCase }: { readonly pair: Pair; readonly failureCase: Case }) {
+/** A candidate's token: the pair's own two, a pair that is there already, or a button that attributes against it. */
+function CandidateToken({ candidate, pair, failureCase, route, onAsk, busy }: {
+  readonly candidate: Candidate;
+  readonly pair: Pair;
+  readonly failureCase: Case;
+  readonly route: CaseRoute;
+  readonly onAsk: (candidate: Candidate) => void;
+  readonly busy: boolean;
+}) {
+  const { id, text } = candidate;
+  if (id === pair.target.id) return <Named text={text} side="red" name="wrong" />;
+  if (id === pair.contrast.id) return <Named text={text} side="blue" name="right" />;
+  const other = failureCase.tokenPairs.find(({ target, contrast }) =>
+    target.id === pair.target.id && contrast.id === id
+  );
+  if (other !== undefined) {
+    return (
+      <a href={formatRoute({ ...route, pair: other.id, left: "", right: "" })} title="The attribution against it">
+        <TokenBox text={text} />
+      </a>
+    );
+  }
+  return (
+    <button
+      type="button"
+      class="link"
+      disabled={busy}
+      title="Attribute the wrong token against this one"
+      onClick={() => onAsk(candidate)}
+    >
+      <TokenBox text={text} />
+    </button>
+  );
+}
+
+function Named({ text, side, name }: { readonly text: string; readonly side: "red" | "blue"; readonly name: string }) {
+  return (
+    <>
+      <TokenBox text={text} side={side} />
+      <span class="quiet small after">{name}</span>
+    </>
+  );
+}
+
+/** Asks for the attribution against a candidate, and goes to it when it is there. */
+function useAttributionAgainst(failureCase: Case, pair: Pair, route: CaseRoute) {
+  const [asked, setAsked] = useState<{ readonly jobId: string; readonly contrastId: number }>();
+  const [trouble, setTrouble] = useState<string>();
+  const job = useJobs().find(({ id }) => id === asked?.jobId);
+  const there = failureCase.tokenPairs.find(({ target, contrast, attributions }) =>
+    target.id === pair.target.id && contrast.id === asked?.contrastId && attributions.length > 0
+  );
+  useEffect(() => {
+    if (there !== undefined) go({ ...route, pair: there.id, rule: "ATTNLRP", left: "", right: "" });
+  }, [there?.id]);
+  const ask = async ({ id }: Candidate) => {
+    setTrouble(undefined);
+    try {
+      const { explain } = await request(EXPLAIN_AGAINST, {
+        input: { failureCase: failureCase.id, target: { id: pair.target.id }, contrast: { id } },
+      });
+      if (explain.__typename === "InputError") setTrouble(explain.problem);
+      else setAsked({ jobId: follow(explain.job), contrastId: id });
+    } catch (error) {
+      setTrouble((error as Error).message);
+    }
+  };
+  return { ask, busy: job !== undefined && isActive(job), problem: trouble ?? job?.error?.message };
+}
+
+export function Candidates({ route, pair, failureCase }: {
+  readonly route: CaseRoute;
+  readonly pair: Pair;
+  readonly failureCase: Case;
+}) {
   const { prefix, tokenCount, promptTokens } = failureCase;
+  const { ask, busy, problem } = useAttributionAgainst(failureCase, pair, route);
   const { data, error, reload } = useLoad(pair.id, (signal) => readCandidates(pair.id, signal));
   return (
     <section>
       <h2>Candidates at the place of the error</h2>
-      <p class="quiet small">Token {tokenCount - promptTokens} of the answer, counted from 0.</p>
+      <p class="quiet small">
+        Token {tokenCount - promptTokens} of the answer, counted from 0. Click a token to attribute against it.
+      </p>
+      {busy ? <p class="quiet small" role="status">Attributing against it</p> : null}
+      {problem === undefined ? null : <p role="alert">{problem}</p>}
       {error === undefined ? null : <Trouble error={error} onRetry={reload} />}
       {data === undefined
         ? error === undefined ? <Waiting what="candidates" /> : null
@@ -48,16 +133,14 @@ export function Candidates({ pair, failureCase }: { readonly pair: Pair; readonl
                   <tr key={candidate.id}>
                     <td class="number">{candidate.rank}</td>
                     <td>
-                      <TokenBox
-                        text={candidate.text}
-                        side={candidate.id === pair.target.id
-                          ? "red"
-                          : candidate.id === pair.contrast.id
-                          ? "blue"
-                          : undefined}
+                      <CandidateToken
+                        candidate={candidate}
+                        pair={pair}
+                        failureCase={failureCase}
+                        route={route}
+                        onAsk={ask}
+                        busy={busy}
                       />
-                      {candidate.id === pair.target.id ? <span class="quiet small after">wrong</span> : null}
-                      {candidate.id === pair.contrast.id ? <span class="quiet small after">right</span> : null}
                     </td>
                     <td class="number">{plain(candidate.logit)}</td>
                     <td>{verdictOf(candidate)}</td>

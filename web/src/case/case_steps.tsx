@@ -4,13 +4,8 @@
 import { useEffect } from "preact/hooks";
 import { placeOf, readAhead } from "../cases/listed_cases.ts";
 import { type CaseRoute, formatRoute } from "../shell/route.ts";
+import { isTyping } from "../shell/typing.ts";
 import { go, lastList } from "../shell/use_route.ts";
-
-/** Whether a key pressed there means a letter and not a command. */
-function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement &&
-    (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
-}
 
 export function CaseSteps({ route }: { readonly route: CaseRoute }) {
   const place = placeOf(route);

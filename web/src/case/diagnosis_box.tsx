@@ -7,6 +7,9 @@ import { Trouble } from "../shell/notice.tsx";
 import type { Pair } from "../heat/documents.ts";
 import { DIAGNOSE, type DiagnosedPair, type Diagnosis, READ_DIAGNOSIS } from "./documents.ts";
 import { OUTCOMES, PATTERNS } from "../shell/names.ts";
+import { Fold } from "../shell/fold.tsx";
+import { LabelPanel } from "./label_panel.tsx";
+import { useBlind, useReaderName } from "./reader_name.ts";
 import { ReaderAgreement } from "../cases/reader_agreement.tsx";
 import { signed } from "../heat/relevance.ts";
 import { useLoad } from "../shell/use_load.ts";
@@ -25,15 +28,43 @@ async function startDiagnosis(id: string): Promise<string> {
 export function DiagnosisBox({ pair }: { readonly pair: Pair }) {
   const ended = useEndedJobs();
   const reading = useLoad(pair.id, (signal) => readDiagnosis(pair.id, signal));
+  const [reader, setReader] = useReaderName();
+  const [blind, setBlind] = useBlind();
   useEffect(() => {
     if (ended > 0) reading.reload();
   }, [ended]);
   const { data, error } = reading;
   if (error !== undefined) return <Trouble error={error} onRetry={reading.reload} />;
   if (data === undefined) return null;
-  const diagnosis = data.attributions.find(({ rule }) => rule === "ATTNLRP")?.diagnosis ?? null;
+  const own = data.labels.find((label) => label.reader === reader.trim());
   return (
     <section aria-label="Diagnosis" class="diagnosis">
+      {blind && own === undefined
+        ? <p class="quiet small">You read blind: what the classifier and others say shows after you have said yours.</p>
+        : <Said pair={pair} data={data} />}
+      <Fold title="Label outcome and pattern yourself">
+        {() => (
+          <LabelPanel
+            key={own?.id ?? ""}
+            pairId={pair.id}
+            own={own}
+            reader={reader}
+            onReader={setReader}
+            blind={blind}
+            onBlind={setBlind}
+            onDone={reading.reload}
+          />
+        )}
+      </Fold>
+    </section>
+  );
+}
+
+/** What the classifier says, and people. */
+function Said({ pair, data }: { readonly pair: Pair; readonly data: DiagnosedPair }) {
+  const diagnosis = data.attributions.find(({ rule }) => rule === "ATTNLRP")?.diagnosis ?? null;
+  return (
+    <>
       {diagnosis === null
         ? <WorkBox key={pair.id} what="the diagnosis" aside start={() => startDiagnosis(pair.id)} />
         : <Verdict diagnosis={diagnosis} />}
@@ -44,7 +75,7 @@ export function DiagnosisBox({ pair }: { readonly pair: Pair }) {
         </p>
       ))}
       {data.labels.length === 0 ? null : <ReaderAgreement />}
-    </section>
+    </>
   );
 }
 

@@ -40,3 +40,38 @@ export const DIAGNOSE = graphql(
 `,
   [JOB],
 );
+
+export const EXPLAIN_AGAINST = graphql(
+  `
+  mutation ExplainAgainst($input: ExplainInput!) {
+    explain(input: $input) {
+      __typename
+      ... on Explanation { job { __typename ...JobState } }
+      ... on InputError { problem: message }
+    }
+  }
+`,
+  [JOB],
+);
+
+export const SEARCH_CASE = graphql(
+  `
+  mutation SearchCase($cases: FailureCaseFilter!) {
+    findTokenPairs(input: { cases: $cases }) {
+      __typename
+      ... on Job { ...JobState }
+      ... on InputError { problem: message }
+    }
+  }
+`,
+  [JOB],
+);
+
+export const LABEL_PAIR = graphql(`
+  mutation LabelPair($input: LabelTokenPairInput!) {
+    labelTokenPair(input: $input) {
+      __typename
+      ... on InputError { problem: message }
+    }
+  }
+`);

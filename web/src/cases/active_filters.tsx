@@ -2,7 +2,7 @@
 /** The conditions of the list, each with a way out of it: they are seen where the rail is closed, too. */
 import { exclusionName, OUTCOMES, PATTERNS } from "../shell/names.ts";
 import { CASES, type CasesRoute, formatRoute } from "../shell/route.ts";
-import { quoteToken } from "../heat/token_text.ts";
+import { quoteToken } from "../../../figures/token_text.ts";
 import { DISAGREEMENT_NAMES, STATUS_NAMES, VERDICT_NAMES } from "./filter_names.ts";
 
 interface Condition {
@@ -19,6 +19,7 @@ function deltaName({ deltaFrom, deltaTo }: CasesRoute): string {
 export function conditionsOf(route: CasesRoute): readonly Condition[] {
   const { status, exclusion, outcome, pattern, benchmark, model, verdict, disagrees, search, token } = route;
   const conditions: (Condition | null)[] = [
+    route.job === "" ? null : { name: "of one job", without: { job: "" } },
     search.trim() === "" ? null : { name: `“${search.trim()}”`, without: { search: "" } },
     token.trim() === "" ? null : { name: `token ${quoteToken(token)}`, without: { token: "" } },
     status === "" || exclusion !== "" ? null : { name: STATUS_NAMES[status], without: { status: "" } },

@@ -18,6 +18,7 @@ const PAIR = graphql(
   fragment PairSummary on TokenPair {
     id
     delta
+    source
     target { text }
     contrast { text }
     attributions { ...RowSummary }

@@ -17,6 +17,7 @@ function ofCase(route: CasesRoute): CaseFilter {
     ...search,
     ...(route.status === "" ? {} : { status: route.status }),
     ...(route.exclusion === "" ? {} : { exclusion: route.exclusion as Named<"Exclusion"> }),
+    ...(route.job === "" ? {} : { job: route.job }),
     ...(route.disagrees === "" ? {} : { disagrees: route.disagrees === "yes" }),
   };
 }

@@ -20,7 +20,7 @@ export interface CaseLine {
   readonly tokenCount: number;
   readonly status: CaseStatus;
   readonly exclusion: string | null;
-  readonly pair: Omit<PairSummary, "attributions"> | undefined;
+  readonly pair: Pick<PairSummary, "id" | "delta" | "target" | "contrast"> | undefined;
   /** How many pairs more the case has. */
   readonly otherPairs: number;
   readonly delta: number | null;
@@ -67,9 +67,15 @@ async function readCases(route: CasesRoute, after: string | null, signal?: Abort
   return { lines, total: failureCases.totalCount, info: failureCases.pageInfo };
 }
 
-/** The pair that stands for its case: the one with the largest delta, the oldest of equals. */
-export function largestDelta<Pair extends { readonly delta: number }>(pairs: readonly Pair[]): Pair | undefined {
-  return pairs.reduce<Pair | undefined>(
+/**
+ * The pair that stands for its case: the one with the largest delta, the oldest of equals. What somebody asked beside the
+ * pair that was found stands behind it.
+ */
+export function largestDelta<Pair extends { readonly delta: number; readonly source: string }>(
+  pairs: readonly Pair[],
+): Pair | undefined {
+  const found = pairs.filter(({ source }) => source !== "ASKED");
+  return (found.length > 0 ? found : pairs).reduce<Pair | undefined>(
     (best, pair) => best === undefined || pair.delta > best.delta ? pair : best,
     undefined,
   );

@@ -31,6 +31,7 @@ export const READ_CASE = graphql(`
           target { id text logit }
           contrast { id text logit rank }
           delta
+          source
           attributions {
             id
             rule

@@ -16,6 +16,10 @@ export const JOB = graphql(`
     startedAt
     finishedAt
     report { inserted unchanged failedCount failed { message } }
+    failureCase { id }
+    tokenPair { id }
+    benchmark
+    model
   }
 `);
 export type Job = DataOf<typeof JOB>;

@@ -3,7 +3,9 @@
 import { useState } from "preact/hooks";
 import { cancel, isActive, retry } from "./job_store.ts";
 import type { Job } from "./documents.ts";
-import { describeSeconds } from "./plan_words.ts";
+import { amountOf, timeOf } from "./job_progress.ts";
+import { resultOf } from "./job_result.ts";
+import { formatRoute } from "../shell/route.ts";
 
 const KIND = {
   ATTRIBUTE: "Attribution",
@@ -50,16 +52,6 @@ function ImportReport({ report }: { readonly report: NonNullable<Job["report"]> 
   );
 }
 
-/** How long it took, or will take if it goes on as it did; nothing where that cannot be told. */
-function timeOf({ status, done, total, startedAt, finishedAt }: Job): string {
-  if (startedAt === null) return "";
-  if (finishedAt !== null) return `, took ${describeSeconds(seconds(startedAt, finishedAt))}`;
-  if (status !== "RUNNING" || done < 1 || done >= total) return "";
-  return `, ${describeSeconds(seconds(startedAt, new Date().toISOString()) * (total - done) / done)} left`;
-}
-
-const seconds = (from: string, to: string) => Math.max(0, (Date.parse(to) - Date.parse(from)) / 1000);
-
 export function JobItem({ job }: { readonly job: Job }) {
   const [trouble, setTrouble] = useState<string>();
   const [asked, setAsked] = useState(false);
@@ -70,6 +62,9 @@ export function JobItem({ job }: { readonly job: Job }) {
       setTrouble(error.message);
     });
   };
+  const amount = job.kind === "IMPORT" && !isActive(job) ? "" : amountOf(job);
+  const time = timeOf(job, new Date().toISOString());
+  const result = resultOf(job);
   const again = () => {
     setAsked(true);
     attempt(retry(job.id));
@@ -79,10 +74,9 @@ export function JobItem({ job }: { readonly job: Job }) {
       <div class="line">
         <strong>{KIND[job.kind]}</strong>
         <span class="quiet small number">
-          {STATUS[job.status]}
-          {job.kind !== "IMPORT" && job.total > 1 ? ` ${job.done} of ${job.total}` : ""},{" "}
+          {STATUS[job.status]} {amount},{" "}
           <time dateTime={job.createdAt}>{new Date(job.createdAt).toLocaleTimeString()}</time>
-          {timeOf(job)}
+          {time === "" ? "" : `, ${time}`}
         </span>
       </div>
       <p class="text">{job.about}</p>
@@ -94,6 +88,7 @@ export function JobItem({ job }: { readonly job: Job }) {
       {isActive(job)
         ? <button type="button" class="link small" onClick={() => attempt(cancel(job.id))}>Cancel</button>
         : null}
+      {isActive(job) || result === undefined ? null : <a class="small" href={formatRoute(result)}>Open the results</a>}
       {job.status === "FAILED" || job.status === "CANCELLED"
         ? (
           <button type="button" class="link small" disabled={asked} onClick={again}>

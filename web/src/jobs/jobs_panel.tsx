@@ -1,3 +1,4 @@
+/// <reference lib="dom" />
 /** @jsxImportSource preact */
 /** The list of jobs behind a button at the top of the page. */
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
@@ -40,7 +41,13 @@ export function JobsPanel() {
         Jobs{active > 0 ? <span class="tally number">{active}</span> : null}
       </button>
       <span class="unseen" role="status">{active > 0 ? `${active} jobs active` : ""}</span>
-      <section id="jobs" class="jobs-panel" aria-label="Jobs" hidden={!open}>
+      <section
+        id="jobs"
+        class="jobs-panel"
+        aria-label="Jobs"
+        hidden={!open}
+        onClick={({ target }) => target instanceof Element && target.closest("a") !== null && setOpen(false)}
+      >
         <h2>Jobs</h2>
         <p class="quiet small">
           {active === 0 ? "None is active." : `${active} active.`}

@@ -2,6 +2,7 @@
 /** In place of what is not computed yet: a button, then live progress. */
 import { useState } from "preact/hooks";
 import { JobBar } from "./job_item.tsx";
+import { amountOf, timeOf } from "./job_progress.ts";
 import { cancel, isActive, useJobs } from "./job_store.ts";
 import type { PlanInput } from "./plan_documents.ts";
 import { PlanLine } from "./plan_line.tsx";
@@ -15,13 +16,18 @@ export function WorkBox(props: {
   readonly aside?: boolean;
   /** It came with the project, and is computed anew. */
   readonly again?: boolean;
+  /** How it stands, where it is not just not computed; and what the button says. */
+  readonly standing?: string;
+  readonly verb?: string;
   /** The same as work that can be planned. */
   readonly plan?: PlanInput;
   /** Asks for it; gives the job's id. */
   readonly start: () => Promise<string>;
 }) {
   const { what } = props;
-  const standing = props.again === true
+  const standing = props.standing !== undefined
+    ? props.standing
+    : props.again === true
     ? "came with the project, computed before."
     : "is not computed for this case yet.";
   const [jobId, setJobId] = useState<string>();
@@ -45,7 +51,8 @@ export function WorkBox(props: {
   const box = props.aside === true ? "wait aside" : "wait";
   const problem = trouble ?? job?.error?.message;
   if (job !== undefined && (isActive(job) || job.status === "COMPLETED")) {
-    const said = job.message ?? (job.status === "QUEUED" ? "Waiting for a worker" : "Working");
+    const far = [amountOf(job), timeOf(job, new Date().toISOString())].filter((part) => part !== "").join(", ");
+    const said = job.message ?? (job.status === "QUEUED" ? "Waiting for a worker" : far === "" ? "Working" : far);
     return (
       <div class={box} data-job={job.id}>
         <div class="grow">
@@ -66,7 +73,7 @@ export function WorkBox(props: {
         {props.plan === undefined ? null : <PlanLine input={props.plan} />}
       </div>
       <button type="button" class={props.aside === true ? "" : "strong"} disabled={asking} onClick={start}>
-        {problem === undefined ? `Compute ${what}${props.again === true ? " here" : ""}` : "Try again"}
+        {problem !== undefined ? "Try again" : props.verb ?? `Compute ${what}${props.again === true ? " here" : ""}`}
       </button>
     </div>
   );

@@ -20,6 +20,7 @@ export const READ_MASKING = graphql(`
           flipToContrast
           flipToPass
           steps { masked position delta argmax argmaxText }
+          rollouts { masked text passed }
           adapter
         }
       }

@@ -16,6 +16,7 @@ const ROUTES: readonly Route[] = [
     pattern: "URT_OIT",
     verdict: "undecided",
     disagrees: "no",
+    job: "Sm9iOmE=",
     deltaFrom: -1.5,
     deltaTo: 0,
     order: "delta-down",

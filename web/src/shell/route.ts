@@ -45,6 +45,8 @@ export interface CasesRoute {
   /** Of the list of answers alone: all cases failed. */
   readonly verdict: VerdictChoice;
   readonly disagrees: Disagreement;
+  /** Id of a job: only the cases that it worked on. */
+  readonly job: string;
   /**
    * What is listed: every case, those without an attribution, every attribution, the attributions of one rule, or every
    * answer, passed ones too.
@@ -114,6 +116,7 @@ export const CASES: CasesRoute = {
   pattern: "",
   verdict: "",
   disagrees: "",
+  job: "",
   list: "cases",
   search: "",
   token: "",
@@ -192,6 +195,7 @@ export function parseRoute(hash: string): Route {
     pattern: oneOf(query.get("pattern"), PATTERN_CHOICES, CASES.pattern),
     verdict: oneOf(query.get("verdict"), VERDICTS, CASES.verdict),
     disagrees: oneOf(query.get("disagrees"), DISAGREEMENTS, CASES.disagrees),
+    job: query.get("job") ?? CASES.job,
     list: oneOf(query.get("list"), LISTINGS, CASES.list),
     search: query.get("search") ?? CASES.search,
     token: query.get("token") ?? CASES.token,
@@ -239,6 +243,7 @@ export function formatRoute(route: Route): string {
     put("pattern", route.pattern, CASES.pattern);
     put("verdict", route.verdict, CASES.verdict);
     put("disagrees", route.disagrees, CASES.disagrees);
+    put("job", route.job, CASES.job);
     put("list", route.list, CASES.list);
     put("search", route.search, CASES.search);
     put("token", route.token, CASES.token);

@@ -1,0 +1,73 @@
+/** @jsxImportSource preact */
+/** One token pair of a case: what parts the two tokens, why, and the views of it. */
+import { GraphSection } from "../graph/graph_section.tsx";
+import type { Case, Pair, Token } from "../heat/documents.ts";
+import { HeatFigure } from "../heat/heat_figure.tsx";
+import { Verdict } from "../heat/verdict.tsx";
+import { MaskingSection } from "../masking/masking_section.tsx";
+import { Choice } from "../shell/choice.tsx";
+import { Waiting } from "../shell/notice.tsx";
+import type { CaseRoute } from "../shell/route.ts";
+import { go } from "../shell/use_route.ts";
+import { Candidates } from "./candidates.tsx";
+import { CompareSection } from "./compare_section.tsx";
+import { DiagnosisBox } from "./diagnosis_box.tsx";
+
+interface PairProps {
+  readonly route: CaseRoute;
+  readonly failureCase: Case;
+  readonly pair: Pair;
+}
+
+function View(props: PairProps & { readonly tokens: readonly Token[] }) {
+  switch (props.route.view) {
+    case "heat":
+      return <HeatFigure {...props} />;
+    case "compare":
+      return <CompareSection {...props} />;
+    case "graph":
+      return <GraphSection {...props} />;
+    case "masking":
+      return (
+        <MaskingSection
+          key={props.pair.id}
+          name={props.failureCase.key}
+          pair={props.pair}
+          tokens={props.tokens}
+        />
+      );
+  }
+}
+
+export function PairViews(
+  props: PairProps & {
+    /** Undefined while they are read. */
+    readonly tokens: readonly Token[] | undefined;
+  },
+) {
+  const { route, failureCase, pair, tokens } = props;
+  return (
+    <>
+      <Verdict pair={pair} />
+      <DiagnosisBox key={`diagnosis ${pair.id}`} pair={pair} />
+      {tokens === undefined ? <Waiting what="tokens" /> : (
+        <>
+          <Choice
+            label="View"
+            tabs
+            value={route.view}
+            options={[
+              { value: "heat", label: "heatmap", title: "Relevance over the text" },
+              { value: "compare", label: "compare", title: "Two rules or two models side by side" },
+              { value: "graph", label: "graph", title: "How relevance flowed between tokens and layers" },
+              { value: "masking", label: "masking", title: "What flips when tokens are masked" },
+            ]}
+            onChange={(view) => go({ ...route, view }, "replace")}
+          />
+          <View route={route} failureCase={failureCase} pair={pair} tokens={tokens} />
+        </>
+      )}
+      <Candidates key={`candidates ${pair.id}`} route={route} pair={pair} failureCase={failureCase} />
+    </>
+  );
+}
