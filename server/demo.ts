@@ -63,11 +63,11 @@ export async function addDemo({ connection, services }: Server): Promise<void> {
       await services.attribute({ tokenPairIds: "clean", rule: "attnlrp", idempotencyKey: `demo attribute ${file}` }),
     );
   }
-  // Where results came with the project nothing is missing, unless another version of the classifier made them.
-  attributing.push(
-    await services.diagnose({ tokenPairIds: "missing", rule: "attnlrp", idempotencyKey: "demo diagnose" }),
-  );
+  // Where results came with the project, its model came with them, and nothing is missing.
   if (!model.created) return;
+  attributing.push(
+    await services.diagnose({ tokenPairIds: "clean", rule: "attnlrp", idempotencyKey: "demo diagnose" }),
+  );
   log.info("Added the demo model with {count} failures; attributing and diagnosing them", { count });
   for (const job of attributing) for await (const _ of services.watchJob(job, 0)) { /* until it ends */ }
   log.info("The demo's failures are attributed and diagnosed");

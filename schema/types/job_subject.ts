@@ -2,11 +2,10 @@
 import { eq } from "drizzle-orm";
 import { builder } from "./builder.ts";
 import type { Context } from "../services/services.ts";
-import { FailureCase } from "./failure_case.ts";
 import { Job } from "./job.ts";
+import { globalId } from "./rows.ts";
 import { benchmarks, jobTasks, models, tokenPairs } from "../tables/tables.ts";
 import type { JobInput } from "../tables/values.ts";
-import { TokenPair } from "./token_pair.ts";
 
 interface Subject {
   readonly id: string;
@@ -46,30 +45,24 @@ async function nameOf(
   return row?.name ?? null;
 }
 
+const globalIdOf = (type: string, id: number | undefined) => id === undefined ? null : globalId(type, id);
+
 const columns = { id: true, input: true } as const;
 
 builder.drizzleObjectFields(Job, (t) => ({
-  tokenPair: t.field({
-    type: TokenPair,
+  tokenPairId: t.id({
     nullable: true,
-    description: "The token pair that it is about; null where it is about several, or about none.",
-    complexity: 5,
+    description: "The token pair that it is about, for `node`; null where it is about several, or about none.",
+    complexity: 2,
     select: { columns },
-    resolve: async (job, _args, context) => {
-      const id = await pairOf(job, context);
-      return id === undefined ? null : `${id}`;
-    },
+    resolve: async (job, _args, context) => globalIdOf("TokenPair", await pairOf(job, context)),
   }),
-  failureCase: t.field({
-    type: FailureCase,
+  failureCaseId: t.id({
     nullable: true,
-    description: "The failure case that it is about; null where it is about several, or about none.",
-    complexity: 5,
+    description: "The failure case that it is about, for `node`; null where it is about several, or about none.",
+    complexity: 2,
     select: { columns },
-    resolve: async (job, _args, context) => {
-      const id = await caseOf(job, context);
-      return id === undefined ? null : `${id}`;
-    },
+    resolve: async (job, _args, context) => globalIdOf("FailureCase", await caseOf(job, context)),
   }),
   benchmark: t.string({
     nullable: true,

@@ -10,7 +10,7 @@ import { caseFilter, chosenPairs, pairFilter } from "./chosen_pairs.ts";
 import { idempotencyKey, Job } from "./job.ts";
 import { Interval } from "./interval.ts";
 import { ModelSeries } from "./model_series.ts";
-import { found } from "./rows.ts";
+import { found, globalId } from "./rows.ts";
 import { Rule } from "./rule.ts";
 import { TokenPair } from "./token_pair.ts";
 
@@ -22,7 +22,6 @@ const Verdict = builder.enumType("StudyVerdict", {
     UNDECIDED: { value: "undecided", description: "Neither." },
   } as const,
 });
-const globalId = (type: string, id: number) => btoa(`${type}:${id}`);
 
 const StudyPoint = builder.objectRef<StudyPointRow>("StudyPoint").implement({
   description: "A token pair in the scatter of two members' deltas.",

@@ -16,8 +16,8 @@ export const JOB = graphql(`
     startedAt
     finishedAt
     report { inserted unchanged failedCount failed { message } }
-    failureCase { id }
-    tokenPair { id }
+    failureCaseId
+    tokenPairId
     benchmark
     model
   }

@@ -74,7 +74,8 @@ export function JobItem({ job }: { readonly job: Job }) {
       <div class="line">
         <strong>{KIND[job.kind]}</strong>
         <span class="quiet small number">
-          {STATUS[job.status]} {amount},{" "}
+          {STATUS[job.status]}
+          {amount === "" ? "" : ` ${amount}`},{" "}
           <time dateTime={job.createdAt}>{new Date(job.createdAt).toLocaleTimeString()}</time>
           {time === "" ? "" : `, ${time}`}
         </span>

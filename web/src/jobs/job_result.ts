@@ -6,15 +6,15 @@ const VIEWS: Partial<Record<Job["kind"], "graph" | "masking">> = { BUILD_GRAPH: 
 
 /** The address of what a job made; undefined while there is nothing to see. */
 export function resultOf(
-  job: Pick<Job, "id" | "kind" | "status" | "done" | "failureCase" | "tokenPair" | "benchmark" | "model">,
+  job: Pick<Job, "id" | "kind" | "status" | "done" | "failureCaseId" | "tokenPairId" | "benchmark" | "model">,
 ):
   | Route
   | undefined {
-  const { id, kind, status, done, failureCase, tokenPair } = job;
+  const { id, kind, status, done, failureCaseId, tokenPairId } = job;
   // A job that was cancelled, or failed in part, has made what it has made.
   if (status !== "COMPLETED" && done === 0) return undefined;
-  if (failureCase !== null) {
-    return { ...caseRoute(failureCase.id), pair: tokenPair?.id ?? "", view: VIEWS[kind] ?? "heat" };
+  if (failureCaseId !== null) {
+    return { ...caseRoute(failureCaseId), pair: tokenPairId ?? "", view: VIEWS[kind] ?? "heat" };
   }
   switch (kind) {
     case "GENERATE":

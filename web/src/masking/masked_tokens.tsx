@@ -37,7 +37,7 @@ export function MaskedTokens(props: {
           key={token.position}
           type="button"
           class={`completion-token${chosen.includes(token.position) ? " masked" : ""}`}
-          style={style(token)}
+          style={chosen.includes(token.position) ? {} : style(token)}
           aria-pressed={chosen.includes(token.position)}
           title={title(token)}
           data-position={token.position}
