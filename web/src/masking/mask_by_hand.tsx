@@ -32,8 +32,7 @@ function Continuation({ experiment }: { readonly experiment: Experiment }) {
   const { text, passed } = rollout;
   return (
     <p class="mask-continuation">
-      <span class="quiet small">It would go on:{" "}</span>
-      <span class="answer-text">{text}</span>
+      <span class="quiet small">It would go on:</span> <span class="answer-text">{text}</span>
       {passed === null
         ? null
         : <span class="quiet small">{passed ? " The answer passes." : " The answer fails."}</span>}
