@@ -5,11 +5,12 @@ import { gunzipSync } from "node:zlib";
 import { and, eq } from "drizzle-orm";
 import { InputError } from "../../gpu/mod.ts";
 import { attributionGraphs } from "../../schema/tables/analysis_tables.ts";
+import type { Database } from "../../schema/tables/database.ts";
 import { attributions, failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 import { among } from "../base/among.ts";
 import { writeFile } from "./export_preferences.ts";
 import { readSelection, selectedPairs, SELECTION_OPTIONS, SELECTION_USAGE } from "./selection.ts";
-import { requiredText, type Verb, type VerbContext } from "./verb.ts";
+import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts";
 
 export const exportCases: Verb = {
   name: "export cases",
@@ -23,10 +24,16 @@ export const exportCases: Verb = {
 export const exportGraphs: Verb = {
   name: "export graphs",
   summary: "Writes stored attribution graphs as files, and a list of them",
-  usage: `export graphs --out FOLDER ${SELECTION_USAGE} [--json]`,
+  usage: `export graphs --out FOLDER [--format cgf|circuit-tracer] ${SELECTION_USAGE} [--json]`,
   example: "npx culprit export graphs --model demo-1m --limit 10 --out graphs",
   options: {
     out: { type: "string", value: "FOLDER", help: "the folder to write; docs/graph-file.md describes the files" },
+    format: {
+      type: "string",
+      value: "FORMAT",
+      help: "cgf: all numbers; circuit-tracer: JSON that its page and Neuronpedia read",
+      default: "cgf",
+    },
     ...SELECTION_OPTIONS,
   },
   run: runGraphs,
@@ -58,6 +65,15 @@ async function runCases(context: VerbContext): Promise<void> {
 
 async function runGraphs(context: VerbContext): Promise<void> {
   const { out, selection, withDatabase } = await begin(context, exportGraphs);
+  const given = optionText(context, "format");
+  const format = GRAPH_FORMATS.find((one) => one === given);
+  if (format === undefined) {
+    throw new InputError(
+      `there is no format ${JSON.stringify(given)}`,
+      "--format",
+      `give one of: ${GRAPH_FORMATS.join(", ")}`,
+    );
+  }
   const total = await withDatabase(async ({ db }) => {
     const pairs = await selectedPairs(db, selection);
     const rows = await db.select({
@@ -86,10 +102,10 @@ async function runGraphs(context: VerbContext): Promise<void> {
     });
     const list: string[] = [];
     for (const row of rows) {
-      const [stored] = await db.select({ file: attributionGraphs.file }).from(attributionGraphs)
-        .where(eq(attributionGraphs.id, row.id));
-      const file = `${row.id}-${row.key.replaceAll(/[^\w.@-]+/g, "_").slice(0, 100)}.cgf`;
-      await writeFile(join(out, file), new Uint8Array(gunzipSync(stored!.file)));
+      const file = `${row.id}-${row.key.replaceAll(/[^\w.@-]+/g, "_").slice(0, 100)}.${
+        format === "cgf" ? "cgf" : "json"
+      }`;
+      await writeFile(join(out, file), await graphContent(db, row.id, format));
       const { id, key, ...rest } = row;
       const line = { id: btoa(`AttributionGraph:${id}`), kind: "graph", status: "COMPLETED", key, file, ...rest };
       list.push(`${JSON.stringify(line)}\n`);
@@ -99,6 +115,23 @@ async function runGraphs(context: VerbContext): Promise<void> {
     return rows.length;
   });
   await finish(context, { total, folder: out }, `${total} graphs written to ${out}, listed in graphs.jsonl\n`);
+}
+
+const GRAPH_FORMATS = ["cgf", "circuit-tracer"] as const;
+
+/** A stored graph as the content of a file. */
+async function graphContent(
+  db: Database,
+  id: number,
+  format: (typeof GRAPH_FORMATS)[number],
+): Promise<Uint8Array | string> {
+  if (format === "circuit-tracer") {
+    const { readCircuit } = await import("../graphs/read_circuit.ts");
+    return `${JSON.stringify(await readCircuit(db, id))}\n`;
+  }
+  const [stored] = await db.select({ file: attributionGraphs.file }).from(attributionGraphs)
+    .where(eq(attributionGraphs.id, id));
+  return new Uint8Array(gunzipSync(stored!.file));
 }
 
 async function tell({ json, out }: VerbContext, line: object): Promise<void> {
