@@ -104,7 +104,7 @@ test("the wrong and the right token are marked by clicking", async () => {
   await page.fill('label:has-text("Right token") input', " the");
   await page.click('button:has-text("Store this pair")');
   await page.waitForSelector(".standing li");
-  expect(await page.textContent(".standing li")).toContain("Ada: wrong token at 1 of the answer");
+  expect(await page.textContent(".standing li")).toContain("Ada: wrong token at 1 of the response");
   // The job that computes the pair ends by itself, and the page shows what became of it.
   await page.waitForFunction(
     () => /decided by Ada/.test(document.querySelector(".standing")?.textContent ?? ""),

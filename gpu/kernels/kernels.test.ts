@@ -310,7 +310,7 @@ describe.each(Object.entries(TILINGS))("matrix products %s", (_, lanes) => {
       });
     }
     const out = zeros(rows, keyHeads * dimension);
-    matmulTransposed(tiled(), {
+    const back = {
       m: keys,
       n: dimension,
       q: rows,
@@ -319,8 +319,12 @@ describe.each(Object.entries(TILINGS))("matrix products %s", (_, lanes) => {
       x: scoreOperand,
       y: queries,
       c: heads(out, keyHeads * dimension, dimension),
-    });
-    expect(relativeError(await download(out, rows, keyHeads * dimension), gradient)).toBeLessThan(TOLERANCE);
+    };
+    for (const [accumulate, times] of [[false, 1], [true, 2]] as const) {
+      matmulTransposed(tiled(), { ...back, accumulate });
+      const sums = gradient.map((value) => times * value);
+      expect(relativeError(await download(out, rows, keyHeads * dimension), sums)).toBeLessThan(TOLERANCE);
+    }
   });
 });
 

@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
 /** @jsxImportSource preact */
-/** Marking by hand: click the first wrong token of the answer, say which token should have come, or leave the case out. */
+/** Marking by hand: click the first wrong token of the response, say which token should have come, or leave the case out. */
 import { useState } from "preact/hooks";
 import { ofType, type VariablesOf } from "../shell/graphql.ts";
 import { request } from "../shell/client.ts";
@@ -25,14 +25,14 @@ function CompletionTokens(props: {
   readonly onChoose: (position: number) => void;
 }) {
   return (
-    <div class="completion-tokens" role="group" aria-label="Tokens of the answer: choose the first wrong one">
+    <div class="completion-tokens" role="group" aria-label="Tokens of the response: choose the first wrong one">
       {props.tokens.map(({ position, text }) => (
         <button
           key={position}
           type="button"
           class={`completion-token${position === props.chosen ? " chosen" : ""}`}
           aria-pressed={position === props.chosen}
-          title={`Token ${position} of the answer`}
+          title={`Token ${position} of the response`}
           onClick={() => props.onChoose(position)}
         >
           <TokenGlyphs text={text} running={false} />
@@ -137,11 +137,11 @@ export function AnnotatePanel(props: {
   };
 
   if (tokens.error !== undefined) return <Trouble error={tokens.error} onRetry={tokens.reload} />;
-  if (tokens.data === undefined) return <Waiting what="the answer's tokens" />;
+  if (tokens.data === undefined) return <Waiting what="the response's tokens" />;
   const nameless = annotator.trim() === "";
   return (
     <div class="annotate">
-      <p class="quiet small">The answer as the model wrote it. Click its first wrong token.</p>
+      <p class="quiet small">The response as the model wrote it. Click its first wrong token.</p>
       <CompletionTokens tokens={tokens.data} chosen={position} onChoose={setPosition} />
       <form class="filter" onSubmit={(event) => event.preventDefault()}>
         <TextField name="Right token, with its leading space" value={contrast} onChange={setContrast} />

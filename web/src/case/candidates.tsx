@@ -106,7 +106,7 @@ export function Candidates({ route, pair, failureCase }: {
     <section>
       <h2>Candidates at the place of the error</h2>
       <p class="quiet small">
-        Token {tokenCount - promptTokens} of the answer, counted from 0. Click a token to attribute against it.
+        Token {tokenCount - promptTokens} of the response, counted from 0. Click a token to attribute against it.
       </p>
       {busy ? <p class="quiet small" role="status">Attributing against it</p> : null}
       {problem === undefined ? null : <p role="alert">{problem}</p>}

@@ -1,5 +1,5 @@
 /** @jsxImportSource preact */
-/** What became of a case, why the answer failed, and what annotators said of it. */
+/** What became of a case, why the response failed, and what annotators said of it. */
 import { statusName } from "../shell/names.ts";
 import type { Case } from "../heat/documents.ts";
 
@@ -23,7 +23,7 @@ export function CaseStanding({ failureCase }: { readonly failureCase: Case }) {
         <ul>
           {annotations.map(({ id, annotator, decision, position, reason }) => (
             <li key={id} class="quiet">
-              {annotator}: {decision === "EXCLUDE" ? "leave out" : `wrong token at ${position} of the answer`}
+              {annotator}: {decision === "EXCLUDE" ? "leave out" : `wrong token at ${position} of the response`}
               {reason === "" ? "" : `, ${reason}`}
             </li>
           ))}

@@ -168,7 +168,7 @@ export const READ_VISITED = graphql(`
     }
   }
 `);
-/** A position of the answer that a search visited. */
+/** A position of the response that a search visited. */
 export type VisitedPosition = Extract<
   DataOf<typeof READ_VISITED>["node"],
   { readonly __typename: "FailureCase" }
