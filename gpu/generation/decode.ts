@@ -10,7 +10,15 @@ import { type BlockState, type Place, slot, type Workspace } from "../pass/opera
 import { ATTENDED } from "../pass/operations/attention.ts";
 import { QUERY_KEY_VALUE, ROTATED } from "../pass/operations/heads.ts";
 import { openWorkspace, rotationsOf } from "../pass/workspace.ts";
-import { argmaxRows, cacheStore, decodeAttention, embedTokens, newestRow, placeWords } from "../kernels/decode.ts";
+import {
+  argmaxRows,
+  cacheStore,
+  decodeAttention,
+  decodeScratchBytes,
+  embedTokens,
+  newestRow,
+  placeWords,
+} from "../kernels/decode.ts";
 import { rotationAngles } from "../kernels/rotate.ts";
 import { headColumns, type ModelConfig } from "../model/config.ts";
 import type { Rotation } from "../model/rotary.ts";
@@ -81,6 +89,12 @@ function openStepBuffers({ device, model: { config }, weights }: Runner, sequenc
     const all = own(most * bytes, `${label}, all steps`);
     return { all, current, take: (step) => device.copy(all, step * bytes, current, 0, bytes) };
   }
+  const scratch = decodeScratchBytes({
+    rows: sequences,
+    queryHeads: config.heads,
+    headColumns: headColumns(config),
+    longest: longest + MOST_STEPS,
+  });
   const nodes = [
     workspace.allocate(config.hidden, "rows"),
     workspace.allocate(config.hidden, "rows of the next block"),
@@ -90,8 +104,6 @@ function openStepBuffers({ device, model: { config }, weights }: Runner, sequenc
     rows,
     /** Steps that are recorded at once, at most. */
     most,
-    /** Positions that a sequence has at most, those included that run on in vain. */
-    longest: longest + MOST_STEPS,
     nodes,
     states: nodes.map((node) => workspace.blockState(node)),
     normed: workspace.allocate(config.hidden, "rows, normed"),
@@ -110,7 +122,8 @@ function openStepBuffers({ device, model: { config }, weights }: Runner, sequenc
       input: workspace.allocate(config.hidden, "rows with positions"),
       ...stepped(rows * 4, "positions"),
     },
-    probability: own(sequences * config.heads * (longest + MOST_STEPS) * 4, "attention probabilities"),
+    sums: own(scratch.sums, "attention over runs of positions"),
+    stats: own(scratch.stats, "totals of runs of positions"),
   };
 }
 
@@ -151,8 +164,11 @@ function upload({ device, model }: Runner, buffers: StepBuffers, active: readonl
 function recordStep(
   runner: Runner,
   buffers: StepBuffers,
-  { caches, bias, count, step }: DecodingCaches & { readonly count: number; readonly step: number },
+  { caches, bias, active, step }: DecodingCaches & { readonly active: readonly DecodingRow[]; readonly step: number },
 ): void {
+  const count = active.length;
+  // Runs of positions that nobody has reached yet are left out.
+  const reached = Math.max(...placesAt(active, step).map(({ end }) => end));
   const { device, model: { config }, weights } = runner;
   const { workspace, rows, nodes, places, targets, angles, learned, chosen } = buffers;
   for (const { take } of [places, targets, ...angles, ...learned ? [learned] : []]) take(step);
@@ -171,8 +187,9 @@ function recordStep(
         ...shape,
         places: places.current,
         attention: place.weights.attention,
-        longest: buffers.longest,
-        probability: buffers.probability,
+        longest: reached,
+        sums: buffers.sums,
+        stats: buffers.stats,
         bias,
         out: slot(workspace, ATTENDED),
       });
@@ -218,7 +235,7 @@ export function openSteps(
     run: async (wanted) => {
       const steps = Math.min(buffers.most, wanted);
       upload(runner, buffers, active, steps);
-      for (let step = 0; step < steps; step++) recordStep(runner, buffers, { ...caches, count, step });
+      for (let step = 0; step < steps; step++) recordStep(runner, buffers, { ...caches, active, step });
       const tokens = new Uint32Array(await device.read(allChosen, 0, steps * rows * 4));
       return Array.from({ length: steps }, (_, step) => tokens.subarray(step * rows, step * rows + count));
     },

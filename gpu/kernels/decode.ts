@@ -1,5 +1,5 @@
 /** Attention with a cache of keys and values, one new row a sequence, and the largest logit. Sources: cache-store.wgsl,
- * decode-attention.wgsl, embed-tokens.wgsl, argmax.wgsl. */
+ * decode-attention.wgsl, decode-merge.wgsl, embed-tokens.wgsl, argmax.wgsl. */
 import { type Device, floatBits } from "../device/device.ts";
 import type { LayerAttention } from "../model/config.ts";
 import { columns4, panelsOf, storageConstants } from "./panels.ts";
@@ -60,10 +60,54 @@ export const newestRow = ({ end, shared, ownStart }: CachePlace): number => ownS
 /** No context is as long as this. */
 const NO_WINDOW = 2 ** 30;
 
+/** Positions that one workgroup of decode-attention.wgsl attends to. */
+const SPLIT = 128;
+
+/** Runs of positions into which the last `window` of at most `longest` positions fall. */
+function runsOf(longest: number, window: number | null): number {
+  const all = Math.ceil(longest / SPLIT);
+  return window === null ? all : Math.min(all, Math.ceil(window / SPLIT) + 1);
+}
+
+/** Bytes of the scratch that `decodeAttention` needs. */
+export function decodeScratchBytes(
+  { rows, queryHeads, headColumns, longest }: Pick<CacheShape, "rows" | "queryHeads" | "headColumns"> & {
+    readonly longest: number;
+  },
+): { readonly sums: number; readonly stats: number } {
+  const runs = rows * queryHeads * Math.ceil(longest / SPLIT);
+  return { sums: runs * headColumns * 4, stats: runs * 8 };
+}
+
+/** Most vectors of 4 sums that a lane holds, and of them for a head by broadcast: more take long to compile. */
+const LANE_SUMS = 16;
+const BROADCAST_VECTORS = 8;
+
+/** How decode-attention.wgsl is cut on an adapter, for query heads that share a key head `group` at a time. */
+function decodeTiling({ info: { lanes } }: Device, chunks: number, group: number) {
+  // A software adapter's lanes run in one thread: more than a subgroup of them only costs barriers.
+  const isSoftware = lanes >= 4 && lanes <= 16;
+  const LANES = isSoftware ? lanes : 64;
+  const VECTORS = Math.ceil(chunks / LANES);
+  let HEADS = Math.min(8, group);
+  while (group % HEADS !== 0 || HEADS * VECTORS > Math.max(VECTORS, LANE_SUMS)) HEADS--;
+  const PARTS = 2 ** Math.floor(Math.log2(Math.max(1, LANES / chunks)));
+  return {
+    LANES,
+    HEADS,
+    VECTORS,
+    PARTS,
+    CHUNKS: chunks,
+    SPLIT,
+    SHARE: isSoftware && chunks >= LANES && VECTORS <= BROADCAST_VECTORS ? "subgroup" : "workgroup",
+    QUERY_CELLS: VECTORS * LANES,
+  };
+}
+
 /** Records out [rows, q] = attention of each row to the positions of its place, the last `window` of them. */
 export function decodeAttention(
   device: Device,
-  { rows, queryHeads, keyHeads, headColumns, rotated, cache, places, attention, longest, probability, bias, out }:
+  { rows, queryHeads, keyHeads, headColumns, rotated, cache, places, attention, longest, sums, stats, bias, out }:
     & CacheShape
     & {
       /** [cache rows]: added to all scores toward a row; HIDDEN (softmax.ts) hides it. A sequence sees its newest row. */
@@ -73,33 +117,40 @@ export function decodeAttention(
       readonly attention: Pick<LayerAttention, "window" | "scale" | "cap">;
       /** Largest number of positions that a row sees. */
       readonly longest: number;
-      /** Scratch, f32 [rows, queryHeads, longest]. */
-      readonly probability: GPUBuffer;
+      /** Scratch of `decodeScratchBytes`. */
+      readonly sums: GPUBuffer;
+      readonly stats: GPUBuffer;
       readonly out: GPUBuffer;
     },
 ): void {
-  // A software adapter's lanes run in one thread: more than a subgroup of them only costs barriers.
-  const { lanes } = device.info;
+  const runs = runsOf(longest, attention.window);
+  const chunks = headColumns / 4;
+  const tiling = decodeTiling(device, chunks, queryHeads / keyHeads);
   device.run({
     kernel: "decode-attention",
     constants: {
+      ...tiling,
       BIAS: bias ? "yes" : "no",
       CAP: attention.cap === null ? "no" : "yes",
-      LANES: lanes >= 4 && lanes <= 16 ? lanes : 64,
     },
-    bindings: [places, rotated, cache, probability, out, ...(bias ? [bias] : [])],
+    bindings: [places, rotated, cache, sums, stats, ...bias ? [bias] : []],
     params: [
-      queryHeads * headColumns / 4,
-      keyHeads * headColumns / 4,
-      headColumns / 4,
+      queryHeads * chunks,
+      keyHeads * chunks,
       queryHeads / keyHeads,
       queryHeads,
-      longest,
+      runs,
       attention.window ?? NO_WINDOW,
       floatBits(attention.scale),
       floatBits(attention.cap ?? 0),
     ],
-    workgroups: [rows, queryHeads, 1],
+    workgroups: [rows, queryHeads / tiling.HEADS, runs],
+  });
+  device.run({
+    kernel: "decode-merge",
+    bindings: [sums, stats, out],
+    params: [queryHeads * chunks, chunks, runs],
+    workgroups: [Math.ceil(queryHeads * chunks / 16), rows, 1],
   });
 }
 

@@ -24,16 +24,7 @@ import {
   halfToNumber,
   isBlockEncoding,
 } from "../model/encodings.ts";
-import {
-  argmaxReference,
-  argmaxRows,
-  cacheStore,
-  decodeAttention,
-  decodeAttentionReference,
-  embedTokens,
-  newestRow,
-  placeWords,
-} from "./decode.ts";
+import { argmaxReference, argmaxRows, embedTokens } from "./decode.ts";
 import { edgeBytes, edgeReference, edges, headEdgeReference, headEdges } from "./edges.ts";
 import { packBlocks } from "./blocks.ts";
 import {
@@ -892,87 +883,6 @@ test("inner products of rows; rows gathered and scattered", async () => {
     expect(row).toEqual(chosen.includes(index) ? original : original.map(() => 0));
   });
 });
-
-test.each([[4, 2, 8, null], [3, 1, 24, 0.7], [2, 2, 128, null]] as const)(
-  "attention to a cache of keys and values, %i/%i heads of %i, cap %s",
-  async (queryHeads, keyHeads, headDimension, cap) => {
-    const [rows, cacheRows] = [3, 128];
-    const scale = 0.9 / Math.sqrt(headDimension);
-    const query = queryHeads * headDimension;
-    const key = keyHeads * headDimension;
-    // The second and third row share the positions before their own rows; the third sees its last 70 positions only.
-    const window = 70;
-    const places = [
-      { end: 1, shared: 0, sharedStart: 0, ownStart: 0 },
-      { end: 45, shared: 40, sharedStart: 16, ownStart: 100 },
-      { end: 73, shared: 60, sharedStart: 16, ownStart: 77 },
-    ];
-    const seen = places.map(({ end, shared, sharedStart, ownStart }) =>
-      Array.from(
-        { length: end },
-        (_, position) => position < shared ? sharedStart + position : ownStart + position - shared,
-      )
-    );
-    const old = random.normals(cacheRows * 2 * key);
-    const rotated = random.normals(rows * (query + key));
-    const x = random.normals(rows * (query + 2 * key));
-    const cache = upload(old, cacheRows, 2 * key);
-    const list = (values: readonly number[]) => {
-      const buffer = device.allocate(values.length * 4, "test list");
-      device.write(buffer, 0, Uint32Array.from(values));
-      return buffer;
-    };
-    const shape = {
-      rows,
-      queryHeads,
-      keyHeads,
-      headColumns: headDimension,
-      cache,
-      rotated: upload(rotated, rows, query + key),
-    };
-    cacheStore(device, {
-      ...shape,
-      x: upload(x, rows, query + 2 * key),
-      targetRows: list(places.map(newestRow)),
-    });
-    const stored = rowsOf(old, cacheRows, 2 * key);
-    seen.forEach((slots, row) => {
-      const keys = rotated.subarray(row * (query + key) + query, (row + 1) * (query + key));
-      const values = x.subarray(row * (query + 2 * key) + query + key, (row + 1) * (query + 2 * key));
-      stored[slots.at(-1) as number] = [...keys, ...values];
-    });
-    expect(Array.from(await download(cache, cacheRows, 2 * key))).toEqual(stored.flat());
-
-    // As this adapter runs it, and as hardware does.
-    const outs = [device, { ...device, info: { ...device.info, lanes: 0 } }].map((adapter) => {
-      const out = zeros(rows, query);
-      decodeAttention(adapter, {
-        ...shape,
-        places: list(places.flatMap(placeWords)),
-        attention: { window, scale, cap },
-        longest: 80,
-        probability: device.allocate(rows * queryHeads * 80 * 4, "test probabilities"),
-        out,
-      });
-      return out;
-    });
-    const expected = seen.flatMap((slots, row) =>
-      Array.from({ length: queryHeads }, (_, head) => {
-        const first = Math.floor(head / (queryHeads / keyHeads)) * headDimension;
-        const part = (at: number) =>
-          slots.slice(-window).map((slot) => (stored[slot] as number[]).slice(at, at + headDimension));
-        const own = rotated.subarray(
-          row * (query + key) + head * headDimension,
-          row * (query + key) + (head + 1) * headDimension,
-        );
-        return decodeAttentionReference({ scale, cap }, Array.from(own), part(first), part(key + first));
-      }).flat()
-    );
-    for (const out of outs) {
-      expect(relativeError(await download(out, rows, query), expected)).toBeLessThan(TOLERANCE);
-    }
-  },
-);
 
 test.each([1, 300, 70_000])("the largest absolute value of %i numbers, as bits", async (count) => {
   const values = random.normals(count * 4);

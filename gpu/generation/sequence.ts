@@ -1,0 +1,92 @@
+/** Sequences while they are decoded, and the prompts that they begin with; prompts that begin alike are one. */
+import type { GenerateRequest, GenerateResult, TokenLogit } from "../engine.ts";
+import type { ModelConfig } from "../model/config.ts";
+import type { ModelDirectory } from "../model/directory.ts";
+import { bordersOf, turnAlike } from "../model/rotary.ts";
+import { intervene, type Intervened } from "../pass/intervention.ts";
+import { PANEL, panelsOf } from "../kernels/panels.ts";
+import { rotationsOf } from "../pass/workspace.ts";
+import { MOST_STEPS } from "./decode.ts";
+
+/** A prompt that is computed once. */
+export interface Prompt {
+  readonly ids: readonly number[];
+  readonly intervened: Intervened;
+  /** Cache row of its first token; a multiple of 16. */
+  firstRow: number;
+}
+
+/** A sequence while it is decoded. */
+export interface Decoding {
+  readonly request: GenerateRequest;
+  /** Begins with the request's tokens. */
+  readonly prompt: Prompt;
+  /** Cache row of its first new token. */
+  ownStart: number;
+  readonly ids: number[];
+  first: readonly TokenLogit[];
+  stop: GenerateResult["stop"] | undefined;
+  end: number | null;
+}
+
+/** Sequences with their prompts: a request whose tokens begin another's prompt shares it. */
+export function openDecodings(
+  model: ModelDirectory,
+  requests: readonly GenerateRequest[],
+): Decoding[] {
+  const borders = bordersOf(rotationsOf(model.config));
+  const prompts = new Map<number, Prompt>();
+  const plain: number[] = [];
+  requests.forEach((request, index) => {
+    const { replace = [], hidden = [], attentionBias = [] } = request;
+    // Under an intervention the same tokens have other keys and values.
+    if (replace.length + hidden.length + attentionBias.length === 0) plain.push(index);
+    else prompts.set(index, { ids: request.inputIds, intervened: intervene(model, request), firstRow: 0 });
+  });
+  const idsOf = (index: number) => (requests[index] as GenerateRequest).inputIds;
+  // In this order all that begins alike stands together, the shorter first: from the end on, the longest come first.
+  plain.sort((a, b) => compareIds(idsOf(a), idsOf(b)));
+  let last: Prompt | undefined;
+  for (const index of plain.reverse()) {
+    const ids = idsOf(index);
+    const shares = last && turnAlike(borders, ids.length, last.ids.length) &&
+      ids.every((id, position) => id === last?.ids[position]);
+    if (!last || !shares) {
+      last = { ids, intervened: { embeddings: new Map(), bias: new Map() }, firstRow: 0 };
+    }
+    prompts.set(index, last);
+  }
+  return requests.map((request, index) => ({
+    request,
+    prompt: prompts.get(index) as Prompt,
+    ownStart: 0,
+    ids: [],
+    first: [],
+    stop: undefined,
+    end: null,
+  }));
+}
+
+function compareIds(a: readonly number[], b: readonly number[]): number {
+  const length = Math.min(a.length, b.length);
+  for (let index = 0; index < length; index++) {
+    if (a[index] !== b[index]) return (a[index] as number) - (b[index] as number);
+  }
+  return a.length - b.length;
+}
+
+/** Cache rows of a prompt, and of a sequence's new tokens: as many as it may have, and those of steps in vain. */
+export const promptRows = ({ ids }: Prompt) => panelsOf(ids.length) * PANEL;
+export const ownRows = ({ request }: Decoding) => panelsOf(request.maxTokens + MOST_STEPS) * PANEL;
+
+/** Takes a chosen token, unless the sequence has ended. A token that ends it is not part of its ids. */
+export function advance({ eosIds }: ModelConfig, decoding: Decoding, token: number): void {
+  if (decoding.stop !== undefined) return;
+  if (eosIds.includes(token)) {
+    decoding.stop = "eos";
+    decoding.end = token;
+    return;
+  }
+  decoding.ids.push(token);
+  if (decoding.ids.length >= decoding.request.maxTokens) decoding.stop = "length";
+}
