@@ -318,6 +318,11 @@ test("each filter and each order of a list is answered by its index", async () =
         join failure_cases c on c.id = p.failure_case_id where c.key like 'many/%'`);
   await db.execute(sql`insert into ${jobs} (kind, status, input)
       select 'attribute', 'completed', '{}' from generate_series(1, 3000)`);
+  await db.execute(sql`
+      insert into job_tasks (job_id, token_pair_id, model_id)
+      select j.id, p.id, p.model_id from (select id, row_number() over (order by id) as n from jobs) j
+      join (select p.id, c.model_id, row_number() over (order by p.id) as n from token_pairs p
+        join failure_cases c on c.id = p.failure_case_id) p on p.n = j.n`);
   await db.execute(sql`insert into models (name, directory, architecture, parameters, layers, hidden, vocabulary,
         tokenizer_hash, hash) select 'm' || n, '', '', 1, 1, 1, 1, '', '' from generate_series(1, 3000) n`);
   await db.execute(sql`

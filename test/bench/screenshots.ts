@@ -16,6 +16,7 @@ const CASES = "demo-1m/failure-cases.jsonl";
 const SHOWN = "demo-ifeval/0704";
 const JOB = "{ ... on Job { id } ... on InputError { message } }";
 const SIZE = { width: 1080, height: 760 };
+const WIDE = { width: 1280, height: 760 };
 const PHONE = { width: 390, height: 760 };
 
 async function finished(server: RunningServer, id: string): Promise<void> {
@@ -107,7 +108,19 @@ function pictures(id: string): readonly Picture[] {
   return [
     { name: "ask", at: "#/ask", ready: ".ask-form textarea", act: askWhy },
     { name: "ask-dark", at: "#/ask", ready: ".ask-form textarea", how: { colorScheme: "dark" }, act: askWhy },
-    { name: "cases", at: "#/cases?order=delta-down", ready: ".cases tbody tr" },
+    {
+      name: "cases",
+      at: "#/cases?status=CLEAN&order=delta-down",
+      ready: ".cases tbody .finding *",
+      how: { viewport: WIDE },
+    },
+    {
+      name: "cases-dark",
+      at: "#/cases?outcome=M_IA&pattern=OIT&order=delta-down",
+      ready: ".cases tbody .finding *",
+      how: { viewport: WIDE, colorScheme: "dark" },
+      act: (page) => page.click("summary:has-text('Run on these')"),
+    },
     { name: "heatmap", at: at("heat"), ready: "[role=option].heated" },
     { name: "compare", at: at("compare"), ready: ".compare-side .heated", act: toTabs },
     { name: "graph", at: at("graph"), ready: ".graph-canvas", how: { colorScheme: "dark" }, act: toTabs },
@@ -116,11 +129,8 @@ function pictures(id: string): readonly Picture[] {
       at: at("masking"),
       ready: ".chart",
       act: async (page) => {
-        // The sentence before, and what the prompt demands.
-        for (const position of [52, 22]) {
-          await page.click(`[aria-label="Tokens before the prediction"] [title="Token ${position}"]`);
-        }
-        await page.waitForSelector(".mask-result");
+        await page.click(".mask-top button:text-is('3')");
+        await page.waitForSelector(".mask-continuation .answer-text");
         await toTabs(page);
       },
     },
