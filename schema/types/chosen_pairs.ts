@@ -1,5 +1,6 @@
 /** Which token pairs an analysis is asked for: ids, a kind of them, or all of the cases or attributions of a filter. */
-import { eq } from "drizzle-orm";
+import { and, eq } from "drizzle-orm";
+import { criterionPairs } from "../tables/criterion_pairs.ts";
 import { attributions, failureCases, tokenPairs } from "../tables/tables.ts";
 import { AttributionFilter, matchingAttributions } from "./attribution.ts";
 import { FailureCaseFilter, matchingCases } from "./case_filter.ts";
@@ -16,7 +17,9 @@ export const pairFilter = {
 } as const;
 export const caseFilter = {
   type: FailureCaseFilter,
-  description: "Instead of ids: the pairs of all cases that `failureCases` lists with this filter, attributed or not.",
+  description:
+    "Instead of ids: the pairs of all cases that `failureCases` lists with this filter, attributed or not; " +
+    "without those that somebody asked about beside a pair that was found.",
 } as const;
 
 interface PairChoice<Selection> {
@@ -46,7 +49,7 @@ export async function chosenPairs<Selection>(
   const rows = cases != null
     ? await db.select({ id: tokenPairs.id }).from(tokenPairs)
       .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
-      .where(matchingCases(cases, failureCases)).orderBy(tokenPairs.id).limit(MOST_PAIRS + 1)
+      .where(and(criterionPairs, matchingCases(cases, failureCases))).orderBy(tokenPairs.id).limit(MOST_PAIRS + 1)
     : await db.selectDistinct({ id: attributions.tokenPairId }).from(attributions)
       .where(matchingAttributions(filter, attributions)).orderBy(attributions.tokenPairId).limit(MOST_PAIRS + 1);
   if (rows.length > MOST_PAIRS) {

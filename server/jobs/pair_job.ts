@@ -9,7 +9,7 @@ import type { JobInput } from "../../schema/tables/values.ts";
 import { among } from "../base/among.ts";
 import type { Transaction } from "../database/database.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
-import { criterionPairs } from "../cases/criterion_pairs.ts";
+import { criterionPairs } from "../../schema/tables/criterion_pairs.ts";
 import { type CreatedJob, insertJob, settlePairJob, SMALL_JOB } from "./jobs.ts";
 import { enqueue } from "./enqueue.ts";
 

@@ -4,7 +4,7 @@ import { InputError } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
-import { criterionPairs } from "../cases/criterion_pairs.ts";
+import { criterionPairs } from "../../schema/tables/criterion_pairs.ts";
 
 export const SELECTIONS = ["clean", "all"] as const;
 

@@ -9,7 +9,7 @@ import { attributions, failureCases, models, tokenPairs } from "../../schema/tab
 import { among } from "../base/among.ts";
 import { hashOfOptions } from "../graphs/compute_graph.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
-import { criterionPairs } from "../cases/criterion_pairs.ts";
+import { criterionPairs } from "../../schema/tables/criterion_pairs.ts";
 import { decodingPasses, maskingPasses, ROLLOUTS } from "../masking/passes.ts";
 import type { Planner } from "./planner.ts";
 import { findSeries, membersOf } from "../studies/series.ts";

@@ -12,7 +12,7 @@ import { attributions, failureCases, models, tokenPairs } from "../../schema/tab
 import { among } from "../base/among.ts";
 import type { Transaction } from "../database/database.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
-import { criterionPairs } from "../cases/criterion_pairs.ts";
+import { criterionPairs } from "../../schema/tables/criterion_pairs.ts";
 import { type CreatedJob, insertJob } from "../jobs/jobs.ts";
 import { modelByName } from "../models/find_model.ts";
 import { readPoints, readStudy, readStudySummary, type SourcedSummary, type StudyRow } from "./numbers.ts";
