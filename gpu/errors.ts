@@ -1,3 +1,17 @@
+/** Controls (a terminal's commands begin with one), signs that turn the direction of text, and no characters at all. */
+// deno-lint-ignore no-control-regex
+const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
+
+/**
+ * Words of somebody else's, an exception's or a file's, as one line that terminals, logs and databases take as text: line
+ * breaks become a space, what cannot be seen its number (`\u{1b}`). At most `longest` characters of it.
+ */
+export function oneLine(text: string, longest = 2000): string {
+  // The cut comes first: a pattern over a million letters is work that nobody needs.
+  return text.slice(0, longest).replaceAll(/\s*[\n\r\u2028\u2029]\s*/g, " ").trim().toWellFormed()
+    .replaceAll(UNSEEN, (one) => `\\u{${one.charCodeAt(0).toString(16)}}`);
+}
+
 /**
  * Bad input: one clear line that says what is wrong, where, and how to mend it.
  * The command line prints it and exits with 2; GraphQL shows it as a result, never as a masked error.
@@ -12,7 +26,7 @@ export class InputError extends Error {
     /** How to mend it, an imperative. */
     readonly mend: string,
   ) {
-    super(`${where}: ${what}; ${mend}`);
+    super(oneLine(`${where}: ${what}; ${mend}`));
   }
 }
 
@@ -33,7 +47,7 @@ export class MemoryError extends InputError {
 export class UnavailableError extends Error {
   override readonly name = "UnavailableError";
   constructor(readonly what: string, readonly where: string, readonly mend: string) {
-    super(`${where}: ${what}; ${mend}`);
+    super(oneLine(`${where}: ${what}; ${mend}`));
   }
 }
 

@@ -14,7 +14,7 @@ import type { ModelConfig } from "./model/config.ts";
 
 export type * from "./engine.ts";
 export { RULES } from "./engine.ts";
-export { InputError, MemoryError, UnavailableError } from "./errors.ts";
+export { InputError, MemoryError, oneLine, UnavailableError } from "./errors.ts";
 export { describeBytes } from "./device/memory.ts";
 export type { ChatMessage } from "./model/chat.ts";
 export type { ModelConfig } from "./model/config.ts";

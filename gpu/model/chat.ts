@@ -137,7 +137,7 @@ export function renderChatTemplate(template: ChatTemplate, context: JsonObject):
       throw new InputError(`the chat template does not end: ${error.message}`, template.where, "correct the template");
     }
     throw new InputError(
-      `the chat template refuses the messages: ${oneLine(error)}`,
+      `the chat template refuses the messages: ${messageOf(error)}`,
       template.where,
       "correct the messages or the template",
     );
@@ -157,10 +157,8 @@ function parseTemplate(template: ChatTemplate): JinjaTemplate {
   try {
     return parseJinja(template.text);
   } catch (error) {
-    throw new InputError(`the chat template is broken: ${oneLine(error)}`, template.where, "correct the template");
+    throw new InputError(`the chat template is broken: ${messageOf(error)}`, template.where, "correct the template");
   }
 }
 
-function oneLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, " ");
-}
+const messageOf = (error: unknown): string => error instanceof Error ? error.message : String(error);

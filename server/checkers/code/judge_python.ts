@@ -43,7 +43,7 @@ class Session:
             raise ValueError("it is no form of plain data")
         value = proxy(self, kind, number)
         if kind == "object":
-            self.notes.append(f"it returned an object of {name}, which equals nothing here")
+            self.notes.append(f"it returned an object of {name[:100]}, which equals nothing here")
         self.proxies[id(value)] = (number, value)
         return value
 
@@ -60,9 +60,20 @@ class Session:
         except BaseException as error:
             self.broken = f"what it returned cannot be read ({describe(error)})"
             raise Broken(self.broken) from None
+        if isinstance(raised, StopIteration) and "next" not in request:
+            # It would end a loop of the tests' (all, map) as if there were nothing more to try.
+            raise RuntimeError("the answer raised StopIteration")
         if raised is not None:
             raise raised
         return value
+
+    def defined(self, names):
+        """Which of these names the program defines. One that speaks of others would put its own in the tests' way."""
+        said = self.request({"names": names}) if names else []
+        if type(said) is not list or any(type(name) is not str or name not in names for name in said):
+            self.broken = "it says that it defines what nobody asked for"
+            raise Broken(self.broken)
+        return said
 
 
 def proxy(session, kind, number):
@@ -154,7 +165,7 @@ def judged(session, item):
         raise
     known = namespace.keys() | vars(builtins).keys()
     names = names_in(tests)
-    for name in session.request({"names": sorted(names - known)}):
+    for name in session.defined(sorted(names - known)):
         namespace[name] = session.request({"get": name})
     candidate = session.request({"get": entry})
     if entry.isidentifier():
@@ -163,7 +174,7 @@ def judged(session, item):
     run(session, tests, dict(namespace), candidate)
     # The benchmark's harness takes the answer's helpers, which may be wrong, too; ours are those that cannot cheat.
     # A solution that does without them leaves nothing to try: EvalPlus calls it all the same.
-    own = session.request({"names": helpers}) if helpers else []
+    own = session.defined(helpers)
     if own:
         run(session, tests, {**namespace, **{name: session.request({"get": name}) for name in own}}, candidate)
 

@@ -7,7 +7,7 @@
  * itself (`__eq__`, `__hash__`, `__class__`) stays behind. Other objects are held where they are, and cross as a number.
  */
 export const PLAIN_DATA = String.raw`
-import collections, decimal, fractions
+import collections, decimal, fractions, types
 
 MOST_DEEP = 100
 MOST_VALUES = 2_000_000
@@ -40,6 +40,11 @@ def encoder(foreign):
         (type({}.keys()), lambda value, each: ["keys", *map(each, value)]),
         (type({}.values()), lambda value, each: ["values", *map(each, value)]),
         (type({}.items()), lambda value, each: ["items", *(each(part) for pair in value for part in pair)]),
+        # Classes of Python's library that equal such a kind.
+        (collections.UserList, lambda value, each: each(list(value.data))),
+        (collections.UserString, lambda value, each: each(str(value.data))),
+        ((collections.UserDict, collections.ChainMap, types.MappingProxyType), lambda value, each: each(dict(value))),
+        (memoryview, lambda value, each: each(bytes(value))),
     ]
 
     def whole(value):
@@ -60,6 +65,9 @@ def encoder(foreign):
             for kind, write in kinds:
                 if issubclass(type(value), kind):
                     return write(value, lambda part: form(part, depth + 1))
+            if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
+                # One of its numbers, which equals Python's.
+                return form(value.item(), depth + 1)
             return foreign(value)
 
         return form(value, 0)

@@ -4,6 +4,7 @@
  * goes on with other answers to the same item. `docs/checkers.md` tells the limits.
  */
 import { availableParallelism } from "node:os";
+import { oneLine } from "../../../gpu/mod.ts";
 import type { Verdict } from "../checker.ts";
 import { openCompiler } from "./compiler.ts";
 import type { InterpreterProcess } from "./interpreter_process.ts";
@@ -41,6 +42,8 @@ export interface Sandbox {
   readonly close: () => Promise<void>;
 }
 
+/** Longest reason, in characters. */
+const LONGEST_REASON = 600;
 /** Longest time limit: a process gets not much more processor time than this in its life. */
 export const MAX_TIMEOUT_SECONDS = 300;
 const MEBIBYTE = 2 ** 20;
@@ -123,14 +126,14 @@ function verdictOf(outcome: Outcome): Verdict {
     case "raised": {
       const missing = missingPackage(outcome.error);
       if (missing !== undefined) return { passed: null, reason: `${missing} is imported, which is not here` };
-      return { passed: false, reason: `failed: ${outcome.error.replaceAll(/\s+/g, " ").trim()}` };
+      return { passed: false, reason: `failed: ${oneLine(outcome.error, LONGEST_REASON)}` };
     }
     case "ended":
       return outcome.how === ""
         ? { passed: false, reason: "failed: the program ended the interpreter" }
         : { passed: false, reason: `failed: the process ended (${outcome.how}), out of memory or crashed` };
     case "undecided":
-      return { passed: null, reason: outcome.reason.replaceAll(/\s+/g, " ").trim() };
+      return { passed: null, reason: oneLine(outcome.reason, LONGEST_REASON) };
   }
 }
 
