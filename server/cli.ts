@@ -5,7 +5,7 @@
 import { parseArgs } from "node:util";
 import { InputError } from "../gpu/mod.ts";
 import type { Verb, VerbContext, VerbOption } from "./cli/verb.ts";
-import { unavailable } from "./database/database_errors.ts";
+import { noteUnheldRejections } from "./database/unheld_rejections.ts";
 
 /** Where each verb lives. A file is loaded when its verb runs, or for the list of verbs. */
 const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = {
@@ -191,13 +191,10 @@ function processLine(): CommandLine {
 
 if (import.meta.main) {
   const line = processLine();
-  globalThis.addEventListener("unhandledrejection", (event) => {
-    event.preventDefault();
-    // A driver's promise that nobody holds: who asks the database finds out by itself that it is away.
-    const away = unavailable(event.reason);
-    if (away) return line.note(`${away.message} (${away.cause})\n`);
-    Deno.exit(report(event.reason, line.note, Deno.args.includes("--verbose")));
-  });
+  noteUnheldRejections(
+    (text) => line.note(`${text}\n`),
+    (reason) => Deno.exit(report(reason, line.note, Deno.args.includes("--verbose"))),
+  );
   // Exits by itself, since a process with a live GPU device would stay.
   Deno.exit(await main(Deno.args, line));
 }

@@ -16,6 +16,7 @@ import { performAttributes } from "./attributions/attribute_task.ts";
 import { openCheckers } from "./checkers/check.ts";
 import { type ConsumerOptions, messageOf, startConsumer, startPackConsumer } from "./jobs/consumer.ts";
 import { openDatabase, startDatabase, WORKER_CONNECTIONS } from "./database/database.ts";
+import { noteUnheldRejections } from "./database/unheld_rejections.ts";
 import { REPLACE_CODE } from "./deno_binary.mjs";
 import { createHeldModels } from "./models/held_models.ts";
 import { startLogging } from "./base/logging.ts";
@@ -176,6 +177,11 @@ const isSupervised = (): boolean => process.env["CULPRIT_SUPERVISED"] === "1";
 
 if (import.meta.main) {
   await startLogging();
+  const log = getLogger(["culprit", "worker"]);
+  noteUnheldRejections((message) => log.warn("{message}", { message }), (reason) => {
+    log.error("{error}", { error: reason instanceof Error ? reason.stack : reason });
+    process.exit(1);
+  });
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop.abort());
   if (isSupervised()) {

@@ -5,12 +5,15 @@ export interface Line {
   readonly port: number;
   cut(): void;
   mend(): Promise<void>;
+  /** Whether new connections are ended as soon as they may ask: a database that shuts down, as connections see it. */
+  leave(whether: boolean): void;
   close(): void;
 }
 
 /** Passes connections on to a port of this machine. */
 export async function startLine(port: number): Promise<Line> {
   const open = new Set<Socket>();
+  let leaving = false;
   let server: NetServer;
   const listen = (at: number) =>
     new Promise<number>((done) => {
@@ -26,6 +29,8 @@ export async function startLine(port: number): Promise<Line> {
           });
         }
         near.pipe(far).pipe(near);
+        // "Ready for query" is the last message of a start: 'Z', a length of 5, and the state.
+        if (leaving) far.on("data", (data) => data.at(-6) === 0x5a && near.end());
       }).listen(at, "127.0.0.1", () => done((server.address() as { port: number }).port));
     });
   const own = await listen(0);
@@ -33,5 +38,11 @@ export async function startLine(port: number): Promise<Line> {
     server.close();
     for (const socket of open) socket.destroy();
   };
-  return { port: own, cut, mend: async () => void await listen(own), close: cut };
+  return {
+    port: own,
+    cut,
+    mend: async () => void await listen(own),
+    leave: (whether) => leaving = whether,
+    close: cut,
+  };
 }

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Server, startServer } from "../server/serve.ts";
 import { readSettings, type Settings } from "../server/base/settings.ts";
 import { startLine } from "./database_line.ts";
+import { startProcess } from "./soak/processes.ts";
 
 let home = "";
 let settings: Settings;
@@ -31,7 +32,7 @@ const readyStatus = async (server: Server) => (await fetch(`${server.address}/re
   return answer.status;
 }));
 
-async function ask(server: Server, query: string) {
+async function ask(server: Pick<Server, "address">, query: string) {
   const answer = await fetch(`${server.address}/graphql`, {
     method: "POST",
     headers: { "content-type": "application/json", "accept": "application/json" },
@@ -41,8 +42,8 @@ async function ask(server: Server, query: string) {
 }
 
 /** Imports a line that is stored as failed, and waits for the job's end. */
-async function importsAgain(server: Server): Promise<void> {
-  const answer = await fetch(`${server.address}/imports?name=after.jsonl`, {
+async function importsAgain(server: Pick<Server, "address">): Promise<void> {
+  const answer = await fetch(`${server.address}/imports?from=culprit&name=after.jsonl`, {
     method: "POST",
     headers: { "x-requested-with": "test" },
     body: "nonsense\n",
@@ -97,6 +98,39 @@ test("a database that is away for a while is said to be, and everything goes on 
     await line.mend();
     await until(async () => await readyStatus(server) === 200);
     await importsAgain(server);
+  } finally {
+    await server.stop();
+    line.close();
+    await keeper.stop();
+  }
+});
+
+test("a database that takes connections and goes down at once ends no process", async () => {
+  const keeper = await startServer({ ...settings, port: 0 }, { worker: false });
+  const real = new URL(keeper.connection.url);
+  const line = await startLine(Number(real.port));
+  const through = Object.assign(new URL(real), { port: String(line.port) }).href;
+  let log = "";
+  const server = await startProcess(["serve", "--no-worker"], {
+    DATABASE_URL: through,
+    CULPRIT_HOME: join(home, "beside"),
+    PORT: "0",
+  }, (text) => log += text);
+  try {
+    const status = () => fetch(`${server.address}/ready`).then((answer) => answer.text().then(() => answer.status));
+    // Its process for imports is there as well.
+    await importsAgain(server);
+    line.leave(true);
+    line.cut();
+    await line.mend();
+    // Each asks for a connection that ends before its first question.
+    for (let asked = 0; asked < 20; asked++) expect(await status()).toBe(503);
+    // By the promise that nobody holds.
+    await until(() => Promise.resolve(/cannot be reached.*\(EPIPE\)/.test(log)));
+    line.leave(false);
+    await importsAgain(server);
+    expect(server.child.exitCode).toBe(null);
+    expect(log).not.toMatch(/died/);
   } finally {
     await server.stop();
     line.close();

@@ -8,6 +8,7 @@ import { getLogger } from "@logtape/logtape";
 import { homeId } from "../base/home.ts";
 import { startLogging } from "../base/logging.ts";
 import { openDatabase } from "../database/database.ts";
+import { noteUnheldRejections } from "../database/unheld_rejections.ts";
 import { messageOf, startConsumer } from "../jobs/consumer.ts";
 import { queueName, startQueue } from "../jobs/queue.ts";
 import { sweepUploads } from "../jobs/uploads.ts";
@@ -36,9 +37,7 @@ async function importUntil(signal: AbortSignal): Promise<void> {
   );
   tellReady({ event: "ready" });
   const sweep = (): void => {
-    sweepUploads(connection.db, home).catch((error) =>
-      getLogger(["culprit", "import"]).warn("Uploads: {message}", { message: messageOf(error) })
-    );
+    sweepUploads(connection.db, home).catch((error) => log.warn("Uploads: {message}", { message: messageOf(error) }));
   };
   sweep();
   setInterval(sweep, SWEEP_MS).unref();
@@ -52,6 +51,12 @@ async function importUntil(signal: AbortSignal): Promise<void> {
 }
 
 await startLogging();
+const log = getLogger(["culprit", "import"]);
+const failed = (error: unknown): never => {
+  log.error("{message}", { message: messageOf(error) });
+  process.exit(1);
+};
+noteUnheldRejections((message) => log.warn("{message}", { message }), failed);
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop.abort());
 process.stdin.on("end", () => stop.abort());
@@ -61,6 +66,5 @@ try {
   await importUntil(stop.signal);
   process.exit(0);
 } catch (error) {
-  getLogger(["culprit", "import"]).error("{message}", { message: messageOf(error) });
-  process.exit(1);
+  failed(error);
 }
