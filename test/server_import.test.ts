@@ -15,7 +15,7 @@ import { blameTasks } from "../server/jobs/blame.ts";
 import { ROOT } from "../server/base/settings.ts";
 import { loadTokenizer, type Tokenizer } from "../gpu/model/tokenizer.ts";
 import type { ImportPlace } from "../schema/tables/values.ts";
-import { failureCases, jobs, tokenPairs } from "../schema/tables/tables.ts";
+import { failureCases, importCounts, jobs, tokenPairs } from "../schema/tables/tables.ts";
 import { storeModel, testDatabase } from "./database.ts";
 
 const database = testDatabase();
@@ -326,6 +326,59 @@ test("an import job that is taken from its process ends once, with every line co
   expect(await connection.db.$count(failureCases)).toBe(350);
   // The copy of the upload is gone with its import.
   await expect(access(path)).rejects.toThrow();
+});
+
+test("a response that comes again after an interruption is counted once, as without one", async () => {
+  const { connection } = database;
+  const boss = await startQueue(database.url);
+  const answerOf = (question: number, answer: string) => ({
+    doc_id: question,
+    doc: {
+      prompt: `Count ${question}`,
+      key: question,
+      instruction_id_list: ["punctuation:no_comma"],
+      kwargs: [{}],
+    },
+    target: 0,
+    arguments: [[`Count ${question}`, {}]],
+    resps: [[answer]],
+    filtered_resps: [answer],
+    prompt_level_strict_acc: !answer.includes(","),
+  });
+  // 120 questions, every third fails; 60 of them again after more than a batch.
+  const lines = [...Array(120).keys(), ...Array(60).keys()].map((question) =>
+    JSON.stringify(answerOf(question, question % 3 === 0 ? "one, two" : "one two"))
+  );
+  const path = join(folder, "again.jsonl");
+  await writeFile(path, lines.join("\n"));
+  const choices = { from: "lm-eval", model: "demo-1m" } as const;
+  const input = { kind: "import", path, name: "again.jsonl", uploadHash: null, choices } as const;
+  const { id } = await createImportJob(connection.db, boss, "again", input, undefined);
+  const rowOf = async () => (await connection.db.select().from(jobs).where(eq(jobs.id, id)))[0]!;
+  const take = async () => {
+    const [task] = await boss.fetch<{ jobId: string }>("import/again");
+    return { id: task!.id, retryCount: task!.retryCount, queue: "import/again", task: task!.data };
+  };
+  // The first attempt ends when it wants to store its second batch.
+  let asked = 0;
+  const taken = {
+    get aborted() {
+      return ++asked > 1;
+    },
+  } as AbortSignal;
+  const first = await take();
+  await expect(performImport(connection, boss, { ...first, signal: taken })).rejects.toThrow();
+  expect((await rowOf()).report).toMatchObject({ lines: 100, responses: 100, failedResponses: 34 });
+  expect(await connection.db.$count(importCounts)).toBe(1);
+  await boss.fail("import/again", first);
+  await connection.sql`update pgboss.job set start_after = now() where id = ${first.id}`;
+  await performImport(connection, boss, { ...await take(), signal: new AbortController().signal });
+  await boss.stop({ graceful: false });
+  expect(await rowOf()).toMatchObject({
+    status: "completed",
+    report: { lines: 180, responses: 120, passed: 80, failedResponses: 40, inserted: 120, unchanged: 60 },
+  });
+  expect(await connection.db.$count(importCounts)).toBe(0);
 });
 
 test("records that take their process down are found by trying, and are lines; all others land", async () => {

@@ -389,6 +389,18 @@ export const jobs = snakeCase.table("jobs", {
   index("jobs_kind").on(table.kind, table.createdAt, table.id),
 ]);
 
+/** How an unfinished import counted its responses, a row for each batch: after an interruption one that comes again is known. */
+export const importCounts = snakeCase.table("import_counts", {
+  id: identity(),
+  jobId: uuid().notNull(),
+  responseIds: integer().array().notNull(),
+  /** One for each response, as server/import/report.ts counts it. */
+  verdicts: integer().array().notNull(),
+}, (table) => [
+  foreignKey({ name: "import_counts_job", columns: [table.jobId], foreignColumns: [jobs.id] }).onDelete("cascade"),
+  index("import_counts_job").on(table.jobId, table.id),
+]);
+
 /** What a job does with one token pair on one model: done when `done` is set, failed when `error` is. */
 export const jobTasks = snakeCase.table("job_tasks", {
   jobId: uuid().notNull(),

@@ -64,7 +64,7 @@ const ImportFailureCasesInput = builder.inputType("ImportFailureCasesInput", {
       description: "Path of such a file, or of a folder of them, inside one of the CULPRIT_MODELS folders: absolute, " +
         "or relative to the project's root or to one of those folders.",
     }),
-    from: t.field({ type: ImportFormat, description: "The file's format; CULPRIT when nothing is said." }),
+    from: t.field({ type: ImportFormat, description: "The file's format; AUTO when nothing is said." }),
     model: t.string({
       description: "Name of the model that answered, one that was added; overrides what the log says.",
       validate: text,
@@ -107,7 +107,7 @@ builder.mutationField("importFailureCases", (t) =>
         path: path ?? undefined,
         idempotencyKey: idempotencyKey ?? undefined,
         choices: {
-          from: from ?? "culprit",
+          from: from ?? "auto",
           ...(model != null ? { model } : {}),
           ...(items != null ? { items } : {}),
           ...(benchmark != null ? { benchmark } : {}),

@@ -34,10 +34,12 @@ export interface ImportOptions extends ImportChoices {
   /** Where an interrupted import stands; the beginning when absent. */
   readonly at: ImportState | undefined;
   /**
-   * Called inside each batch's transaction after its rows were written. What it throws undoes the batch and ends the
-   * import.
+   * Called inside each batch's transaction after its rows were written, with how its responses were counted. What it
+   * throws undoes the batch and ends the import.
    */
-  readonly onBatch: (tx: Transaction, state: ImportState) => Promise<void>;
+  readonly onBatch: (tx: Transaction, state: ImportState, counted: Counted) => Promise<void>;
+  /** How responses were counted before the import was interrupted; it is added to. */
+  readonly counted?: Counted;
   /** What is known of attempts before this one; none when left out. */
   readonly places?: PlaceKeeper;
   /** Checkers that others use too; the import opens and closes its own when they are left out. */
@@ -72,7 +74,7 @@ export async function importFile(db: Database, options: ImportOptions): Promise<
     factsOf: factsFinder(options, from, items),
   };
   let state: ImportState = options.at ?? { done: 0, total, report: EMPTY_REPORT };
-  const counted: Counted = new Map();
+  const counted: Counted = options.counted ?? new Map();
   const collect = collector();
   const care = await takeCare(options.places, state.done);
   const land = async (batch: readonly TextRecord[], refused?: InputError): Promise<void> => {
@@ -86,7 +88,7 @@ export async function importFile(db: Database, options: ImportOptions): Promise<
       const stored = await storeBatch(tx, entries, state.report, { finder, counted });
       lines = stored.lines;
       const after = { done: batch.at(-1)!.end, total, report: stored.report };
-      await onBatch(tx, after);
+      await onBatch(tx, after, stored.counted);
       for (const [id, verdict] of stored.counted) counted.set(id, verdict);
       return after;
     });

@@ -6,6 +6,7 @@ import { jobs } from "../../schema/tables/tables.ts";
 import type { ImportPlace } from "../../schema/tables/values.ts";
 import type { Attempt } from "../jobs/consumer.ts";
 import type { Connection } from "../database/database.ts";
+import { dropCounts, keepCounts, readCounts } from "./import_counts.ts";
 import { importFile } from "./import_file.ts";
 import { removeUpload } from "../jobs/uploads.ts";
 import { failJob, finishImport, lockJob, saveImport, startJob } from "../jobs/jobs.ts";
@@ -34,14 +35,17 @@ export async function performImport(connection: Connection, boss: PgBoss, attemp
       path: input.path,
       name: input.name,
       at,
+      ...(at ? { counted: await readCounts(db, jobId) } : {}),
       places: { before, note },
-      onBatch: async (tx, state) => {
+      onBatch: async (tx, state, counted) => {
         if (attempt.signal.aborted || await lockJob(tx, jobId) !== "running") throw new Dropped();
         await saveImport(tx, jobId, state);
+        await keepCounts(tx, jobId, counted);
       },
     });
     await db.transaction(async (tx) => {
       if (await lockJob(tx, jobId) === "running") await finishImport(tx, jobId, state);
+      await dropCounts(tx);
       await boss.complete(attempt.queue, attempt, null, inside(tx));
     });
   } catch (error) {
@@ -52,6 +56,7 @@ export async function performImport(connection: Connection, boss: PgBoss, attemp
       throw error;
     }
     if (error instanceof InputError) await failJob(db, jobId, "BAD_INPUT", error.message);
+    await dropCounts(db);
     await boss.complete(attempt.queue, attempt);
   }
   await removeUpload(input);
