@@ -64,7 +64,7 @@ function readQuery(query: URLSearchParams) {
     }
   }
   const text = (key: string): string | undefined => query.get(key)?.replaceAll("\0", "\u2400") || undefined;
-  const from = (["auto", ...IMPORT_FORMATS] as const).find((format) => format === (text("from") ?? "culprit"));
+  const from = (["auto", ...IMPORT_FORMATS] as const).find((format) => format === (text("from") ?? "auto"));
   if (from === undefined) {
     throw new InputError(`"${text("from")}" is no format`, "from", `give one of auto, ${IMPORT_FORMATS.join(", ")}`);
   }

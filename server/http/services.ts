@@ -158,7 +158,7 @@ async function annotateCase(
 async function importFailureCases(parts: ServiceParts, request: ImportRequest): Promise<{ readonly id: string }> {
   const { settings, connection: { db }, boss } = parts;
   const { file, path, idempotencyKey } = request;
-  const choices = await confinedChoices(settings, db, request.choices ?? { from: "culprit" });
+  const choices = await confinedChoices(settings, db, request.choices ?? { from: "auto" });
   if ((file === undefined) === (path === undefined)) {
     throw new InputError("it takes exactly one of the two", "file, path", "give one of them");
   }

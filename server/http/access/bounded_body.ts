@@ -54,28 +54,58 @@ function bound(
   { tooLarge, tooSlow }: { readonly tooLarge: () => never; readonly tooSlow: () => never },
 ): ReadableStream<Uint8Array> {
   const reader = body.getReader();
-  const start = performance.now();
+  const clock = waitingClock(limits.idleMs);
   let bytes = 0;
   return new ReadableStream({
     pull: async (controller) => {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const late = new Promise<"late">((done) => timer = setTimeout(() => done("late"), limits.idleMs));
       try {
-        const next = await Promise.race([reader.read(), late]);
-        if (next === "late") return tooSlow();
-        if (next.done) return controller.close();
+        const next = await clock.wait(reader.read());
+        if (next === undefined) return tooSlow();
+        if (next.done) {
+          clock.stop();
+          return controller.close();
+        }
         bytes += next.value.byteLength;
         if (bytes > limits.bytes) tooLarge();
-        const seconds = (performance.now() - start) / 1000;
-        if (seconds * 1000 > limits.graceMs && bytes < limits.bytesPerSecond * seconds) tooSlow();
+        const waitedMs = clock.milliseconds();
+        if (waitedMs > limits.graceMs && bytes < limits.bytesPerSecond * waitedMs / 1000) tooSlow();
         controller.enqueue(next.value);
       } catch (error) {
+        clock.stop();
         await reader.cancel().catch(() => {});
         throw error;
-      } finally {
-        clearTimeout(timer);
       }
     },
-    cancel: (reason) => reader.cancel(reason),
+    cancel: (reason) => {
+      clock.stop();
+      return reader.cancel(reason);
+    },
   });
+}
+
+/** Beats of the longest wait: few enough to cost nothing, many enough to be fair. */
+const BEATS = 15;
+
+/**
+ * How long a client was waited for. Beats are counted, not timed, and only while something is waited for: a process that
+ * has no time to read what came finds nobody too slow.
+ */
+function waitingClock(longestMs: number) {
+  let [beats, silent] = [0, 0];
+  let late: (() => void) | undefined;
+  const timer = setInterval(() => {
+    if (late === undefined) return;
+    beats++;
+    if (++silent >= BEATS) late();
+  }, longestMs / BEATS);
+  return {
+    /** Undefined when it takes longer than the longest wait. */
+    wait: <Value>(value: Promise<Value>): Promise<Value | undefined> => {
+      silent = 0;
+      const waited = new Promise<undefined>((done) => late = () => done(undefined));
+      return Promise.race([value, waited]).finally(() => late = undefined);
+    },
+    milliseconds: () => beats * longestMs / BEATS,
+    stop: () => clearInterval(timer),
+  };
 }
