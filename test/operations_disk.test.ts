@@ -56,7 +56,7 @@ test.skipIf(!mounted)("a full disk is said to be, changes nothing, and work goes
     await writeFile(path, many.map((line) => JSON.stringify(line)).join("\n"));
     fill(300_000);
 
-    const upload = await fetch(`${address}/imports?name=large.jsonl`, {
+    const upload = await fetch(`${address}/imports?from=culprit&name=large.jsonl`, {
       method: "POST",
       headers: { "x-requested-with": "test" },
       body: new Uint8Array(2_000_000).fill(32),

@@ -150,7 +150,7 @@ test("a job asked of one server is done by another's worker, watched at the firs
   );
   expect(added.addModel).toEqual({ __typename: "Model", name: "demo-1m" });
   const cases = await readFile(join(ROOT, "models", "demo-1m", "failure-cases.jsonl"), "utf8");
-  const upload = await fetch(`${asking}/imports?name=cases.jsonl`, {
+  const upload = await fetch(`${asking}/imports?from=culprit&name=cases.jsonl`, {
     method: "POST",
     headers: { "x-requested-with": "test" },
     body: cases.split("\n").slice(0, 3).join("\n"),

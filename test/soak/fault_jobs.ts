@@ -71,7 +71,7 @@ export async function startJob(fleet: Fleet, { mutation, input }: FaultJob): Pro
 }
 
 /** Resolves when there are so many jobs and all have ended. Rejects when that takes longer than `seconds`. */
-export async function jobsEnded(fleet: Fleet, count: number, seconds = 600): Promise<void> {
+export async function jobsEnded(fleet: Fleet, count: number, seconds = 3000): Promise<void> {
   for (const deadline = Date.now() + 1000 * seconds; Date.now() < deadline;) {
     const [row] = await fleet.ask<{ ended: number; all: number }>(`
       select count(*) filter (where status not in ('queued', 'running'))::int as ended, count(*)::int as all from jobs`);

@@ -23,7 +23,7 @@ export interface Fleet {
   graphql<Data>(query: string, variables?: Readonly<Record<string, unknown>>): Promise<Data>;
   /** Kills by SIGKILL. False when it was not there to be killed. */
   kill(victim: Victim): Promise<boolean>;
-  /** Resolves when server, database and both workers are ready. Rejects after a minute and a half. */
+  /** Resolves when server, database and both workers are ready. Rejects after READY_MS. */
   ready(): Promise<void>;
   /** What processes said before they ended without having been killed or asked to. */
   crashes(): readonly string[];
@@ -34,7 +34,8 @@ export interface Fleet {
 
 /** How long a service manager waits, in milliseconds. */
 const RESTART_MS = 300;
-const READY_MS = 90_000;
+/** Longest wait for something to be there again: a start takes a second, and a minute on a machine that is busy. */
+const READY_MS = 600_000;
 const LOG_CHARACTERS = 100_000;
 /** What is kept of a process that ended by itself. */
 const LAST_CHARACTERS = 2000;
@@ -154,7 +155,7 @@ async function readiness(address: string) {
   return { ready: answer.status === 200, worker };
 }
 
-/** Asked again for a minute and a half while there is no answer. */
+/** Asked again for READY_MS while there is no answer. */
 async function patiently<Result>(ask: () => Promise<Result>): Promise<Result> {
   for (const deadline = Date.now() + READY_MS;; await wait(200)) {
     try {
