@@ -35,6 +35,12 @@ describe("an answer passes as it does in one interpreter when", () => {
       "a, b, c, d, e = candidate()\nassert a == 10**5000 and b == -2**60 and c == float('inf') and d != d and e == 2**53",
     ],
     [
+      "lists hold numbers of several kinds",
+      "f = lambda: [[1, 2.0, -0.0], [2**53, 1.0], [True, 1], [1, float('nan')], [], [10**400]]",
+      "a, b, c, d, e, g = candidate()\nassert repr([a, b, c]) == '[[1, 2.0, -0.0], [9007199254740992, 1.0], [True, 1]]'\n" +
+      "assert d[0] == 1 and d[1] != d[1] and e == [] and g == [10**400]",
+    ],
+    [
       "texts hold anything",
       "f = lambda s: s + '\\ud800\\0\\n\\u2028'",
       "assert candidate('ä\\n') == 'ä\\n\\ud800\\0\\n\\u2028'",

@@ -171,6 +171,8 @@ async function main(): Promise<void> {
   python.setStdout({ write: (bytes) => bytes.length });
   python.setStderr({ write: (bytes) => bytes.length });
   line("ready");
+  // Finds the system's random numbers (os.urandom, secrets, tempfile) while it still can.
+  python.runPython("import os; os.urandom(1)");
   const serve = ROLES[decoder.decode(readFrame())]!(python);
   shutJavaScript();
   // Until the host is gone.

@@ -50,6 +50,13 @@ def encoder(foreign):
     def whole(value):
         return value if -EXACT < value < EXACT else ["int", hex(value)]
 
+    def at_once(values):
+        """The form of a list of numbers: a million of them one by one take longer than many an answer."""
+        if values and set(map(type, values)) <= {int, float}:
+            if all(-EXACT < one < EXACT for one in values if type(one) is int):
+                return ["numbers", *[one if type(one) is int else float.__repr__(one) for one in values]]
+        return None
+
     def encode(value):
         count = 0
 
@@ -60,6 +67,11 @@ def encoder(foreign):
                 raise CannotCross(f"it holds more than {MOST_VALUES} values")
             if depth > MOST_DEEP:
                 raise CannotCross(f"it is nested more than {MOST_DEEP} deep")
+            if type(value) is list and count + len(value) <= MOST_VALUES:
+                whole_list = at_once(value)
+                if whole_list is not None:
+                    count += len(value)
+                    return whole_list
             if value is None or value is True or value is False:
                 return value
             for kind, write in kinds:
@@ -84,6 +96,7 @@ def decoder(held):
         return zip(parts[::2], parts[1::2])
 
     kinds = {
+        "numbers": lambda *parts: [part if type(part) is int else float(part) for part in parts],
         "int": lambda text: int(text, 16),
         "float": lambda text: float(text),
         "list": lambda *parts: list(map(decode, parts)),
