@@ -30,8 +30,9 @@ interface Shape {
   readonly heads: number;
   readonly keyHeads: number;
   readonly head: number;
-  /** Other fields of config.json. */
+  /** Other fields of config.json, or all of them where a family names them in its own way. */
   readonly more?: Readonly<Record<string, unknown>>;
+  readonly all?: Readonly<Record<string, unknown>>;
   /** Norms of what blocks write, through which a plain gradient is not linear. */
   readonly normsOutputs?: true;
   /** Biases of what blocks write are relevance of no head or neuron. */
@@ -85,7 +86,7 @@ const SHAPES: readonly Shape[] = [
     heads: 3,
     keyHeads: 3,
     head: 8,
-    more: { n_embd: 24, n_head: 3, n_layer: 2, n_inner: 31, n_positions: 64 },
+    all: { n_embd: 24, n_head: 3, n_layer: 2, n_inner: 31, n_positions: 64, vocab_size: 30 },
     biases: true,
   },
   {
@@ -96,7 +97,15 @@ const SHAPES: readonly Shape[] = [
     heads: 2,
     keyHeads: 2,
     head: 16,
-    more: { rotary_pct: 0.5 },
+    all: {
+      hidden_size: 32,
+      intermediate_size: 29,
+      num_hidden_layers: 2,
+      num_attention_heads: 2,
+      vocab_size: 30,
+      rotary_pct: 0.5,
+      max_position_embeddings: 64,
+    },
     biases: true,
   },
 ];
@@ -117,8 +126,7 @@ describe.each(SHAPES)("$architecture, $hidden x $intermediate, $heads/$keyHeads 
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), "culprit-components-"));
     folders.push(directory);
-    writeRandomModel(directory, {
-      model_type: shape.architecture,
+    const fields = shape.all ?? {
       hidden_size: shape.hidden,
       intermediate_size: shape.intermediate,
       num_hidden_layers: shape.layers,
@@ -131,7 +139,9 @@ describe.each(SHAPES)("$architecture, $hidden x $intermediate, $heads/$keyHeads 
       rms_norm_eps: 1e-6,
       rope_theta: 10_000,
       ...shape.more,
-    }, { dtype: "F32", seed: shape.hidden });
+    };
+    const config = { model_type: shape.architecture, ...fields };
+    writeRandomModel(directory, config, { dtype: "F32", seed: shape.hidden });
     model = await loadModel(device, directory);
   });
 
