@@ -46,6 +46,7 @@ const PROMISED: Readonly<Record<string, Readonly<Record<string, readonly string[
     attribute: ["input"],
     buildGraph: ["input"],
     diagnose: ["input"],
+    explainObjective: ["input"],
     runMaskingExperiment: ["input"],
     runStudy: ["input"],
     exportPreferences: ["input"],

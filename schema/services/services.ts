@@ -4,7 +4,7 @@ import type { MaskingOptions } from "../tables/analysis_values.ts";
 import type { Database } from "../tables/database.ts";
 import type { AnnotateRequest, AnnotatorAgreement, SegmentRange } from "./annotations.ts";
 import type { AskServices } from "./asks.ts";
-import type { AttributeRequest, BuildGraphRequest } from "./attributions.ts";
+import type { AttributeRequest, BuildGraphRequest, ExplainObjectiveRequest } from "./attributions.ts";
 import type { DiagnoseRequest, LabelAgreementRequest, LabelAgreementRow } from "./diagnoses.ts";
 import type { MarkRequest } from "./marks.ts";
 import type { ImportRequest } from "./imports.ts";
@@ -68,6 +68,8 @@ export interface Services extends AskServices {
   exportPreferences(request: ExportPreferencesRequest): Promise<string>;
   /** What a job of exportPreferences has to export now. */
   describePreferences(jobId: string): Promise<PreferenceExportRow>;
+  /** Returns the job's id. */
+  explainObjective(request: ExplainObjectiveRequest): Promise<string>;
   /** Returns the job's id. */
   diagnose(request: DiagnoseRequest): Promise<string>;
   /** Stores a job that finds where prompts state what their answers have to keep to; returns its id. */

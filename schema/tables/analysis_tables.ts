@@ -29,12 +29,15 @@ import {
   tokenPairs,
 } from "./tables.ts";
 import type {
+  AskedObjective,
   DiagnosisEvidence,
   GraphOptions,
   GraphSummary,
   SentenceEffect,
   SeriesMember,
+  StoredBranch,
   StoredCurve,
+  StoredTerm,
 } from "./analysis_values.ts";
 
 /** The pruned attribution graph of one attribution under one set of options. */
@@ -241,6 +244,39 @@ export const studyPairs = snakeCase.table("study_pairs", {
   unique("study_pairs_pair").on(table.studyId, table.tokenPairId),
   foreignKey({ name: "study_pairs_study", columns: [table.studyId], foreignColumns: [studies.id] }).onDelete("cascade"),
   foreignKey({ name: "study_pairs_token_pair", columns: [table.tokenPairId], foreignColumns: [tokenPairs.id] }),
+]);
+
+/** Relevance of another objective than the token pair's own, at the pair's place. */
+export const objectiveAttributions = snakeCase.table("objective_attributions", {
+  id: identity(),
+  tokenPairId: integer().notNull(),
+  modelId: integer().notNull(),
+  rule: ruleEnum().notNull(),
+  objective: jsonb().$type<AskedObjective>().notNull(),
+  /** SHA-256 of the objective, so that the same one is stored once. */
+  objectiveHash: text().notNull(),
+  /** What is explained: the sum of the terms, in logits. */
+  value: doublePrecision().notNull(),
+  terms: jsonb().$type<readonly StoredTerm[]>().notNull(),
+  /** The prompt, and what both of two sequences begin with. */
+  inputIds: integer().array().notNull(),
+  tokenTexts: text().array().notNull(),
+  /** Of each of these tokens, at the embeddings, in logits. */
+  relevance: doublePrecision().array().notNull(),
+  branches: jsonb().$type<readonly StoredBranch[]>().notNull(),
+  adapter: text().notNull(),
+  engine: engine(),
+  adapterChecked: adapterChecked(),
+  seconds: doublePrecision().notNull(),
+  createdAt: createdAt(),
+}, (table) => [
+  unique("objective_attributions_pair").on(table.tokenPairId, table.modelId, table.rule, table.objectiveHash),
+  foreignKey({
+    name: "objective_attributions_token_pair",
+    columns: [table.tokenPairId],
+    foreignColumns: [tokenPairs.id],
+  }),
+  foreignKey({ name: "objective_attributions_model", columns: [table.modelId], foreignColumns: [models.id] }),
 ]);
 
 /** Token-level weights of one case for preference training (docs/method.md, section 9). */

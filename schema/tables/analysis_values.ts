@@ -23,7 +23,43 @@ export type AnalysisInput =
     readonly rolloutTokens?: number;
   }
   | { readonly kind: "export_preferences"; readonly tokenPairIds: readonly number[]; readonly formula: WeightFormula }
-  | { readonly kind: "mark"; readonly tokenPairIds: readonly number[] };
+  | { readonly kind: "mark"; readonly tokenPairIds: readonly number[] }
+  | {
+    readonly kind: "explain_objective";
+    readonly tokenPairIds: readonly number[];
+    readonly rule: Rule;
+    readonly objective: AskedObjective;
+  };
+
+/**
+ * What is explained at a token pair's place instead of the pair (docs/method.md, section 1). Sequences are as they were
+ * typed: `text:` and a text, or token ids with commas between them.
+ */
+export type AskedObjective =
+  | { readonly kind: "logit" | "mean" }
+  | { readonly kind: "top"; readonly count: number }
+  | { readonly kind: "sequence"; readonly target: string; readonly contrast: string };
+
+/** An addend of an objective: factor x (targetLogit - contrastLogit) after a position of its side. */
+export interface StoredTerm {
+  readonly side: "target" | "contrast";
+  readonly position: number;
+  readonly target: number;
+  /** A token, the mean of all, or nothing. */
+  readonly contrast: number | "mean" | null;
+  readonly factor: number;
+  readonly targetLogit: number;
+  readonly contrastLogit: number;
+}
+
+/** Tokens of one of two sequences alone. */
+export interface StoredBranch {
+  readonly side: "target" | "contrast";
+  readonly ids: readonly number[];
+  readonly tokenTexts: readonly string[];
+  /** Of each, at the embeddings, in logits. */
+  readonly relevance: readonly number[];
+}
 
 /** What hiding one sentence of a prompt takes away, in nats a token. */
 export interface SentenceEffect {

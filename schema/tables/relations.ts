@@ -27,6 +27,7 @@ export const relations = defineRelations(tables, (r) => ({
     labels: r.many.labels({ from: r.tokenPairs.id, to: r.labels.tokenPairId }),
     maskingExperiments: r.many.maskingExperiments({ from: r.tokenPairs.id, to: r.maskingExperiments.tokenPairId }),
     causalMarks: r.one.causalMarks({ from: r.tokenPairs.id, to: r.causalMarks.tokenPairId }),
+    objectives: r.many.objectiveAttributions({ from: r.tokenPairs.id, to: r.objectiveAttributions.tokenPairId }),
   },
   attributions: {
     tokenPair: r.one.tokenPairs({ from: r.attributions.tokenPairId, to: r.tokenPairs.id, optional: false }),
@@ -50,6 +51,10 @@ export const relations = defineRelations(tables, (r) => ({
   maskingExperiments: {
     tokenPair: r.one.tokenPairs({ from: r.maskingExperiments.tokenPairId, to: r.tokenPairs.id, optional: false }),
     model: r.one.models({ from: r.maskingExperiments.modelId, to: r.models.id, optional: false }),
+  },
+  objectiveAttributions: {
+    tokenPair: r.one.tokenPairs({ from: r.objectiveAttributions.tokenPairId, to: r.tokenPairs.id, optional: false }),
+    model: r.one.models({ from: r.objectiveAttributions.modelId, to: r.models.id, optional: false }),
   },
   studies: {
     series: r.one.modelSeries({ from: r.studies.seriesId, to: r.modelSeries.id, optional: false }),

@@ -51,6 +51,7 @@ export const jobKindEnum = pgEnum("job_kind", [
   "generate",
   "explain",
   "fetch_model",
+  "explain_objective",
 ]);
 export const jobStatusEnum = pgEnum("job_status", ["queued", "running", "completed", "failed", "cancelled"]);
 

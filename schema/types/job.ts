@@ -25,6 +25,10 @@ const JobKind = builder.enumType("JobKind", {
     MARK: { value: "mark", description: "Finds where prompts state what their answers have to keep to." },
     GENERATE: { value: "generate", description: "Answers a prompt that somebody typed." },
     EXPLAIN: { value: "explain", description: "Attributes a token of such an answer against another one." },
+    EXPLAIN_OBJECTIVE: {
+      value: "explain_objective",
+      description: "Computes relevance of another objective than the token pair: a logit, a mean, a sequence.",
+    },
     FETCH_MODEL: { value: "fetch_model", description: "Fetches a hub's model and adds it." },
     EXPORT_PREFERENCES: { value: "export_preferences", description: "Computes token weights for preference training." },
   } as const,

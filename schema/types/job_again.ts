@@ -52,6 +52,8 @@ async function about(input: JobInput, context: Context): Promise<string> {
       return "chosen" in input
         ? `${input.chosen.length} chosen tokens, ${input.replacement}`
         : `${input.settings.replacements.join(", ")}, ${pairsOf(input.tokenPairIds)}`;
+    case "explain_objective":
+      return `${input.objective.kind}, ${RULE_NAMES[input.rule]}, ${pairsOf(input.tokenPairIds)}`;
     case "export_preferences":
       return `${input.formula}, ${pairsOf(input.tokenPairIds)}`;
     case "mark":
@@ -89,6 +91,8 @@ async function again(input: JobInput, context: Context): Promise<string> {
       return await services.buildGraph({ ...input, idempotencyKey });
     case "diagnose":
       return await services.diagnose({ ...input, idempotencyKey });
+    case "explain_objective":
+      return await services.explainObjective({ ...input, idempotencyKey });
     case "export_preferences":
       return await services.exportPreferences({ ...input, idempotencyKey });
     case "mark":

@@ -23,6 +23,7 @@ import { locateAllowed } from "../models/locate_allowed.ts";
 import { annotate } from "../cases/annotate.ts";
 import { annotationAgreement } from "../cases/annotation_agreement.ts";
 import { annotationPrompt } from "../cases/annotation_prompt.ts";
+import { createObjectiveJob } from "../attributions/objective_job.ts";
 import { createDiagnoseJob } from "../diagnosis/diagnose_job.ts";
 import { versionOf } from "../diagnosis/thresholds.ts";
 import { setSegments } from "../marking/edit_segments.ts";
@@ -73,6 +74,7 @@ export function createServices({ settings, connection, boss, watcher, planner }:
     maskTokens: async (tokenPairId, positions, replacement, rolloutTokens) =>
       (await createChosenJob(db, boss, tokenPairId, { chosen: positions, replacement, rolloutTokens })).id,
     summariseMasking: (condition, budget, seed) => summariseMasking(db, condition, budget, seed),
+    explainObjective: async (request) => (await createObjectiveJob(db, boss, request)).id,
     buildGraph: async (request) => (await createGraphJob(db, boss, request)).id,
     addModelSeries: (request) => addModelSeries(db, request),
     runStudy: async (request) => (await createStudyJob(db, boss, request)).id,

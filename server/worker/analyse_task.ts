@@ -7,6 +7,7 @@ import { jobs } from "../../schema/tables/tables.ts";
 import type { Checkers } from "../checkers/check.ts";
 import type { Attempt } from "../jobs/consumer.ts";
 import { computeDiagnosis } from "../diagnosis/compute_diagnosis.ts";
+import { computeObjective } from "../attributions/compute_objective.ts";
 import { computeGraph } from "../graphs/compute_graph.ts";
 import { computeMarks } from "../marking/compute_marks.ts";
 import { computeMasking } from "../masking/compute_masking.ts";
@@ -27,6 +28,8 @@ function compute(analysis: Analysis, input: AnalysisInput): Promise<StoreResult>
   switch (input.kind) {
     case "build_graph":
       return computeGraph(analysis, input);
+    case "explain_objective":
+      return computeObjective(analysis, input);
     case "diagnose":
       return computeDiagnosis(analysis, input);
     case "mask":

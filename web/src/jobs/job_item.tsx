@@ -15,6 +15,7 @@ const KIND = {
   EXPLAIN: "Explanation",
   FIND_PAIRS: "Search of token pairs",
   FETCH_MODEL: "Model from the hub",
+  EXPLAIN_OBJECTIVE: "Objective",
   BUILD_GRAPH: "Graph",
   DIAGNOSE: "Diagnosis",
   MASK: "Masking",
