@@ -93,7 +93,7 @@ afterAll(async () => {
 const EXPLAIN = `mutation Explain($input: ExplainObjectiveInput!) {
   explainObjective(input: $input) {
     __typename
-    ... on MutationExplainObjectiveSuccess { data { id kind about } }
+    ... on Job { id kind about }
     ... on InputError { message }
   }
 }`;
@@ -103,7 +103,7 @@ async function explain(input: Record<string, unknown>): Promise<typeof jobs.$inf
   const { explainObjective } = (await ask(EXPLAIN, {
     input: { tokenPairIds: [globalId("TokenPair", pairId)], ...input },
   })).data;
-  expect(explainObjective.data?.kind, JSON.stringify(explainObjective)).toBe("EXPLAIN_OBJECTIVE");
+  expect(explainObjective.kind, JSON.stringify(explainObjective)).toBe("EXPLAIN_OBJECTIVE");
   for (const deadline = Date.now() + 100_000; Date.now() < deadline;) {
     const rows = await db.select().from(jobs).where(eq(jobs.kind, "explain_objective"));
     const job = rows.at(-1)!;
@@ -152,5 +152,5 @@ test("what does not belong to the kind, and sequences that never part, are one l
   await refused({ kind: "SEQUENCE", target: "5" }, /^target, contrast: both sequences are needed; give both/);
   const job = await explain({ kind: "SEQUENCE", target: "5,6", contrast: "5,6,7" });
   expect(job.status).toBe("failed");
-  expect(job.error).toMatch(/one of the two sequences begins the other/);
+  expect(job.errorMessage).toMatch(/one of the two sequences begins the other/);
 });
