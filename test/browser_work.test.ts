@@ -217,6 +217,34 @@ test("tokens are masked by clicking, and delta and the new prediction follow", a
   expect(await page.$(".mask-result")).toBeNull();
 });
 
+test("something else than the pair is explained at its place: a mean, and a text of several tokens", async () => {
+  await page.click("text=Explain something else than this pair of tokens");
+  const panel = section("Other objectives");
+  await page.click(`${panel} label:has-text("the mean")`);
+  await page.click(`${panel} button:has-text("Compute")`);
+  await page.waitForSelector(`${panel} article:has-text("against the mean of all")`, { timeout: 60_000 });
+  await page.click(`${panel} label:has-text("sequences")`);
+  await page.fill(`${panel} label:has-text("Wrong text") input`, " a red house");
+  await page.fill(`${panel} label:has-text("Right text") input`, " the blue");
+  await page.click(`${panel} button:has-text("Compute")`);
+  await page.waitForSelector(`${panel} article:has-text("Of the wrong text alone")`, { timeout: 60_000 });
+  const id = decodeURIComponent(/#\/case\/([^?]+)/.exec(page.url())?.[1] ?? "");
+  const { node } = await server.query<{
+    node: { tokenPairs: { objectives: { kind: string; value: number }[] }[] };
+  }>(
+    `query ($id: ID!) { node(id: $id) { ... on FailureCase { tokenPairs { objectives { kind value } } } } }`,
+    { id },
+  );
+  const stored = node.tokenPairs.flatMap(({ objectives }) => objectives);
+  expect(stored.map(({ kind }) => kind)).toEqual(["SEQUENCE", "MEAN"]);
+  const shown = await page.$$eval(
+    `${panel} article > p:first-child .number`,
+    (all) => all.map((one) => one.textContent),
+  );
+  const signed = (value: number) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
+  expect(shown).toEqual(stored.map(({ value }) => signed(value)));
+});
+
 test("the tokens of the constraint are changed by clicking, and undone", async () => {
   await page.click("text=Say which tokens of the prompt state the constraint");
   const group = '[aria-label="Tokens of the prompt: choose those of the instruction"]';

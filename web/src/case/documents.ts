@@ -1,6 +1,6 @@
 /** What the page asks about outcome and pattern. */
 import { JOB } from "../jobs/documents.ts";
-import { type DataOf, graphql } from "../shell/graphql.ts";
+import { type DataOf, graphql, type Named, type VariablesOf } from "../shell/graphql.ts";
 
 export const READ_DIAGNOSIS = graphql(`
   query ReadDiagnosis($id: ID!) {
@@ -75,3 +75,45 @@ export const LABEL_PAIR = graphql(`
     }
   }
 `);
+
+export const READ_OBJECTIVES = graphql(`
+  query ReadObjectives($id: ID!) {
+    node(id: $id) {
+      __typename
+      ... on TokenPair {
+        objectives {
+          id
+          kind
+          count
+          target
+          contrast
+          rule
+          value
+          tokens
+          relevance
+          branches { side tokens relevance }
+          adapter
+        }
+      }
+    }
+  }
+`);
+export type Objective = Extract<
+  DataOf<typeof READ_OBJECTIVES>["node"],
+  { readonly __typename: "TokenPair" }
+>["objectives"][number];
+export type ObjectiveKind = Named<"ObjectiveKind">;
+
+export const EXPLAIN_OBJECTIVE = graphql(
+  `
+  mutation ExplainObjective($input: ExplainObjectiveInput!) {
+    explainObjective(input: $input) {
+      __typename
+      ... on Job { ...JobState }
+      ... on InputError { problem: message }
+    }
+  }
+`,
+  [JOB],
+);
+export type ObjectiveInput = VariablesOf<typeof EXPLAIN_OBJECTIVE>["input"];

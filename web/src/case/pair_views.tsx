@@ -6,12 +6,14 @@ import { HeatFigure } from "../heat/heat_figure.tsx";
 import { Verdict } from "../heat/verdict.tsx";
 import { MaskingSection } from "../masking/masking_section.tsx";
 import { Choice } from "../shell/choice.tsx";
+import { Fold } from "../shell/fold.tsx";
 import { Waiting } from "../shell/notice.tsx";
 import type { CaseRoute } from "../shell/route.ts";
 import { go } from "../shell/use_route.ts";
 import { Candidates } from "./candidates.tsx";
 import { CompareSection } from "./compare_section.tsx";
 import { DiagnosisBox } from "./diagnosis_box.tsx";
+import { ObjectivePanel } from "./objective_panel.tsx";
 
 interface PairProps {
   readonly route: CaseRoute;
@@ -67,6 +69,9 @@ export function PairViews(
           <View route={route} failureCase={failureCase} pair={pair} tokens={tokens} />
         </>
       )}
+      <Fold key={`objectives ${pair.id}`} title="Explain something else than this pair of tokens">
+        {() => <ObjectivePanel pair={pair} rule={route.rule} />}
+      </Fold>
       <Candidates key={`candidates ${pair.id}`} route={route} pair={pair} failureCase={failureCase} />
     </>
   );
