@@ -227,7 +227,7 @@ test("something else than the pair is explained at its place: a mean, and a text
   await page.fill(`${panel} label:has-text("Wrong text") input`, " a red house");
   await page.fill(`${panel} label:has-text("Right text") input`, " the blue");
   await page.click(`${panel} button:has-text("Compute")`);
-  await page.waitForSelector(`${panel} article:has-text("Of the wrong text alone")`, { timeout: 60_000 });
+  await page.waitForSelector(`${panel} article:has-text("red house")`, { timeout: 60_000 });
   const id = decodeURIComponent(/#\/case\/([^?]+)/.exec(page.url())?.[1] ?? "");
   const { node } = await server.query<{
     node: { tokenPairs: { objectives: { kind: string; value: number }[] }[] };

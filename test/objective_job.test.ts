@@ -125,7 +125,7 @@ test("every objective is autograd's, stored once, and read with its terms and br
   await explain(inputOf(golden[0]!));
   const { data: { node } } = await ask(
     `query Read($id: ID!) { node(id: $id) { ... on TokenPair { objectives {
-      kind count value rule tokens relevance branches { side relevance } terms { side target contrast factor }
+      kind count target contrast value rule tokens relevance branches { side relevance } terms { side target contrast factor }
     } } } }`,
     { id: globalId("TokenPair", pairId) },
   );
@@ -136,6 +136,7 @@ test("every objective is autograd's, stored once, and read with its terms and br
     expect(relativeError(found.relevance, relevance[0]!), kind).toBeLessThan(1e-4);
     expect(found.tokens).toHaveLength(found.relevance.length);
     expect(found.terms.length).toBe({ logit: 1, mean: 1, top: 4, sequence: 4 }[kind]);
+    expect(found.target === null).toBe(kind !== "sequence");
     if (target) expect(found.branches[0].relevance).toHaveLength(target[0]!.length);
   }
 });

@@ -85,6 +85,18 @@ const ObjectiveAttribution = builder.drizzleNode("objectiveAttributions", {
       select: { columns: { objective: true } },
       resolve: ({ objective }) => objective.kind === "top" ? objective.count : null,
     }),
+    target: t.string({
+      nullable: true,
+      description: "Of SEQUENCE: the wrong one, as it was typed; null for the others.",
+      select: { columns: { objective: true } },
+      resolve: ({ objective }) => objective.kind === "sequence" ? objective.target : null,
+    }),
+    contrast: t.string({
+      nullable: true,
+      description: "Of SEQUENCE: the right one, as it was typed; null for the others.",
+      select: { columns: { objective: true } },
+      resolve: ({ objective }) => objective.kind === "sequence" ? objective.contrast : null,
+    }),
     rule: t.expose("rule", { type: Rule, description: "Backward rule." }),
     value: t.exposeFloat("value", { description: "What is explained: the sum of the terms, in logits." }),
     terms: t.field({

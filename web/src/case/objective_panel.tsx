@@ -68,7 +68,7 @@ export function ObjectivePanel({ pair, rule }: { readonly pair: Pair; readonly r
   const isThere = kind !== "SEQUENCE" && stored.some((one) => one.kind === kind && one.rule === rule);
   const kinds = Object.entries(KINDS) as [ObjectiveKind, (typeof KINDS)[ObjectiveKind]][];
   return (
-    <section aria-label="Other objectives">
+    <section class="objectives" aria-label="Other objectives">
       <p class="quiet small">
         The heatmap explains the wrong token against the right one. Here the same place is explained under another
         question: {KINDS[kind][1]}.
@@ -112,13 +112,20 @@ function Sequences({ texts, onChange }: { readonly texts: Texts; readonly onChan
   );
 }
 
+/** What was asked: of sequences the texts, of means how many logits. */
+function questionOf({ kind, count, target, contrast }: Objective): string {
+  if (kind !== "SEQUENCE") return kind === "TOP" ? `${KINDS.TOP[1]} (${count})` : KINDS[kind][1];
+  const text = (typed: string | null) => quoteToken((typed ?? "").replace(/^text:/, ""));
+  return `${text(target)} against ${text(contrast)}`;
+}
+
 function Explained({ objective }: { readonly objective: Objective }) {
-  const { kind, rule, value, tokens, relevance, branches, adapter } = objective;
+  const { rule, value, tokens, relevance, branches, adapter } = objective;
   const { positive, negative } = strongest(relevance, LISTED);
   return (
-    <article class="diagnosis">
+    <article>
       <p>
-        {KINDS[kind][1]}, {RULE_NAMES[rule]}: <span class="number">{signed(value)}</span>{" "}
+        {questionOf(objective)}, {RULE_NAMES[rule]}: <span class="number">{signed(value)}</span>{" "}
         <span class="quiet small">on {adapter}</span>
       </p>
       <TokenLine title="For it" list={positive.map(({ position, raw }) => [tokens[position] ?? "", raw])} />
