@@ -18,6 +18,7 @@ import { BODY_LIMITS } from "../server/http/access/bounded_body.ts";
 import { unpacked } from "../server/http/access/bounded_gunzip.ts";
 import { readDocuments } from "../server/http/access/documents.ts";
 import { createGraphQL } from "../server/http/graphql.ts";
+import { READ_MODELS } from "../server/mcp/documents.ts";
 import { createHandler, type Handler } from "../server/http/http.ts";
 import { readItems } from "../server/benchmarks/items.ts";
 import { startQueue } from "../server/jobs/queue.ts";
@@ -289,6 +290,8 @@ test("the page's documents are known by their hash; CULPRIT_PERSISTED_ONLY answe
     )).json();
   const byHash = { variables: {}, extensions: { persistedQuery: { version: 1, sha256Hash: hash } } };
   const strict = server({ persistedOnly: true });
+  // Those of the tools for agents are known too.
+  expect((await ask(READ, READ_MODELS, {}, strict)).status).toBe(200);
   for (const to of [handle, strict]) {
     expect(await send(byHash, to)).toEqual(await send({ query: document }, to));
     expect((await send(byHash, to)).errors).toBeUndefined();

@@ -65,6 +65,7 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
     "backup",
     "report",
     "worker",
+    "mcp",
     "http",
     "worker.ts",
     "serve.ts",

@@ -19,7 +19,7 @@ const { packages } = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "u
 const foreign = Object.entries(packages).filter(([path, { link }]) => path.includes("node_modules/") && !link);
 const nameOf = (path: string): string => path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length);
 
-/** Each lets everybody use, change and give on; MPL-2.0 asks for the source of its own files only. */
+/** Each lets everybody use, change and give on; MPL-2.0 asks for the source of its own files only, OFL-1.1 is for fonts. */
 const LICENCES = new Set([
   "0BSD",
   "Apache-2.0",
@@ -28,6 +28,7 @@ const LICENCES = new Set([
   "ISC",
   "MIT",
   "MPL-2.0",
+  "MIT AND OFL-1.1",
   "Unlicense",
   "(MIT OR CC0-1.0)",
 ]);

@@ -5,10 +5,12 @@ import { InputError } from "../../schema/types/input_error.ts";
 import type { Context } from "../../schema/services/services.ts";
 import { createOpenStreams } from "./access/open_streams.ts";
 import { BODY_LIMITS, type BodyLimits, boundBody } from "./access/bounded_body.ts";
-import { type Documents, readDocuments } from "./access/documents.ts";
+import { type Documents, hashOfDocument, readDocuments } from "./access/documents.ts";
 import { refusal } from "./access/refusal.ts";
 import type { Scope } from "../base/tokens.ts";
 import { audited, listAudit } from "./audit.ts";
+import { TOOL_DOCUMENTS } from "../mcp/documents.ts";
+import type { createHttpMcp } from "../mcp/http_handler.ts";
 import { downloadGraph } from "../graphs/download.ts";
 import { unavailable } from "../database/database_errors.ts";
 import { downloadRelevance } from "../attributions/download.ts";
@@ -35,18 +37,24 @@ export interface HttpParts {
 /** Answers a request that came from an address. */
 export type Handler = (request: Request, address?: string) => Promise<Response>;
 
+/** Documents of the tools for agents. */
+const TOOLS: Documents = new Map(TOOL_DOCUMENTS.map((document) => [hashOfDocument(document), document]));
+
 /** The server's one request handler. */
 export function createHandler({ settings, context, workerState, limits = BODY_LIMITS }: HttpParts): Handler {
   const guard = createGuard(settings);
   const metrics = createMetrics(context.db, workerState);
   const streams = createOpenStreams(metrics);
+  const documents = once(() => readDocuments());
   const graphql = createGraphQL(context, {
     costs: guard.costs,
-    documents: once(() => readDocuments()),
+    documents: async () => new Map([...await documents(), ...TOOLS]),
     persistedOnly: settings.persistedOnly,
     metrics,
   });
   const page = join(ROOT, "web", "dist");
+  /** Loaded when an agent comes. */
+  let mcp: Promise<ReturnType<typeof createHttpMcp>> | undefined;
 
   const askGraphQL: Handler = async (request, address = "local") => {
     const client = guard.admit(request, address);
@@ -55,6 +63,15 @@ export function createHandler({ settings, context, workerState, limits = BODY_LI
     const bounded = boundBody(request, { ...limits, bytes: isForm ? MAX_REQUEST_BYTES : limits.bytes });
     if (bounded instanceof Response) return bounded;
     const answer = await graphql(bounded.request, client);
+    return bounded.refusal() ?? streams.count(answer, client);
+  };
+  const askMcp: Handler = async (request, address = "local") => {
+    const client = guard.admit(request, address);
+    if (client instanceof Response) return client;
+    const bounded = boundBody(request, limits);
+    if (bounded instanceof Response) return bounded;
+    mcp ??= import("../mcp/http_handler.ts").then(({ createHttpMcp }) => createHttpMcp(graphql));
+    const answer = await (await mcp)(bounded.request, client);
     return bounded.refusal() ?? streams.count(answer, client);
   };
   const receive = (request: Request, url: URL): Promise<Response> =>
@@ -80,6 +97,7 @@ export function createHandler({ settings, context, workerState, limits = BODY_LI
     if (pathname === "/health") return ["health", Response.json({ status: "ok" })];
     if (pathname === "/ready") return ["ready", await ready(context, workerState())];
     if (pathname === "/graphql") return ["graphql", await askGraphQL(request, address)];
+    if (pathname === "/mcp") return ["mcp", await askMcp(request, address)];
     if (pathname === "/imports") {
       const answer = await guarded(request, address, "run", async () => await receive(request, url));
       return ["imports", answer!];
