@@ -18,6 +18,12 @@ export interface TokenLogit {
   readonly logit: number;
 }
 
+/** A logit among all of its position. */
+export interface RankedLogit extends TokenLogit {
+  /** Logarithm of its probability: the logit without the position's log-sum-exp. Never above 0 but for rounding. */
+  readonly logProbability: number;
+}
+
 /** One contrastive attribution: delta = logit[target] - logit[contrast] at the last position. */
 export interface AttributionRequest {
   /** Token ids of prompt and completion prefix, [tokens]. */
@@ -324,7 +330,7 @@ export interface NextTokensRequest {
 }
 
 /** For each position from `from` to the last: the largest logits of the token after it, largest first. */
-export type NextTokens = readonly (readonly TokenLogit[])[];
+export type NextTokens = readonly (readonly RankedLogit[])[];
 
 /** A step of long work. `done` of `total` count bytes when loading, edges' targets for edges,
  * tokens for decode, blocks else. */

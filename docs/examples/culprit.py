@@ -217,11 +217,11 @@ class Job:
 
 
 class Answer:
-    """What a model answered: `text`, and `tokens` with position, id, text, logit and alternatives."""
+    """What a model answered: `text`, and `tokens` with position, id, text, logit, probability and alternatives."""
 
     def __init__(self, server, job):
         document = """query ($id: ID!) { job(id: $id) { generation {
-          prompt prefix text stop tokens { position id text logit alternatives { rank id text logit } }
+          prompt prefix text stop tokens { position id text logit probability alternatives { rank id text logit probability } }
         } } }"""
         self.server, self.job = server, job
         found = server.query(document, id=job.id)["job"]["generation"]

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { logSumExpReference } from "../kernels/log-sum-exp.ts";
 import { GOLDEN_MODELS } from "../../test/golden_models.ts";
 import { writeRandomModel } from "../../test/random_model.ts";
 import type { Device } from "../device/device.ts";
@@ -118,6 +119,11 @@ describe.each(["qwen3-a", "olmo3-a"])("%s: what shares a beginning is computed o
         expect(found[position]?.map(({ id, logit }) => [id, logit])).toEqual(
           found[position]?.map(({ id }) => [id, logits[id]]),
         );
+        // Against float64 over the whole row.
+        const normaliser = logSumExpReference(logits);
+        for (const { logit, logProbability } of found[position] ?? []) {
+          expect(Math.abs(logProbability - (logit - normaliser))).toBeLessThan(1e-5);
+        }
       }
       expect(await model.nextTokens([requests[index] as typeof requests[0]])).toEqual([found]);
     }

@@ -1,7 +1,8 @@
 /** What a model would say next, at many positions of many sequences at once: teacher-forced, the largest logits only. */
 import { gradientRowBytes, widestRowBytes } from "../pass/block.ts";
-import type { NextTokens, NextTokensRequest, RunOptions, TokenLogit } from "../engine.ts";
+import type { NextTokens, NextTokensRequest, RankedLogit, RunOptions } from "../engine.ts";
 import { InputError } from "../errors.ts";
+import { logSumExp } from "../kernels/log-sum-exp.ts";
 import { moveRows } from "../kernels/row-moves.ts";
 import { topTokens } from "../kernels/top-tokens.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
@@ -95,7 +96,7 @@ export async function topAtRows(
   rows: readonly number[],
   top: number,
   { signal }: RunOptions,
-): Promise<(readonly TokenLogit[])[]> {
+): Promise<(readonly RankedLogit[])[]> {
   const { device, model: { config } } = runner;
   const { hidden, vocabulary } = config;
   const count = Math.min(top, vocabulary);
@@ -115,7 +116,8 @@ export async function topAtRows(
     const logits = own(panelBytes(most, vocabulary), "logits");
     const ids = own(most * count * 4, "largest logits' tokens");
     const values = own(most * count * 4, "largest logits");
-    const results: TokenLogit[][] = [];
+    const normalisers = own(most * 4, "log-sum-exp of the logits");
+    const results: RankedLogit[][] = [];
     for (let first = 0; first < rows.length; first += most) {
       signal?.throwIfAborted();
       const part = rows.slice(first, first + most);
@@ -124,14 +126,16 @@ export async function topAtRows(
       finalNorm(runner, part.length, gathered, normed, scale);
       recordLogits(runner, part.length, normed, logits);
       topTokens(device, { rows: part.length, columns: vocabulary, count, x: logits, ids, logits: values });
+      logSumExp(device, { rows: part.length, columns: vocabulary, x: logits, result: normalisers });
       const foundIds = new Uint32Array(await device.read(ids, 0, part.length * count * 4));
       const foundLogits = new Float32Array(await device.read(values, 0, part.length * count * 4));
+      const foundNormalisers = new Float32Array(await device.read(normalisers, 0, part.length * 4));
       part.forEach((_, row) => {
-        const at = (rank: number) => row * count + rank;
-        results.push(Array.from({ length: count }, (_, rank) => ({
-          id: foundIds[at(rank)] as number,
-          logit: foundLogits[at(rank)] as number,
-        })));
+        results.push(Array.from({ length: count }, (_, rank) => {
+          const logit = foundLogits[row * count + rank] as number;
+          const logProbability = logit - (foundNormalisers[row] as number);
+          return { id: foundIds[row * count + rank] as number, logit, logProbability };
+        }));
       });
     }
     return results;

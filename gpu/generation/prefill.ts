@@ -70,7 +70,7 @@ async function prefillPart(
     });
     const top = Math.max(1, ...asked.map(({ request }) => request.top ?? 0));
     const found = asked.length > 0 ? await topAtRows(runner, pass, rows, top, options) : [];
-    asked.forEach((decoding, index) => decoding.first = found[index] ?? []);
+    asked.forEach((decoding, index) => decoding.first = (found[index] ?? []).map(({ id, logit }) => ({ id, logit })));
     for (const decoding of decodings) {
       const { force, top = 0 } = decoding.request;
       advance(config, decoding, force ?? (decoding.first[0] as TokenLogit).id);

@@ -63,6 +63,7 @@ import {
 import { plainRotation } from "../model/rotary.ts";
 import { moveRows, rowDot, rowDotReference } from "./row-moves.ts";
 import { softmax, softmaxBackward, softmaxBackwardReference, softmaxReference } from "./softmax.ts";
+import { logSumExp, logSumExpReference } from "./log-sum-exp.ts";
 import { topTokens, topTokensReference } from "./top-tokens.ts";
 import {
   activationReference,
@@ -921,4 +922,20 @@ test("the largest values of each row in order, of equal ones the first", async (
   expect([...foundIds]).toEqual(expected.flat());
   expect([...foundLogits]).toEqual(expected.flatMap((row, index) => row.map((id) => values[index * columns + id])));
   expect(expected[5]?.slice(0, 2)).toEqual([7, 1002]);
+});
+
+test.each([[18, 1003], [3, 50_257], [17, 4]])("the log-sum-exp of each row, %d of %d values", async (rows, columns) => {
+  const values = random.normals(rows * columns).map((value) => 10 * value);
+  // Rows far from zero, and one whose largest value is all that counts.
+  for (let column = 0; column < columns; column++) values[columns + column]! += 5000;
+  values[2 * columns + columns - 1] = 4000;
+  const result = device.allocate(panelsOf(rows) * PANEL * 4, "test sums");
+  logSumExp(device, { rows, columns, x: upload(values, rows, columns), result });
+  const found = new Float32Array(await device.read(result, 0, rows * 4));
+  rowsOf(values, rows, columns).forEach((row, index) => {
+    const exact = logSumExpReference(row);
+    // The result itself is a float32: half its last digit, and the sum's own error.
+    expect(Math.abs(found[index]! - exact)).toBeLessThan(TOLERANCE + Math.abs(exact) * 2 ** -23);
+  });
+  expect(found[2]).toBe(4000);
 });

@@ -13,13 +13,16 @@ export interface GeneratedAlternative {
   readonly id: number;
   readonly text: string;
   readonly logit: number;
+  /** 0 to 1; answers that were stored before 0.3 have none. */
+  readonly probability?: number;
 }
 
-/** A token of an answer. While the answer is being written it has no logit and no alternatives. */
+/** A token of an answer. While the answer is being written it has no numbers and no alternatives. */
 export interface GeneratedToken {
   readonly id: number;
   readonly text: string;
   readonly logit: number | null;
+  readonly probability?: number | null;
   readonly alternatives: readonly GeneratedAlternative[];
 }
 

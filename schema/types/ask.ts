@@ -21,6 +21,11 @@ const Alternative = builder.objectRef<GeneratedAlternative>("GeneratedAlternativ
     id: t.exposeInt("id", { description: "Token id." }),
     text: t.exposeString("text", { description: "Text of the token." }),
     logit: t.exposeFloat("logit", { description: "Raw logit, no softmax." }),
+    probability: t.float({
+      nullable: true,
+      description: "Its probability, 0 to 1; null in answers that were stored before there were any.",
+      resolve: ({ probability }) => probability ?? null,
+    }),
   }),
 });
 
@@ -33,6 +38,11 @@ const Token = builder.objectRef<GeneratedToken & { readonly position: number }>(
     logit: t.exposeFloat("logit", {
       nullable: true,
       description: "Raw logit; null while the answer is being written.",
+    }),
+    probability: t.float({
+      nullable: true,
+      description: "Its probability, 0 to 1; null while the answer is being written, and in old answers.",
+      resolve: ({ probability }) => probability ?? null,
     }),
     alternatives: t.field({
       type: [Alternative],

@@ -1,13 +1,13 @@
 /** An answer of a model, and at each of its tokens what else the model could have said. */
-import type { LoadedModel, RunOptions, TokenLogit } from "../../gpu/mod.ts";
+import type { LoadedModel, RankedLogit, RunOptions } from "../../gpu/mod.ts";
 
 /** What the model could have said instead. */
-export interface Alternative extends TokenLogit {
+export interface Alternative extends RankedLogit {
   /** Rank among all logits at that position, 0 = the argmax. */
   readonly rank: number;
 }
 
-export interface ExploredToken extends TokenLogit {
+export interface ExploredToken extends RankedLogit {
   /** Counted from the answer's first token. */
   readonly position: number;
   /** The largest other logits, largest first. */
@@ -29,7 +29,7 @@ export interface ExploreRequest {
 }
 
 /**
- * Decodes greedily and ranks the logits at every token of the answer; logits are raw, no softmax. Two passes: decoding
+ * Decodes greedily and ranks the logits at every token of the answer; logits are raw, their probabilities beside them. Two passes: decoding
  * keeps no logits but the first ones. Throws InputError as the engine's `generate`.
  */
 export async function explore(
@@ -62,17 +62,25 @@ export async function rankTokens(
     const ranked = places![position]!.map((token, rank): Alternative => ({ ...token, rank }));
     const own = ranked.find((token) => token.id === id);
     // A token that somebody forced may stand far below the largest.
-    const logit = own?.logit ?? await logitOf(model, whole.slice(0, inputIds.length + position), id, options);
-    return { position, id, logit, alternatives: ranked.filter((token) => token !== own).slice(0, alternatives) };
+    const { logit, logProbability } = own ??
+      await scoreToken(model, whole.slice(0, inputIds.length + position), id, options);
+    return {
+      position,
+      id,
+      logit,
+      logProbability,
+      alternatives: ranked.filter((token) => token !== own).slice(0, alternatives),
+    };
   }));
 }
 
-async function logitOf(
+async function scoreToken(
   model: Pick<LoadedModel, "score">,
   inputIds: readonly number[],
   id: number,
   options: RunOptions,
-): Promise<number> {
+): Promise<RankedLogit> {
   const [scored] = await model.score([{ inputIds, tokens: [id] }], options);
-  return scored!.tokens[0]!.logit;
+  const { logit } = scored!.tokens[0]!;
+  return { id, logit, logProbability: logit - scored!.logNormaliser };
 }

@@ -27,7 +27,12 @@ export async function performGenerate({ db, jobId, model, tokenizer, options, en
     text: storable(names.token(token.id)),
   });
   const tell = teller(async (ids: readonly number[]) => {
-    const tokens = ids.map((id): GeneratedToken => ({ ...named({ id }), logit: null, alternatives: [] }));
+    const tokens = ids.map((id): GeneratedToken => ({
+      ...named({ id }),
+      logit: null,
+      probability: null,
+      alternatives: [],
+    }));
     await db.update(generations).set({ text: storable(names.decode(ids, { continues: true })), tokens }).where(
       eq(generations.jobId, jobId),
     );
@@ -42,9 +47,13 @@ export async function performGenerate({ db, jobId, model, tokenizer, options, en
   await tell.settled();
   const { ids, stop } = answer!;
   const ranked = await rankTokens(loaded, { inputIds, ids, alternatives }, options);
-  const tokens = ranked.map(({ id, logit, alternatives }): GeneratedToken => ({
+  const tokens = ranked.map(({ id, logit, logProbability, alternatives }): GeneratedToken => ({
     ...named({ id, logit }),
-    alternatives: alternatives.map(named),
+    probability: Math.exp(logProbability),
+    alternatives: alternatives.map(({ rank, id, logit, logProbability }) => ({
+      ...named({ rank, id, logit }),
+      probability: Math.exp(logProbability),
+    })),
   }));
   return { text: storable(names.decode(ids, { continues: true })), tokens, stop };
 }

@@ -202,11 +202,19 @@ async function converse(
   }
 }
 
-function describeAlternatives({ position, id, logit, alternatives }: ExploredToken, tokenizer: Tokenizer): string {
+const percent = ({ logProbability }: { readonly logProbability: number }): string =>
+  `${(100 * Math.exp(logProbability)).toFixed(2).padStart(6)} %`;
+
+function describeAlternatives(
+  { position, id, logit, logProbability, alternatives }: ExploredToken,
+  tokenizer: Tokenizer,
+): string {
   const rows = alternatives.map((other) =>
-    `${String(other.rank).padStart(6)}  ${other.logit.toFixed(3).padStart(9)}  ${tokenName(tokenizer, other.id, 40)}\n`
+    `${String(other.rank).padStart(6)}  ${other.logit.toFixed(3).padStart(9)}  ${percent(other)}  ${
+      tokenName(tokenizer, other.id, 40)
+    }\n`
   );
-  return `position ${position}: ${tokenName(tokenizer, id)}, logit ${logit.toFixed(3)}\n  rank      logit  instead\n${
-    rows.join("")
-  }`;
+  return `position ${position}: ${tokenName(tokenizer, id, 40)}, logit ${logit.toFixed(3)}, ${
+    percent({ logProbability }).trim()
+  }\n  rank      logit  probable  instead\n${rows.join("")}`;
 }

@@ -19,8 +19,8 @@ export const PROMPT_INPUT = {
 interface Token {
   readonly position: number;
   readonly text: string;
-  readonly logit: number | null;
-  readonly alternatives: readonly { readonly id: number; readonly text: string; readonly logit: number }[];
+  readonly probability: number;
+  readonly alternatives: readonly { readonly id: number; readonly text: string; readonly probability: number }[];
 }
 
 /** Model, prompt and prefix as the API takes them. Throws ApiError without a model. */
@@ -39,7 +39,7 @@ export const askTool = tool({
   name: "ask",
   title: "Ask a model",
   description: "Answers a prompt greedily and lists, for each token of the answer, the runner-up tokens with their " +
-    "logits. Explain a token afterwards with `explain`, by the answer's id and the token's position.",
+    "probabilities. Explain a token afterwards with `explain`, by the answer's id and the token's position.",
   input: z.object({
     ...PROMPT_INPUT,
     max_tokens: z.int().min(1).max(1024).default(64).describe("Tokens of the answer at most."),
@@ -54,16 +54,18 @@ export const askTool = tool({
       job: { generation: { text: string; stop: string; tokens: readonly Token[] } };
     }>(READ_ANSWER, { id: generate.id }, context.signal);
     const { text, stop, tokens } = job.generation;
-    const rows = tokens.slice(0, LISTED).map(({ position, text, logit, alternatives }) =>
-      `${position}  ${quoted(text)} ${logit?.toFixed(2)}  instead: ${
-        alternatives.map((other) => `${quoted(other.text)} (id ${other.id}) ${other.logit.toFixed(2)}`).join(", ")
+    const rows = tokens.slice(0, LISTED).map(({ position, text, probability, alternatives }) =>
+      `${position}  ${quoted(text)} ${probability.toFixed(3)}  instead: ${
+        alternatives.map(({ id, text, probability }) => `${quoted(text)} (id ${id}) ${probability.toFixed(3)}`).join(
+          ", ",
+        )
       }`
     );
     const rest = tokens.length > LISTED ? `\nand ${tokens.length - LISTED} more tokens` : "";
     return {
       text: `${text}\n\nanswer ${generate.id} of ${place["model"]}, ${tokens.length} tokens, ${
         stop === "EOS" ? "ended by itself" : "stopped at the limit"
-      }\nposition  token, logit, runner-up tokens\n${rows.join("\n")}${rest}`,
+      }\nposition  token, probability, runner-up tokens\n${rows.join("\n")}${rest}`,
     };
   },
 });

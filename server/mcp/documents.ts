@@ -23,7 +23,7 @@ export const READ_JOB = `query ToolJob($id: ID!) { job(id: $id) { ${JOB} } }`;
 export const CANCEL_JOB = `mutation ToolCancel($id: ID!) { cancelJob(id: $id) { ... on Job { id } } }`;
 
 export const READ_ANSWER = `query ToolAnswer($id: ID!) {
-  job(id: $id) { generation { text stop tokens { position text logit alternatives { id text logit } } } }
+  job(id: $id) { generation { text stop tokens { position text probability alternatives { id text probability } } } }
 }`;
 
 export const FIND_CASES = `query ToolCases($first: Int!, $filter: FailureCaseFilter!) {
@@ -55,7 +55,7 @@ fragment Reading on Attribution {
 
 export const EXPLAIN = `mutation ToolExplain($input: ExplainInput!) {
   explain(input: $input) {
-    ... on Explanation { note job { id } }
+    ... on Explanation { note failureCase { id } job { id } }
     ... on InputError { problem: message }
   }
 }`;

@@ -29,7 +29,7 @@ function fakeModel(script: Script, gap: (text: string) => number = () => GAP) {
     const text = textOf(tokens);
     const best = [...(script[text] ?? ".")].map((word) => word === "." ? END : idOf(word));
     const order = [...best, ...WORDS.keys().filter((id) => !best.includes(id))];
-    return order.map((id, rank) => ({ id, logit: 20 - rank * gap(text) }));
+    return order.map((id, rank) => ({ id, logit: 20 - rank * gap(text), logProbability: -rank * gap(text) }));
   };
   const asked: RolloutRequest[][] = [];
   return {

@@ -6,6 +6,12 @@ import { TokenBox } from "../heat/token_glyphs.tsx";
 import { quoteToken } from "../../../figures/token_text.ts";
 import type { AnswerToken } from "./documents.ts";
 
+/** A probability for reading. */
+function chance(probability: number): string {
+  const percent = 100 * probability;
+  return percent < 0.01 ? "less than 0.01 %" : `${percent.toFixed(percent < 1 ? 2 : 1)} %`;
+}
+
 /** An alternative by its id, or the text that somebody typed. */
 export type Choice = { readonly id: number } | { readonly text: string };
 
@@ -22,11 +28,12 @@ export function Alternatives(props: {
         Instead of <TokenBox text={token.text} side="red" />
       </h2>
       <p class="quiet small">
-        Token {token.position} of the answer, logit{" "}
-        {token.logit === null ? "not known yet" : plain(token.logit)}. Choose what it should have said.
+        Token {token.position} of the answer, logit {token.logit === null ? "not known yet" : plain(token.logit)}
+        {token.probability === null ? "" : `, probability ${chance(token.probability)}`}. Choose what it should have
+        said.
       </p>
       <ol class="alternative-list">
-        {token.alternatives.map(({ rank, id, text, logit }) => (
+        {token.alternatives.map(({ rank, id, text, logit, probability }) => (
           <li key={id}>
             <button
               type="button"
@@ -35,7 +42,10 @@ export function Alternatives(props: {
               onClick={() => onChoose({ id })}
             >
               <TokenBox text={text} side="blue" />
-              <span class="number quiet small">rank {rank}, logit {plain(logit)}</span>
+              <span class="number quiet small">
+                rank {rank}, logit {plain(logit)}
+                {probability === null ? "" : `, ${chance(probability)}`}
+              </span>
             </button>
           </li>
         ))}

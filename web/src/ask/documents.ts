@@ -14,7 +14,7 @@ const ASK_JOB = graphql(`
       prefix
       text
       stop
-      tokens { position id text logit alternatives { rank id text logit } }
+      tokens { position id text logit probability alternatives { rank id text logit probability } }
     }
   }
 `);
