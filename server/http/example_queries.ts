@@ -1,3 +1,6 @@
+/** The most that running any of the examples may ask for: token pairs, attributions' worth of passes, fields. */
+export const EXAMPLE_LIMITS = { pairs: 1, passes: 40, cost: 2000 } as const;
+
 /** What GraphiQL shows when it is opened: one document with an operation for each use, to choose from by its name. */
 export const EXAMPLE_QUERIES = `# Choose an operation beside the button that runs it. Nothing here leaves this machine.
 
@@ -7,6 +10,7 @@ query Failures {
     nodes {
       key
       tokenPairs {
+        id
         delta
         target { text }
         contrast { text }
@@ -42,18 +46,28 @@ query FlipsByMasking {
   }
 }
 
-# Masks the tokens of every clean pair; run FlipsByMasking when the job has ended.
-mutation Mask {
-  runMaskingExperiment(input: { selection: CLEAN }) {
+# What masking a token pair would take, and memory; nothing runs. Give "pair" an id that Failures returned.
+query PlanMask($pair: ID!) {
+  plan(input: { work: MASK, tokenPairIds: [$pair] }) {
+    __typename
+    ... on Plan { runs seconds gpuBytes fits why }
+    ... on InputError { message }
+  }
+}
+
+# Masks the tokens of one pair, a short curve of each ranking; run FlipsByMasking with budget 5 when the job has ended.
+# A filter or a selection in place of the ids masks many pairs: plan that first.
+mutation Mask($pair: ID!) {
+  runMaskingExperiment(input: { tokenPairIds: [$pair], replacements: [NEUTRAL], budget: 5, seeds: [1], rolloutTokens: 0 }) {
     __typename
     ... on Job { id status total }
     ... on InputError { message }
   }
 }
 
-# Token weights for preference training; ask for the job until it has ended, then for its files.
-mutation PreferenceWeights {
-  exportPreferences(input: { selection: CLEAN }) {
+# Token weights of one preference pair; ask for the job until it has ended, then for its files.
+mutation PreferenceWeights($pair: ID!) {
+  exportPreferences(input: { tokenPairIds: [$pair] }) {
     __typename
     ... on Job { id status total }
     ... on InputError { message }
