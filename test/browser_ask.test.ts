@@ -1,17 +1,34 @@
 /// <reference lib="dom" />
 /** Asking on the page: from a typed prompt to the heatmap of a token that somebody pointed at. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchChromium } from "./browser_chromium.ts";
 import { type RunningServer, startServerProcess } from "./browser_server.ts";
+import { type HubServer, openHub } from "./hub_server.ts";
+import { writeTinyModel, writeTinyTokenizer } from "./model_folder.ts";
 
 let server: RunningServer;
 let browser: Browser;
 let page: Page;
 const complaints: string[] = [];
 
+/** While true, the hub begins to send weights and is silent then. */
+let stalls = true;
+let hub: HubServer;
+let folder: string;
+
 beforeAll(async () => {
-  server = await startServerProcess();
+  folder = mkdtempSync(join(tmpdir(), "culprit-ask-"));
+  const tiny = writeTinyModel(join(folder, "tiny"));
+  writeTinyTokenizer(tiny, "{{ messages[0].content }}");
+  hub = await openHub({ "org/tiny": tiny }, {
+    large: 1000,
+    fails: (_, file) => file?.endsWith("model.safetensors") && stalls ? "silence" : undefined,
+  });
+  server = await startServerProcess({ HF_ENDPOINT: hub.url, HF_HUB_CACHE: join(folder, "cache") });
   await server.query(`mutation { addModel(input: { directory: "models/demo-0.3m" }) { __typename } }`);
   // The newest model is the first choice.
   await server.query(`mutation { addModel(input: { directory: "models/demo-1m" }) { __typename } }`);
@@ -26,6 +43,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close();
   await server?.stop();
+  hub?.close();
+  rmSync(folder, { recursive: true, force: true });
 });
 
 const answer = (title: string) => `section.answer[aria-label="${title}"]`;
@@ -95,6 +114,33 @@ test("a word of several tokens is explained by its first, and that is said", asy
   await page.click("button:has-text('Why not this')");
   await page.waitForSelector(".explained figure .token.heated");
   expect(await page.textContent(".explained")).toContain('"4 apples" is 2 tokens: its first one, "4", is explained.');
+});
+
+test("each alternative has its logit and its probability", async () => {
+  const words = await page.locator(".alternative-list .number").allTextContents();
+  expect(words.length).toBe(10);
+  for (const text of words) expect(text).toMatch(/rank \d+, logit .\d+\.\d+, ([\d.]+ %|less than 0\.01 %)/);
+  expect(await page.textContent(".alternatives")).toMatch(/probability [\d.]+ %/);
+});
+
+test("a model of the hub is fetched with its progress, can be given up, and is asked then", async () => {
+  await page.click("summary:has-text('not in the list')");
+  await page.fill(".other-model input", "org/tiny");
+  await page.click("button:has-text('Fetch')");
+  await page.waitForSelector(".fetching :text-matches('MiB of .* MiB')");
+  await page.click(".fetching button:has-text('Give up')");
+  await page.waitForSelector(".other-model [role=alert]:has-text('Given up')");
+  stalls = false;
+  await page.click("button:has-text('Fetch')");
+  await page.waitForSelector(".other-model [role=status]:has-text('org/tiny is there')");
+  expect(await page.inputValue(".ask-form label:has-text('Model') select")).toBe("org/tiny");
+  await page.fill(".other-model input", "org/none");
+  await page.click("button:has-text('Fetch')");
+  await page.waitForSelector(".other-model [role=alert]:has-text('no such model')");
+  await page.fill(".ask-text textarea", "ab c");
+  await page.fill("input[type=number]", "3");
+  await page.click("button:has-text('Generate')");
+  await page.waitForSelector(`${answer("Answer")}[aria-busy=false] p:has-text('org/tiny')`);
 });
 
 test("arrow keys go from token to token, and nothing complained", async () => {

@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 /** @jsxImportSource preact */
 /** What is asked: a model, a chat or a plain text, and whom to ask the same. */
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 
 export interface AskedQuestion {
   readonly model: string;
@@ -17,10 +17,12 @@ const MOST_TOKENS = 4096;
 
 export function AskForm(props: {
   readonly models: readonly string[];
+  /** A model that was just added: it is chosen. */
+  readonly latest: string | undefined;
   readonly busy: boolean;
   readonly onAsk: (question: AskedQuestion) => void;
 }) {
-  const { models, busy, onAsk } = props;
+  const { models, latest, busy, onAsk } = props;
   const [asked, setAsked] = useState<AskedQuestion>({
     model: "",
     second: "",
@@ -30,7 +32,10 @@ export function AskForm(props: {
     maxTokens: 256,
   });
   const set = (change: Partial<AskedQuestion>) => setAsked((old) => ({ ...old, ...change }));
-  const model = asked.model === "" ? models[0] ?? "" : asked.model;
+  useEffect(() => {
+    if (latest !== undefined) set({ model: latest, second: "" });
+  }, [latest]);
+  const model = models.includes(asked.model) ? asked.model : models[0] ?? "";
   const ready = !busy && model !== "" && asked.text !== "";
   const ask = () => ready && onAsk({ ...asked, model });
   const choices = (names: readonly string[]) => names.map((name) => <option key={name} value={name}>{name}</option>);

@@ -14,29 +14,6 @@ export type ModelSummary = Choices["models"]["nodes"][number];
 export type SeriesSummary = Choices["modelSeries"]["nodes"][number];
 export type BenchmarkSummary = Choices["benchmarks"]["nodes"][number];
 
-export const ADD_MODEL = graphql(`
-  mutation AddModel($input: AddModelInput!) {
-    addModel(input: $input) {
-      __typename
-      ... on Model { name }
-      ... on InputError { problem: message }
-    }
-  }
-`);
-
-export const FETCH_MODEL = graphql(
-  `
-  mutation Start($input: FetchModelInput!) {
-    fetchModel(input: $input) {
-      __typename
-      ... on Job { ...JobState }
-      ... on InputError { problem: message }
-    }
-  }
-`,
-  [JOB],
-);
-
 export const IMPORT = graphql(
   `
   mutation Start($input: ImportFailureCasesInput!) {

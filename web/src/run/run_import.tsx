@@ -5,7 +5,8 @@ import { useState } from "preact/hooks";
 import { request } from "../shell/client.ts";
 import type { Named } from "../shell/graphql.ts";
 import { follow } from "../jobs/job_store.ts";
-import { ADD_MODEL, FETCH_MODEL, IMPORT } from "./documents.ts";
+import { addOrFetch } from "../jobs/add_model.ts";
+import { IMPORT } from "./documents.ts";
 import { given, Pick, Starter, useValues, Write } from "./starter.tsx";
 
 const FORMATS: readonly (readonly [value: string, name: string])[] = [
@@ -20,20 +21,13 @@ const FORMATS: readonly (readonly [value: string, name: string])[] = [
   ["LABELS", "readers' labels"],
 ];
 
-/** `ORG/NAME`, with `@REVISION` or `:FILE.gguf`. */
-const HUB_ID = /^[\w.-]+\/[\w.-]+(@[^:@]+)?(:[^:]+\.gguf)?$/;
-
 export function AddModel({ onAdded }: { readonly onAdded: () => void }) {
   const [{ directory = "", name }, set] = useValues({});
   const [added, setAdded] = useState<string>();
   const start = async () => {
-    const { addModel } = await request(ADD_MODEL, { input: { directory, fetch: false, ...given({ name }) } });
-    if (addModel.__typename === "InputError") {
-      // What is neither a folder nor in the cache is fetched as a job, which tells how far it is.
-      if (!HUB_ID.test(directory)) throw new Error(addModel.problem);
-      return follow((await request(FETCH_MODEL, { input: { model: directory, ...given({ name }) } })).fetchModel);
-    }
-    setAdded(addModel.name);
+    const found = await addOrFetch(directory, name);
+    if ("jobId" in found) return found.jobId;
+    setAdded(found.added);
     onAdded();
     return undefined;
   };

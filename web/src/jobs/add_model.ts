@@ -1,0 +1,44 @@
+/** Adding a model: at once where it lies on the server or in its cache of the hub, else by a job that fetches it. */
+import { request } from "../shell/client.ts";
+import { graphql } from "../shell/graphql.ts";
+import { JOB } from "./documents.ts";
+import { follow } from "./job_store.ts";
+
+const ADD_MODEL = graphql(`
+  mutation AddModel($input: AddModelInput!) {
+    addModel(input: $input) {
+      __typename
+      ... on Model { name }
+      ... on InputError { problem: message }
+    }
+  }
+`);
+
+const FETCH_MODEL = graphql(
+  `
+  mutation Start($input: FetchModelInput!) {
+    fetchModel(input: $input) {
+      __typename
+      ... on Job { ...JobState }
+      ... on InputError { problem: message }
+    }
+  }
+`,
+  [JOB],
+);
+
+/** `ORG/NAME`, with `@REVISION` or `:FILE.gguf`. */
+const HUB_ID = /^[\w.-]+\/[\w.-]+(@[^:@]+)?(:[^:]+\.gguf)?$/;
+
+/** Its name where it is there now, or the id of the job that fetches it. Throws what was wrong. */
+export async function addOrFetch(
+  model: string,
+  name?: string,
+): Promise<{ readonly added: string } | { readonly jobId: string }> {
+  const named = name === undefined || name === "" ? {} : { name };
+  const { addModel } = await request(ADD_MODEL, { input: { directory: model, fetch: false, ...named } });
+  if (addModel.__typename !== "InputError") return { added: addModel.name };
+  // What is neither a folder nor in the cache is fetched as a job, which tells how far it is.
+  if (!HUB_ID.test(model)) throw new Error(addModel.problem);
+  return { jobId: follow((await request(FETCH_MODEL, { input: { model, ...named } })).fetchModel) };
+}
