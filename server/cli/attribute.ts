@@ -24,7 +24,8 @@ export const verb: Verb = {
   name: "attribute",
   summary: "Shows which input tokens made the model prefer the wrong token to the right one",
   usage:
-    `attribute ${ATTRIBUTION_USAGE} [--objective O] [--components K [--nodes NODES]] [--into TARGETS [--from LAYERS]] [--json]`,
+    `attribute ${ATTRIBUTION_USAGE} [--objective O] [--components K [--nodes NODES]] [--into TARGETS [--from LAYERS]] ` +
+    "[--open] [--json]",
   example: attributionExample("attribute"),
   options: {
     ...ATTRIBUTION_OPTIONS,
@@ -35,11 +36,17 @@ export const verb: Verb = {
       value: "NODES",
       help: "nodes of --components, as 3:12,4:12 (layer:token; default: the last token of every layer)",
     },
+    open: {
+      type: "boolean",
+      help: "opens the result in the page: of the server at PORT, or of one that is started until Ctrl-C",
+    },
   },
   run,
 };
 
 async function run(context: VerbContext): Promise<void> {
+  const page = context.values["open"] === true ? await import("./open_page.ts") : undefined;
+  page?.checkCanOpen(context);
   const objective = parseObjective(context);
   if (objective) return await attributeByObjective(context, verb, objective);
   const { model, request, config, tokenizer } = await readAttributionRequest(context, verb);
@@ -62,6 +69,7 @@ async function run(context: VerbContext): Promise<void> {
     await context.out(describeAttribution(result, tokenizer, context.colour));
     await context.out(describeComponents(nodes, edges, request.inputIds, tokenizer, context.colour));
   }
+  await page?.openInPage(context, result);
 }
 
 /** The engine's own check, before a model is loaded. */
