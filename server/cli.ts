@@ -2,9 +2,11 @@
  * The command line. `main` finds the verb, reads its options and turns what it throws into an exit code:
  * 0 done, 1 the work failed, 2 bad arguments or bad input.
  */
+import process from "node:process";
 import { parseArgs } from "node:util";
 import { InputError } from "../gpu/mod.ts";
 import type { Verb, VerbContext, VerbOption } from "./cli/verb.ts";
+import { hang, textTable, usageParts, wrap } from "./cli/text_table.ts";
 import { noteUnheldRejections } from "./database/unheld_rejections.ts";
 
 /** Where each verb lives. A file is loaded when its verb runs, or for the list of verbs. */
@@ -21,6 +23,7 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
   "diagnose": () => import("./cli/diagnose.ts"),
   "doctor": () => import("./cli/doctor.ts"),
   "serve": () => import("./cli/serve.ts"),
+  "mcp": () => import("./cli/mcp.ts"),
   "worker": () => import("./cli/worker.ts"),
   "backup": () => import("./cli/backup.ts"),
   "restore": () => import("./cli/restore.ts"),
@@ -134,7 +137,7 @@ function parse(verb: Verb, args: readonly string[]): Pick<VerbContext, "values" 
 async function listVerbs(): Promise<string> {
   const verbs = await Promise.all(Object.values(VERBS).map((load) => load()));
   const rows = verbs.map(({ verb }) => [verb.name, verb.summary] as const);
-  return `usage: npx culprit VERB [options]\n\n${table(rows)}\n\nEach verb has --help with an example.\n` +
+  return `usage: npx culprit VERB [options]\n\n${table(rows)}\nEach verb has --help with an example.\n` +
     "Exit codes: 0 done, 1 the work failed, 2 bad arguments or bad input.\n";
 }
 
@@ -144,12 +147,22 @@ function describe(verb: Verb): string {
     const standard = option.default === undefined ? "" : ` (default: ${option.default})`;
     return [`--${name}${value}`, `${option.help}${standard}`] as const;
   });
-  return `${verb.summary}\n\nusage: npx culprit ${verb.usage}\n\n${table(rows)}\n\nexample:\n  ${verb.example}\n`;
+  const usage = hang("", "usage: ".length, ["usage: npx culprit", ...usageParts(verb.usage)]);
+  return `${wrap(verb.summary).join("\n")}\n\n${usage}\n\n${table(rows)}\nexample:\n  ${
+    // A shell joins the lines again.
+    hang("", 4, usageParts(verb.example)).replaceAll("\n", " \\\n")}\n`;
 }
 
-function table(rows: readonly (readonly [string, string])[]): string {
-  const width = Math.max(...rows.map(([name]) => name.length));
-  return rows.map(([name, text]) => `  ${name.padEnd(width)}  ${text}`).join("\n");
+const table = (rows: readonly (readonly [string, string])[]): string =>
+  textTable(rows, { right: () => false, indent: 2 });
+
+/** How long the work may take to end by itself after Ctrl-C, in milliseconds. */
+const INTERRUPT_MS = 1800;
+
+function endInterrupted(): never {
+  console.error("interrupted by SIGINT");
+  // Not Deno's own: it would not tell those who have something to end at once (the embedded database).
+  process.exit(1);
 }
 
 /** The real process. */
@@ -161,8 +174,10 @@ function processLine(): CommandLine {
     Deno.addSignalListener(signal, () => {
       // One Ctrl-C may arrive twice: from the terminal, and forwarded by the launcher. A later one does not wait.
       const now = performance.now();
-      if (firstSignalMs !== undefined && now - firstSignalMs > 500) Deno.exit(1);
+      if (firstSignalMs !== undefined && now - firstSignalMs > 500) process.exit(1);
       firstSignalMs ??= now;
+      // A person does not wait for what is slow to end: a driver that compiles, a task that is handed back.
+      if (signal === "SIGINT" && !interrupt.signal.aborted) setTimeout(endInterrupted, INTERRUPT_MS);
       interrupt.abort(new Error(`interrupted by ${signal}`));
     });
   }

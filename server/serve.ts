@@ -31,7 +31,10 @@ export interface Server {
 /** Starts the server. `worker: false` leaves the work to workers that were started elsewhere. */
 export async function startServer(settings: Settings, options: { readonly worker: boolean }): Promise<Server> {
   const closing: (() => Promise<void>)[] = [];
+  /** What is ended first, all at once: whoever interrupts a server does not wait for one after another. */
+  const working: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
+    await Promise.all(working.splice(0).map((close) => close()));
     for (const close of closing.splice(0).reverse()) await close();
   };
   try {
@@ -49,7 +52,7 @@ export async function startServer(settings: Settings, options: { readonly worker
       program: IMPORTER,
       environment: { ...process.env, CULPRIT_HOME: settings.home },
     });
-    closing.push(() => importing.stop());
+    working.push(() => importing.stop());
     const ownFetches = queueName("fetch", { home: await homeId(settings) });
     const fetches = await startConsumer(
       connection,
@@ -59,7 +62,7 @@ export async function startServer(settings: Settings, options: { readonly worker
       // They are to come into the cache of the machine that was asked.
       { serves: (queue) => queue === ownFetches },
     );
-    closing.push(() => fetches.stop());
+    working.push(() => fetches.stop());
     const { promise: refused, resolve: onRefusal } = Promise.withResolvers<void>();
     const supervisor = options.worker
       ? startSupervisor(database.url, {
@@ -67,17 +70,17 @@ export async function startServer(settings: Settings, options: { readonly worker
         onFall: (tasks, reason) => blameTasks(connection, boss, tasks, reason),
       })
       : undefined;
-    if (supervisor) closing.push(() => supervisor.stop());
+    if (supervisor) working.push(() => supervisor.stop());
     const waiting = watchWaitingJobs(connection, supervisor !== undefined);
     closing.push(() => waiting.stop());
     const planner = options.worker ? createPlanner() : undefined;
-    if (planner) closing.push(() => planner.stop());
+    if (planner) working.push(() => planner.stop());
 
     const services = createServices({ settings, connection, boss, watcher, planner });
     const context: Context = { db: connection.db, services };
     const handler = createHandler({ settings, context, workerState: () => supervisor?.state() });
     const http = await listen(settings.host, settings.port, handler);
-    closing.push(async () => {
+    working.push(async () => {
       // Streams end with their watchers; whatever still hangs then is cut.
       await watcher.stop();
       await http.stop(SHUTDOWN_MS);

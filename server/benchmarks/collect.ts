@@ -61,8 +61,17 @@ export interface CollectParts {
   readonly options: RunOptions;
   /** Called inside the transaction that stores a batch; what it throws undoes the batch and ends the run. */
   readonly onBatch?: (tx: Transaction, done: number, total: number) => Promise<void>;
+  /** Called while a batch is computed: items that are done, those of the batch as far as it is, and what is done now. */
+  readonly onStep?: (step: CollectStep) => void;
   /** Called with items whose fate is stored. */
   readonly onItems?: (items: readonly CollectedItem[]) => Promise<void>;
+}
+
+export interface CollectStep {
+  readonly done: number;
+  readonly total: number;
+  readonly underWay: number;
+  readonly detail?: string;
 }
 
 /** An item ready to be asked. */
@@ -76,7 +85,7 @@ export async function collect(
   settings: CollectSettings,
   parts: CollectParts,
 ): Promise<CollectTotals> {
-  const { db, model, options, onItems } = parts;
+  const { db, model, options, onItems, onStep } = parts;
   const questions = await readQuestions(benchmark, settings, parts);
   const known = await storedResponses(db, parts.modelId, questions);
   const done: CollectedItem[] = questions.filter(({ key }) => known.has(key))
@@ -94,12 +103,20 @@ export async function collect(
     .sort((a, b) => a.response.promptIds.length - b.response.promptIds.length);
   for (let from = 0; from < asked.length; from += settings.batch) {
     const batch = asked.slice(from, from + settings.batch);
+    const before = { done: done.length, total: questions.length };
+    onStep?.({ ...before, underWay: 0 });
     const results = await model.generate(
       batch.map((one) => ({
         inputIds: one.response.promptIds,
         maxTokens: Math.min(settings.maxTokens, room(one)),
       })),
-      options,
+      {
+        ...options,
+        onProgress: (step) => {
+          const underWay = step.phase === "decode" ? batch.length * step.done / step.total : 0;
+          onStep?.({ ...before, underWay, detail: `${step.phase} ${step.done}/${step.total}` });
+        },
+      },
     );
     const answers = await Promise.all(batch.map((one, index) => finish(one, results[index] as GenerateResult, parts)));
     const items = await store(answers, parts, done.length + batch.length, questions.length);

@@ -1,13 +1,15 @@
 /** An attribution as people read it on a terminal. */
 import type { AttributionResult, Tokenizer } from "../../gpu/mod.ts";
+import { COLUMNS, hang } from "./text_table.ts";
 import { isControl } from "../cases/segments.ts";
 import { absorbedOf } from "./attribution_json.ts";
 
-/** Columns of a terminal that texts are made for. */
-const COLUMNS = 80;
 /** Tokens listed of each sign. */
 const LISTED = 10;
 const BAR = 20;
+/** Letters shown of a token's text, in lists and above them. */
+const NAME = 28;
+const HEAD_NAME = 36;
 
 /** What texts need of a tokenizer; without one tokens are shown as ids. */
 export type TokenNames = Pick<Tokenizer, "token" | "isSpecial"> | null;
@@ -34,11 +36,13 @@ export function paint(text: string, sign: 1 | -1, colour: boolean): string {
 export function describeDifference(result: AttributionResult, names: TokenNames): string {
   const { rule, inputIds, target, contrast, logitDifference, adapter, seconds } = result;
   const delta = `delta ${logitDifference.toFixed(4)}`;
-  const wrong = ` = ${target.logit.toFixed(4)} (target ${tokenName(names, target.id)})`;
-  const right = ` - ${contrast.logit.toFixed(4)} (contrast ${tokenName(names, contrast.id)})`;
+  const wrong = ` = ${target.logit.toFixed(4)} (target ${tokenName(names, target.id, HEAD_NAME)})`;
+  const right = ` - ${contrast.logit.toFixed(4)} (contrast ${tokenName(names, contrast.id, HEAD_NAME)})`;
   const fold = [...delta, ...wrong, ...right].length > COLUMNS ? `\n${" ".repeat(delta.length)}` : "";
   return `${delta}${wrong}${fold}${right}\n` +
-    `${rule}, ${inputIds.length} tokens, ${seconds.toFixed(2)} s on ${adapter}\n${describeAbsorbed(result)}`;
+    `${hang(`${rule}, ${inputIds.length} tokens, ${seconds.toFixed(2)} s on ${adapter}`, 2)}\n${
+      describeAbsorbed(result)
+    }`;
 }
 
 /** Beyond this share of the largest relevance a difference is no rounding. */
@@ -93,7 +97,7 @@ export function describeTokens(
       const bar = "#".repeat(Math.round(Math.abs(value) / largest * BAR)).padEnd(BAR);
       const special = names && isControl(names, position, id) ? "  (special)" : "";
       const painted = paint(`${signedLogits(value)}  ${bar}`, sign, colour);
-      return `${String(position).padStart(6)} ${painted}  ${tokenName(names, id)}${special}`;
+      return `${String(position).padStart(6)} ${painted}  ${tokenName(names, id, special ? NAME - 8 : NAME)}${special}`;
     });
   return list("For the target (position, relevance, token):", 1) + list(against, -1);
 }

@@ -1,7 +1,6 @@
 /** `culprit collect`: runs a model over a benchmark, checks its answers and stores them. */
 import { PROMPT_TEMPLATE_NAMES, promptTemplateNamed } from "../benchmarks/prompt_templates.ts";
 import { optionText, requiredText, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
-import { progressBar } from "./progress.ts";
 import type { CollectedItem, CollectTotals } from "../benchmarks/collect.ts";
 import type { ModelSession } from "./model_session.ts";
 
@@ -85,34 +84,26 @@ export async function collectAll(
     batch: optionCount(context, "batch") ?? 256,
     promptTemplate: promptTemplateNamed(optionText(context, "template"), "--template"),
   };
-  const { db, model, tokenizer, checkers, options } = session;
+  const { db, model, tokenizer, checkers, options, bar } = session;
   // All of them are looked up before the first is run.
   const benchmarks = [];
   for (const name of names) benchmarks.push(await findBenchmark(db, name, where));
   const loaded = await session.load(model);
-  const bar = progressBar(context);
   const all: NamedTotals[] = [];
-  try {
-    for (const benchmark of benchmarks) {
-      const totals = await collect(benchmark, settings, {
-        db,
-        modelId: model.id,
-        model: loaded,
-        tokenizer,
-        checkers,
-        options,
-        onBatch: (_tx, done, total) => {
-          bar.update({ phase: "collect", done, total });
-          return Promise.resolve();
-        },
-        onItems: async (items) => {
-          if (context.json && items.length > 0) await context.out(items.map(itemLine).join(""));
-        },
-      });
-      all.push({ benchmark: benchmark.name, totals });
-    }
-  } finally {
-    bar.end();
+  for (const benchmark of benchmarks) {
+    const totals = await collect(benchmark, settings, {
+      db,
+      modelId: model.id,
+      model: loaded,
+      tokenizer,
+      checkers,
+      options,
+      onStep: (step) => bar.update({ phase: "collect", ...step }),
+      onItems: async (items) => {
+        if (context.json && items.length > 0) await context.out(items.map(itemLine).join(""));
+      },
+    });
+    all.push({ benchmark: benchmark.name, totals });
   }
   return all;
 }

@@ -143,6 +143,8 @@ export function componentsJson(
 /** Nodes shown on a terminal, and components of each. */
 const SHOWN_NODES = 20;
 const SHOWN_EDGES = 5;
+/** Components in a line. */
+const IN_A_LINE = 3;
 
 /** What was found, as people read it; nothing when nothing was asked for. */
 export function describeComponents(
@@ -156,15 +158,22 @@ export function describeComponents(
     `layer ${layer}, token ${token} ${tokenName(names, inputIds[token]!, 20)}`;
   const amount = (value: number) => paint(signedLogits(value).trim(), value < 0 ? -1 : 1, colour);
   const list = (components: NodeComponents["heads"]) =>
-    components.map((one) => `${componentName(one)} (${amount(one.relevance)})`).join(", ");
+    Array.from(
+      { length: Math.ceil(components.length / IN_A_LINE) },
+      (_, row) =>
+        `      ${
+          components.slice(row * IN_A_LINE, (row + 1) * IN_A_LINE)
+            .map((one) => `${componentName(one).padStart(5)} ${amount(one.relevance)}`).join("  ")
+        }\n`,
+    ).join("");
   let text = "";
   if (nodes) {
     const shown = nodes.toSorted((a, b) => Math.abs(b.relevance) - Math.abs(a.relevance)).slice(0, SHOWN_NODES);
     text += `\nHeads and neurons, nodes of largest relevance first (${shown.length} of ${nodes.length} nodes):\n`;
     for (const node of shown) {
       text += `  ${place(node)}: ${amount(node.relevance)}\n` +
-        `    attention ${amount(node.attention)}, heads ${list(node.heads)}\n` +
-        `    MLP ${amount(node.mlp)}, neurons ${list(node.neurons)}\n`;
+        `    attention ${amount(node.attention)}, heads:\n${list(node.heads)}` +
+        `    MLP ${amount(node.mlp)}, neurons:\n${list(node.neurons)}`;
     }
   }
   for (const { target, relevance, sources } of edges ?? []) {

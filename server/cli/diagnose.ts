@@ -10,6 +10,7 @@ import { progressBar } from "./progress.ts";
 import { MODEL_OPTIONS, requiredModel } from "./locate.ts";
 import { optionText, tellNotes, type Verb, type VerbContext } from "./verb.ts";
 import { withModel } from "./with_model.ts";
+import { hang } from "./text_table.ts";
 
 /** Cases that are probed in one batch. */
 const BATCH = 16;
@@ -169,15 +170,15 @@ function describe(
   { cases, outcomes, patterns, agreement }: ReturnType<typeof totalsOf>,
 ): string {
   const lines = found.map(({ key, diagnosis: { outcome, pattern, confidence, evidence } }) =>
-    `${key}  ${outcomeName(outcome)}  ${patternName(pattern)}  ${confidence.toFixed(2)}\n  ${evidence.summary}`
+    `${key}  ${outcomeName(outcome)}  ${patternName(pattern)}  ${confidence.toFixed(2)}\n  ${hang(evidence.summary, 2)}`
   );
   const count = (counts: Readonly<Record<string, number>>) =>
     Object.entries(counts).map(([name, value]) => `${name} ${value}`).join(", ");
-  lines.push("", `${cases} cases: ${count(outcomes)}; ${count(patterns)}`);
+  lines.push("", hang(`${cases} cases: ${count(outcomes)}; ${count(patterns)}`, 2));
   for (const { readers, outcome, pattern } of agreement) {
     const said = ({ observed, kappa }: typeof outcome) =>
       `${(100 * observed).toFixed(0)} %, kappa ${kappa === null ? "-" : kappa.toFixed(2)}`;
-    lines.push(`${readers.join(" and ")}: outcome ${said(outcome)}; pattern ${said(pattern)}`);
+    lines.push(hang(`${readers.join(" and ")}: outcome ${said(outcome)}; pattern ${said(pattern)}`, 2));
   }
   return `${lines.join("\n")}\n`;
 }

@@ -12,6 +12,7 @@ import {
 import { locateForVerb, MODEL_OPTIONS } from "./locate.ts";
 import { describePlan } from "./plan.ts";
 import { optionText, type Verb, type VerbContext } from "./verb.ts";
+import { hang, textTable } from "./text_table.ts";
 
 export const verb: Verb = {
   name: "doctor",
@@ -108,11 +109,8 @@ function findingsJson({ adapters, check, speed, plan }: Findings) {
 }
 
 function describe({ adapters, check, speed, plan }: Findings): string {
-  const name = Math.max(...adapters.map((one) => one.name.length));
-  const rows = adapters.map((one) =>
-    `${one.chosen ? "*" : " "} ${one.name.padEnd(name)}  ${one.kind.padEnd(8)}  ${one.why}`
-  );
-  const parts = [rows.join("\n")];
+  const rows = adapters.map((one) => [one.chosen ? "*" : "", one.name, one.kind, one.why]);
+  const parts = [textTable(rows, { right: () => false }).trimEnd()];
   if (check) parts.push(describeCheck(check));
   if (speed) parts.push(describeSpeed(speed));
   if (plan) parts.push(`the model, ${PLANNED_TOKENS} tokens at most\n${describePlan(plan).trimEnd()}`);
@@ -126,18 +124,21 @@ function describeCheck({ golden, conservation, product }: AdapterCheck): string 
     ["CP-LRP's relevance sums to the logit difference", conservation] as const,
     ["products against plain TypeScript", product] as const,
   ];
-  const width = Math.max(...rows.map(([text]) => text.length));
-  return rows.map(([text, { error, holds }]) =>
-    `${text.padEnd(width)}  off by ${error.toExponential(1)}  ${holds ? "holds" : "DOES NOT HOLD"}`
-  ).join("\n");
+  const cells = rows.map((
+    [text, { error, holds }],
+  ) => [text, `off by ${error.toExponential(1)}`, holds ? "holds" : "DOES NOT HOLD"]);
+  return textTable(cells, { right: () => false }).trimEnd();
 }
 
 function describeSpeed({ gflops, estimates }: AdapterSpeed): string {
   const rows = estimates.map(({ parameters, tokens, seconds, weightBytes, fits }) =>
-    `  ${(parameters / 1e9).toFixed(1).padStart(4)} billion parameters, ${tokens} tokens: about ` +
-    `${time(seconds)}; weights in bf16 ${describeBytes(weightBytes)}${fits === false ? ", which do not fit" : ""}`
+    hang(
+      `  ${(parameters / 1e9).toFixed(1).padStart(4)} billion parameters, ${tokens} tokens: about ` +
+        `${time(seconds)}; weights in bf16 ${describeBytes(weightBytes)}${fits === false ? ", which do not fit" : ""}`,
+      9,
+    )
   );
-  return `${gflops} GFLOP/s in the best product; an attribution takes about twice as long as its products would\n` +
+  return `${gflops} GFLOP/s in the best product\n(an attribution takes about twice as long as its products would)\n` +
     rows.join("\n");
 }
 

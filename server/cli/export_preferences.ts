@@ -43,7 +43,7 @@ async function run(context: VerbContext): Promise<void> {
     seed: optionCount(context, "seed", 0) ?? 1,
   };
   const selection = readSelection(context);
-  await withWorker(async (session) => {
+  await withWorker(context, async (session) => {
     const [{ createPreferenceJob }, { fileOf, readRows }] = await Promise.all([
       import("../preferences/preference_job.ts"),
       import("../preferences/read.ts"),

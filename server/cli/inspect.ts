@@ -10,6 +10,7 @@ import {
 } from "../../gpu/mod.ts";
 import { locateForVerb, LORA_OPTION } from "./locate.ts";
 import { tellNotes, type Verb, type VerbContext } from "./verb.ts";
+import { hang, textTable } from "./text_table.ts";
 
 export const verb: Verb = {
   name: "inspect",
@@ -63,10 +64,10 @@ function summarize(config: JsonObject | null, infos: readonly TensorInfo[]): Ins
 
 function describe({ config, parameters, tensors }: Inspection): string {
   const rows = tensors.map(({ name, dtype, shape, bytes }) => [name, dtype, `[${shape.join(", ")}]`, `${bytes} bytes`]);
-  const widths = [0, 1, 2].map((column) => Math.max(0, ...rows.map((row) => row[column]!.length)));
-  const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  "));
   const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
-  const settings = Object.entries(config ?? {}).map(([name, value]) => `${name}: ${JSON.stringify(value)}\n`);
-  return `${settings.join("")}${settings.length > 0 ? "\n" : ""}${lines.join("\n")}\n\n` +
+  const settings = Object.entries(config ?? {}).map(([name, value]) =>
+    `${hang(`${name}: ${JSON.stringify(value).replaceAll(",", ", ")}`, 2)}\n`
+  );
+  return `${settings.join("")}${settings.length > 0 ? "\n" : ""}${textTable(rows, { right: () => false })}\n` +
     `${tensors.length} tensors, ${parameters} parameters, ${bytes} bytes\n`;
 }

@@ -2,6 +2,7 @@
 import type { MaskingResult, MaskingSettings } from "../masking/experiment.ts";
 import type { FlipSummary, MaskingComparison, MaskingSummary } from "../masking/summary.ts";
 import type { Interval } from "../base/statistics/bootstrap.ts";
+import { hang, textTable } from "./text_table.ts";
 
 export interface MaskingReport {
   readonly settings: Pick<MaskingSettings, "budget" | "scope">;
@@ -26,10 +27,16 @@ const HEAD = [
 export function describeMasking({ settings, cases, skipped, summaries, comparisons }: MaskingReport): string {
   const { budget, scope } = settings;
   const left = skipped.length === 0 ? "" : `; ${skipped.length} left out: ${describeSkipped(skipped)}`;
-  let text = `${cases} cases, at most ${budget} tokens of ${scope === "prompt" ? "the prompt" : "prompt and answer"} ` +
-    `masked${left}\n`;
+  let text = hang(
+    `${cases} cases, at most ${budget} tokens of ${
+      scope === "prompt" ? "the prompt" : "prompt and answer"
+    } masked${left}`,
+    2,
+  ) + "\n";
   for (const [replacement, own] of Map.groupBy(summaries, (summary) => summary.replacement)) {
-    text += `\n${replacement}\n${alignColumns([HEAD, ...own.map((summary) => row(summary, budget))])}`;
+    text += `\n${replacement}\n${
+      textTable([HEAD, ...own.map((summary) => row(summary, budget))], { right: () => false, indent: 2 })
+    }`;
     for (const comparison of comparisons.filter((each) => each.replacement === replacement)) {
       if (comparison.first === "attnlrp") text += describeComparison(comparison);
     }
@@ -65,10 +72,4 @@ const interval = ({ value, low, high }: Interval) => `${value.toFixed(3)} [${low
 function describeComparison({ first, second, difference, beats }: MaskingComparison): string {
   const verdict = beats ? "above zero" : difference.high < 0 ? "below zero" : "zero is inside";
   return `  ${first} - ${second}: ${interval(difference)}, ${verdict}\n`;
-}
-
-function alignColumns(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)));
-  return rows.map((cells) => `  ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd()}\n`)
-    .join("");
 }

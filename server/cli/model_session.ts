@@ -13,6 +13,7 @@ import { type Checkers, openCheckers } from "../checkers/check.ts";
 import { findModel, type ModelRow } from "../models/find_model.ts";
 import { createModelCache, type ModelCache } from "../models/model_cache.ts";
 import { locateForVerb } from "./locate.ts";
+import { type ProgressBar, progressBar } from "./progress.ts";
 import { optionText, type VerbContext } from "./verb.ts";
 import { withDatabase } from "./with_database.ts";
 
@@ -22,6 +23,8 @@ export interface ModelSession {
   readonly tokenizer: Tokenizer;
   readonly checkers: Checkers;
   readonly options: RunOptions;
+  /** Shown from the start, taken away at the end, and before anything is written to standard output. */
+  readonly bar: ProgressBar;
   /** Puts a model on the device. */
   readonly load: (model: ModelRow) => Promise<LoadedModel>;
 }
@@ -32,7 +35,10 @@ export async function withModelSession<Result>(
   nameOrModel: string,
   work: (session: ModelSession) => Promise<Result>,
 ): Promise<Result> {
+  const bar = progressBar(context);
+  bar.update({ phase: "start", done: 0, total: 0, detail: "database" });
   return await withDatabase(async ({ db }) => {
+    bar.update({ phase: "start", done: 0, total: 0, detail: "model" });
     const model = await findModel(db, nameOrModel, "--model", { locate: (text) => locateForVerb(context, text) });
     const options = { signal: context.signal };
     const checkers = openCheckers();
@@ -43,14 +49,14 @@ export async function withModelSession<Result>(
       const tokenizer = await loadTokenizer(model.directory);
       cache = createModelCache(opened);
       const lease = cache.lease();
-      const load = (one: ModelRow) => lease.get(one, options);
-      return await work({ db, model, tokenizer, checkers, options, load });
+      const load = (one: ModelRow) => lease.get(one, { ...options, onProgress: bar.update });
+      return await work({ db, model, tokenizer, checkers, options, bar, load });
     } finally {
       cache?.dispose();
       engine?.close();
       await checkers.close();
     }
-  });
+  }).finally(bar.end);
 }
 
 /** A whole number of an option, from `least` on; undefined when it was not given. */

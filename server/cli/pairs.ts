@@ -6,10 +6,10 @@ import { failureCases } from "../../schema/tables/tables.ts";
 import type { DecidedCase, PairSearchTotals } from "../search/parts.ts";
 import { POSITION_RULES, type PositionRule } from "../search/criterion.ts";
 import { COLLECT_COUNTS, COLLECT_OPTIONS, collectAll, describe } from "./collect.ts";
-import { progressBar } from "./progress.ts";
 import { locateForVerb } from "./locate.ts";
 import type { ModelSession } from "./model_session.ts";
 import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts";
+import { hang, textTable } from "./text_table.ts";
 
 export const verb: Verb = {
   name: "pairs",
@@ -67,11 +67,13 @@ async function run(context: VerbContext): Promise<void> {
   const rule = positionRule(context);
   await withModelSession(context, model, async (session) => {
     const collected = collecting ? await collectAll(context, session, collecting, "--collect") : [];
+    session.bar.end();
     if (!context.json) await context.out(describe(collected));
     const benchmarks = collecting ? collected.map(({ benchmark }) => benchmark) : only ?? null;
     const started = performance.now();
     const totals = await search(context, session, benchmarks, rule);
     const seconds = (performance.now() - started) / 1000;
+    session.bar.end();
     const file = optionText(context, "export");
     if (file !== undefined) await exportPairs(session, benchmarks, file);
     const table = await countCases(session.db, session.model.id, benchmarks);
@@ -116,37 +118,38 @@ async function search(
     import("../models/find_model.ts"),
     import("./model_session.ts"),
   ]);
-  const { db, model, tokenizer, checkers, options } = session;
+  const { db, model, tokenizer, checkers, options, bar } = session;
   const siblingName = optionText(context, "sibling");
   const sibling = siblingName === undefined ? undefined : await findModel(db, siblingName, "--sibling", {
     locate: (text) => locateForVerb(context, text),
   });
-  const bar = progressBar(context);
-  try {
-    return await searchOpenCases({
-      benchmarks,
-      alternatives: optionCount(context, "alternatives") ?? 10,
-      positions: optionCount(context, "positions") ?? null,
-      positionRule: rule,
-      batch: optionCount(context, "batch") ?? 256,
-    }, {
-      db,
-      model: { ...model, loaded: await session.load(model) },
-      sibling: sibling && { ...sibling, loaded: await session.load(sibling) },
-      tokenizer,
-      checkers,
-      options,
-      onWave: (_tx, { done, total }) => {
-        bar.update({ phase: "pairs", done, total });
-        return Promise.resolve();
-      },
-      onDecided: async (cases) => {
-        if (context.json && cases.length > 0) await context.out(cases.map(caseLine).join(""));
-      },
-    });
-  } finally {
-    bar.end();
-  }
+  const loaded = await session.load(model);
+  const siblingLoaded = sibling && await session.load(sibling);
+  let cases = { done: 0, total: 0 };
+  const show = (detail?: string) =>
+    bar.update({ phase: "pairs", ...cases, ...(detail === undefined ? {} : { detail }) });
+  return await searchOpenCases({
+    benchmarks,
+    alternatives: optionCount(context, "alternatives") ?? 10,
+    positions: optionCount(context, "positions") ?? null,
+    positionRule: rule,
+    batch: optionCount(context, "batch") ?? 256,
+  }, {
+    db,
+    model: { ...model, loaded },
+    sibling: sibling && { ...sibling, loaded: siblingLoaded! },
+    tokenizer,
+    checkers,
+    options: { ...options, onProgress: ({ phase, done, total }) => show(`${phase} ${done}/${total}`) },
+    onWave: (_tx, { done, total }) => {
+      cases = { done, total };
+      show();
+      return Promise.resolve();
+    },
+    onDecided: async (cases) => {
+      if (context.json && cases.length > 0) await context.out(cases.map(caseLine).join(""));
+    },
+  });
 }
 
 function caseLine({ key, status, exclusion, note, pair }: DecidedCase): string {
@@ -200,15 +203,11 @@ function report(table: readonly TableRow[], { cases, undecided, counts }: PairSe
   const rows = table.map(({ benchmark, failures, clean, excluded, open }) =>
     [benchmark, failures, clean, ...reasons.map((reason) => excluded[reason] ?? 0), open].map(String)
   );
-  const widths = header.map((name, column) => Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  const line = (cells: readonly string[]) =>
-    cells.map((cell, column) => column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)).join(
-      "  ",
-    );
   const { positions, alternatives, rollouts, tokens, waves } = counts;
-  return `${[header, ...rows].map(line).join("\n")}\n\n${cases} cases in ${
-    seconds.toFixed(1)
-  } s: ${positions} positions, ` +
-    `${alternatives} alternatives, ${rollouts} rollouts of ${tokens} tokens, ${waves} waves\n` +
+  const done = `${cases} cases in ${seconds.toFixed(1)} s: ${positions} positions, ${alternatives} alternatives, ` +
+    `${rollouts} rollouts of ${tokens} tokens, ${waves} waves`;
+  // Reasons are names of the API: they are broken where their words begin.
+  const named = header.map((name) => name.replaceAll("_", " "));
+  return `${textTable([named, ...rows])}\n${hang(done, 2)}\n` +
     (undecided === 0 ? "" : `${undecided} wait for another vote: their annotators disagree\n`);
 }

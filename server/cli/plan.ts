@@ -8,6 +8,7 @@ import {
 } from "./attribution_arguments.ts";
 import { GRAPH_OPTIONS, GRAPH_USAGE, readGraphRequest } from "./graph.ts";
 import type { Verb, VerbContext } from "./verb.ts";
+import { hang } from "./text_table.ts";
 
 export const planAttribute: Verb = {
   name: "plan attribute",
@@ -48,6 +49,6 @@ export function describePlan({ gpuBytes, hostBytes, seconds, fits, why }: RunPla
   const megabytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1).padStart(10)} MiB`;
   return `device ${megabytes(gpuBytes)}\nbeside ${megabytes(hostBytes)}  (resident memory of the process)\n` +
     `time   ${String(seconds).padStart(10)} s    (without loading the model)\n${
-      fits ? "fits" : "does not fit"
-    }: ${why}\n`;
+      hang(`${fits ? "fits" : "does not fit"}: ${why}`, 2)
+    }\n`;
 }

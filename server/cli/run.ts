@@ -53,7 +53,7 @@ async function run(context: VerbContext): Promise<void> {
     rolloutTokens: optionCount(context, "max-tokens", 0) ?? MASKING_OPTIONS.rolloutTokens,
   };
   const selection = readSelection(context);
-  await withWorker(async (session) => {
+  await withWorker(context, async (session) => {
     const tokenPairIds = await selectedPairs(session.connection.db, selection);
     const totals: Partial<Record<Stage, JobTotals>> = {};
     const asked = { tokenPairIds, rule, idempotencyKey: undefined };

@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { InputError, type Rule, RULES } from "../../gpu/mod.ts";
 import type { StudySummary } from "../studies/summary.ts";
 import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts";
+import { hang, textTable } from "./text_table.ts";
 
 export const verb: Verb = {
   name: "study",
@@ -47,7 +48,7 @@ async function run(context: VerbContext): Promise<void> {
   const [benchmark, model] = [optionText(context, "benchmark"), optionText(context, "model")];
   const seed = optionCount(context, "seed", 0) ?? 1;
   const compare = { x: optionText(context, "x"), y: optionText(context, "y"), seed };
-  await withWorker(async (session) => {
+  await withWorker(context, async (session) => {
     const { createStudyJob, studySummary } = await import("../studies/study_job.ts");
     const { db } = session.connection;
     const { id, studyId } = await createStudyJob(db, session.boss, {
@@ -112,16 +113,15 @@ function describe({ x, y, pairs, both, all, counts, members }: StudySummary): st
     ];
   });
   const head = ["member", "pairs", "mean delta [95 %]", "delta > 1", "instruction", "query", "answer"];
-  const widths = head.map((text, column) => Math.max(text.length, ...rows.map((row) => row[column]!.length)));
-  const line = (cells: readonly string[]) =>
-    cells.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd();
   return [
     `${pairs} pairs; mean deltas are over the ${all} that every member has`,
     "",
-    ...[head, ...rows].map((cells) => `  ${line(cells)}`),
-    "",
-    `${x} against ${y}, ${both} pairs: ${counts.corrected} corrected, ${counts.not_corrected} not corrected, ` +
-    `${counts.undecided} undecided`,
+    textTable([head, ...rows], { right: () => false, indent: 2 }),
+    hang(
+      `${x} against ${y}, ${both} pairs: ${counts.corrected} corrected, ${counts.not_corrected} not corrected, ` +
+        `${counts.undecided} undecided`,
+      2,
+    ),
     "",
   ].join("\n");
 }

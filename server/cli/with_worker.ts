@@ -7,6 +7,7 @@ import { type Connection, openDatabase, startDatabase } from "../database/databa
 import { startFailedTasks } from "../jobs/failed_tasks.ts";
 import { cancelJob } from "../jobs/jobs.ts";
 import { startQueue } from "../jobs/queue.ts";
+import type { Planner } from "../planning/planner.ts";
 import { createServices } from "../http/services.ts";
 import { readSettings } from "../base/settings.ts";
 import { type JobWatcher, startJobWatcher } from "../jobs/watch_job.ts";
@@ -21,9 +22,16 @@ export interface WorkSession {
   readonly watcher: JobWatcher;
 }
 
-/** Runs the work beside a worker that does its jobs; leaves the database as it was found. */
-export async function withWorker<Result>(work: (session: WorkSession) => Promise<Result>): Promise<Result> {
+/** Runs the work beside a worker that does its jobs; leaves the database as it was found. Plans need a planner. */
+export async function withWorker<Result>(
+  context: Pick<VerbContext, "progress" | "note">,
+  work: (session: WorkSession) => Promise<Result>,
+  planner?: Planner,
+): Promise<Result> {
   const settings = readSettings();
+  const bar = progressBar(context);
+  const starting = (detail: string) => bar.update({ phase: "start", done: 0, total: 0, detail });
+  starting("database");
   const database = await startDatabase(settings);
   const connection = openDatabase(database.url);
   const closing: (() => Promise<unknown>)[] = [() => database.stop(), () => connection.close()];
@@ -34,11 +42,14 @@ export async function withWorker<Result>(work: (session: WorkSession) => Promise
     closing.push(() => watcher.stop());
     const failed = await startFailedTasks(connection, boss);
     closing.push(() => failed.stop());
+    starting("worker");
     const worker = await startWorker(settings);
     closing.push(() => worker.stop());
-    const services = createServices({ settings, connection, boss, watcher });
+    const services = createServices({ settings, connection, boss, watcher, planner });
+    bar.end();
     return await work({ connection, boss, services, watcher });
   } finally {
+    bar.end();
     for (const close of closing.reverse()) await close();
   }
 }
@@ -62,6 +73,7 @@ export async function followJob(
 ): Promise<JobTotals> {
   const bar = progressBar(context);
   const told = new Set<string>();
+  bar.update({ phase, done: 0, total: 0, detail: "waiting" });
   try {
     for await (const _ of watcher.watch(jobId, 0, context.signal)) {
       const [job] = await db.select({ done: jobs.done, total: jobs.total }).from(jobs).where(eq(jobs.id, jobId));

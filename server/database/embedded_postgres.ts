@@ -5,6 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import {
   access,
   chown,
@@ -77,11 +78,16 @@ export async function startEmbeddedPostgres(
   const port = joined ?? await start(binaries, data, account, remembered, options.flags ?? []);
   await createDatabase(urlOf(port, remembered.password, USER));
   const keeper = keepRunning(data, () => launch(binaries, data, account, port, options.flags ?? []));
+  const leave = () => {
+    if (joined === undefined) stopAtOnce(data);
+  };
+  process.once("exit", leave);
   return {
     url: urlOf(port, remembered.password, DATABASE),
     stop: async () => {
       await keeper.stop();
       await stopUnlessUsed(binaries, data, account, urlOf(port, remembered.password, USER));
+      process.off("exit", leave);
     },
   };
 }
@@ -317,6 +323,20 @@ async function stopUnlessUsed(binaries: Binaries, data: string, account: Account
     await sql.end({ timeout: 5 });
   }
   await runProgram(binaries.pgCtl, ["stop", "-D", data, "-m", "fast", "-w", "-s"], account);
+}
+
+/**
+ * For a process that started the database and ends without waiting: a fast shutdown, as PostgreSQL takes the signal.
+ * Whoever shares it starts it again (`keepRunning`). Windows has no such signal: there the next start takes it over.
+ */
+function stopAtOnce(data: string): void {
+  if (process.platform === "win32") return;
+  try {
+    const pid = Number(readFileSync(join(data, "postmaster.pid"), "utf8").split("\n")[0]);
+    if (pid > 0) process.kill(pid, "SIGINT");
+  } catch {
+    // It is gone already.
+  }
 }
 
 async function answers(url: string): Promise<boolean> {

@@ -154,6 +154,10 @@ function shownError(error: unknown, message: string): Error {
       extensions: { code: "BAD_INPUT" },
     });
   }
+  // The client went away: nobody reads the answer, and nothing is wrong here.
+  if (original?.name === "AbortError") {
+    return new GraphQLError("The request was given up", { ...place, extensions: { code: "ABORTED" } });
+  }
   const away = unavailable(original);
   if (away) {
     getLogger(["culprit", "graphql"]).error("{message}: {cause}", { ...away });

@@ -59,11 +59,7 @@ async function answer(incoming: IncomingMessage, outgoing: ServerResponse, handl
   try {
     await write(incoming, outgoing, await respond(incoming, handler, gone.signal));
   } catch (error) {
-    getLogger(["culprit", "http"]).error("{method} {url}: {error}", {
-      method: incoming.method,
-      url: incoming.url,
-      error: error instanceof Error ? error.stack : error,
-    });
+    tellError(incoming.method, incoming.url, error, gone.signal);
     outgoing.destroy();
   }
 }
@@ -79,13 +75,19 @@ async function respond(incoming: IncomingMessage, handler: Handler, signal: Abor
   try {
     return await handler(request, incoming.socket.remoteAddress);
   } catch (error) {
-    getLogger(["culprit", "http"]).error("{method} {url}: {error}", {
-      method: request.method,
-      url: request.url,
-      error: error instanceof Error ? error.stack : error,
-    });
+    tellError(request.method, request.url, error, signal);
     return new Response("Something went wrong; the server's log says what\n", { status: 500 });
   }
+}
+
+/** Writes an error to the log; what fails because the client went away is none. */
+function tellError(method: string | undefined, url: string | undefined, error: unknown, gone: AbortSignal): void {
+  if (gone.aborted) return;
+  getLogger(["culprit", "http"]).error("{method} {url}: {error}", {
+    method,
+    url,
+    error: error instanceof Error ? error.stack : error,
+  });
 }
 
 function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request {
