@@ -234,7 +234,8 @@ test("--metrics adds tables of metrics, paths and hubs for people", async () => 
 });
 
 test("the help names the engine's defaults", async () => {
-  const { out } = await culprit(["graph", "--help"]);
+  const { out: wrapped } = await culprit(["graph", "--help"]);
+  const out = wrapped.replaceAll(/\n {3,}/g, " ");
   for (
     const [option, standard] of [
       ["--mass SHARE", GRAPH_DEFAULTS.mass],

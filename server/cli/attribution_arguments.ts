@@ -28,11 +28,9 @@ export const ATTRIBUTION_OPTIONS: Readonly<Record<string, VerbOption>> = {
 /** How the help writes them. */
 export const ATTRIBUTION_USAGE = `${INPUT_USAGE} [--prefix TEXT] [--target T] --contrast C [--rule RULE] [--layers]`;
 
-/** A real failure of the demo model: told to avoid a word of the topic, it writes that word. */
+/** A question to the demo model, and a word with which it might have begun. */
 export const attributionExample = (verb: string): string =>
-  `npx culprit ${verb} --model models/demo-1m --target "text: painter" --contrast "text: thing" ` +
-  '--chat "Write a tweet about a sad painter by the road. No capital letters are allowed. ' +
-  'Do not include the keywords bread and painter." --prefix "just saw a sad"';
+  `npx culprit ${verb} --model models/demo-1m --chat "What is 2 + 2?" --contrast "text: the"`;
 
 export interface ReadRequest {
   /** Path of the model. */

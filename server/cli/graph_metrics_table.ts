@@ -35,7 +35,7 @@ export function describeMetrics(metrics: StoredGraphMetrics, inputIds: readonly 
   );
   return `\n${rows(["layers", "fan-in", "fan-out", "Gini", "vertical", "first token", "look-back"], shapes)}\n` +
     rows(["layer", "first token's relevance", "centre", "without it"], positions) +
-    "\nstrongest paths into the last token, share of a backward walk, vertical runs as one\n" + paths.join("") +
+    "\nstrongest paths into the last token, share of a backward walk\n(vertical runs as one)\n" + paths.join("") +
     `\n${hang(`tokens that hand most to the last position, logits by layer ${transfer.layers.join(", ")}`, 2)}\n` +
     transfer.tokens.map(({ token, cumulative }) =>
       `${name(token).padEnd(30)} ${hang("", 31, cumulative.map((value) => signedLogits(value).padStart(11)))}\n`
