@@ -11,6 +11,8 @@ export interface HeatToken {
   readonly raw: number;
   /** From -1 to 1; null where it has no colour. */
   readonly value: number | null;
+  /** Struck through: it was masked. */
+  readonly struck?: boolean;
 }
 
 export interface HeatData {
@@ -85,6 +87,17 @@ function Shown({ piece: { text, token, column }, y }: { readonly piece: Piece; r
         {text}
         <title>{`${shownToken(token.text)} ${fixed(token.raw, 3)} logits, ${token.segment}`}</title>
       </text>
+      {token.struck
+        ? (
+          <rect
+            x={x}
+            y={y - 6}
+            width={width}
+            height={2}
+            {...colours === null ? {} : { style: `fill:${colours.ink}` }}
+          />
+        )
+        : null}
     </>
   );
 }

@@ -180,7 +180,7 @@ test("an empty database gives a page that says what is missing, and how to get i
       "No pair of this selection is diagnosed.",
       "No case of this selection is diagnosed.",
       "No graph of this selection is stored.",
-      "No study is stored.",
+      "No study was asked for.",
       "No masking experiment of this selection is stored.",
     ]
   ) expect(text).toContain(line);
@@ -196,7 +196,7 @@ describe("a filled database", () => {
   beforeEach(fill);
 
   test("its numbers stand in tables and captions", async () => {
-    const text = await page();
+    const text = await page({ study: "mine" });
     expect(text).toContain("n = 4, 4 of them attributed by the rule attnlrp");
     expect(text).toMatch(/<td>demo-ifeval<\/td><td class="n">4<\/td><td class="n">4 \(100\.0 %\)<\/td><td class="n">0/);
     expect(text).toMatch(
@@ -214,7 +214,20 @@ describe("a filled database", () => {
     expect(text).toContain("d · 1.000 · answer");
     // The surest case shows the pattern.
     expect(text).toContain("<code>case/0</code> of small");
-    expect(await page()).toBe(text);
+    expect(await page({ study: "mine" })).toBe(text);
+  });
+
+  test("the first table counts what is selected, and no study is shown that was not asked for", async () => {
+    const row =
+      /<td>demo-ifeval, small<\/td><td class="n">([^<]*)<\/td><td class="n">(\d+)<\/td><td class="n">(\d+)<\/td>/;
+    const counts = async (change: Partial<ReportRequest["selection"]>) =>
+      row.exec(await page({ selection: { ...request().selection, ...change } }))?.slice(1);
+    expect(await counts({})).toEqual([expect.any(String), "5", "4"]);
+    expect(await counts({ limit: 2 })).toEqual(["–", "2", "2"]);
+    expect(await counts({ key: "case/1" })).toEqual(["–", "1", "1"]);
+    const text = await page();
+    expect(text).toContain("No study was asked for.");
+    expect(text).not.toContain("corrected (x");
   });
 
   test("segments, layers, graphs, readers and origin are told, each with its n", async () => {
@@ -262,7 +275,7 @@ describe("a filled database", () => {
 
   test("the browser draws it without loading anything", async () => {
     const path = join(folder, "report.html");
-    await writeFile(path, await page());
+    await writeFile(path, await page({ study: "mine" }));
     const browser = await launchChromium();
     try {
       const tab = await browser.newPage();

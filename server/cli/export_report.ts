@@ -11,7 +11,7 @@ export const exportReport: Verb = {
   example: "npx culprit export report --model demo-1m --out report.html",
   options: {
     out: { type: "string", value: "FILE.html", help: "the file to write" },
-    study: { type: "string", value: "NAME", help: "the study to show; the newest if left out" },
+    study: { type: "string", value: "NAME", help: "the study to show; none if left out" },
     rule: { type: "string", value: "RULE", help: RULES.join(", "), default: "attnlrp" },
     seed: { type: "string", value: "N", help: "seed of bootstrap intervals", default: "1" },
     ...SELECTION_OPTIONS,

@@ -1,19 +1,24 @@
 import { Buffer } from "node:buffer";
 import { inflateSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { heatmapPicture, type HeatmapRequest, heatmapSvg } from "./heatmap_picture.ts";
+import { type HeatData, heatPicture, type HeatToken } from "../../figures/heat_picture.tsx";
+import { svgFile } from "../../figures/markup.tsx";
+import { heatmapPicture } from "./heatmap_picture.ts";
 
-const REQUEST: HeatmapRequest = {
+const token = (text: string, value: number | null, struck = false): HeatToken => ({
+  text,
+  segment: value === null ? "special" : "query",
+  raw: value ?? 0,
+  value,
+  struck,
+});
+const DATA: HeatData = {
+  name: "heatmap",
   title: "a & b",
-  tokens: [
-    { text: "<s>", instruction: false, value: null },
-    { text: "red\n", instruction: true, value: 1 },
-    { text: "blue", instruction: false, value: -1 },
-    { text: " nothing", instruction: false, value: 0 },
-  ],
+  note: "A note.",
+  tokens: [token("<s>", null), token("red\n", 1), token("blue", -1, true), token(" nothing", 0)],
   target: " x",
   contrast: "y",
-  marked: [2],
 };
 
 /** Pixels of an 8-bit RGBA file, as the PNG specification (section 9) unfilters them. */
@@ -47,30 +52,21 @@ function pixelsOf(png: Uint8Array): { width: number; height: number; at: (x: num
 }
 
 test("the picture has the scale's colours where the tokens stand, at twice the drawing's size", async () => {
-  const size = /width="(\d+)" height="([\d.]+)"/.exec(heatmapSvg(REQUEST))!;
-  const { width, height, at } = pixelsOf(await heatmapPicture(REQUEST));
-  expect([width, height]).toEqual([2 * Number(size[1]), 2 * Number(size[2])]);
-  // The corner of a token's box, above its letters: title, then "<s>red", then "blue nothing".
+  const size = /width="([\d.]+)" height="([\d.]+)"/.exec(svgFile(heatPicture(DATA)))!;
+  const { width, height, at } = pixelsOf(await heatmapPicture(DATA));
+  expect(Math.abs(width - 2 * Number(size[1]))).toBeLessThan(2);
+  expect(Math.abs(height - 2 * Number(size[2]))).toBeLessThan(2);
+  // The corner of a token's box, above its letters: "<s>red", then "blue nothing".
   const corner = (line: number, column: number) =>
-    at(Math.ceil(2 * (10 + column * 7.8)) + 2, 2 * (24 + line * 20 - 13));
-  expect(corner(1, 3)).toEqual([178, 24, 43]);
-  expect(corner(2, 0)).toEqual([33, 102, 172]);
-  expect(corner(2, 5)).toEqual([255, 255, 255]);
-  expect(corner(1, 0)).toEqual([255, 255, 255]);
+    at(Math.ceil(2 * (10 + column * 7.85)) + 2, 2 * (24 + line * 20 - 13));
+  expect(corner(0, 3)).toEqual([178, 24, 43]);
+  expect(corner(1, 0)).toEqual([33, 102, 172]);
+  expect(corner(1, 5)).toEqual([255, 255, 255]);
+  expect(corner(0, 0)).toEqual([255, 255, 255]);
   // Letters are drawn: without a font the box of "red" had one colour only.
-  const colours = new Set(Array.from({ length: 40 }, (_, x) => at(70 + x, 2 * 44 - 8).join()));
+  const colours = new Set(Array.from({ length: 40 }, (_, x) => at(70 + x, 2 * 24 - 8).join()));
   expect(colours.size).toBeGreaterThan(2);
-});
-
-test("long contexts keep their end, and say how many lines are left out", () => {
-  const tokens = Array.from({ length: 500 }, (_, at) => ({ text: `line ${at}\n`, instruction: false, value: 0 }));
-  const svg = heatmapSvg({ ...REQUEST, tokens, marked: [] });
-  expect(svg).toContain("380 lines before these are left out");
-  expect(svg).not.toContain(">line 379↵<");
-  expect(svg).toContain(">line 380↵<");
-  expect(svg).toContain(">line 499↵<");
-});
-
-test("text is never markup", () => {
-  expect(heatmapSvg({ ...REQUEST, title: "</svg><script>", target: "<b>" })).not.toMatch(/<script|<b>/);
+  // The masked token is struck through, in the ink of its colour, from its left to its right end.
+  const strike = (column: number) => at(Math.round(2 * (10 + column * 7.85)), 2 * 44 - 11);
+  expect([strike(0.2), strike(3.9)]).toEqual([[255, 255, 255], [255, 255, 255]]);
 });

@@ -1,7 +1,8 @@
 /** What is known of a token pair: its attribution in words, and its heatmap as a picture. */
 import { ApiError } from "./api.ts";
 import { READ_PAIR, READ_TOKENS } from "./documents.ts";
-import { heatmapPicture, type PictureToken } from "./heatmap_picture.ts";
+import { type HeatToken } from "../../figures/heat_picture.tsx";
+import { heatmapPicture } from "./heatmap_picture.ts";
 import { quoted, signed, type ToolContext, type ToolResult } from "./tool.ts";
 
 interface StrongToken {
@@ -70,12 +71,19 @@ export async function describePair(
   const { tokenCount } = failureCase;
   if (tokenCount > MOST_TOKENS) return { text: `${text}\n(${tokenCount} tokens are too many for a picture)` };
   const tokens = await readTokens(failureCase, { id, rule, scale }, context);
-  const title = `${model.name}: ${quoted(target.text)} instead of ${quoted(contrast.text)}, delta ${
+  const note = `${model.name}: ${quoted(target.text)} instead of ${quoted(contrast.text)}, delta ${
     logitDifference.toFixed(3)
-  }`;
+  }, ${rule}. Red supports the wrong token, blue the right one.`;
   return {
     text,
-    picture: await heatmapPicture({ title, tokens, target: target.text, contrast: contrast.text, marked }),
+    picture: await heatmapPicture({
+      name: "heatmap",
+      title: "Heatmap",
+      note,
+      tokens: tokens.map((token, position) => ({ ...token, struck: marked.includes(position) })),
+      target: target.text,
+      contrast: contrast.text,
+    }),
   };
 }
 
@@ -83,19 +91,20 @@ async function readTokens(
   { id: failureCase, tokenCount }: PairReading["failureCase"],
   { id: pair, rule, scale }: { readonly id: string; readonly rule: string; readonly scale: number },
   { api, signal }: ToolContext,
-): Promise<PictureToken[]> {
-  const tokens: PictureToken[] = [];
+): Promise<HeatToken[]> {
+  const tokens: HeatToken[] = [];
   while (tokens.length < tokenCount) {
     const variables = { case: failureCase, pair, rule, from: tokens.length };
     const window = await api.ask<{
-      failureCase: { tokens: readonly { text: string; segment: string; special: boolean }[] };
+      failureCase: { tokens: readonly { text: string; segment: Uppercase<HeatToken["segment"]>; special: boolean }[] };
       pair: { attribution: { relevance: readonly number[] } };
     }>(READ_TOKENS, variables, signal);
     const { relevance } = window.pair.attribution;
     if (relevance.length === 0) break;
     tokens.push(...window.failureCase.tokens.map(({ text, segment, special }, at) => ({
       text,
-      instruction: segment === "INSTRUCTION",
+      segment: segment.toLowerCase() as HeatToken["segment"],
+      raw: relevance[at]!,
       value: special ? null : relevance[at]! / scale,
     })));
   }

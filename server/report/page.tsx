@@ -134,8 +134,8 @@ function Failures({ failures: rows }: Report) {
       <p>
         <small>
           Clean: a target and a contrast exist and delta &gt; 1. Rate: of the failures stored; an import of clean cases
-          alone has a rate of 100 %. Answers: – where only failures are stored. Mean tokens: of clean cases, up to the
-          wrong token.
+          alone has a rate of 100 %. Answers: – where only failures are stored, or a part of the cases is selected. Mean
+          tokens: of clean cases, up to the wrong token.
         </small>
       </p>
     </>

@@ -29,7 +29,7 @@ import {
 export interface ReportRequest {
   readonly selection: PairSelection;
   readonly rule: Rule;
-  /** A study's name; the newest one when left out. */
+  /** A study's name; none is shown when left out. */
   readonly study: string | undefined;
   /** Seed of bootstrap intervals. */
   readonly seed: number;
@@ -39,7 +39,7 @@ export interface ReportRequest {
 export interface FailureRow {
   readonly benchmark: string;
   readonly model: string;
-  /** Answers that are stored, passed or not; 0 where only failures were imported. */
+  /** Answers that are stored, passed or not; 0 where only failures were imported, or a part of the cases is selected. */
   readonly answers: number;
   readonly failures: number;
   readonly clean: number;
@@ -136,7 +136,7 @@ export async function readReport(db: Database, request: ReportRequest): Promise<
     ...request,
     pairs: ids.length,
     attributed: none ? 0 : await countAttributed(db, own),
-    failures: await readFailures(db, request),
+    failures: await readFailures(db, request, ids),
     diagnoses: none ? [] : await readDiagnoses(db, own),
     readers: none ? [] : await labelAgreement(db, {
       benchmark: benchmarks?.length === 1 ? benchmarks[0] : undefined,
@@ -174,7 +174,16 @@ function commandOf({ selection, rule, study, seed }: ReportRequest): string {
   return ["npx culprit export report", ...given, "--out report.html"].join(" ");
 }
 
-async function readFailures(db: Database, { selection }: ReportRequest): Promise<FailureRow[]> {
+/** Of the cases that the selection is of: with a limit those of its pairs, else all that its conditions fit. */
+async function readFailures(
+  db: Database,
+  { selection }: ReportRequest,
+  pairIds: readonly number[],
+): Promise<FailureRow[]> {
+  const ofPairs = selection.limit === null ? undefined : inArray(
+    failureCases.id,
+    db.select({ id: tokenPairs.failureCaseId }).from(tokenPairs).where(among(tokenPairs.id, pairIds)),
+  );
   const rows = await db.select({
     benchmark: failureCases.benchmark,
     model: models.name,
@@ -185,13 +194,15 @@ async function readFailures(db: Database, { selection }: ReportRequest): Promise
     tokens: sql<number | null>`avg(${failureCases.tokenCount}) filter (where ${failureCases.status} = 'clean')`
       .mapWith((value) => value === null ? null : Number(value)),
   }).from(failureCases).innerJoin(models, eq(models.id, failureCases.modelId))
-    .where(caseCondition(selection)).groupBy(failureCases.benchmark, models.name, models.id)
+    .where(and(caseCondition(selection), ofPairs)).groupBy(failureCases.benchmark, models.name, models.id)
     .orderBy(failureCases.benchmark, models.name);
   const answers = await db.select({ benchmark: responses.benchmark, modelId: responses.modelId, count: count() })
     .from(responses).groupBy(responses.benchmark, responses.modelId);
+  // Answers have no key that a part of the cases could be told by.
+  const isPart = selection.limit !== null || selection.key !== null;
   return rows.map(({ modelId, ...row }) => ({
     ...row,
-    answers: answers.find((one) => one.benchmark === row.benchmark && one.modelId === modelId)?.count ?? 0,
+    answers: isPart ? 0 : answers.find((one) => one.benchmark === row.benchmark && one.modelId === modelId)?.count ?? 0,
   }));
 }
 
@@ -288,8 +299,8 @@ function shownOf(measured: ReturnType<typeof readGraphFile>): Pick<GraphExample,
 }
 
 async function readStudyPart(db: Database, { study: name, seed }: ReportRequest): Promise<StudyPart | null> {
-  const newest = sql`${studies.id} = (select max(id) from ${studies})`;
-  const study = await readStudy(db, name === undefined ? newest : eq(studies.name, name));
+  if (name === undefined) return null;
+  const study = await readStudy(db, eq(studies.name, name));
   if (study === undefined) return null;
   const summary = await readStudySummary(db, study, { x: undefined, y: undefined, seed });
   const points = await readPoints(db, study, {

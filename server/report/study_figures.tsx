@@ -19,8 +19,9 @@ const SEGMENTS = ["instruction", "query", "answer", "special"] as const;
 
 export function StudySection({ studyPart, study, seed }: Report) {
   if (studyPart === null) {
-    const what = study === undefined ? "No study is stored." : `There is no study ${JSON.stringify(study)}.`;
-    return <Missing what={what} mend="npx culprit study --series FILE" />;
+    return study === undefined
+      ? <Missing what="No study was asked for." mend="npx culprit export report --study NAME" />
+      : <Missing what={`There is no study ${JSON.stringify(study)}.`} mend="npx culprit study --series FILE" />;
   }
   return (
     <>
