@@ -106,7 +106,8 @@ function start(args: readonly string[]) {
   }).spawn();
   const words = { out: "", err: "" };
   const read = async (name: "out" | "err", stream: ReadableStream<Uint8Array>) => {
-    for await (const part of stream.pipeThrough(new TextDecoderStream())) words[name] += part;
+    const decoder = new TextDecoder();
+    for await (const part of stream) words[name] += decoder.decode(part, { stream: true });
   };
   read("out", child.stdout);
   read("err", child.stderr);
