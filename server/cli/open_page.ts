@@ -17,7 +17,7 @@ const ADD_MODEL = `mutation AddAsked($input: AddModelInput!) {
 
 /** Throws InputError for what the page cannot show, before anything is computed. */
 export function checkCanOpen(context: VerbContext): void {
-  if (optionText(context, "objective") !== undefined) {
+  if ((optionText(context, "objective") ?? "contrast") !== "contrast") {
     throw new InputError("the page explains one token against another", "--open", "leave --objective out");
   }
   if (optionText(context, "ids") === undefined) return;
