@@ -8,7 +8,6 @@ import { culprit } from "./command_line.ts";
 import { type RunningServer, startServerProcess } from "./browser_server.ts";
 
 const PYTHON = Deno.env.get("PYTHON") ?? "python3";
-const FILE = join(ROOT, "docs", "examples", "culprit.py");
 const CHAT = "What is 2 + 2?";
 const TOKEN = "run:a-token-of-a-notebook";
 
