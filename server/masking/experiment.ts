@@ -106,9 +106,8 @@ export interface MaskingOptions extends RunOptions {
 /** ERASER's shares of the maskable tokens (DeYoung et al., arXiv 1911.03429, section 5.2). */
 export const SHARES = [0.01, 0.05, 0.1, 0.2, 0.5] as const;
 
-/** Cases, and rollouts, that go to the engine together: so many, with so many tokens. One alone may have more. */
+/** Cases that go to the engine together: so many, with so many tokens. One alone may have more. */
 const GROUP = { items: 16, tokens: 4096 } as const;
-const ROLLOUTS = { items: 64, tokens: 8192 } as const;
 /** With an early stop, curves are scored in runs of steps of this length, then twice, four times ... it. */
 const FIRST_RUN = 2;
 
@@ -140,7 +139,7 @@ export async function runMasking(
 }
 
 /** Neighbouring items in groups within limits. */
-function groups<Item>(items: readonly Item[], most: typeof GROUP | typeof ROLLOUTS, tokensOf: (item: Item) => number) {
+function groups<Item>(items: readonly Item[], most: typeof GROUP, tokensOf: (item: Item) => number) {
   const result: Item[][] = [];
   let tokens = 0;
   for (const item of items) {
@@ -324,10 +323,8 @@ async function runRollouts(
   });
   const unique = new Map(flips.flat().map(({ masked }) => [nameOf(masked), masked]));
   const requests = [...unique.values()].map((masked) => ({ ...scorer.input(masked), maxTokens: rolloutTokens }));
-  const completions: GenerateResult[] = [];
-  for (const batch of groups(requests, ROLLOUTS, ({ inputIds }) => inputIds.length + rolloutTokens)) {
-    completions.push(...await engine.generate(batch, options));
-  }
+  // All at once: where one ends, the engine takes up the next.
+  const completions: readonly GenerateResult[] = await engine.generate(requests, options);
   const checked = new Map<string, Omit<Rollout, "tokens">>();
   for (const [index, [name, { one }]] of [...unique].entries()) {
     const { ids } = completions[index]!;

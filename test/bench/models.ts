@@ -10,7 +10,7 @@ const ROOT = join(import.meta.dirname as string, "..", "..");
 
 export const DEMO_MODEL = join(ROOT, "models", "demo-1m");
 
-const configOf = (name: string): Readonly<Record<string, unknown>> => ({
+export const configOf = (name: string): Readonly<Record<string, unknown>> => ({
   ...plainFields(JSON.parse(Deno.readTextFileSync(join(ROOT, "test", "data", "configs.json")))[name]),
   torch_dtype: "bfloat16",
 });

@@ -1,4 +1,4 @@
-/** The PyTorch reference as a process that answers requests: reference.py --serve. */
+/** Python programs that answer requests line by line: reference.py --serve, decode_reference.py. */
 import { join } from "node:path";
 import { InputError } from "../../gpu/errors.ts";
 
@@ -18,7 +18,7 @@ export interface Reference {
   readonly adapter: string;
   /** Where the reference would run by default. */
   readonly places: readonly string[];
-  /** Its answer to one request; reference.py says which there are. */
+  /** Its answer to one request; the program says which there are. */
   ask<T>(request: Readonly<Record<string, unknown>>): Promise<T>;
   close(): Promise<void>;
 }
@@ -33,13 +33,27 @@ export async function openReference(
     readonly on: string | undefined;
   },
 ): Promise<Reference> {
-  const python = Deno.env.get("PYTHON") || "python3";
-  const script = join(import.meta.dirname as string, "reference.py");
   const place = on === undefined ? [] : ["--on", on];
+  return await openPython("reference.py", [
+    "--model",
+    model,
+    "--ids",
+    idsFile,
+    "--batch",
+    String(batch),
+    "--serve",
+    ...place,
+  ]);
+}
+
+/** Starts a program of this folder, and waits for the line in which it says where it runs. */
+export async function openPython(program: string, args: readonly string[]): Promise<Reference> {
+  const python = Deno.env.get("PYTHON") || "python3";
+  const script = join(import.meta.dirname as string, program);
   let child: Deno.ChildProcess;
   try {
     child = new Deno.Command(python, {
-      args: [script, "--model", model, "--ids", idsFile, "--batch", String(batch), "--serve", ...place],
+      args: [script, ...args],
       stdin: "piped",
       stdout: "piped",
     }).spawn();
@@ -55,7 +69,7 @@ export async function openReference(
     const { code } = await child.status;
     throw new InputError(`${python} ended with code ${code}`, "PYTHON", "see its message above");
   };
-  const { adapter, places } = await answer();
+  const { adapter, places = [] } = await answer();
   return {
     adapter,
     places,
