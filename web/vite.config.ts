@@ -17,5 +17,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
   },
-  server: { proxy: { "^/(graphql|health|ready|imports|attributions|graphs|preferences|report.html)": server } },
+  server: {
+    proxy: { "^/(graphql|health|ready|imports|attributions|graphs|preferences|report.html|case.html)": server },
+  },
 });

@@ -1,5 +1,5 @@
-/** `culprit export report`: the tables and figures of a selection as one HTML page. */
-import { InputError, RULES } from "../../gpu/mod.ts";
+/** `culprit export report`: the tables and figures of a selection, or one case, as one HTML page. */
+import { InputError, type Rule, RULES } from "../../gpu/mod.ts";
 import { checkWritable, writeFile } from "./export_preferences.ts";
 import { readSelection, SELECTION_OPTIONS, SELECTION_USAGE } from "./selection.ts";
 import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts";
@@ -7,10 +7,12 @@ import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts
 export const exportReport: Verb = {
   name: "export report",
   summary: "Writes tables and figures of a selection as one HTML page that needs no network",
-  usage: `export report --out FILE.html [--study NAME] [--rule RULE] [--seed N] ${SELECTION_USAGE} [--json]`,
+  usage:
+    `export report --out FILE.html [--case KEY] [--study NAME] [--rule RULE] [--seed N] ${SELECTION_USAGE} [--json]`,
   example: "npx culprit export report --model demo-1m --out report.html",
   options: {
     out: { type: "string", value: "FILE.html", help: "the file to write" },
+    case: { type: "string", value: "KEY", help: "only this case, by its whole key: heatmap, graph, masking" },
     study: { type: "string", value: "NAME", help: "the study to show; none if left out" },
     rule: { type: "string", value: "RULE", help: RULES.join(", "), default: "attnlrp" },
     seed: { type: "string", value: "N", help: "seed of bootstrap intervals", default: "1" },
@@ -33,6 +35,8 @@ async function run(context: VerbContext): Promise<void> {
   const seed = optionCount(context, "seed", 0) ?? 1;
   const selection = readSelection(context);
   const study = optionText(context, "study");
+  const key = optionText(context, "case");
+  if (key !== undefined) return await writeCase(context, { file, key, rule, model: selection.model });
   const [{ readReport }, { reportPage }, { checkModel }] = await Promise.all([
     import("../report/read_report.ts"),
     import("../report/page.tsx"),
@@ -52,5 +56,33 @@ async function run(context: VerbContext): Promise<void> {
     context.json
       ? `${JSON.stringify(line)}\n${JSON.stringify({ total: 1, file })}\n`
       : `${pairs} token pairs, ${attributed} attributed: ${file}\n`,
+  );
+}
+
+/** One case as a page. */
+async function writeCase(
+  context: VerbContext,
+  { file, key, rule, model }: {
+    readonly file: string;
+    readonly key: string;
+    readonly rule: Rule;
+    readonly model: string | null;
+  },
+): Promise<void> {
+  const [{ withDatabase }, { readCaseReport }, { casePage }, { and, eq }, { failureCases, models }] = await Promise.all(
+    [
+      import("./with_database.ts"),
+      import("../report/read_case_report.ts"),
+      import("../report/case_page.tsx"),
+      import("drizzle-orm"),
+      import("../../schema/tables/tables.ts"),
+    ],
+  );
+  const own = and(eq(failureCases.key, key), model === null ? undefined : eq(models.name, model))!;
+  const report = await withDatabase(({ db }) => readCaseReport(db, own, null, rule));
+  await writeFile(file, casePage(report));
+  const line = { id: file, kind: "case", status: "COMPLETED", key };
+  await context.out(
+    context.json ? `${JSON.stringify(line)}\n${JSON.stringify({ total: 1, file })}\n` : `${key}: ${file}\n`,
   );
 }

@@ -20,7 +20,7 @@ import { receiveImport } from "./receive_import.ts";
 import { createMetrics } from "./metrics.ts";
 import { askedBy, ForbiddenError } from "../base/asker.ts";
 import { downloadPreferences } from "../preferences/preference_job.ts";
-import { downloadReport } from "../report/download.ts";
+import { downloadCase, downloadReport } from "../report/download.ts";
 import { ROOT, type Settings } from "../base/settings.ts";
 import { serveFile } from "./static_files.ts";
 import type { WorkerState } from "../worker/supervisor.ts";
@@ -116,6 +116,7 @@ export function createHandler({ settings, context, workerState, limits = BODY_LI
       );
       if (answer) return ["download", answer];
     }
+    if (pathname === "/case.html") return ["report", (await read(() => downloadCase(context.db, url)))!];
     if (pathname === "/report.html") return ["report", (await read(() => downloadReport(context.db, url)))!];
     return ["page", await serveFile(page, request) ?? missing(pathname)];
   };

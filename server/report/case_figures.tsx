@@ -8,13 +8,13 @@ import type { Drawing } from "../../figures/picture.tsx";
 import { reducedGraph } from "../../figures/reduced_graph.tsx";
 import { shownToken } from "../../figures/token_text.ts";
 import { Figure, Missing, Token } from "./parts.tsx";
-import type { Example, GraphExample, Report } from "./read_report.ts";
+import type { Example, GraphExample, HeatExample, Report } from "./read_report.ts";
 
 const SEGMENT_WORDS = { I: "instruction", Q: "query", A: "answer", S: "special" } as const;
 
 /** An example as the heatmap figures take it. */
 export function heatData(
-  { label, key, tokens, segments, relevance, scale, target, contrast, delta, model }: Example,
+  { label, key, tokens, segments, relevance, scale, target, contrast, delta, model }: HeatExample,
 ): HeatData {
   return {
     name: `heatmap-${key}`,
@@ -65,39 +65,41 @@ export function GraphSection({ graph, rule }: Report) {
   if (graph === null) {
     return <Missing what="No graph of this selection is stored." mend="npx culprit run --stages graph" />;
   }
-  const transfer = transferDrawing(graph, rule);
-  return (
-    <>
-      <ReducedGraph graph={graph} rule={rule} />
-      {transfer === null ? null : <Figure drawing={transfer} />}
-    </>
-  );
+  return <GraphFigures graph={graph} rule={rule} />;
 }
 
 export function graphDrawing(
   { key, model, target, contrast, tokens, nodeLayers, edges, mass, reduced }: GraphExample,
   rule: string,
+  /** How the case was chosen; empty where nothing was. */
+  chosen = "the case with the largest delta that has a graph",
 ): Drawing {
   return reducedGraph({
     name: `reduced-graph-${key}`,
     note:
       `${key} of ${model} (wrong ${shownToken(target)}, right ${shownToken(contrast)}): the ${reduced.paths.length} ` +
       `strongest paths of ${edges} edges, rule ${rule}, mass ${mass}; layers upwards, 0 = embeddings. Red supports the wrong ` +
-      "token, blue the right one; dashed: several edges in one column. n = 1, the case with the largest delta that has a graph.",
+      `token, blue the right one; dashed: several edges in one column. n = 1${chosen === "" ? "" : `, ${chosen}`}.`,
     graph: reduced,
     tokens,
     nodeLayers,
   });
 }
 
-function ReducedGraph({ graph, rule }: { readonly graph: GraphExample; readonly rule: string }) {
+/** The reduced graph, the tokens that matter in it, and what they hand on. `chosen`: as in `graphDrawing`. */
+export function GraphFigures(props: { readonly graph: GraphExample; readonly rule: string; readonly chosen?: string }) {
+  const { graph, rule, chosen } = props;
+  const transfer = transferDrawing(graph, rule);
   const dominant = graph.reduced.tokens.map(({ token, transfer }) =>
     `${shownToken(graph.tokens[token] ?? "")} ${fixed(transfer)}`
   );
   return (
-    <Figure drawing={graphDrawing(graph, rule)}>
-      Tokens whose relevance reaches the last position: {dominant.join(", ") || "none"} (logits).
-    </Figure>
+    <>
+      <Figure drawing={graphDrawing(graph, rule, chosen)}>
+        Tokens whose relevance reaches the last position: {dominant.join(", ") || "none"} (logits).
+      </Figure>
+      {transfer === null ? null : <Figure drawing={transfer} />}
+    </>
   );
 }
 

@@ -56,15 +56,13 @@ export interface DiagnosisRow {
 }
 
 /** A case whose relevance is shown token by token. */
-export interface Example {
+export interface HeatExample {
   readonly label: string;
   readonly key: string;
   readonly model: string;
   readonly target: string;
   readonly contrast: string;
   readonly delta: number;
-  readonly confidence: number;
-  readonly summary: string;
   readonly tokens: readonly string[];
   /** One letter a token. */
   readonly segments: string;
@@ -72,6 +70,12 @@ export interface Example {
   readonly relevance: readonly number[];
   /** That largest one, in logits. */
   readonly scale: number;
+}
+
+/** One that the classifier chose. */
+export interface Example extends HeatExample {
+  readonly confidence: number;
+  readonly summary: string;
 }
 
 export interface GraphExample {
@@ -251,25 +255,34 @@ async function readExamples(db: Database, own: SQL | undefined): Promise<Example
       .innerJoin(diagnoses, eq(diagnoses.attributionId, attributions.id))
       .where(and(own, condition)).orderBy(desc(diagnoses.confidence), attributions.id).limit(1);
     if (row === undefined) continue;
-    const { attribution, pair, row: failure, model, diagnosis } = row;
-    const scale = attribution.scales[0] ?? 1;
-    const floats = new DataView(Uint8Array.from(attribution.relevance).buffer);
-    examples.push({
-      label,
-      key: failure.key,
-      model,
-      target: pair.targetText,
-      contrast: pair.contrastText,
-      delta: attribution.logitDifference,
-      confidence: diagnosis.confidence,
-      summary: diagnosis.evidence.summary,
-      tokens: failure.tokenTexts,
-      segments: failure.editedSegments ?? failure.segments,
-      relevance: failure.tokenTexts.map((_, position) => floats.getFloat32(4 * position, true) / scale),
-      scale,
-    });
+    const { evidence: { summary }, confidence } = row.diagnosis;
+    examples.push({ ...heatExample({ label, ...row }), confidence, summary });
   }
   return examples;
+}
+
+/** An attribution as the heatmap figures take it. */
+export function heatExample({ label, attribution, pair, row: failure, model }: {
+  readonly label: string;
+  readonly attribution: typeof attributions.$inferSelect;
+  readonly pair: typeof tokenPairs.$inferSelect;
+  readonly row: typeof failureCases.$inferSelect;
+  readonly model: string;
+}): HeatExample {
+  const scale = attribution.scales[0] ?? 1;
+  const floats = new DataView(Uint8Array.from(attribution.relevance).buffer);
+  return {
+    label,
+    key: failure.key,
+    model,
+    target: pair.targetText,
+    contrast: pair.contrastText,
+    delta: attribution.logitDifference,
+    tokens: failure.tokenTexts,
+    segments: failure.editedSegments ?? failure.segments,
+    relevance: failure.tokenTexts.map((_, position) => floats.getFloat32(4 * position, true) / scale),
+    scale,
+  };
 }
 
 /** The graph of the case with the largest delta among those that have one, reduced. */
@@ -277,8 +290,16 @@ async function readGraphExample(db: Database, own: SQL | undefined): Promise<Gra
   const [row] = await joined(db, { graph: attributionGraphs, pair: tokenPairs, row: failureCases, model: models.name })
     .innerJoin(attributionGraphs, eq(attributionGraphs.attributionId, attributions.id))
     .where(own).orderBy(desc(attributions.logitDifference), attributionGraphs.id).limit(1);
-  if (row === undefined) return null;
-  const { graph, pair, row: failure, model } = row;
+  return row === undefined ? null : graphExample(row);
+}
+
+/** A stored graph as the figures take it. */
+export function graphExample({ graph, pair, row: failure, model }: {
+  readonly graph: typeof attributionGraphs.$inferSelect;
+  readonly pair: typeof tokenPairs.$inferSelect;
+  readonly row: typeof failureCases.$inferSelect;
+  readonly model: string;
+}): GraphExample {
   const measured = readGraphFile(gunzipSync(graph.file), failure.inputIds);
   return {
     key: failure.key,

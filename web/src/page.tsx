@@ -4,6 +4,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { AskPage } from "./ask/ask_page.tsx";
 import { CaseList } from "./cases/case_list.tsx";
 import { CaseView } from "./case/case_view.tsx";
+import { CopyLink } from "./shell/copy_link.tsx";
 import { JobsPanel } from "./jobs/jobs_panel.tsx";
 import { ASK, CASES, type CasesRoute, formatRoute, RUN, STUDIES } from "./shell/route.ts";
 import { RunListed } from "./run/run_listed.tsx";
@@ -14,7 +15,7 @@ import { lastList, useRoute } from "./shell/use_route.ts";
 const here = (is: boolean) => is ? { "aria-current": "page" as const } : {};
 
 export function Page() {
-  const route = useRoute();
+  const { route, troubles } = useRoute();
   const content = useRef<HTMLElement>(null);
   /** The list stays as it is behind a case, so that going back finds it unchanged. */
   const list = useRef<CasesRoute>(undefined);
@@ -44,9 +45,17 @@ export function Page() {
           <a href={formatRoute(RUN)} {...here(route.page === "run")}>Run</a>
           <a href="graphql" title="GraphiQL: the same data by queries of your own">API</a>
         </nav>
+        <CopyLink />
         <JobsPanel />
       </header>
       <main id="content" tabIndex={-1} ref={content}>
+        {troubles.length === 0
+          ? null
+          : (
+            <ul class="address-troubles small" role="status" aria-label="What the address says and nobody understands">
+              {troubles.map((line) => <li key={line}>{line}</li>)}
+            </ul>
+          )}
         {list.current === undefined ? null : (
           <div hidden={route.page !== "cases"}>
             <CaseList
@@ -57,7 +66,7 @@ export function Page() {
           </div>
         )}
         {route.page === "ask" ? <AskPage route={route} /> : null}
-        {route.page === "studies" ? <StudiesPage /> : null}
+        {route.page === "studies" ? <StudiesPage route={route} /> : null}
         {route.page === "run" ? <RunPage /> : null}
         {route.page === "case" ? <CaseView key={route.id} route={route} /> : null}
       </main>

@@ -7,7 +7,7 @@ import { Verdict } from "../heat/verdict.tsx";
 import { useEndedJobs } from "../jobs/job_store.ts";
 import { request } from "../shell/client.ts";
 import { Trouble, Waiting } from "../shell/notice.tsx";
-import { caseRoute, formatRoute } from "../shell/route.ts";
+import { caseRoute, FIRST_HEAT, formatRoute } from "../shell/route.ts";
 import { useLoad } from "../shell/use_load.ts";
 import { GENERATE } from "./documents.ts";
 import { useAnswer } from "./use_answer.ts";
@@ -24,6 +24,7 @@ export interface Question {
 
 export function ExplainedCase({ question }: { readonly question: Question }) {
   const { caseId, explainJob, note } = question;
+  const [heat, setHeat] = useState(FIRST_HEAT);
   const explaining = useAnswer(explainJob);
   const ended = useEndedJobs();
   const done = explaining.job?.status === "COMPLETED";
@@ -49,14 +50,15 @@ export function ExplainedCase({ question }: { readonly question: Question }) {
           <>
             <Verdict pair={pair} />
             <HeatFigure
-              route={{ ...caseRoute(caseId), pair: pair.id }}
+              route={heat}
+              onChange={(part) => setHeat((old) => ({ ...old, ...part }))}
               failureCase={failureCase}
               pair={pair}
               tokens={tokens}
             />
             <Rollout at={question.at} instead={pair.contrast.id} text={pair.contrast.text} />
             <p class="buttons">
-              <a class="button strong" href={formatRoute({ ...caseRoute(caseId), pair: pair.id })}>
+              <a class="button strong" href={formatRoute({ ...caseRoute(caseId), pair: pair.id, ...heat })}>
                 Diagnosis, graph and masking of this case
               </a>
             </p>

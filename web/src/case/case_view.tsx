@@ -46,7 +46,8 @@ export function CaseView({ route }: { readonly route: CaseRoute }) {
             <PairChoice
               pairs={pairs}
               value={pair.id}
-              onChange={(id) => go({ ...route, pair: id, left: "", right: "" }, "replace")}
+              onChange={(id) =>
+                go({ ...route, pair: id, left: "", right: "", at: null, node: [], masked: [] }, "replace")}
             />
           )}
           {pair === undefined

@@ -24,7 +24,7 @@ interface PairProps {
 function View(props: PairProps & { readonly tokens: readonly Token[] }) {
   switch (props.route.view) {
     case "heat":
-      return <HeatFigure {...props} />;
+      return <HeatFigure {...props} onChange={(part) => go({ ...props.route, ...part }, "replace")} />;
     case "compare":
       return <CompareSection {...props} />;
     case "graph":
@@ -32,6 +32,7 @@ function View(props: PairProps & { readonly tokens: readonly Token[] }) {
     case "masking":
       return (
         <MaskingSection
+          route={props.route}
           key={props.pair.id}
           name={props.failureCase.key}
           pair={props.pair}

@@ -2,19 +2,22 @@
 /** @jsxImportSource preact */
 /** The attribution graph with its sliders, its picture, its numbers and its exports. */
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { csv } from "../../../figures/table.ts";
 import { Choice } from "../shell/choice.tsx";
+import { type CaseRoute, WEIGHT_STEPS } from "../shell/route.ts";
 import { save } from "../shell/save.ts";
+import { go } from "../shell/use_route.ts";
 import { TokenBox } from "../heat/token_glyphs.tsx";
 import { type Camera, fit, type Size, zoom } from "./camera.ts";
 import { GraphCanvas, type Pointed } from "./graph_canvas.tsx";
 import type { GraphData } from "./graph_data.ts";
 import {
-  FIRST_VIEW,
   type GraphNode,
   type GraphView,
   makeScene,
   type Scene,
   sceneJson,
+  sceneTable,
   type Term,
 } from "./graph_scene.ts";
 import { type Drawn, drawScene } from "./picture.ts";
@@ -24,8 +27,7 @@ import { useTheme } from "../shell/use_theme.ts";
 const HEIGHT = 520;
 /** Rows of the table of strongest edges. */
 const TABLE_ROWS = 20;
-/** Steps of the threshold slider; each is a factor, since weights span orders of magnitude. */
-const THRESHOLD_STEPS = 40;
+/** The slider of weights goes down to this share of the largest. */
 const THRESHOLD_SPAN = 1e-4;
 const PNG_SCALE = 2;
 
@@ -33,7 +35,7 @@ const signed = (value: number) => `${value < 0 ? "−" : "+"}${Math.abs(value).t
 
 /** Weight at a step of the slider: 0, then from `THRESHOLD_SPAN` of the largest up to it. */
 function thresholdAt(step: number, largest: number): number {
-  return step === 0 ? 0 : largest * THRESHOLD_SPAN ** (1 - step / THRESHOLD_STEPS);
+  return step === 0 ? 0 : largest * THRESHOLD_SPAN ** (1 - step / WEIGHT_STEPS);
 }
 
 function useSize(): readonly [{ current: HTMLDivElement | null }, Size] {
@@ -54,11 +56,10 @@ function useSize(): readonly [{ current: HTMLDivElement | null }, Size] {
 function Controls(props: {
   readonly data: GraphData;
   readonly view: GraphView;
-  readonly largest: number;
-  readonly onChange: (part: Partial<GraphView>) => void;
+  readonly route: CaseRoute;
+  readonly onChange: (part: Partial<CaseRoute>) => void;
 }) {
-  const { data, view, largest, onChange } = props;
-  const [step, setStep] = useState(0);
+  const { data, view, route, onChange } = props;
   return (
     <div class="controls">
       <label class="slider">
@@ -68,24 +69,21 @@ function Controls(props: {
         <input
           type="range"
           min={0}
-          max={THRESHOLD_STEPS}
-          value={step}
-          onInput={({ currentTarget }) => {
-            setStep(Number(currentTarget.value));
-            onChange({ minWeight: thresholdAt(Number(currentTarget.value), largest) });
-          }}
+          max={WEIGHT_STEPS}
+          value={route.weight}
+          onInput={({ currentTarget }) => onChange({ weight: Number(currentTarget.value) })}
         />
       </label>
       <label class="slider">
         <span class="label">
-          Mass of each transition <span class="now">{Math.round(100 * view.mass)} %</span>
+          Mass of each transition <span class="now">{route.mass} %</span>
         </span>
         <input
           type="range"
           min={1}
           max={100}
-          value={Math.round(100 * view.mass)}
-          onInput={({ currentTarget }) => onChange({ mass: Number(currentTarget.value) / 100 })}
+          value={route.mass}
+          onInput={({ currentTarget }) => onChange({ mass: Number(currentTarget.value) })}
         />
       </label>
       <Choice
@@ -239,45 +237,64 @@ function Exports(props: {
     drawScene(scene, camera, size, canvasSurface(context, size, theme, PNG_SCALE), options);
     canvas.toBlob((blob) => blob === null || save(`${name}.png`, blob), "image/png");
   };
+  const table = () => save(`${name}.csv`, new Blob([csv(sceneTable(scene, texts))], { type: "text/csv" }));
   const json = () => save(`${name}.json`, new Blob([sceneJson(data, scene, texts)], { type: "application/json" }));
   return (
     <p class="exports small">
       Save this view as <button type="button" class="link" onClick={svg}>SVG</button>{" "}
       <button type="button" class="link" onClick={png}>PNG</button>{" "}
+      <button type="button" class="link" onClick={table}>CSV</button>{" "}
       <button type="button" class="link" onClick={json}>JSON</button>
     </p>
   );
 }
 
+/** What the address asks for, as far as this graph has it. */
+function viewOf(route: CaseRoute, data: GraphData, largest: number): GraphView {
+  const [row, token] = route.node;
+  const there = route.node.length === 2 && row! < data.nodeLayers.length && token! < data.tokens;
+  return {
+    minWeight: thresholdAt(route.weight, largest),
+    mass: Math.max(1, route.mass) / 100,
+    sink: route.sink,
+    term: data.heads === 0 ? "all" : route.term,
+    head: route.head !== null && route.head < data.heads ? route.head : null,
+    focus: there ? { row: row!, token: token! } : null,
+  };
+}
+
 export function GraphFigure(props: {
+  readonly route: CaseRoute;
   /** File name of exports, without its ending. */
   readonly name: string;
   readonly data: GraphData;
   /** Text of each token, [tokens]. */
   readonly texts: readonly string[];
 }) {
-  const { name, data, texts } = props;
+  const { route, name, data, texts } = props;
   const [box, size] = useSize();
-  const [view, setView] = useState<GraphView>(FIRST_VIEW);
   const [pointed, setPointed] = useState<Pointed | null>(null);
   const [drawn, setDrawn] = useState<Drawn>({ edges: 0, edgesInSight: 0 });
-  const scene = useMemo(() => makeScene(data, view), [data, view]);
   const largest = useMemo(
     () => data.transitions.reduce((most, { weights }) => weights.reduce((a, b) => Math.max(a, Math.abs(b)), most), 0),
     [data],
   );
+  const { weight, mass, sink, term, head, node } = route;
+  const view = useMemo(() => viewOf(route, data, largest), [data, weight, mass, sink, term, head, node.join()]);
+  const scene = useMemo(() => makeScene(data, view), [data, view]);
+  const change = (part: Partial<CaseRoute>) => go({ ...route, ...part }, "replace");
   const [camera, setCamera] = useState<Camera>(() => fit(scene, size));
   // What is filtered moves the columns: then the whole is shown again.
   useEffect(() => setCamera(fit(scene, size)), [scene.columns.length, size.width, data]);
-  const pick = (focus: GraphNode | null) => setView((old) => ({ ...old, focus }));
+  const pick = (focus: GraphNode | null) => change({ node: focus === null ? [] : [focus.row, focus.token] });
 
   return (
     <figure class="graph">
       <Controls
         data={data}
         view={view}
-        largest={largest}
-        onChange={(part) => setView((old) => ({ ...old, ...part }))}
+        route={route}
+        onChange={change}
       />
       <div class="graph-box" ref={box}>
         <GraphCanvas

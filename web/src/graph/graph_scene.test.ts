@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import type { GraphData, Transition } from "./graph_data.ts";
-import { FIRST_VIEW, type GraphView, makeScene, sceneJson } from "./graph_scene.ts";
+import { type GraphView, makeScene, sceneJson, sceneTable } from "./graph_scene.ts";
+
+const FIRST_VIEW: GraphView = { minWeight: 0, mass: 1, sink: true, term: "all", head: null, focus: null };
 
 type Edge = readonly [source: number, target: number, weight: number];
 
@@ -88,6 +90,11 @@ test("heads and terms take their part of the weight", () => {
 
 test("the JSON holds what the scene shows", () => {
   const scene = makeScene(DATA, { ...FIRST_VIEW, minWeight: 2 });
+  expect(sceneTable(scene, ["a", "b", "c", "d"]).rows).toEqual(
+    JSON.parse(sceneJson(DATA, scene, ["a", "b", "c", "d"])).edges.map((
+      { source, target, weight }: Record<"source" | "target", { layer: number; token: number }> & { weight: number },
+    ) => [source.layer, source.token, "abcd"[source.token], target.layer, target.token, "abcd"[target.token], weight]),
+  );
   const json = JSON.parse(sceneJson(DATA, scene, ["a", "b", "c", "d"]));
   expect(json.edges).toEqual([
     { source: { layer: 0, token: 0 }, target: { layer: 1, token: 0 }, weight: 4 },

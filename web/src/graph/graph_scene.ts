@@ -2,6 +2,7 @@
  * What of a graph is shown: edges above the sliders, the nodes they join, and where these stand. The canvas, the SVG
  * and the JSON that people export are all made from one scene, so they match.
  */
+import type { Table } from "../../../figures/table.ts";
 import type { GraphData, Transition } from "./graph_data.ts";
 
 /** A node: the index of its layer in `nodeLayers`, and its token. */
@@ -26,9 +27,6 @@ export interface GraphView {
   /** Only paths to and from this node; null shows all. */
   readonly focus: GraphNode | null;
 }
-
-/** All that is stored: a stored graph is pruned already. */
-export const FIRST_VIEW: GraphView = { minWeight: 0, mass: 1, sink: true, term: "all", head: null, focus: null };
 
 /** Edges strongest first. */
 export interface SceneEdges {
@@ -202,4 +200,18 @@ export function sceneJson(data: GraphData, scene: Scene, texts: readonly string[
       weight: edges.weights[edge],
     })),
   });
+}
+
+/** The shown edges as a table, strongest first. */
+export function sceneTable({ edges, nodeLayers }: Scene, texts: readonly string[]): Table {
+  const { rows, sources, targets, weights } = edges;
+  const place = (row: number, token: number) => [nodeLayers[row] ?? null, token, texts[token] ?? ""];
+  return {
+    columns: ["from layer", "from position", "from token", "to layer", "to position", "to token", "weight in logits"],
+    rows: Array.from(weights, (weight, edge) => [
+      ...place(rows[edge]!, sources[edge]!),
+      ...place(rows[edge]! + 1, targets[edge]!),
+      weight,
+    ]),
+  };
 }

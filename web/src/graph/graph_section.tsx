@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 /** @jsxImportSource preact */
 /** The graph of one token pair: read when it is there, asked for when it is not. */
-import { useMemo, useState } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 import { authorization } from "../shell/access_token.ts";
 import { Choice } from "../shell/choice.tsx";
 import { RequestError } from "../shell/client.ts";
@@ -33,12 +33,11 @@ export function GraphSection(props: {
   readonly tokens: readonly Token[];
 }) {
   const { route, failureCase, pair, tokens } = props;
-  const [wanted, setWanted] = useState<"whole" | "heads">("whole");
   const graphs = pair.attributions.find(({ rule }) => rule === route.rule)?.graphs ?? [];
   // A graph with heads shows all that one without them shows.
   const graph = graphs.find(({ heads }) => heads) ?? graphs[0];
   const splits = route.rule !== "GRADIENT";
-  const wantsHeads = splits && wanted === "heads";
+  const wantsHeads = splits && route.heads;
   const missing = graph === undefined || (wantsHeads && !graph.heads);
   const reading = useLoad(graph?.id ?? null, (signal) => readGraph(graph?.download ?? "", signal));
   const texts = useMemo(() => tokens.map(({ text }) => text), [tokens]);
@@ -56,12 +55,12 @@ export function GraphSection(props: {
           ? (
             <Choice
               label="Edges"
-              value={wanted}
+              value={route.heads ? "heads" : "whole"}
               options={[
                 { value: "whole", label: "whole" },
                 { value: "heads", label: "by head", title: "Split into the OV and QK parts of each attention head" },
               ]}
-              onChange={setWanted}
+              onChange={(wanted) => go({ ...route, heads: wanted === "heads" }, "replace")}
             />
           )
           : null}
@@ -82,7 +81,7 @@ export function GraphSection(props: {
         : null}
       {graph === undefined || reading.data === undefined ? null : (
         <>
-          <GraphFigure key={graph.id} name={name} data={reading.data} texts={texts} />
+          <GraphFigure key={graph.id} route={route} name={name} data={reading.data} texts={texts} />
           <p class="quiet small">
             Each point is a token at a node layer, embeddings at the bottom; columns are the tokens with an edge in
             sight. Red edges carry support for the wrong token, blue ones for the right token.
@@ -95,7 +94,10 @@ export function GraphSection(props: {
             plan={{ work: "BUILD_GRAPH", tokenPairIds: [pair.id], rule: route.rule, heads: graph.heads }}
             start={() => buildGraph(pair.id, route.rule, graph.heads)}
           >
-            <DownloadLink path={graph.download}>The whole graph as a file</DownloadLink>
+            <DownloadLink path={graph.download}>The whole graph as a file</DownloadLink>, or{" "}
+            <DownloadLink path={graph.download.replace(/\.cgf$/, ".json")}>
+              as JSON for circuit-tracer and Neuronpedia
+            </DownloadLink>
           </ComputedOn>
         </>
       )}

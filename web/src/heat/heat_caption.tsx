@@ -4,7 +4,7 @@ import { layerName, RULE_NAMES } from "../shell/names.ts";
 import type { AttributionSummary } from "./documents.ts";
 import type { Heat } from "./read_case.ts";
 import { absorbedOf, signed } from "./relevance.ts";
-import type { CaseRoute, Rule } from "../shell/route.ts";
+import type { HeatState, Rule } from "../shell/route.ts";
 
 const SUM: Readonly<Record<Rule, (sum: string, delta: string) => string>> = {
   ATTNLRP: (sum, delta) =>
@@ -16,7 +16,7 @@ const SUM: Readonly<Record<Rule, (sum: string, delta: string) => string>> = {
 };
 
 export function HeatCaption(props: {
-  readonly route: CaseRoute;
+  readonly route: HeatState;
   readonly attribution: AttributionSummary;
   readonly heat: Heat;
   /** Whether the case has instruction tokens. */

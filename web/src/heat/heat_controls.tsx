@@ -1,18 +1,17 @@
 /** @jsxImportSource preact */
-/** What the heatmap shows. Every change goes to the address. */
+/** What the heatmap shows. */
 import { Choice } from "../shell/choice.tsx";
 import { layerName, RULE_NAMES } from "../shell/names.ts";
-import { type CaseRoute, type Rule, RULES } from "../shell/route.ts";
-import { go } from "../shell/use_route.ts";
+import { type HeatState, type Rule, RULES } from "../shell/route.ts";
 
 export function HeatControls(props: {
-  readonly route: CaseRoute;
+  readonly route: HeatState;
+  readonly onChange: (part: Partial<HeatState>) => void;
   readonly layers: number;
   /** Rules whose relevance is there. */
   readonly computed: readonly Rule[];
 }) {
-  const { route, layers, computed } = props;
-  const change = (part: Partial<CaseRoute>) => go({ ...route, ...part }, "replace");
+  const { route, onChange: change, layers, computed } = props;
   const layer = Math.min(route.layer, layers);
   return (
     <div class="controls">

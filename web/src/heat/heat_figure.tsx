@@ -1,8 +1,12 @@
 /** @jsxImportSource preact */
 /** The heatmap of one token pair with its switches, legend, caption and the strongest tokens. */
-import { useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ComputedOn } from "../jobs/computed_on.tsx";
 import { DownloadLink } from "../shell/download_link.tsx";
+import { heatPicture } from "../../../figures/heat_picture.tsx";
+import { fileName } from "../shell/picture_files.tsx";
+import { SaveFigure } from "../shell/figure_frame.tsx";
+import { heatData } from "./heat_data.ts";
 import { HeatCaption } from "./heat_caption.tsx";
 import { HeatControls } from "./heat_controls.tsx";
 import type { View } from "./heat_value.ts";
@@ -12,7 +16,7 @@ import { RULE_NAMES } from "../shell/names.ts";
 import { Trouble, Waiting } from "../shell/notice.tsx";
 import type { Case, Pair, Token } from "./documents.ts";
 import { type Heat, readHeat } from "./read_case.ts";
-import type { CaseRoute } from "../shell/route.ts";
+import type { HeatState } from "../shell/route.ts";
 import { StrongestTokens } from "./strongest_tokens.tsx";
 import { TokenFlow } from "./token_flow.tsx";
 import { useLoad } from "../shell/use_load.ts";
@@ -26,14 +30,25 @@ function useSteadyHeat(heat: Heat | undefined, attributionId: string | undefined
   return heat ?? (last.current?.attributionId === attributionId ? last.current : undefined);
 }
 
+/** The token that is to be shown: asked for by a click, or by the address. */
+function useAsked(at: number | null, total: number) {
+  const known = (position: number | null) => position === null || position >= total ? undefined : { position };
+  const [asked, setAsked] = useState(() => known(at));
+  useEffect(() => {
+    if (at !== null && asked?.position !== at) setAsked(known(at));
+  }, [at]);
+  return [asked, setAsked] as const;
+}
+
 export function HeatFigure(props: {
-  readonly route: CaseRoute;
+  readonly route: HeatState;
+  readonly onChange: (part: Partial<HeatState>) => void;
   readonly failureCase: Case;
   readonly pair: Pair;
   readonly tokens: readonly Token[];
 }) {
-  const { route, failureCase, pair, tokens } = props;
-  const [asked, setAsked] = useState<{ readonly position: number }>();
+  const { route, onChange, failureCase, pair, tokens } = props;
+  const [asked, setAsked] = useAsked(route.at, tokens.length);
   const attribution = pair.attributions.find(({ rule }) => rule === route.rule);
   const layers = attribution?.layers ?? failureCase.model.layers;
   const layer = Math.min(route.layer, layers);
@@ -54,7 +69,12 @@ export function HeatFigure(props: {
         data-values={route.values}
         aria-busy={reading.loading}
       >
-        <HeatControls route={route} layers={layers} computed={pair.attributions.map(({ rule }) => rule)} />
+        <HeatControls
+          route={route}
+          onChange={onChange}
+          layers={layers}
+          computed={pair.attributions.map(({ rule }) => rule)}
+        />
         {attribution === undefined
           ? (
             <WorkBox
@@ -83,12 +103,24 @@ export function HeatFigure(props: {
           <>
             <Legend heat={heat} view={view} target={pair.target.text} contrast={pair.contrast.text} />
             <HeatCaption route={route} attribution={attribution} heat={heat} instructed={instructed} />
+            <SaveFigure
+              what="this heatmap"
+              draw={() => heatPicture(heatData({ failureCase, pair, tokens, heat, view, rule: attribution.rule }))}
+            />
           </>
         )}
       </figure>
-      {attribution === undefined || heat === undefined
-        ? null
-        : <StrongestTokens tokens={tokens} heat={heat} view={view} onPick={(position) => setAsked({ position })} />}
+      {attribution === undefined || heat === undefined ? null : (
+        <StrongestTokens
+          tokens={tokens}
+          heat={heat}
+          view={view}
+          onPick={(position) => {
+            setAsked({ position });
+            onChange({ at: position });
+          }}
+        />
+      )}
       {attribution === undefined ? null : (
         <ComputedOn
           key={`${pair.id} ${route.rule}`}
@@ -98,7 +130,13 @@ export function HeatFigure(props: {
           plan={{ work: "ATTRIBUTE", tokenPairIds: [pair.id], rule: route.rule }}
           start={() => attribute(pair.id, route.rule)}
         >
-          <DownloadLink path={attribution.download}>All node layers as a NumPy file</DownloadLink>
+          <DownloadLink path={attribution.download}>All node layers as a NumPy file</DownloadLink>, or{" "}
+          <DownloadLink
+            path={`/case.html?${new URLSearchParams({ case: failureCase.id, pair: pair.id, rule: route.rule })}`}
+            name={`${fileName(failureCase.key)}.html`}
+          >
+            this case as a page that stands alone
+          </DownloadLink>
         </ComputedOn>
       )}
     </>

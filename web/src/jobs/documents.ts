@@ -105,7 +105,6 @@ export const RETRY_JOB = graphql(
 );
 
 export type Replacement = Named<"MaskingReplacement">;
-export const REPLACEMENTS = ["ATTENTION", "REMOVE", "NEUTRAL", "MEAN"] as const satisfies readonly Replacement[];
 /** Tokens of the prompt, or of prompt and answer before the error. */
 export type Scope = Named<"MaskingScope">;
 

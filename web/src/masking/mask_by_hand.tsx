@@ -92,7 +92,8 @@ function useMasking(pair: Pair, replacement: Replacement, chosen: readonly numbe
         .catch((error: Error) => setTrouble(error.message));
     }, PAUSE_MS);
     return () => clearTimeout(timer);
-  }, [chosen, found === undefined, rolled]);
+    // The list is a new one with every reading of the address.
+  }, [chosen.join(), found === undefined, rolled]);
   const job = useJobs().find(({ id }) => id === jobId);
   return { trouble, problem: job?.error?.message };
 }
@@ -101,16 +102,18 @@ export function MaskByHand(props: {
   readonly pair: Pair;
   readonly tokens: readonly Token[];
   readonly replacement: Replacement;
+  /** Masked positions, in their order. */
+  readonly chosen: readonly number[];
+  readonly onChoose: (positions: readonly number[]) => void;
   /** What was masked by hand before, with this replacement. */
   readonly known: readonly Experiment[];
 }) {
-  const { pair, tokens, replacement, known } = props;
-  const [chosen, setChosen] = useState<readonly number[]>([]);
+  const { pair, tokens, replacement, known, chosen, onChoose } = props;
   const found = known.find((experiment) => sameOrder(experiment, chosen));
   const { trouble, problem } = useMasking(pair, replacement, chosen, found);
   const { attribution, heat } = useHeat(pair, tokens);
   const toggle = (position: number) =>
-    setChosen((old) => old.includes(position) ? old.filter((one) => one !== position) : [...old, position]);
+    onChoose(chosen.includes(position) ? chosen.filter((one) => one !== position) : [...chosen, position]);
   return (
     <section aria-label="Mask tokens by hand">
       <h2>Mask tokens by hand</h2>
@@ -128,7 +131,7 @@ export function MaskByHand(props: {
                 key={count}
                 type="button"
                 disabled={positions.length < count}
-                onClick={() => setChosen(positions)}
+                onClick={() => onChoose(positions)}
               >
                 {count}
               </button>
@@ -147,7 +150,7 @@ export function MaskByHand(props: {
       {trouble === undefined ? null : <p role="alert">{trouble}</p>}
       {chosen.length === 0
         ? null
-        : <button type="button" class="link small" onClick={() => setChosen([])}>Bring all back</button>}
+        : <button type="button" class="link small" onClick={() => onChoose([])}>Bring all back</button>}
     </section>
   );
 }

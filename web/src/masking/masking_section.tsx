@@ -1,6 +1,6 @@
 /** @jsxImportSource preact */
 /** Masking: by hand, and delta while the tokens of a ranking are masked one after another. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { FigureFrame } from "../shell/figure_frame.tsx";
 import { ofType } from "../shell/graphql.ts";
 import { Choice } from "../shell/choice.tsx";
@@ -13,20 +13,22 @@ import { curvesOf, drawCurves, noteOf, REPLACEMENT_NAMES } from "./masking_curve
 import { Trouble, Waiting } from "../shell/notice.tsx";
 import type { Pair, Token } from "../heat/documents.ts";
 import { READ_MASKING } from "./documents.ts";
-import { type Replacement, REPLACEMENTS, type Scope } from "../jobs/documents.ts";
+import { type CaseRoute, REPLACEMENTS } from "../shell/route.ts";
 import { useLoad } from "../shell/use_load.ts";
+import { go } from "../shell/use_route.ts";
 import { WorkBox } from "../jobs/work_box.tsx";
 
 export function MaskingSection(props: {
+  readonly route: CaseRoute;
   /** The case's key, for the names of files. */
   readonly name: string;
   readonly pair: Pair;
   readonly tokens: readonly Token[];
 }) {
-  const { name, pair, tokens } = props;
+  const { route, name, pair, tokens } = props;
+  const { replacement, scope } = route;
+  const change = (part: Partial<CaseRoute>) => go({ ...route, ...part }, "replace");
   const ended = useEndedJobs();
-  const [replacement, setReplacement] = useState<Replacement>("ATTENTION");
-  const [scope, setScope] = useState<Scope>("PROMPT");
   const reading = useLoad(
     `masking ${pair.id}`,
     async (signal) =>
@@ -47,13 +49,13 @@ export function MaskingSection(props: {
           label="A masked token is"
           value={replacement}
           options={REPLACEMENTS.map((value) => ({ value, label: REPLACEMENT_NAMES[value] }))}
-          onChange={setReplacement}
+          onChange={(replacement) => change({ replacement })}
         />
         <Choice
           label="Masked may be tokens of"
           value={scope}
           options={[{ value: "PROMPT", label: "the prompt" }, { value: "ALL", label: "prompt and answer" }]}
-          onChange={setScope}
+          onChange={(scope) => change({ scope })}
         />
       </div>
       <MaskByHand
@@ -61,6 +63,8 @@ export function MaskingSection(props: {
         pair={pair}
         tokens={tokens}
         replacement={replacement}
+        chosen={route.masked.filter((position) => position < tokens.length - 1)}
+        onChoose={(masked) => change({ masked })}
         known={ofReplacement.filter(({ ranking }) => ranking === "CHOSEN")}
       />
       {reading.error === undefined ? null : <Trouble error={reading.error} onRetry={reading.reload} />}

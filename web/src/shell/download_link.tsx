@@ -4,28 +4,35 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { accessToken, authorization } from "./access_token.ts";
 
-async function save(path: string): Promise<void> {
+async function save(path: string, name: string): Promise<void> {
   const response = await fetch(path, { headers: authorization() });
   if (!response.ok) throw new Error(`The server answered ${response.status}.`);
   const address = URL.createObjectURL(await response.blob());
   const link = document.createElement("a");
   link.href = address;
-  link.download = path.split("/").at(-1) ?? "";
+  link.download = name;
   link.click();
   URL.revokeObjectURL(address);
 }
 
-export function DownloadLink({ path, children }: { readonly path: string; readonly children: ComponentChildren }) {
+export function DownloadLink(props: {
+  readonly path: string;
+  /** Of the file; the last part of the path when left out. */
+  readonly name?: string;
+  readonly children: ComponentChildren;
+}) {
+  const { path, children } = props;
+  const name = props.name ?? path.split("/").at(-1) ?? "";
   const [trouble, setTrouble] = useState("");
   return (
     <>
       <a
         href={path}
-        download
+        download={name}
         onClick={(event) => {
           if (accessToken() === null) return;
           event.preventDefault();
-          save(path).catch((error: Error) => setTrouble(error.message));
+          save(path, name).catch((error: Error) => setTrouble(error.message));
         }}
       >
         {children}

@@ -1,7 +1,22 @@
 /**
- * What the page shows, kept in the hash of the address, so that reload, back and a sent link show the same.
- * Unknown or broken values fall back to the defaults; defaults are left out of the address.
+ * What the page shows, kept in the hash of the address, so that reload, back and a sent link show the same: one table of
+ * fields for each page. Defaults are left out of the address; unknown or broken values are told and fall back to them.
  */
+import {
+  choice,
+  flag,
+  number,
+  pattern,
+  readState,
+  type StateOf,
+  text,
+  usualState,
+  whole,
+  wholes,
+  writeState,
+} from "./address_field.ts";
+import type { Named } from "./graphql.ts";
+import { type StudyPick, studyPicks } from "./study_picks.ts";
 
 export const RULES = ["ATTNLRP", "CPLRP", "GRADIENT"] as const;
 export type Rule = (typeof RULES)[number];
@@ -31,179 +46,172 @@ export type Disagreement = (typeof DISAGREEMENTS)[number];
 export const ORDERS = ["newest", "oldest", "delta-down", "delta-up", "tokens-down", "tokens-up", "key"] as const;
 export type Order = (typeof ORDERS)[number];
 
-export interface CasesRoute {
-  readonly page: "cases";
-  readonly benchmark: string;
-  readonly model: string;
+export const VIEWS = ["heat", "compare", "graph", "masking"] as const;
+
+/** Which part of a graph's weights is shown. */
+export const TERMS = ["all", "ov", "qk"] as const;
+
+/** What a masked token becomes, and which tokens may be masked. */
+export const REPLACEMENTS = [
+  "ATTENTION",
+  "REMOVE",
+  "NEUTRAL",
+  "MEAN",
+] as const satisfies readonly Named<"MaskingReplacement">[];
+export const SCOPES = ["PROMPT", "ALL"] as const satisfies readonly Named<"MaskingScope">[];
+
+/** Steps of a graph's slider of weights; each is a factor, since weights span orders of magnitude. */
+export const WEIGHT_STEPS = 40;
+
+const CASES_FIELDS = {
+  benchmark: text("benchmark"),
+  model: text("model"),
   /** What became of the cases; empty = anything. */
-  readonly status: Status;
+  status: choice("status", STATUSES, ""),
   /** Why they are left out, as the API names it; empty = for any reason. */
-  readonly exclusion: string;
+  exclusion: pattern("exclusion", /^[A-Z_]{1,40}$/),
   /** The classifier's verdict. */
-  readonly outcome: OutcomeChoice;
-  readonly pattern: PatternChoice;
+  outcome: choice("outcome", OUTCOME_CHOICES, ""),
+  pattern: choice("pattern", PATTERN_CHOICES, ""),
   /** Of the list of answers alone: all cases failed. */
-  readonly verdict: VerdictChoice;
-  readonly disagrees: Disagreement;
+  verdict: choice("verdict", VERDICTS, ""),
+  disagrees: choice("disagrees", DISAGREEMENTS, ""),
   /** Id of a job: only the cases that it worked on. */
-  readonly job: string;
+  job: text("job"),
   /**
    * What is listed: every case, those without an attribution, every attribution, the attributions of one rule, or every
    * answer, passed ones too.
    */
-  readonly list: Listing;
+  list: choice("list", LISTINGS, "cases"),
   /** Text of key, prompt, answer or token; one or two characters are a whole token. */
-  readonly search: string;
+  search: text("search"),
   /** Target, contrast or a strongly relevant token, exactly. */
-  readonly token: string;
-  readonly deltaFrom: number | null;
-  readonly deltaTo: number | null;
-  readonly order: Order;
-}
+  token: text("token"),
+  deltaFrom: number("from"),
+  deltaTo: number("to"),
+  order: choice("order", ORDERS, "newest"),
+};
 
-export interface CaseRoute {
+/** How a heatmap is shown. */
+const HEAT_FIELDS = {
+  rule: choice("rule", RULES, "ATTNLRP"),
+  /** Node layer; 0 = embeddings. */
+  layer: whole("layer", 0),
+  values: choice("values", ["raw", "normalised"], "raw"),
+  /** Whether special tokens take part in the colours and their scale. */
+  special: flag("special", false),
+  /** Position of the token that is looked at; null = none. */
+  at: whole("at", null),
+};
+export type HeatState = StateOf<typeof HEAT_FIELDS>;
+
+const CASE_FIELDS = {
+  /** Id of one of the case's token pairs; empty = the one with the largest delta. */
+  pair: text("pair"),
+  /** What is shown: relevance over the text, two attributions, the graph over the layers, or masking. */
+  view: choice("view", VIEWS, "heat"),
+  /** Ids of the attributions that are compared; empty = the first two that there are. */
+  left: text("left"),
+  right: text("right"),
+  ...HEAT_FIELDS,
+  /** Of the graph: whether edges are wanted by head. */
+  heads: flag("heads", false),
+  /** Of the graph: step of the least weight shown, share of mass shown in percent, whether the first token is. */
+  weight: whole("weight", 0, WEIGHT_STEPS),
+  mass: whole("mass", 100, 100),
+  sink: flag("sink", true),
+  term: choice("term", TERMS, "all"),
+  /** One attention head; null = all. */
+  head: whole("head", null, 9999),
+  /** The chosen node, as row and token; empty = none. */
+  node: wholes("node"),
+  /** Of masking: what a masked token becomes, which may be masked by rankings, and those masked by hand, in order. */
+  replacement: choice("replacement", REPLACEMENTS, "ATTENTION"),
+  scope: choice("scope", SCOPES, "PROMPT"),
+  masked: wholes("masked"),
+};
+
+const ASK_FIELDS = {
+  /** Id of the job that answers; empty before something was asked. */
+  job: text("job"),
+  /** Id of the job whose answer stands beside it; empty = none. */
+  beside: text("beside"),
+  /** Position of the chosen token, counted from the answer's first. */
+  at: whole("at", null),
+};
+
+const STUDIES_FIELDS = {
+  /** The two members that a study compares, where these are not its first and its last. */
+  picks: studyPicks("compare"),
+};
+
+export interface CasesRoute extends StateOf<typeof CASES_FIELDS> {
+  readonly page: "cases";
+}
+export interface CaseRoute extends StateOf<typeof CASE_FIELDS> {
   readonly page: "case";
   readonly id: string;
-  /** Id of one of the case's token pairs; empty = the one with the largest delta. */
-  readonly pair: string;
-  readonly rule: Rule;
-  /** What is shown: relevance over the text, or the graph over the layers. */
-  readonly view: "heat" | "compare" | "graph" | "masking";
-  /** Ids of the attributions that are compared; empty = the first two that there are. */
-  readonly left: string;
-  readonly right: string;
-  /** Node layer; 0 = embeddings. */
-  readonly layer: number;
-  readonly values: "raw" | "normalised";
-  /** Whether special tokens take part in the colours and their scale. */
-  readonly special: boolean;
 }
-
 /** Where models and files are added and work is started. */
 export interface RunRoute {
   readonly page: "run";
 }
-
-export interface StudiesRoute {
+export interface StudiesRoute extends StateOf<typeof STUDIES_FIELDS> {
   readonly page: "studies";
 }
-
 /** A prompt typed just now, its answer, and the token of it that is looked at. */
-export interface AskRoute {
+export interface AskRoute extends StateOf<typeof ASK_FIELDS> {
   readonly page: "ask";
-  /** Id of the job that answers; empty before something was asked. */
-  readonly job: string;
-  /** Id of the job whose answer stands beside it; empty = none. */
-  readonly beside: string;
-  /** Position of the chosen token, counted from the answer's first. */
-  readonly at: number | null;
 }
 
 export type Route = AskRoute | CasesRoute | CaseRoute | RunRoute | StudiesRoute;
+export type { StudyPick };
 
-export const ASK: AskRoute = { page: "ask", job: "", beside: "", at: null };
-
+export const FIRST_HEAT: HeatState = usualState(HEAT_FIELDS);
+export const ASK: AskRoute = { page: "ask", ...usualState(ASK_FIELDS) };
 export const RUN: RunRoute = { page: "run" };
-export const STUDIES: StudiesRoute = { page: "studies" };
+export const STUDIES: StudiesRoute = { page: "studies", ...usualState(STUDIES_FIELDS) };
+export const CASES: CasesRoute = { page: "cases", ...usualState(CASES_FIELDS) };
 
-export const CASES: CasesRoute = {
-  page: "cases",
-  benchmark: "",
-  model: "",
-  status: "",
-  exclusion: "",
-  outcome: "",
-  pattern: "",
-  verdict: "",
-  disagrees: "",
-  job: "",
-  list: "cases",
-  search: "",
-  token: "",
-  deltaFrom: null,
-  deltaTo: null,
-  order: "newest",
-};
+const FIRST_VIEW = usualState(CASE_FIELDS);
 
 /** The first view of a case. */
 export function caseRoute(id: string): CaseRoute {
-  return {
-    page: "case",
-    id,
-    pair: "",
-    rule: "ATTNLRP",
-    view: "heat",
-    left: "",
-    right: "",
-    layer: 0,
-    values: "raw",
-    special: false,
-  };
+  return { page: "case", id, ...FIRST_VIEW };
 }
 
-function oneOf<Choice extends string>(value: string | null, choices: readonly Choice[], otherwise: Choice): Choice {
-  return choices.find((choice) => choice === value) ?? otherwise;
-}
-
-function numberOf(value: string | null): number | null {
-  if (value === null || value.trim() === "") return null;
-  const number = Number(value);
-  return Number.isFinite(number) ? number : null;
-}
-
-function indexOf(value: string | null): number {
-  return value !== null && /^\d{1,6}$/.test(value) ? Number(value) : 0;
+/** What an address shows, and one line for each value that is none. */
+export interface ReadRoute {
+  readonly route: Route;
+  readonly troubles: readonly string[];
 }
 
 /** Reads `location.hash`. */
-export function parseRoute(hash: string): Route {
+export function readRoute(hash: string): ReadRoute {
   const [path = "", search = ""] = hash.replace(/^#/, "").split("?", 2);
   const query = new URLSearchParams(search);
-  if (path === "/run") return RUN;
-  if (path === "/studies") return STUDIES;
-  if (path === "/ask") {
-    const at = query.get("at");
-    return {
-      page: "ask",
-      job: query.get("job") ?? "",
-      beside: query.get("beside") ?? "",
-      at: at !== null && /^\d{1,6}$/.test(at) ? Number(at) : null,
-    };
-  }
   const id = /^\/case\/([^/]+)$/.exec(path)?.[1];
   if (id !== undefined) {
-    return {
-      page: "case",
-      id: decode(id),
-      pair: query.get("pair") ?? "",
-      rule: oneOf(query.get("rule"), RULES, "ATTNLRP"),
-      view: oneOf(query.get("view"), ["heat", "compare", "graph", "masking"], "heat"),
-      left: query.get("left") ?? "",
-      right: query.get("right") ?? "",
-      layer: indexOf(query.get("layer")),
-      values: oneOf(query.get("values"), ["raw", "normalised"], "raw"),
-      special: query.get("special") === "yes",
-    };
+    const { state, troubles } = readState(CASE_FIELDS, query);
+    return { route: { page: "case", id: decode(id), ...state }, troubles };
   }
-  return {
-    page: "cases",
-    benchmark: query.get("benchmark") ?? CASES.benchmark,
-    model: query.get("model") ?? CASES.model,
-    status: oneOf(query.get("status"), STATUSES, CASES.status),
-    exclusion: /^[A-Z_]{1,40}$/.exec(query.get("exclusion") ?? "")?.[0] ?? CASES.exclusion,
-    outcome: oneOf(query.get("outcome"), OUTCOME_CHOICES, CASES.outcome),
-    pattern: oneOf(query.get("pattern"), PATTERN_CHOICES, CASES.pattern),
-    verdict: oneOf(query.get("verdict"), VERDICTS, CASES.verdict),
-    disagrees: oneOf(query.get("disagrees"), DISAGREEMENTS, CASES.disagrees),
-    job: query.get("job") ?? CASES.job,
-    list: oneOf(query.get("list"), LISTINGS, CASES.list),
-    search: query.get("search") ?? CASES.search,
-    token: query.get("token") ?? CASES.token,
-    deltaFrom: numberOf(query.get("from")),
-    deltaTo: numberOf(query.get("to")),
-    order: oneOf(query.get("order"), ORDERS, CASES.order),
-  };
+  if (path === "/ask") {
+    const { state, troubles } = readState(ASK_FIELDS, query);
+    return { route: { page: "ask", ...state }, troubles };
+  }
+  if (path === "/studies") {
+    const { state, troubles } = readState(STUDIES_FIELDS, query);
+    return { route: { page: "studies", ...state }, troubles };
+  }
+  if (path === "/run") return { route: RUN, troubles: readState({}, query).troubles };
+  const { state, troubles } = readState(CASES_FIELDS, query);
+  const lost = ["", "/", "/cases"].includes(path)
+    ? []
+    : ["The address names no place of this page; here are the cases."];
+  return { route: { page: "cases", ...state }, troubles: [...lost, ...troubles] };
 }
+
+export const parseRoute = (hash: string): Route => readRoute(hash).route;
 
 function decode(id: string): string {
   try {
@@ -213,45 +221,24 @@ function decode(id: string): string {
   }
 }
 
+function queryOf(route: Route): URLSearchParams {
+  switch (route.page) {
+    case "ask":
+      return writeState(ASK_FIELDS, route);
+    case "case":
+      return writeState(CASE_FIELDS, route);
+    case "cases":
+      return writeState(CASES_FIELDS, route);
+    case "studies":
+      return writeState(STUDIES_FIELDS, route);
+    case "run":
+      return new URLSearchParams();
+  }
+}
+
 /** Writes a route as a hash, `#` included. */
 export function formatRoute(route: Route): string {
-  if (route.page === "run" || route.page === "studies") return `#/${route.page}`;
-  const query = new URLSearchParams();
-  const put = (name: string, value: string | number | null, usual: string | number | null) => {
-    if (value !== usual && value !== null) query.set(name, String(value));
-  };
-  if (route.page === "ask") {
-    put("job", route.job, "");
-    put("beside", route.beside, "");
-    put("at", route.at, null);
-  } else if (route.page === "case") {
-    const usual = caseRoute(route.id);
-    put("pair", route.pair, usual.pair);
-    put("rule", route.rule, usual.rule);
-    put("view", route.view, usual.view);
-    put("left", route.left, usual.left);
-    put("right", route.right, usual.right);
-    put("layer", route.layer, usual.layer);
-    put("values", route.values, usual.values);
-    put("special", route.special ? "yes" : "no", "no");
-  } else {
-    put("benchmark", route.benchmark, CASES.benchmark);
-    put("model", route.model, CASES.model);
-    put("status", route.status, CASES.status);
-    put("exclusion", route.exclusion, CASES.exclusion);
-    put("outcome", route.outcome, CASES.outcome);
-    put("pattern", route.pattern, CASES.pattern);
-    put("verdict", route.verdict, CASES.verdict);
-    put("disagrees", route.disagrees, CASES.disagrees);
-    put("job", route.job, CASES.job);
-    put("list", route.list, CASES.list);
-    put("search", route.search, CASES.search);
-    put("token", route.token, CASES.token);
-    put("from", route.deltaFrom, null);
-    put("to", route.deltaTo, null);
-    put("order", route.order, CASES.order);
-  }
   const path = route.page === "case" ? `/case/${encodeURIComponent(route.id)}` : `/${route.page}`;
-  const search = query.toString();
+  const search = queryOf(route).toString();
   return `#${path}${search === "" ? "" : `?${search}`}`;
 }

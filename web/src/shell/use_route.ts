@@ -1,6 +1,6 @@
 /** The address as state. */
 import { useEffect, useState } from "preact/hooks";
-import { CASES, type CasesRoute, formatRoute, parseRoute, type Route } from "./route.ts";
+import { CASES, type CasesRoute, formatRoute, type ReadRoute, readRoute, type Route } from "./route.ts";
 
 /** Where the reader was in the case list. */
 interface ListPlace {
@@ -27,16 +27,18 @@ export function go(route: Route, how: "push" | "replace" = "push"): void {
   }
 }
 
-export function useRoute(): Route {
-  const [route, setRoute] = useState(() => parseRoute(location.hash));
+/** What the address shows now, and what it says that means nothing. */
+export function useRoute(): ReadRoute {
+  const [read, setRead] = useState(() => readRoute(location.hash));
+  const { route } = read;
   useEffect(() => {
     if (route.page === "cases") place = { route, scroll: place.scroll };
-    const read = () => {
+    const readAgain = () => {
       if (route.page === "cases") place = { route, scroll: scrollY };
-      setRoute(parseRoute(location.hash));
+      setRead(readRoute(location.hash));
     };
-    addEventListener("hashchange", read);
-    return () => removeEventListener("hashchange", read);
+    addEventListener("hashchange", readAgain);
+    return () => removeEventListener("hashchange", readAgain);
   }, [route]);
-  return route;
+  return read;
 }

@@ -1,19 +1,20 @@
 /// <reference lib="dom" />
 /** @jsxImportSource preact */
 /** Studies: did the larger or the later model mend the failure, and for the right reason? */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { request } from "../shell/client.ts";
 import { type DataOf, ofType } from "../shell/graphql.ts";
 import { useEndedJobs } from "../jobs/job_store.ts";
 import { RULE_NAMES } from "../shell/names.ts";
 import { Empty, Trouble, Waiting } from "../shell/notice.tsx";
 import { LIST_STUDIES, type Point, READ_POINTS, READ_STUDY, type StudyHead } from "./documents.ts";
-import { formatRoute, RUN } from "../shell/route.ts";
+import { formatRoute, RUN, type StudiesRoute } from "../shell/route.ts";
 import { save } from "../shell/save.ts";
 import { FigureFrame } from "../shell/figure_frame.tsx";
 import { studyDrawings } from "./study_drawings.ts";
 import { OutcomeBars } from "../cases/outcome_bars.tsx";
 import { useLoad } from "../shell/use_load.ts";
+import { go } from "../shell/use_route.ts";
 
 /** Points that a scatter shows at most. */
 const MOST_POINTS = 2000;
@@ -46,10 +47,17 @@ function Pick(props: {
   );
 }
 
-function Study({ study }: { readonly study: StudyHead }) {
+function Study({ study, route }: { readonly study: StudyHead; readonly route: StudiesRoute }) {
   const labels = study.series.members.map(({ label }) => label);
-  const [x, setX] = useState(labels[0] ?? "");
-  const [y, setY] = useState(labels.at(-1) ?? "");
+  const pick = route.picks.find((one) => one.study === study.name);
+  const known = (label: string | undefined, otherwise: string | undefined) =>
+    label !== undefined && labels.includes(label) ? label : otherwise ?? "";
+  const [x, y] = [known(pick?.x, labels[0]), known(pick?.y, labels.at(-1))];
+  const choose = (x: string, y: string) => {
+    const others = route.picks.filter((one) => one.study !== study.name);
+    const usual = x === labels[0] && y === labels.at(-1);
+    go({ ...route, picks: usual ? others : [...others, { study: study.name, x, y }] }, "replace");
+  };
   const summary = useLoad(`study ${study.id} ${x} ${y}`, async (signal) => {
     const { node } = await request(READ_STUDY, { id: study.id, x, y }, signal);
     return ofType(node, "Study")?.summary;
@@ -66,8 +74,8 @@ function Study({ study }: { readonly study: StudyHead }) {
         {RULE_NAMES[study.rule]}
       </p>
       <div class="controls">
-        <Pick label="Across" value={x} labels={labels} onValue={setX} />
-        <Pick label="Up" value={y} labels={labels} onValue={setY} />
+        <Pick label="Across" value={x} labels={labels} onValue={(label) => choose(label, y)} />
+        <Pick label="Up" value={y} labels={labels} onValue={(label) => choose(x, label)} />
       </div>
       {error === undefined ? null : <Trouble error={error} onRetry={summary.reload} />}
       {data === undefined || points.data === undefined ? error === undefined ? <Waiting what="the study" /> : null : (
@@ -98,7 +106,7 @@ function Study({ study }: { readonly study: StudyHead }) {
   );
 }
 
-export function StudiesPage() {
+export function StudiesPage({ route }: { readonly route: StudiesRoute }) {
   const ended = useEndedJobs();
   const reading = useLoad("studies", (signal) => request(LIST_STUDIES, {}, signal));
   useEffect(() => {
@@ -126,7 +134,7 @@ export function StudiesPage() {
           </Empty>
         )
         : null}
-      {studies.map((study) => <Study key={study.id} study={study} />)}
+      {studies.map((study) => <Study key={study.id} study={study} route={route} />)}
       <OutcomeBars ended={ended} />
     </div>
   );
