@@ -9,10 +9,13 @@ import { Legend } from "../heat/legend.tsx";
 import { RULE_NAMES } from "../shell/names.ts";
 import { Empty, Trouble, Waiting } from "../shell/notice.tsx";
 import { type Case, type MemberAttribution, type Pair, READ_MEMBERS, type Token } from "../heat/documents.ts";
-import { readHeat } from "../heat/read_case.ts";
+import { type Heat, readHeat } from "../heat/read_case.ts";
 import { signed } from "../heat/relevance.ts";
 import { type CaseRoute, formatRoute } from "../shell/route.ts";
 import { TokenFlow } from "../heat/token_flow.tsx";
+import { heatPicture } from "../../../figures/heat_picture.tsx";
+import { heatData } from "../heat/heat_data.ts";
+import { SaveFigure } from "../shell/figure_frame.tsx";
 import { useLoad } from "../shell/use_load.ts";
 import { go } from "../shell/use_route.ts";
 
@@ -32,6 +35,19 @@ function Side(props: {
 }) {
   const { failureCase, pair, tokens, members, chosen, onChoose } = props;
   const reading = useLoad(`${chosen.id} 0`, () => readHeat(chosen.id, 0, failureCase.tokenCount));
+  const heat = reading.data;
+  const draw = (heat: Heat) =>
+    heatPicture(heatData({
+      name: failureCase.key,
+      model: chosen.model.name,
+      delta: chosen.logitDifference,
+      layers: failureCase.model.layers,
+      pair,
+      tokens,
+      heat,
+      view: VIEW,
+      rule: chosen.rule,
+    }));
   return (
     <div class="compare-side" data-attribution={chosen.id}>
       <label class="field">
@@ -57,9 +73,12 @@ function Side(props: {
           end={null}
         />
       </div>
-      {reading.data === undefined
-        ? <Waiting what="relevance" />
-        : <Legend heat={reading.data} view={VIEW} target={pair.target.text} contrast={pair.contrast.text} />}
+      {heat === undefined ? <Waiting what="relevance" /> : (
+        <>
+          <Legend heat={heat} view={VIEW} target={pair.target.text} contrast={pair.contrast.text} />
+          <SaveFigure what={nameOf(chosen, failureCase.model.name)} draw={() => draw(heat)} />
+        </>
+      )}
     </div>
   );
 }

@@ -3,28 +3,32 @@ import type { HeatData, HeatToken } from "../../../figures/heat_picture.tsx";
 import { quoteToken } from "../../../figures/token_text.ts";
 import { layerName, RULE_NAMES } from "../shell/names.ts";
 import type { Rule } from "../shell/route.ts";
-import type { Case, Pair, Token } from "./documents.ts";
+import type { Pair, Token } from "./documents.ts";
 import { colourRange, colourValue, type View } from "./heat_value.ts";
 import type { Heat } from "./read_case.ts";
 import { signed } from "./relevance.ts";
 
 export function heatData(of: {
-  readonly failureCase: Case;
+  /** The case's key. */
+  readonly name: string;
+  /** The model that was attributed, and its logit difference. */
+  readonly model: string;
+  readonly delta: number;
+  /** Blocks of the model. */
+  readonly layers: number;
   readonly pair: Pair;
   readonly tokens: readonly Token[];
   readonly heat: Heat;
   readonly view: View;
   readonly rule: Rule;
 }): HeatData {
-  const { failureCase: { key, model }, pair: { target, contrast, delta }, tokens, heat, view, rule } = of;
+  const { name, model, delta, layers, pair: { target, contrast }, tokens, heat, view, rule } = of;
   return {
-    name: `heatmap-${key}-${rule.toLowerCase()}-layer-${heat.layer}`,
+    name: `heatmap-${name}-${rule.toLowerCase()}-layer-${heat.layer}`,
     title: `Relevance of ${tokens.length} tokens, ${RULE_NAMES[rule]}`,
-    note: `${key} of ${model.name}: wrong ${quoteToken(target.text)}, right ${quoteToken(contrast.text)}, delta ` +
+    note: `${name}, ${model}: wrong ${quoteToken(target.text)}, right ${quoteToken(contrast.text)}, delta ` +
       `${signed(delta)}. Relevance by ${RULE_NAMES[rule]} at node layer ${heat.layer} (` +
-      `${layerName(heat.layer, model.layers)}); full colour is ${
-        signed(colourRange(heat, view)).slice(1)
-      } logit, red ` +
+      `${layerName(heat.layer, layers)}); full colour is ${signed(colourRange(heat, view)).slice(1)} logit, red ` +
       "supports the wrong token, blue the right one; instruction tokens are underlined.",
     tokens: tokens.map((token): HeatToken => ({
       text: token.text,

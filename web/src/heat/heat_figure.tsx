@@ -105,7 +105,18 @@ export function HeatFigure(props: {
             <HeatCaption route={route} attribution={attribution} heat={heat} instructed={instructed} />
             <SaveFigure
               what="this heatmap"
-              draw={() => heatPicture(heatData({ failureCase, pair, tokens, heat, view, rule: attribution.rule }))}
+              draw={() =>
+                heatPicture(heatData({
+                  name: failureCase.key,
+                  model: failureCase.model.name,
+                  delta: attribution.logitDifference,
+                  layers,
+                  pair,
+                  tokens,
+                  heat,
+                  view,
+                  rule: attribution.rule,
+                }))}
             />
           </>
         )}
