@@ -9,7 +9,7 @@ import { type LongCase, storeLongCase } from "./long_case.ts";
 import { type PageServer, startPageServer } from "./page_server.ts";
 
 const database = testDatabase();
-const SHAPE = { tokens: 60, blocks: 4, edges: 200 };
+const SHAPE = { tokens: 60, blocks: 4, edges: 4000 };
 
 let server: PageServer;
 let browser: Browser;

@@ -19,9 +19,11 @@ import { attributions, failureCases, models, tokenPairs } from "../schema/tables
 import { among } from "../server/base/among.ts";
 import { graphFile } from "../server/graphs/graph_file.ts";
 import { measureGraph, shownMetrics } from "../server/graphs/graph_metrics.ts";
-import { downloadReport } from "../server/report/download.ts";
+import { casePage } from "../server/report/case_page.tsx";
+import { downloadCase, downloadReport } from "../server/report/download.ts";
 import { reportPage } from "../server/report/page.tsx";
 import { readGraphFile } from "../server/graphs/stored_graph.ts";
+import { readCaseReport } from "../server/report/read_case_report.ts";
 import { readReport, type ReportRequest } from "../server/report/read_report.ts";
 import { launchChromium } from "./browser_chromium.ts";
 import { storeModel, storePair, testDatabase } from "./database.ts";
@@ -298,6 +300,30 @@ describe("a filled database", () => {
     } finally {
       await browser.close();
     }
+  });
+
+  test("one case is a page too: heatmap, diagnosis, graph and masking, its text never markup", async () => {
+    const { db } = database.connection;
+    const [row] = await db.select({ id: failureCases.id }).from(failureCases).where(eq(failureCases.key, "case/0"));
+    const get = (query: string) =>
+      downloadCase(db, new URL(`http://localhost/case.html?case=${btoa(`FailureCase:${row!.id}`)}${query}`));
+    const answer = await get("");
+    expect(answer.headers.get("content-security-policy")).toContain("default-src 'none'");
+    const text = await answer.text();
+    expect(text).toBe(casePage(await readCaseReport(db, eq(failureCases.key, "case/0"), null, "attnlrp")));
+    expect([...text.matchAll(/<h2>([^<]*)</g)].map(([, title]) => title)).toEqual([
+      "Heatmap",
+      "Diagnosis",
+      "Graph",
+      "Masking",
+    ]);
+    expect(text).not.toContain(HOSTILE);
+    expect(text).toContain(escape(HOSTILE));
+    expect(text).not.toMatch(/https?:|src=|url\(|<link|<script/);
+    // Relevance -1, 0, 1, 2: the strongest first.
+    expect(text).toContain('<tr><td>d</td><td class="n">3</td><td class="n">2.000</td><td class="n">1.000</td></tr>');
+    expect(text).toContain("It says why.");
+    expect((await get("&pair=VG9rZW5QYWlyOjk5OTk5OQ==")).status).toBe(400);
   });
 
   test("HTTP gives the same page, or one line about what is wrong", async () => {

@@ -89,6 +89,9 @@ export function graphDrawing(
 /** The reduced graph, the tokens that matter in it, and what they hand on. `chosen`: as in `graphDrawing`. */
 export function GraphFigures(props: { readonly graph: GraphExample; readonly rule: string; readonly chosen?: string }) {
   const { graph, rule, chosen } = props;
+  if (graph.reduced.nodes.length === 0) {
+    return <p>Of the {graph.edges} edges of the stored graph no path reaches the last position.</p>;
+  }
   const transfer = transferDrawing(graph, rule);
   const dominant = graph.reduced.tokens.map(({ token, transfer }) =>
     `${shownToken(graph.tokens[token] ?? "")} ${fixed(transfer)}`

@@ -12,7 +12,7 @@ const SCALE = 2;
 const LARGEST = 16_000;
 
 /** A name that every system takes. */
-export const fileName = (name: string): string => name.replaceAll(/[^\p{L}\p{N}.-]+/gu, "-").slice(0, 120);
+export const fileName = (name: string): string => name.replaceAll(/[^\p{L}\p{N}.]+/gu, "-").slice(0, 120);
 
 function svgText(drawing: Drawing, theme: Theme): string {
   const host = document.createElement("div");
