@@ -299,8 +299,12 @@ test("a person labels by keys, blind, and sees the classifier's word and the agr
   expect(await page.textContent(".diagnosis")).toContain("Ada says M-IA, URT+OIT");
   const [pair] = (await pairsOf(shownCase())).tokenPairs;
   expect(pair?.labels).toEqual([{ reader: "Ada", outcome: "M_IA", pattern: "URT_OIT" }]);
+  // Keys mean nothing while the panel is closed.
+  await page.click("summary:has-text('Label outcome and pattern yourself')");
+  for (const key of ["3", "s"]) await page.keyboard.press(key);
   await page.click("summary:has-text('Agreement of readers and classifier')");
   await page.waitForSelector(".diagnosis tr:has-text('Classifier and Ada')");
+  expect((await pairsOf(shownCase())).tokenPairs[0]?.labels).toEqual(pair?.labels);
 });
 
 test("the strongest tokens are masked by one button; delta, and what the model goes on to write, follow", async () => {

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { and, arrayContains, eq, type SQL, sql } from "drizzle-orm";
 import { builder, MAX_WINDOW, pageCost } from "./builder.ts";
 import { InputError } from "./input_error.ts";
-import { type CaseFilter, FailureCaseFilter, matchingCases } from "./case_filter.ts";
+import { type CaseFilter, FailureCaseFilter, matchingCases, SEARCHED } from "./case_filter.ts";
 import { Segment } from "./failure_case.ts";
 import { cutFirst, Direction, direction, Range, withinRange } from "./lists.ts";
 import { MarkOrigin } from "./mark_origin.ts";
@@ -292,7 +292,7 @@ export const AttributionFilter = builder.inputType("AttributionFilter", {
     segment: t.field({ type: SegmentSum, description: "A segment's share in the input heatmap." }),
     search: t.string({
       description: "Text that their case holds, as in `FailureCaseFilter`.",
-      validate: z.string().max(200),
+      validate: SEARCHED,
     }),
     failureCase: t.field({ type: FailureCaseFilter, description: "What their failure case has to be." }),
     token: t.string({

@@ -10,6 +10,11 @@ import { Outcome, Pattern } from "./outcome.ts";
 import { Rule } from "./rule.ts";
 import { attributions, failureCases, jobTasks, models, responses, searchText, tokenPairs } from "../tables/tables.ts";
 
+/** What can be searched. */
+export const SEARCHED = z.string().max(200).refine((text) => text.trim() !== "", {
+  message: "there is nothing to search",
+});
+
 export const FailureCaseFilter = builder.inputType("FailureCaseFilter", {
   description: "Which failure cases to list; every condition given must hold.",
   fields: (t) => ({
@@ -32,7 +37,7 @@ export const FailureCaseFilter = builder.inputType("FailureCaseFilter", {
       description:
         "Text that their key, prompt, answer, wrong or right token holds, in capitals or not; of one or two " +
         "characters, a whole token as `token` finds it.",
-      validate: z.string().max(200).refine((text) => text.trim() !== "", { message: "there is nothing to search" }),
+      validate: SEARCHED,
     }),
     token: t.string({
       description: "Text of the wrong token, of the right one, or of one of the ten most relevant tokens of an " +

@@ -20,13 +20,16 @@ function keyed<Value extends string>(keys: Readonly<Record<Value, string>>, key:
   return (Object.keys(keys) as Value[]).find((value) => keys[value] === key);
 }
 
-/** One, two, three choose the outcome, letters the pattern, and `s` stores. */
-function useKeys(draft: Draft, change: (part: Partial<Draft>) => void, store: () => void) {
-  const latest = useRef({ draft, change, store });
-  latest.current = { draft, change, store };
+/** One, two, three choose the outcome, letters the pattern, and `s` stores, while the panel is seen. */
+function useKeys(change: (part: Partial<Draft>) => void, store: () => void) {
+  const box = useRef<HTMLDivElement>(null);
+  const latest = useRef({ change, store });
+  latest.current = { change, store };
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+      // A fold that was closed again keeps what it holds.
+      if (box.current?.closest("details:not([open])") != null) return;
       const { change, store } = latest.current;
       const outcome = keyed(OUTCOME_KEYS, event.key);
       const pattern = keyed(PATTERN_KEYS, event.key);
@@ -37,6 +40,7 @@ function useKeys(draft: Draft, change: (part: Partial<Draft>) => void, store: ()
     addEventListener("keydown", press);
     return () => removeEventListener("keydown", press);
   }, []);
+  return box;
 }
 
 export function LabelPanel(props: {
@@ -79,12 +83,12 @@ export function LabelPanel(props: {
       setSaid({ text: (error as Error).message, bad: true });
     }
   };
-  useKeys(draft, change, store);
+  const box = useKeys(change, store);
   return (
-    <div class="annotate label-panel">
+    <div class="annotate label-panel" ref={box}>
       <Choice
         label="Outcome"
-        value={outcome ?? "" as Outcome}
+        value={outcome}
         options={(Object.keys(OUTCOMES) as Outcome[]).map((value) => ({
           value,
           label: `${OUTCOME_KEYS[value]} ${OUTCOMES[value].name}`,

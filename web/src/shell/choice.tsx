@@ -13,7 +13,8 @@ export interface Option<Value extends string> {
 export function Choice<Value extends string>(props: {
   readonly label: string;
   readonly options: readonly Option<Value>[];
-  readonly value: Value;
+  /** Undefined before one is chosen. */
+  readonly value: Value | undefined;
   readonly onChange: (value: Value) => void;
   /** Looks like the tabs of what follows, without a label. */
   readonly tabs?: boolean;
