@@ -52,7 +52,8 @@ export function WorkBox(props: {
   const problem = trouble ?? job?.error?.message;
   if (job !== undefined && (isActive(job) || job.status === "COMPLETED")) {
     const far = [amountOf(job), timeOf(job, new Date().toISOString())].filter((part) => part !== "").join(", ");
-    const said = job.message ?? (job.status === "QUEUED" ? "Waiting for a worker" : far === "" ? "Working" : far);
+    const doing = job.message ?? (job.status === "QUEUED" ? "Waiting for a worker" : "Working");
+    const said = far === "" ? doing : `${doing}, ${far}`;
     return (
       <div class={box} data-job={job.id}>
         <div class="grow">
