@@ -416,7 +416,7 @@ test("a study is run over a series that was made here; its plots tell the API's 
     ],
   );
   expect(await compared()).toEqual(["AttnLRP on demo-half", "AttnLRP"]);
-  await page.waitForFunction(() => document.querySelectorAll(".compare-side:nth-child(2) .heated").length > 0);
+  for (const side of [0, 1]) await page.waitForSelector(`.compare-side >> nth=${side} >> .heated`);
   const sides = await page.$$eval(
     ".compare-side",
     (all) =>
