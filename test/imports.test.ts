@@ -72,7 +72,8 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
     "demo.ts",
     "cli",
     "cli.ts",
-    "reproduction",
+    "paper",
+    "reproduction wild",
     "start.mjs launch.mjs dev.mjs pack.mjs",
   ],
   "web/src": [

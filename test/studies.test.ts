@@ -16,6 +16,7 @@ import { startQueue } from "../server/jobs/queue.ts";
 import { createServices } from "../server/http/services.ts";
 import { readSettings } from "../server/base/settings.ts";
 import { readSeriesFile } from "../server/studies/series_file.ts";
+import { movementOf } from "../server/studies/movement.ts";
 import { summariseStudy, verdictOf } from "../server/studies/summary.ts";
 import { mean } from "../server/base/statistics/bootstrap.ts";
 import { type JobWatcher, startJobWatcher } from "../server/jobs/watch_job.ts";
@@ -66,6 +67,8 @@ afterEach(async () => {
 
 /** Deltas of the pairs on each model, [models][pairs]. */
 const DELTAS = [[2, 2, 2, 0.5, 3], [1, -3, 2, -2, 0], [0, -2, 1.5, -2, -1]];
+/** Models whose relevance stands in another order, and of which pairs. */
+const TURNED: Readonly<Record<string, readonly number[]>> = { large: [0, 1] };
 let attributed: string[] = [];
 
 /** Starts a worker whose models give DELTAS; its requests know their pair by the order in which they come. */
@@ -77,7 +80,10 @@ async function work(): Promise<void> {
     attributeMany: ([request]: readonly [AttributionRequest]) => {
       attributed.push(`${name}/${pairIds.indexOf(pairId)}`);
       const delta = DELTAS[modelIds.indexOf(id)]![pairIds.indexOf(pairId)]!;
-      return Promise.resolve([{ ...fakeResult(request), logitDifference: delta }]);
+      const result = fakeResult(request);
+      const turned = TURNED[name]?.includes(pairIds.indexOf(pairId)) ?? false;
+      const nodeRelevance = turned ? result.nodeRelevance.toReversed() : result.nodeRelevance;
+      return Promise.resolve([{ ...result, nodeRelevance, logitDifference: delta }]);
     },
   });
   const cache: ModelCache = {
@@ -226,6 +232,7 @@ describe("a study", () => {
       expect(member.failing).toBe(deltas.filter((delta) => delta > 1).length / 5);
       // Relevance 0, 1, 2, 3 of tokens S, I, Q, A, over 3.
       expect(member.segments[0]).toMatchObject({ verdict: null, count: 5 });
+      if (member.label in TURNED) continue;
       expect(member.segments[0].instruction).toBeCloseTo(1 / 3, 12);
       expect(member.segments[0].query).toBeCloseTo(2 / 3, 12);
       expect(member.segments.slice(1).map(({ count }: { count: number }) => count)).toEqual([1, 1, 3]);
@@ -256,6 +263,36 @@ describe("a study", () => {
     expect(wrong.errors?.[0]?.message).toMatch(/no member "tiny".*small, middle, large/);
   });
 
+  test("of quantised files says which failures are the first one's own, and whose relevance moves", async () => {
+    const members = ["small", "middle", "large"].map((model, position) => ({ model, label: model, position }));
+    await ask(ADD, { input: { name: "files", kind: "QUANTISATION", members } });
+    await work();
+    await ended(jobIdOf((await runStudy({ series: "files", name: "files" })).id));
+    const query = `query ($from: String) { studies(name: "files") { nodes { series { kind } movements(from: $from) {
+      from label pairs corrected notCorrected undecided moved { value low high count } most { key x y moved } } } } }`;
+    const answer = await ask(query);
+    expect(answer.errors).toBeUndefined();
+    const [{ series, movements }] = answer.data.studies.nodes;
+    expect(series).toEqual({ kind: "QUANTISATION" });
+    expect(movements).toMatchObject([
+      { from: "small", label: "middle", pairs: 5, corrected: 1, notCorrected: 1, undecided: 3, moved: { value: 0 } },
+      { from: "small", label: "large", pairs: 5, corrected: 1, notCorrected: 1, undecided: 3, moved: { count: 5 } },
+    ]);
+    // 0 1 2 3 of 6 against 11 10 9 8 of 38, in two of five pairs.
+    const apart = (11 / 38 + (10 / 38 - 1 / 6) + (2 / 6 - 9 / 38) + (3 / 6 - 8 / 38)) / 2;
+    const [, { moved, most }] = movements;
+    expect(moved.value).toBeCloseTo(2 / 5 * apart, 6);
+    expect(most.map(({ key }: { key: string }) => key)).toEqual([0, 1, 2, 3, 4].map((index) => `case/${index}`));
+    expect(most[0]).toMatchObject({ x: 2, y: 0 });
+    expect(most[0].moved).toBeCloseTo(apart, 6);
+    expect((await ask(query, { from: "large" })).data.studies.nodes[0].movements[0]).toMatchObject({
+      from: "large",
+      label: "small",
+      corrected: 0,
+    });
+    expect((await ask(query, { from: "tiny" })).errors?.[0]?.message).toMatch(/no member "tiny"/);
+  });
+
   test("refuses names of other studies, pairs of another tokenizer, and selections of nothing", async () => {
     await runStudy({ name: "one" });
     expect(await runStudy({ name: "one", rule: "CPLRP" })).toMatchObject({ __typename: "InputError", where: "name" });
@@ -275,6 +312,13 @@ describe("a study", () => {
     expect(again.id).toBe(first.id);
     expect(await database.connection.db.$count(jobs)).toBe(1);
   });
+});
+
+test("relevance moves from token to token, from sign to sign, and not by its scale", () => {
+  expect(movementOf([1, 2, -1], [10, 20, -10])).toBeCloseTo(0, 12);
+  expect(movementOf([1, 0], [0, 3])).toBe(1);
+  expect(movementOf([1, 1], [1, -1])).toBeCloseTo(0.5, 12);
+  expect(movementOf([0, 0], [1, 0])).toBeNull();
 });
 
 test("verdicts are those of the method at their borders", () => {

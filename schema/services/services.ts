@@ -15,6 +15,7 @@ import type { CollectFailuresRequest, FindTokenPairsRequest } from "./searches.t
 import type {
   AddModelSeriesRequest,
   RunStudyRequest,
+  StudyMovementRow,
   StudyPointRow,
   StudyPointsRequest,
   StudySummaryRow,
@@ -64,6 +65,11 @@ export interface Services extends AskServices {
     request: { readonly x: string | undefined; readonly y: string | undefined; readonly seed: number },
   ): Promise<StudySummaryRow>;
   studyPoints(studyId: number, request: StudyPointsRequest): Promise<StudyPointRow[]>;
+  /** `from`: label of the member that the others are compared with, the first when left out. */
+  studyMovements(
+    studyId: number,
+    request: { readonly from: string | undefined; readonly seed: number },
+  ): Promise<StudyMovementRow[]>;
   /** Returns the job's id. */
   exportPreferences(request: ExportPreferencesRequest): Promise<string>;
   /** What a job of exportPreferences has to export now. */

@@ -1,11 +1,11 @@
 /** What series and studies are asked for, and what a study says. */
-import type { StudyPairs } from "../tables/analysis_values.ts";
+import type { SeriesKind, StudyPairs } from "../tables/analysis_values.ts";
 import type { Rule } from "../tables/rules.ts";
 import type { IntervalRow } from "./masking.ts";
 
 export interface AddModelSeriesRequest {
   readonly name: string;
-  readonly kind: "scaling" | "training";
+  readonly kind: SeriesKind;
   readonly members: readonly {
     /** The model's name. */
     readonly model: string;
@@ -91,4 +91,25 @@ export interface StudySummaryRow {
   readonly all: number;
   readonly counts: Readonly<Record<VerdictName, number>>;
   readonly members: readonly MemberRow[];
+}
+
+/** What changes from a study's member to another. */
+export interface StudyMovementRow {
+  /** Label of the member that is compared. */
+  readonly from: string;
+  readonly label: string;
+  /** Pairs attributed on both. */
+  readonly pairs: number;
+  /** `corrected`: failures that are the first member's own. */
+  readonly counts: Readonly<Record<VerdictName, number>>;
+  /** Part of the relevance that lies elsewhere, mean over pairs; null without any. */
+  readonly moved: IntervalRow | null;
+  /** Those that moved most. */
+  readonly most: readonly {
+    readonly tokenPairId: number;
+    readonly key: string;
+    readonly x: number;
+    readonly y: number;
+    readonly moved: number;
+  }[];
 }

@@ -28,6 +28,7 @@ import {
   ruleEnum,
   tokenPairs,
 } from "./tables.ts";
+import { SERIES_KINDS } from "./analysis_values.ts";
 import type {
   AskedObjective,
   DiagnosisEvidence,
@@ -210,7 +211,7 @@ export const attributionTokenChanges = snakeCase.table("attribution_token_change
   specialSum: doublePrecision(),
 });
 
-export const seriesKindEnum = pgEnum("series_kind", ["scaling", "training"]);
+export const seriesKindEnum = pgEnum("series_kind", SERIES_KINDS);
 
 /** Sizes or checkpoints of one family, in order. */
 export const modelSeries = snakeCase.table("model_series", {

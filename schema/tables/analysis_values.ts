@@ -72,6 +72,10 @@ export interface SentenceEffect {
   readonly marked: boolean;
 }
 
+/** What the members of a series differ in: size, training, or how the weights of one model are quantised. */
+export const SERIES_KINDS = ["scaling", "training", "quantisation"] as const;
+export type SeriesKind = (typeof SERIES_KINDS)[number];
+
 /** Which pairs a study takes beside those that it has: row ids, or pairs with delta > 1 of some cases. */
 export type StudyPairs =
   | { readonly tokenPairIds: readonly number[] }

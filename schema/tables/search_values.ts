@@ -7,6 +7,8 @@ export interface CollectInput {
   readonly benchmarkId: number;
   /** Only the first items; null: all. */
   readonly limit: number | null;
+  /** The items are taken in the order that this seed gives, so that the first ones are a sample; in the file's where nothing is said. */
+  readonly seed?: number;
   /** Tokens of an answer at most. */
   readonly maxTokens: number;
   /** Answers that are decoded together. */

@@ -14,6 +14,12 @@ const CollectFailuresInput = builder.inputType("CollectFailuresInput", {
       description: "A benchmark's name, or the path of its JSON Lines file inside one of the CULPRIT_MODELS folders.",
     }),
     limit: t.int({ description: "Only the first items; all when nothing is said.", validate: z.int().min(1) }),
+    seed: t.int({
+      description:
+        "Items are taken in the order that this seed gives, so that the first ones are a sample by chance; " +
+        "in the order of the file when nothing is said.",
+      validate: z.int().min(0),
+    }),
     maxTokens: t.int({
       required: true,
       defaultValue: 512,
@@ -47,11 +53,12 @@ builder.mutationField("collectFailures", (t) =>
     },
     args: { input: t.arg({ type: CollectFailuresInput, required: true, description: "What to run." }) },
     resolve: async (query, _parent, { input }, context) => {
-      const { model, benchmark, limit, maxTokens, batch, promptTemplate, idempotencyKey } = input;
+      const { model, benchmark, limit, seed, maxTokens, batch, promptTemplate, idempotencyKey } = input;
       const id = await context.services.collectFailures({
         model,
         benchmark,
         limit: limit ?? null,
+        ...(typeof seed === "number" ? { seed } : {}),
         maxTokens,
         batch,
         promptTemplate: promptTemplate ?? undefined,

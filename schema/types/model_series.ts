@@ -13,6 +13,7 @@ const SeriesKind = builder.enumType("SeriesKind", {
   values: {
     SCALING: { value: "scaling", description: "Size: models of one family." },
     TRAINING: { value: "training", description: "Training: checkpoints of one model." },
+    QUANTISATION: { value: "quantisation", description: "How the weights of one model are stored." },
   } as const,
 });
 

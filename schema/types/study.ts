@@ -2,7 +2,14 @@
 import { resolveCursorConnection, type ResolveCursorConnectionArgs } from "@pothos/plugin-relay";
 import { eq } from "drizzle-orm";
 import { z } from "zod";
-import type { MemberRow, SegmentsRow, StudyPointRow, StudySourceRow, StudySummaryRow } from "../services/studies.ts";
+import type {
+  MemberRow,
+  SegmentsRow,
+  StudyMovementRow,
+  StudyPointRow,
+  StudySourceRow,
+  StudySummaryRow,
+} from "../services/studies.ts";
 import { studies, studyPairs } from "../tables/analysis_tables.ts";
 import { InputError } from "./input_error.ts";
 import { builder, MAX_PAGE, pageCost } from "./builder.ts";
@@ -139,6 +146,48 @@ const Summary = builder.objectRef<StudySummaryRow>("StudySummary").implement({
   }),
 });
 
+const MovedPair = builder.objectRef<StudyMovementRow["most"][number]>("StudyMovedPair").implement({
+  description: "A token pair whose relevance lies elsewhere on another member.",
+  fields: (t) => ({
+    tokenPairId: t.id({
+      description: "The token pair, for `node`.",
+      resolve: ({ tokenPairId }) => globalId("TokenPair", tokenPairId),
+    }),
+    key: t.exposeString("key", { description: "Key of the failure case." }),
+    x: t.exposeFloat("x", { description: "Delta on the member that is compared." }),
+    y: t.exposeFloat("y", { description: "Delta on the other." }),
+    moved: t.exposeFloat("moved", { description: "The part of its relevance that lies elsewhere, 0 to 1." }),
+  }),
+});
+
+const Movement = builder.objectRef<StudyMovementRow>("StudyMovement").implement({
+  description: "What changes from one member of a study to another.",
+  fields: (t) => ({
+    from: t.exposeString("from", { description: "Label of the member that is compared." }),
+    label: t.exposeString("label", { description: "Label of the other." }),
+    pairs: t.exposeInt("pairs", { description: "Pairs attributed on both." }),
+    corrected: t.int({
+      description: "Failures that are the first member's own: delta above 1 on it, below -1 on the other.",
+      resolve: ({ counts }) => counts.corrected,
+    }),
+    notCorrected: t.int({ description: "Failures of both.", resolve: ({ counts }) => counts.not_corrected }),
+    undecided: t.int({ description: "All other pairs.", resolve: ({ counts }) => counts.undecided }),
+    moved: t.field({
+      type: Interval,
+      nullable: true,
+      description: "The part of the relevance at the embeddings that lies elsewhere, or under the other sign; null " +
+        "without pairs.",
+      resolve: ({ moved }) => moved,
+    }),
+    most: t.field({
+      type: [MovedPair],
+      description: "The pairs whose relevance moved most.",
+      complexity: { field: 1, multiplier: 5 },
+      resolve: ({ most }) => [...most],
+    }),
+  }),
+});
+
 export const Study = builder.drizzleNode("studies", {
   name: "Study",
   description: "The same token pairs attributed on every member of a series of models.",
@@ -166,6 +215,19 @@ export const Study = builder.drizzleNode("studies", {
       select: { columns: { id: true } },
       resolve: ({ id }, { x, y, seed }, { services }) =>
         services.summariseStudy(id, { x: x ?? undefined, y: y ?? undefined, seed }),
+    }),
+    movements: t.field({
+      type: [Movement],
+      description:
+        "What changes from one member to each other: which failures are its own, and how far relevance moves. " +
+        "Computed when it is asked for.",
+      complexity: { field: 500, multiplier: 10 },
+      args: {
+        from: t.arg.string({ description: "Label of a member; the first when nothing is said." }),
+        seed: t.arg.int({ required: true, defaultValue: 1, description: "Seed of the bootstrap." }),
+      },
+      select: { columns: { id: true } },
+      resolve: ({ id }, { from, seed }, { services }) => services.studyMovements(id, { from: from ?? undefined, seed }),
     }),
     points: t.connection(
       {

@@ -14,6 +14,7 @@ import type { Database } from "../../schema/tables/database.ts";
 import { responses } from "../../schema/tables/tables.ts";
 import { type BenchmarkRow, isShipped } from "./benchmarks.ts";
 import { canonicalHash } from "../base/canonical_hash.ts";
+import { randomStream, shuffled } from "../base/statistics/random.ts";
 import type { Checkers } from "../checkers/check.ts";
 import type { Transaction } from "../database/database.ts";
 import { phrasesOf, readItems } from "./items.ts";
@@ -23,6 +24,8 @@ import { type ModelResponse, responseKey, storeResponses } from "../cases/store_
 export interface CollectSettings {
   /** Only the first items; null: all. */
   readonly limit: number | null;
+  /** Items in the order that this seed gives, so that the first ones are a sample; in the file's where nothing is said. */
+  readonly seed?: number;
   /** Tokens of a response at most. */
   readonly maxTokens: number;
   /** Responses that are decoded together. */
@@ -128,12 +131,13 @@ export async function collect(
 
 async function readQuestions(
   benchmark: BenchmarkRow,
-  { limit, maxTokens, promptTemplate }: CollectSettings,
+  { limit, seed, maxTokens, promptTemplate }: CollectSettings,
   { modelId, tokenizer }: CollectParts,
 ): Promise<Question[]> {
   const items = await readItems(benchmark.path, benchmark.name);
-  const count = Math.min(items.count, limit ?? Infinity);
-  return Array.from({ length: count }, (_, index) => {
+  const places = Array.from({ length: items.count }, (_, index) => index);
+  const order = seed === undefined ? places : shuffled(places, randomStream(seed, `items of ${benchmark.name}`));
+  return order.slice(0, limit ?? undefined).map((index) => {
     const row = items.at(index) as JsonObject;
     // The demo models were trained on the problems of the benchmarks that come with them as they are.
     const wanted = promptTemplate ?? (isShipped(benchmark.path) ? "plain" : undefined);

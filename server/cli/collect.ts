@@ -7,6 +7,11 @@ import type { ModelSession } from "./model_session.ts";
 /** How answers are generated; `pairs --collect` has them too. */
 export const COLLECT_OPTIONS: Readonly<Record<string, VerbOption>> = {
   limit: { type: "string", value: "N", help: "only the first items of a benchmark" },
+  seed: {
+    type: "string",
+    value: "N",
+    help: "items in the order of this seed, so that --limit takes a sample by chance; in the file's if left out",
+  },
   "max-tokens": { type: "string", value: "N", help: "tokens of an answer at most", default: "512" },
   batch: { type: "string", value: "N", help: "answers that are decoded together", default: "256" },
   template: {
@@ -22,7 +27,8 @@ export const COLLECT_COUNTS = ["limit", "max-tokens", "batch"];
 export const verb: Verb = {
   name: "collect",
   summary: "Runs a model over a benchmark, and stores its answers with their verdicts",
-  usage: "collect --model NAME|MODEL --benchmark NAME|FILE [--limit N] [--max-tokens N] [--batch N] [--json]",
+  usage:
+    "collect --model NAME|MODEL --benchmark NAME|FILE [--limit N] [--seed N] [--max-tokens N] [--batch N] [--json]",
   example: "npx culprit collect --model models/demo-1m --benchmark demo-ifeval --max-tokens 96",
   options: {
     model: {
@@ -78,8 +84,10 @@ export async function collectAll(
     import("../benchmarks/benchmarks.ts"),
     import("./model_session.ts"),
   ]);
+  const seed = optionCount(context, "seed", 0);
   const settings = {
     limit: optionCount(context, "limit") ?? null,
+    ...(seed === undefined ? {} : { seed }),
     maxTokens: optionCount(context, "max-tokens") ?? 512,
     batch: optionCount(context, "batch") ?? 256,
     promptTemplate: promptTemplateNamed(optionText(context, "template"), "--template"),

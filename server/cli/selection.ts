@@ -11,8 +11,14 @@ export const SELECTION_OPTIONS: Readonly<Record<string, VerbOption>> = {
   benchmark: { type: "string", value: "NAME,...", help: "only cases of these benchmarks" },
   key: { type: "string", value: "TEXT", help: "only cases whose key holds this text" },
   limit: { type: "string", value: "N", help: "only the first pairs" },
+  sample: {
+    type: "string",
+    value: "SEED",
+    help: "pairs in an order that this seed draws, so that --limit takes a sample by chance; by age if left out",
+  },
 };
-export const SELECTION_USAGE = "[--selection clean|all] [--model NAME] [--benchmark NAME,...] [--key TEXT] [--limit N]";
+export const SELECTION_USAGE =
+  "[--selection clean|all] [--model NAME] [--benchmark NAME,...] [--key TEXT] [--limit N] [--sample SEED]";
 
 export function readSelection(context: VerbContext): PairSelection {
   const given = optionText(context, "selection");
@@ -30,6 +36,7 @@ export function readSelection(context: VerbContext): PairSelection {
     benchmarks: optionNames(context, "benchmark") ?? null,
     key: optionText(context, "key") ?? null,
     limit: optionCount(context, "limit") ?? null,
+    seed: optionCount(context, "sample", 0),
   };
 }
 

@@ -1,6 +1,7 @@
 /** `culprit study`: the same token pairs attributed on every member of a series of models. */
 import { stat } from "node:fs/promises";
 import { InputError, type Rule, RULES } from "../../gpu/mod.ts";
+import type { StudyMovementRow } from "../../schema/services/studies.ts";
 import type { StudySummary } from "../studies/summary.ts";
 import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts";
 import { hang, textTable } from "./text_table.ts";
@@ -49,7 +50,7 @@ async function run(context: VerbContext): Promise<void> {
   const seed = optionCount(context, "seed", 0) ?? 1;
   const compare = { x: optionText(context, "x"), y: optionText(context, "y"), seed };
   await withWorker(context, async (session) => {
-    const { createStudyJob, studySummary } = await import("../studies/study_job.ts");
+    const { createStudyJob, studyMovements, studySummary } = await import("../studies/study_job.ts");
     const { db } = session.connection;
     const { id, studyId } = await createStudyJob(db, session.boss, {
       series: await seriesName(session.connection.db, series),
@@ -62,7 +63,12 @@ async function run(context: VerbContext): Promise<void> {
     });
     const totals = await followJob(context, session, id, "study");
     const summary = await studySummary(db, studyId, compare);
-    await context.out(context.json ? `${JSON.stringify({ ...totals, summary })}\n` : describe(summary));
+    const movements = await studyMovements(db, studyId, { from: compare.x, seed });
+    await context.out(
+      context.json
+        ? `${JSON.stringify({ ...totals, summary, movements })}\n`
+        : describe(summary) + describeMovements(movements),
+    );
     if (totals.failed > 0) throw new Error(`${totals.failed} of ${totals.total} attributions failed`);
   });
 }
@@ -124,4 +130,13 @@ function describe({ x, y, pairs, both, all, counts, members }: StudySummary): st
     ),
     "",
   ].join("\n");
+}
+
+/** How far relevance moves from the first of two members to each other. */
+function describeMovements(movements: readonly StudyMovementRow[]): string {
+  return movements.map(({ from, label, pairs, counts, moved, most }) =>
+    moved === null ? "" : `${from} to ${label}, ${pairs} pairs: ${counts.corrected} failures are its own; ` +
+      `${(100 * moved.value).toFixed(1)} % of the relevance moves [${(100 * moved.low).toFixed(1)}, ` +
+      `${(100 * moved.high).toFixed(1)}], most in ${most[0]!.key} (${(100 * most[0]!.moved).toFixed(1)} %)\n`
+  ).join("");
 }

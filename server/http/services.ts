@@ -45,7 +45,7 @@ import { planWork } from "../planning/plan_work.ts";
 import type { Planner } from "../planning/planner.ts";
 import { labelAgreement } from "../diagnosis/label_agreement.ts";
 import { createAnnotatedJob, createCollectJob, createPairSearchJob } from "../search/search_job.ts";
-import { addModelSeries, createStudyJob, studyPoints, studySummary } from "../studies/study_job.ts";
+import { addModelSeries, createStudyJob, studyMovements, studyPoints, studySummary } from "../studies/study_job.ts";
 import type { Settings } from "../base/settings.ts";
 import type { JobWatcher } from "../jobs/watch_job.ts";
 
@@ -80,6 +80,7 @@ export function createServices({ settings, connection, boss, watcher, planner }:
     runStudy: async (request) => (await createStudyJob(db, boss, request)).id,
     summariseStudy: (id, request) => studySummary(db, id, request),
     studyPoints: (id, request) => studyPoints(db, id, request),
+    studyMovements: (id, request) => studyMovements(db, id, request),
     exportPreferences: async (request) => (await createPreferenceJob(db, boss, request)).id,
     describePreferences: (jobId) => describePreferences(db, jobId),
     diagnose: async (request) => (await createDiagnoseJob(db, boss, request)).id,

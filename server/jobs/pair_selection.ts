@@ -3,6 +3,7 @@ import { and, eq, inArray, type SQL, sql } from "drizzle-orm";
 import { InputError } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
+import { randomStream } from "../base/statistics/random.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
 import { criterionPairs } from "../../schema/tables/criterion_pairs.ts";
 
@@ -21,6 +22,8 @@ export interface PairSelection extends CaseSelection {
   /** Pairs with delta > 1, or all. */
   readonly selection: (typeof SELECTIONS)[number];
   readonly limit: number | null;
+  /** The pairs in an order that this seed draws, so that a limit takes a sample by chance; by id where nothing is said. */
+  readonly seed?: number | undefined;
 }
 
 /** The condition on failure cases joined with their models. */
@@ -42,15 +45,25 @@ export async function checkModel(db: Database, model: string | null, where: stri
   );
 }
 
-/** Row ids of the selection's pairs, by id. */
+/**
+ * Row ids of the selection's pairs, by id. With a seed each pair's place hangs on the seed, its case's key and its tokens
+ * alone: pairs that are found later stand among the others and change nothing of their order.
+ */
 export async function pairsOf(db: Database, selection: PairSelection): Promise<number[]> {
-  const rows = await db.select({ id: tokenPairs.id }).from(tokenPairs)
+  const { seed, limit } = selection;
+  const { id, targetId, contrastId } = tokenPairs;
+  const rows = await db.select({ id, targetId, contrastId, key: failureCases.key }).from(tokenPairs)
     .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
     .innerJoin(models, eq(models.id, failureCases.modelId))
     .where(and(
       criterionPairs,
       selection.selection === "clean" ? sql`${tokenPairs.delta} > ${CLEAN_DELTA}` : undefined,
       caseCondition(selection),
-    )).orderBy(tokenPairs.id).limit(selection.limit ?? 2 ** 31 - 1);
-  return rows.map(({ id }) => id);
+    )).orderBy(tokenPairs.id).limit(seed === undefined && limit !== null ? limit : 2 ** 31 - 1);
+  if (seed === undefined) return rows.map((row) => row.id);
+  const placed = rows.map((row) => ({
+    id: row.id,
+    place: randomStream(seed, `pair ${row.key} ${row.targetId} ${row.contrastId}`).word(),
+  }));
+  return placed.sort((a, b) => a.place - b.place || a.id - b.id).slice(0, limit ?? undefined).map((row) => row.id);
 }

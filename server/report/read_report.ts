@@ -170,6 +170,7 @@ function commandOf({ selection, rule, study, seed }: ReportRequest): string {
     benchmark: selection.benchmarks?.join(",") ?? null,
     key: selection.key,
     limit: selection.limit === null ? null : String(selection.limit),
+    sample: selection.seed === undefined ? null : String(selection.seed),
     rule: rule === "attnlrp" ? null : rule,
     study: study ?? null,
     seed: seed === 1 ? null : String(seed),

@@ -2,25 +2,19 @@
 import { basename, join } from "node:path";
 import { and, eq } from "drizzle-orm";
 import { failureCases, models } from "../../schema/tables/tables.ts";
-import { type CommandLine, main } from "../cli.ts";
 import { withDatabase } from "../cli/with_database.ts";
 import { DEMO, FILES } from "../demo.ts";
 import { ROOT } from "../base/settings.ts";
+import { type Note, runVerb, secondsOf, type Timed } from "../paper/verbs.ts";
 import type { Items, ReproductionStudy } from "./study.ts";
 
-/** Wall seconds of a part. */
-export interface Timed {
-  readonly part: string;
-  readonly seconds: number;
-}
-
 /** Throws what a verb said when it fails. What is stored already is not computed again. */
-export async function computeStudy(study: ReproductionStudy, note: (text: string) => void): Promise<Timed[]> {
+export async function computeStudy(study: ReproductionStudy, note: Note): Promise<Timed[]> {
   const timed: Timed[] = [];
   const step = async (part: string, ...commands: readonly (readonly string[])[]) => {
-    const started = performance.now();
-    for (const args of commands) await verb(args, note);
-    const seconds = (performance.now() - started) / 1000;
+    const seconds = await secondsOf(async () => {
+      for (const args of commands) await runVerb(args, note);
+    });
     timed.push({ part, seconds });
     note(`${part}: ${seconds.toFixed(0)} s\n`);
   };
@@ -50,10 +44,10 @@ export async function computeStudy(study: ReproductionStudy, note: (text: string
 }
 
 /** The failures that `npm start` shows first, imported, attributed and diagnosed: they are part of the snapshot. */
-export async function computeDemo(note: (text: string) => void): Promise<void> {
-  await verb(["model", "add", DEMO], note);
-  for (const file of FILES) await verb(["import", "--from", "culprit", join(DEMO, file)], note);
-  await verb(["run", "--stages", "attribute,diagnose", "--model", basename(DEMO)], note);
+export async function computeDemo(note: Note): Promise<void> {
+  await runVerb(["model", "add", DEMO], note);
+  for (const file of FILES) await runVerb(["import", "--from", "culprit", join(DEMO, file)], note);
+  await runVerb(["run", "--stages", "attribute,diagnose", "--model", basename(DEMO)], note);
 }
 
 const STAGES: readonly (readonly [string, (study: ReproductionStudy) => readonly string[]])[] = [
@@ -84,20 +78,3 @@ const collecting = (model: string, items: Items, maxTokens: number) =>
   ]);
 
 const searching = (model: string) => ["pairs", "--model", folder(model)];
-
-async function verb(args: readonly string[], note: (text: string) => void): Promise<void> {
-  let told = "";
-  const line: CommandLine = {
-    stdin: new ReadableStream({ start: (controller) => controller.close() }),
-    out: () => Promise.resolve(),
-    note: (text) => {
-      told += text;
-    },
-    colour: false,
-    progress: false,
-    interactive: false,
-    signal: new AbortController().signal,
-  };
-  note(`culprit ${args.map((arg) => arg.replace(`${ROOT}/`, "")).join(" ")}\n`);
-  if (await main(args, line) !== 0) throw new Error(`culprit ${args.join(" ")}: ${told.trim()}`);
-}

@@ -13,8 +13,9 @@ import { withDatabase } from "../cli/with_database.ts";
 import { readReport, type Report } from "../report/read_report.ts";
 import { ROOT } from "../base/settings.ts";
 import { writeSnapshot } from "../backup/snapshot.ts";
+import { type Timed, withEarlier } from "../paper/verbs.ts";
 import { compareNumbers } from "./compare.ts";
-import { computeDemo, computeStudy, type Timed } from "./compute.ts";
+import { computeDemo, computeStudy } from "./compute.ts";
 import { type DocumentParts, reproductionDocument } from "./document.ts";
 import { figuresOf } from "./figures.ts";
 import { numbersOf, type ReproductionNumbers } from "./numbers.ts";
@@ -51,18 +52,6 @@ try {
   }
 } finally {
   if (values.home === undefined) await rm(home, { recursive: true, force: true });
-}
-
-/** Where a run goes on from what a home holds, parts that are done take no time: the longest time of each counts. */
-async function withEarlier(home: string, timed: readonly Timed[]): Promise<Timed[]> {
-  const file = join(home, "timed.json");
-  const earlier = JSON.parse(await readFile(file, "utf8").catch(() => "[]")) as readonly Timed[];
-  const longest = timed.map(({ part, seconds }) => ({
-    part,
-    seconds: Math.max(seconds, ...earlier.filter((one) => one.part === part).map((one) => one.seconds)),
-  }));
-  await writeFile(file, JSON.stringify(longest));
-  return longest;
 }
 
 async function check(fresh: ReproductionNumbers): Promise<void> {

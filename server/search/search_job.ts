@@ -20,14 +20,20 @@ export async function createCollectJob(
   boss: PgBoss,
   request: CollectFailuresRequest,
 ): Promise<CreatedJob> {
-  const { model, benchmark, limit, maxTokens, batch, idempotencyKey } = request;
+  const { model, benchmark, limit, seed, maxTokens, batch, idempotencyKey } = request;
   const promptTemplate = promptTemplateNamed(request.promptTemplate, "promptTemplate");
   const isPath = /[./\\]/.test(benchmark);
   const path = isPath ? await confinedPath(settings, benchmark, "benchmark") : benchmark;
   const [found, file] = [await modelByName(db, model, "model"), await findBenchmark(db, path, "benchmark")];
   // Said here, since a worker on another machine reads a copy of the file.
   const template = promptTemplate ?? (isShipped(file.path) ? "plain" : null);
-  const asking = { limit, maxTokens, batch, ...(template === null ? {} : { promptTemplate: template }) };
+  const asking = {
+    limit,
+    maxTokens,
+    batch,
+    ...(seed === undefined ? {} : { seed }),
+    ...(template === null ? {} : { promptTemplate: template }),
+  };
   const input = { kind: "collect", modelId: found.id, benchmarkId: file.id, ...asking } as const;
   return await createSearchJob(db, boss, input, idempotencyKey);
 }

@@ -3,7 +3,7 @@ import { and, type Column, count, desc, eq, inArray, type SQL, sql } from "drizz
 import { alias } from "drizzle-orm/pg-core";
 import { InputError } from "../../gpu/mod.ts";
 import { modelSeries, studies, studyPairs } from "../../schema/tables/analysis_tables.ts";
-import type { SeriesMember } from "../../schema/tables/analysis_values.ts";
+import type { SeriesKind, SeriesMember } from "../../schema/tables/analysis_values.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import type { StudyPointRow, StudyPointsRequest, StudySourceRow } from "../../schema/services/studies.ts";
 import { attributions, failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
@@ -14,7 +14,7 @@ export interface StudyRow {
   readonly name: string;
   readonly rule: typeof studies.$inferSelect.rule;
   readonly series: string;
-  readonly kind: "scaling" | "training";
+  readonly kind: SeriesKind;
   readonly members: readonly SeriesMember[];
 }
 

@@ -2,7 +2,7 @@
 import { eq, inArray } from "drizzle-orm";
 import { InputError } from "../../gpu/mod.ts";
 import { modelSeries } from "../../schema/tables/analysis_tables.ts";
-import type { SeriesMember } from "../../schema/tables/analysis_values.ts";
+import type { SeriesKind, SeriesMember } from "../../schema/tables/analysis_values.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { models } from "../../schema/tables/tables.ts";
 import type { Transaction } from "../database/database.ts";
@@ -11,7 +11,7 @@ import type { ModelRow } from "../models/find_model.ts";
 /** A series as people ask for it; its models are found already. */
 export interface SeriesRequest {
   readonly name: string;
-  readonly kind: "scaling" | "training";
+  readonly kind: SeriesKind;
   readonly members: readonly {
     readonly model: ModelRow;
     /** The model's name when left out. */

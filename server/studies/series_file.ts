@@ -3,13 +3,14 @@ import { readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { InputError, modelPath, parseModelPath } from "../../gpu/mod.ts";
+import { SERIES_KINDS } from "../../schema/tables/analysis_values.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { findModel } from "../models/find_model.ts";
 import { type SeriesRow, storeSeries } from "./series.ts";
 
 const one = z.object({
   name: z.string().min(1),
-  kind: z.enum(["scaling", "training"]),
+  kind: z.enum(SERIES_KINDS),
   members: z.array(z.object({
     /** A folder or .gguf file beside the file, `FOLDER --lora DIR` with adapters, or the name of a model that was added. */
     model: z.string().min(1),
@@ -36,7 +37,8 @@ async function besideOr(folder: string, path: string, sign: (beside: string) => 
 
 /** Stores the series of a file, adding the models that are not known yet. Throws InputError at `path`. */
 export async function readSeriesFile(db: Database, path: string): Promise<SeriesRow[]> {
-  const mend = 'give {"name", "kind": "scaling"|"training", "members": [{"model", "label", "position"}, ...]}';
+  const mend =
+    'give {"name", "kind": "scaling"|"training"|"quantisation", "members": [{"model", "label", "position"}, ...]}';
   const text = await readFile(path, "utf8").catch((error: { code?: string }) => {
     throw new InputError(`cannot be read (${error.code})`, path, "check the path");
   });

@@ -7,7 +7,7 @@ import { studies, studyPairs } from "../../schema/tables/analysis_tables.ts";
 import type { StudyInput, StudyPairs } from "../../schema/tables/analysis_values.ts";
 import type { AddModelSeriesRequest, RunStudyRequest } from "../../schema/services/studies.ts";
 import type { Database } from "../../schema/tables/database.ts";
-import type { StudyPointRow, StudyPointsRequest } from "../../schema/services/studies.ts";
+import type { StudyMovementRow, StudyPointRow, StudyPointsRequest } from "../../schema/services/studies.ts";
 import { attributions, failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
 import { among } from "../base/among.ts";
 import type { Transaction } from "../database/database.ts";
@@ -15,6 +15,7 @@ import { CLEAN_DELTA } from "../cases/clean_delta.ts";
 import { criterionPairs } from "../../schema/tables/criterion_pairs.ts";
 import { type CreatedJob, insertJob } from "../jobs/jobs.ts";
 import { modelByName } from "../models/find_model.ts";
+import { readMovements } from "./movement.ts";
 import { readPoints, readStudy, readStudySummary, type SourcedSummary, type StudyRow } from "./numbers.ts";
 import { checkTokenizers, findSeries, type MemberModel, membersOf, storeSeries } from "./series.ts";
 
@@ -147,4 +148,13 @@ export async function studySummary(
 
 export async function studyPoints(db: Database, id: number, request: StudyPointsRequest): Promise<StudyPointRow[]> {
   return await readPoints(db, await studyOf(db, id), request);
+}
+
+/** What changes from one member to each other. Throws InputError for a study or label that is not there. */
+export async function studyMovements(
+  db: Database,
+  id: number,
+  request: Parameters<typeof readMovements>[2],
+): Promise<StudyMovementRow[]> {
+  return await readMovements(db, await studyOf(db, id), request);
 }

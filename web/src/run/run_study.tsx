@@ -9,7 +9,11 @@ import { ADD_SERIES, type ModelSummary, RUN_STUDY, type SeriesSummary } from "./
 import { RULES } from "../shell/route.ts";
 import { Pick, Starter, useValues, Write } from "./starter.tsx";
 
-const KINDS = [["SCALING", "sizes"], ["TRAINING", "checkpoints, in this order"]] as const;
+const KINDS = [
+  ["SCALING", "sizes"],
+  ["TRAINING", "checkpoints, in this order"],
+  ["QUANTISATION", "quantised files, in this order"],
+] as const;
 
 /** Two models or more, in the order of choosing. */
 export function AddSeries({ models, onAdded }: {
@@ -25,8 +29,8 @@ export function AddSeries({ models, onAdded }: {
     const { addModelSeries } = await request(ADD_SERIES, {
       input: {
         name,
-        kind: kind === "TRAINING" ? "TRAINING" : "SCALING",
-        members: members.map((model, position) => ({ model, ...(kind === "TRAINING" ? { position } : {}) })),
+        kind: KINDS.find(([name]) => name === kind)?.[0] ?? "SCALING",
+        members: members.map((model, position) => ({ model, ...(kind === "SCALING" ? {} : { position }) })),
       },
     });
     if (addModelSeries.__typename === "InputError") throw new Error(addModelSeries.problem);
@@ -37,7 +41,7 @@ export function AddSeries({ models, onAdded }: {
   return (
     <Starter
       title="Add a series"
-      help="Sizes of one family, or checkpoints of one model: their tokenizers must be the same."
+      help="Sizes of one family, checkpoints of one model, or files of one model: their tokenizers must be the same."
       verb="Add the series"
       ready={name.trim() !== "" && members.length >= 2}
       start={start}

@@ -41,6 +41,21 @@ export type Summary = Extract<DataOf<typeof READ_STUDY>["node"], { readonly __ty
 export type Member = Summary["members"][number];
 export type Segments = Member["segments"][number];
 
+export const READ_MOVEMENTS = graphql(`
+  query ReadMovements($id: ID!, $from: String) {
+    node(id: $id) {
+      __typename
+      ... on Study {
+        movements(from: $from) { label pairs corrected moved { value low high } most { key moved } }
+      }
+    }
+  }
+`);
+export type Movement = Extract<
+  DataOf<typeof READ_MOVEMENTS>["node"],
+  { readonly __typename: "Study" }
+>["movements"][number];
+
 export const READ_POINTS = graphql(`
   query ReadPoints($id: ID!, $x: String!, $y: String!, $after: String) {
     node(id: $id) {

@@ -7,7 +7,15 @@ import { type DataOf, ofType } from "../shell/graphql.ts";
 import { useEndedJobs } from "../jobs/job_store.ts";
 import { RULE_NAMES } from "../shell/names.ts";
 import { Empty, Trouble, Waiting } from "../shell/notice.tsx";
-import { LIST_STUDIES, type Point, READ_POINTS, READ_STUDY, type StudyHead } from "./documents.ts";
+import {
+  LIST_STUDIES,
+  type Movement,
+  type Point,
+  READ_MOVEMENTS,
+  READ_POINTS,
+  READ_STUDY,
+  type StudyHead,
+} from "./documents.ts";
 import { formatRoute, RUN, type StudiesRoute } from "../shell/route.ts";
 import { save } from "../shell/save.ts";
 import { FigureFrame } from "../shell/figure_frame.tsx";
@@ -47,6 +55,42 @@ function Pick(props: {
   );
 }
 
+/** What the members of a series are, at the start of a sentence. */
+const KINDS = { SCALING: "Sizes", TRAINING: "Checkpoints", QUANTISATION: "Quantised files" } as const;
+
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+
+/** What changes from one member to each other. */
+function Movements({ from, rows }: { readonly from: string; readonly rows: readonly Movement[] }) {
+  return (
+    <div class="scroll">
+      <table class="table">
+        <caption>From {from} to the others</caption>
+        <thead>
+          <tr>
+            <th scope="col">Member</th>
+            <th scope="col" class="number">Pairs</th>
+            <th scope="col" class="number">Failures of {from} alone</th>
+            <th scope="col" class="number">Relevance that moves</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(({ label, pairs, corrected, moved }) => (
+            <tr key={label}>
+              <th scope="row">{label}</th>
+              <td class="number">{pairs}</td>
+              <td class="number">{corrected}</td>
+              <td class="number">
+                {moved === null ? "–" : `${percent(moved.value)} [${percent(moved.low)}, ${percent(moved.high)}]`}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
 function Study({ study, route }: { readonly study: StudyHead; readonly route: StudiesRoute }) {
   const labels = study.series.members.map(({ label }) => label);
   const pick = route.picks.find((one) => one.study === study.name);
@@ -62,6 +106,10 @@ function Study({ study, route }: { readonly study: StudyHead; readonly route: St
     const { node } = await request(READ_STUDY, { id: study.id, x, y }, signal);
     return ofType(node, "Study")?.summary;
   });
+  const movements = useLoad(`movements ${study.id} ${x}`, async (signal) => {
+    const { node } = await request(READ_MOVEMENTS, { id: study.id, from: x }, signal);
+    return ofType(node, "Study")?.movements;
+  });
   const points = useLoad(`points ${study.id} ${x} ${y}`, (signal) => readPoints(study.id, x, y, signal));
   const error = summary.error ?? points.error;
   const data = summary.data;
@@ -69,9 +117,7 @@ function Study({ study, route }: { readonly study: StudyHead; readonly route: St
     <section class="study" aria-label={study.name}>
       <h2>{study.name}</h2>
       <p class="quiet small">
-        {study.series.kind === "SCALING" ? "Sizes" : "Checkpoints"} of {study.series.name}, {study.pairs} token pairs,
-        {" "}
-        {RULE_NAMES[study.rule]}
+        {KINDS[study.series.kind]} of {study.series.name}, {study.pairs} token pairs, {RULE_NAMES[study.rule]}
       </p>
       <div class="controls">
         <Pick label="Across" value={x} labels={labels} onValue={(label) => choose(label, y)} />
@@ -89,6 +135,7 @@ function Study({ study, route }: { readonly study: StudyHead; readonly route: St
               <FigureFrame key={drawing.name} drawing={drawing} />
             ))}
           </div>
+          {movements.data === undefined ? null : <Movements from={x} rows={movements.data} />}
           <p class="small">
             Each point opens its case. Save the data behind the plots:{" "}
             <button
@@ -125,7 +172,8 @@ export function StudiesPage({ route }: { readonly route: StudiesRoute }) {
         ? (
           <Empty title="No studies yet">
             <p>
-              A study attributes the same token pairs on every member of a series of models: sizes, or checkpoints.
+              A study attributes the same token pairs on every member of a series of models: sizes, checkpoints, or
+              quantised files.
             </p>
             <p class="quiet">
               Make a series and run a study under <a href={formatRoute(RUN)}>Run</a>, or with{" "}

@@ -1,0 +1,1 @@
+ALTER TYPE "series_kind" ADD VALUE 'quantisation';

@@ -1,0 +1,113 @@
+/**
+ * `npm run wild -- --model MODEL --benchmarks FILE,...`: a model's failures from benchmark to weights, in stages that go on
+ * where they were stopped; writes docs/in-the-wild.md and the files that it is written from. `--check` computes a tenth
+ * of what is stored again, and compares.
+ */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { InputError } from "../../gpu/mod.ts";
+import { ROOT } from "../base/settings.ts";
+import { checkRun, readStoredRun } from "./check.ts";
+import { folderOf, runWild } from "./run.ts";
+import { stagesOf, WILD_SETTINGS, type WildSettings } from "./study.ts";
+
+const COUNTS = {
+  "seed": "seed",
+  "batch": "batch",
+  "alternatives": "alternatives",
+  "positions": "positions",
+  "pairs-each": "pairsEach",
+  "graphs-each": "graphsEach",
+  "masked-each": "maskedEach",
+  "weighted-each": "weightedEach",
+  "controls-each": "controlsEach",
+  "read-each": "readEach",
+  "budget": "budget",
+  "mask-tokens": "maskTokens",
+} as const satisfies Readonly<Record<string, keyof WildSettings>>;
+
+const USAGE = `npm run wild -- --model MODEL --benchmarks NAME|FILE,... [--limit N] [--max-tokens N] [--stages LIST]
+  [--home FOLDER] [--document FILE.md] [--snapshot] [--check] [--${Object.keys(COUNTS).join(" N] [--")} N]
+`;
+
+const text = { type: "string" } as const;
+const flag = { type: "boolean" } as const;
+const { values } = parseArgs({
+  options: {
+    ...{ model: text, benchmarks: text, limit: text, "max-tokens": text, stages: text, home: text, document: text },
+    ...{ check: flag, snapshot: flag, help: flag },
+    ...Object.fromEntries(Object.keys(COUNTS).map((name) => [name, text])),
+  },
+});
+const given = values as Readonly<Record<string, string | boolean | undefined>>;
+const note = (words: string) => void Deno.stderr.writeSync(new TextEncoder().encode(words));
+
+function textOf(name: string): string | undefined {
+  const value = given[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+function countOf(name: string): number | undefined {
+  const value = textOf(name);
+  if (value === undefined) return undefined;
+  if (/^\d{1,9}$/.test(value)) return Number(value);
+  throw new InputError(`${JSON.stringify(value)} is no count`, `--${name}`, "give a whole number");
+}
+
+function settingsOf(): WildSettings {
+  const counts = Object.entries(COUNTS).flatMap(([name, field]) => {
+    const value = countOf(name);
+    return value === undefined ? [] : [[field, value] as const];
+  });
+  return { ...WILD_SETTINGS, ...Object.fromEntries(counts) };
+}
+
+async function main(): Promise<number> {
+  if (given["help"] === true) {
+    console.log(USAGE);
+    return 0;
+  }
+  const model = textOf("model");
+  if (model === undefined) throw new InputError("is missing", "--model", "give a folder, a .gguf, or a hub's ORG/NAME");
+  const document = textOf("document") ?? join(ROOT, "docs", "in-the-wild.md");
+  if (given["check"] === true) return await check(model, folderOf(document));
+  const home = textOf("home") ?? join(ROOT, ".culprit", "wild");
+  Deno.env.set("CULPRIT_HOME", home);
+  Deno.env.delete("DATABASE_URL");
+  await runWild({
+    request: {
+      model,
+      benchmarks: (textOf("benchmarks") ?? "").split(",").filter((name) => name !== ""),
+      limit: countOf("limit"),
+      maxTokens: countOf("max-tokens"),
+      settings: settingsOf(),
+    },
+    stages: stagesOf(textOf("stages")),
+    home,
+    document,
+    snapshot: given["snapshot"] === true,
+    note,
+  });
+  return 0;
+}
+
+async function check(model: string, folder: string): Promise<number> {
+  const { gaps, ...counts } = await checkRun(model, await readStoredRun(folder), note);
+  console.log(
+    `${counts.sameAnswers} of ${counts.answers} answers are the same; relevance of ${counts.pairs} pairs is at most ` +
+      `${
+        counts.worstRelevance.toExponential(1)
+      } off; ${counts.sameDiagnoses} of ${counts.diagnoses} diagnoses are the same`,
+  );
+  for (const gap of gaps) console.log(gap);
+  console.log(gaps.length === 0 ? "The stored numbers agree." : `${gaps.length} differ.`);
+  return gaps.length === 0 ? 0 : 1;
+}
+
+try {
+  Deno.exit(await main());
+} catch (error) {
+  if (!(error instanceof InputError)) throw error;
+  note(`${error.message}\n`);
+  Deno.exit(2);
+}
