@@ -8,6 +8,7 @@ on the left to the longest, in float32 on the CPU. Needs torch and transformers.
 """
 
 import argparse
+import itertools
 import json
 import os
 import sys
@@ -21,10 +22,11 @@ def complete(model, prompts, most):
     longest = max(map(len, prompts))
     ids = torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in prompts])
     mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+    ends = model.generation_config.eos_token_id
+    ends = set(ends if isinstance(ends, list) else [ends])
     with torch.inference_mode():
-        # Padding behind a sequence that has ended: no id at all.
-        found = model.generate(ids, attention_mask=mask, max_new_tokens=most, do_sample=False, pad_token_id=-1)
-    return [[token for token in row[longest:].tolist() if token >= 0] for row in found]
+        found = model.generate(ids, attention_mask=mask, max_new_tokens=most, do_sample=False, pad_token_id=0)
+    return [list(itertools.takewhile(lambda token: token not in ends, row[longest:].tolist())) for row in found]
 
 
 def main():
