@@ -272,6 +272,25 @@ test("cases are packed into full batches, few ones take several positions at onc
   expect(single.counts).toMatchObject({ waves: 1, positions: 4, rollouts: 8 });
 });
 
+test("cases go forward in their order, so many as fill a batch: a search that is stopped has decided the first ones", async () => {
+  const many = Array.from(
+    { length: 5 },
+    (_, index) => failed("abc", /^never$/, { promptIds: ids("hi"), key: `${index}` }),
+  );
+  const model = fakeModel(SCRIPT);
+  const opened: number[] = [];
+  const nextTokens: typeof model.nextTokens = (requests) => {
+    opened.push(requests.length);
+    return model.nextTokens(requests);
+  };
+  const { waves } = await run(many, { ...model, nextTokens }, { batch: 4 });
+  // Two cases of two alternatives fill a batch; each has four positions. The last one takes two positions at once.
+  const keys = waves.map((updates) => updates.map(({ searchCase }) => searchCase.key).join(" "));
+  expect(keys).toEqual([...Array(4).fill("0 1"), ...Array(4).fill("2 3"), "4", "4"]);
+  // Of cases that wait nothing is computed.
+  expect(opened).toEqual([2, 2, 1]);
+});
+
 test("a search that was stopped goes on where it was", async () => {
   const one = failed("abc", /^abg$/);
   const script = { ...SCRIPT, "abg": "." };

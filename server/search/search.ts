@@ -18,7 +18,11 @@ import type { NextTokens, NextTokensRequest } from "../../gpu/mod.ts";
 import { excludedBefore, outcomeAt, outcomeOfNone } from "./outcome.ts";
 import { openRollouts, type RolledOut, type Rollouts } from "./rollouts.ts";
 
-/** Searches all cases; each goes on where its state says. Outcomes and states are told by `onWave`. */
+/**
+ * Searches all cases; each goes on where its state says. Outcomes and states are told by `onWave`. In their order so many
+ * cases go forward together as fill a batch: a wave is one batch of rollouts, which is all that a search loses when it is
+ * stopped, and then the first cases are decided and the last ones were not looked at.
+ */
 export async function searchPairs<Case extends SearchCase>(
   cases: readonly { readonly searchCase: Case; readonly state: SearchState }[],
   options: SearchOptions,
@@ -28,8 +32,12 @@ export async function searchPairs<Case extends SearchCase>(
   let waves = 0;
   let positions = 0;
   const counts = (): SearchCounts => ({ waves, positions, ...rollouts.counts() });
-  let active = await openCases(cases, options, tools, counts);
-  while (active.length > 0) {
+  const atOnce = Math.max(1, Math.floor(options.batch / options.alternatives));
+  const waiting = await refuseCases(cases, tools, counts);
+  let active: ActiveCase<Case>[] = [];
+  for (;;) {
+    active = [...active, ...await openCases(waiting.splice(0, atOnce - active.length), options, tools)];
+    if (active.length === 0) return counts();
     // Few cases that are left take several positions at once, so that batches stay full.
     const width = Math.max(1, Math.floor(options.batch / (options.alternatives * active.length)));
     await askSibling(active, options, tools);
@@ -45,29 +53,41 @@ export async function searchPairs<Case extends SearchCase>(
     await tools.onWave(updates, counts());
     active = active.filter((_, index) => updates[index]?.outcome === undefined);
   }
-  return counts();
 }
 
-/** Looks at every position of each answer once; cases that cannot be searched are settled. */
-async function openCases<Case extends SearchCase>(
-  cases: readonly { readonly searchCase: Case; readonly state: SearchState }[],
-  options: SearchOptions,
+interface WaitingCase<Case> {
+  readonly searchCase: Case;
+  readonly state: SearchState;
+}
+
+/** Settles cases that cannot be searched; gives the others. */
+async function refuseCases<Case extends SearchCase>(
+  cases: readonly WaitingCase<Case>[],
   { model, onWave }: SearchTools<Case>,
   counts: () => SearchCounts,
-): Promise<ActiveCase<Case>[]> {
+): Promise<WaitingCase<Case>[]> {
   const refused: CaseUpdate<Case>[] = [];
   const good = cases.filter(({ searchCase, state }) => {
     const outcome = excludedBefore(searchCase, model.maxPositions);
     if (outcome) refused.push({ searchCase, state, outcome });
     return !outcome;
   });
-  const next = await model.nextTokens(good.map(({ searchCase }) => allPositions(searchCase, options.alternatives + 1)));
-  const active = good.map(({ searchCase, state }, index): ActiveCase<Case> => {
+  if (refused.length > 0) await onWave(refused, counts());
+  return good;
+}
+
+/** Looks at every position of each answer once. */
+async function openCases<Case extends SearchCase>(
+  cases: readonly WaitingCase<Case>[],
+  { alternatives }: SearchOptions,
+  { model }: SearchTools<Case>,
+): Promise<ActiveCase<Case>[]> {
+  if (cases.length === 0) return [];
+  const next = await model.nextTokens(cases.map(({ searchCase }) => allPositions(searchCase, alternatives + 1)));
+  return cases.map(({ searchCase, state }, index): ActiveCase<Case> => {
     const own = next[index] as NextTokens;
     return { searchCase, own, sibling: undefined, answer: withEnd(searchCase, own, model.endIds), state };
   });
-  if (refused.length > 0) await onWave(refused, counts());
-  return active;
 }
 
 /** What follows the prompt, and each token of the answer. */
