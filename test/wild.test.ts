@@ -159,7 +159,8 @@ describe("a control", () => {
     decode: (ids: readonly number[]) => String.fromCharCode(...ids),
     token: (id: number) => String.fromCharCode(id),
   };
-  const ranked = (...pairs: readonly (readonly [number, number])[]) => pairs.map(([id, logit]) => ({ id, logit }));
+  const ranked = (...pairs: readonly (readonly [number, number])[]) =>
+    pairs.map(([id, logit]) => ({ id, logit, logProbability: logit - 10 }));
 
   test("is a place at which the model chose the token, with a contrast that lies more than 1 below", () => {
     const next = [

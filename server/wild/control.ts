@@ -41,11 +41,13 @@ export function drawControl(
   for (const position of places) {
     const [target, ...others] = next[position] ?? [];
     if (target === undefined || target.id !== completionIds[position]) continue;
-    const possible = others.map((token, index) => ({ ...token, rank: index + 1 }))
+    const possible = others.map(({ id, logit }, index) => ({ id, logit, rank: index + 1 }))
       .filter(({ logit }) => target.logit - logit > CLEAN_DELTA);
     if (possible.length === 0) continue;
     const spelled = spellsItself(tokenizer, promptIds, completionIds.slice(0, position));
-    if (spelled) return { position, target, contrast: possible[random.below(possible.length)]! };
+    if (!spelled) continue;
+    const { id, logit } = target;
+    return { position, target: { id, logit }, contrast: possible[random.below(possible.length)]! };
   }
   return undefined;
 }
