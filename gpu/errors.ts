@@ -12,6 +12,15 @@ export function oneLine(text: string, longest = 2000): string {
     .replaceAll(UNSEEN, (one) => `\\u{${one.charCodeAt(0).toString(16)}}`);
 }
 
+/** Most that is said of what is wrong, in characters: it may quote what a stranger wrote. */
+const LONGEST_WHAT = 2000;
+
+function lineOf(where: string, what: string, mend: string): string {
+  // The mend comes last, and is what people need most.
+  const said = what.length > LONGEST_WHAT ? `${what.slice(0, LONGEST_WHAT)}…` : what;
+  return oneLine(`${where}: ${said}; ${mend}`, 4 * LONGEST_WHAT);
+}
+
 /**
  * Bad input: one clear line that says what is wrong, where, and how to mend it.
  * The command line prints it and exits with 2; GraphQL shows it as a result, never as a masked error.
@@ -26,7 +35,7 @@ export class InputError extends Error {
     /** How to mend it, an imperative. */
     readonly mend: string,
   ) {
-    super(oneLine(`${where}: ${what}; ${mend}`));
+    super(lineOf(where, what, mend));
   }
 }
 
@@ -47,7 +56,7 @@ export class MemoryError extends InputError {
 export class UnavailableError extends Error {
   override readonly name = "UnavailableError";
   constructor(readonly what: string, readonly where: string, readonly mend: string) {
-    super(oneLine(`${where}: ${what}; ${mend}`));
+    super(lineOf(where, what, mend));
   }
 }
 

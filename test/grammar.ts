@@ -68,7 +68,7 @@ export const GRAMMARS: Readonly<Record<string, Grammar>> = {
   "config.json": grammar(configs, (json) => {
     const config = parseConfig(json, "config.json");
     // A config may claim any number of layers; whoever loads it has counted its tensors first.
-    if (config.layers.length <= 64) requiredTensors(config);
+    if (config.layers <= 64) requiredTensors(config);
   }),
   "tokenizer.json": grammar(tokenizers, ({ json, config, text }) => {
     const tokenizer = makeTokenizer({
@@ -115,7 +115,7 @@ export interface Tried {
 /** A line that says where, what and how to mend it. */
 function isOneLine(error: unknown): boolean {
   return error instanceof InputError && error.where !== "" && error.mend !== "" && !/[\n\r]/.test(error.message) &&
-    error.message.length < 2000;
+    error.message.length < 10_000;
 }
 
 /** Tries a grammar's inputs; shrinks what does not hold. */

@@ -85,8 +85,12 @@ export const configs: fc.Arbitrary<unknown> = fc.tuple(
     ),
     text_config: fc.constant({ ...TINY_CONFIG }),
     eos_token_id: fc.oneof(size, fc.array(size, { maxLength: 3 })),
-  }, { requiredKeys: [] }),
-).map(([model_type, changes]) => ({ ...TINY_CONFIG, model_type, ...changes }));
+  }),
+  fc.array(fc.nat(99), { maxLength: 3 }),
+).map(([model_type, changes, chosen]) => {
+  const all = Object.entries(changes);
+  return { ...TINY_CONFIG, model_type, ...Object.fromEntries(chosen.map((one) => all[one % all.length]!)) };
+});
 
 /** Regular expressions as tokenizers have them, the ones that never end too. */
 const pattern: fc.Arbitrary<string> = fc.letrec<{ regex: string; atom: string }>((tie) => ({
@@ -401,9 +405,15 @@ export const templates: fc.Arbitrary<string> =
 const dtype = fc.constantFrom("F32", "F16", "BF16", "I64", "U8", "BOOL", "F8_E4M3", "F4", "X");
 const place = fc.oneof(fc.nat(64), fc.constantFrom(-1, 0.5, 2 ** 31, 2 ** 53, 2 ** 60, 1e300));
 
-/** A safetensors file: a header by its grammar before some bytes, its length right or not. */
-export const safetensors: fc.Arbitrary<Uint8Array> = fc.tuple(
-  fc.oneof(
+interface SafetensorsParts {
+  readonly header: unknown;
+  /** Bytes of data behind the header. */
+  readonly bytes: number;
+}
+
+/** Any tensors, with any number of bytes. */
+const oddTensors: fc.Arbitrary<SafetensorsParts> = fc.record({
+  header: fc.oneof(
     fc.dictionary(
       fc.constantFrom("a", "b.weight", "", "__metadata__", "\0", "model.embed_tokens.weight"),
       usually(record({
@@ -413,21 +423,30 @@ export const safetensors: fc.Arbitrary<Uint8Array> = fc.tuple(
       })),
       { maxKeys: 4 },
     ),
-    // Right ones, one after the other.
-    fc.array(fc.tuple(fc.constantFrom("F32", "F16", "U8"), fc.array(fc.nat(4), { maxLength: 3 })), { maxLength: 4 })
-      .map((tensors) => {
-        let end = 0;
-        return Object.fromEntries(tensors.map(([dtype, shape], index) => {
-          const bytes = shape.reduce((product, length) => product * length, 1) * { F32: 4, F16: 2, U8: 1 }[dtype]!;
-          return [`t${index}`, { dtype, shape, data_offsets: [end, end += bytes] }];
-        }));
-      }),
     oddJson,
   ),
+  bytes: fc.nat(200),
+});
+
+/** Right ones, one after the other, with their bytes. */
+const rightTensors: fc.Arbitrary<SafetensorsParts> = fc.array(
+  fc.tuple(fc.constantFrom("F32", "F16", "U8"), fc.array(fc.nat(4), { maxLength: 3 })),
+  { maxLength: 4 },
+).map((tensors) => {
+  let end = 0;
+  const header = Object.fromEntries(tensors.map(([dtype, shape], index) => {
+    const bytes = shape.reduce((product, length) => product * length, 1) * { F32: 4, F16: 2, U8: 1 }[dtype]!;
+    return [`t${index}`, { dtype, shape, data_offsets: [end, end += bytes] }];
+  }));
+  return { header, bytes: end };
+});
+
+/** A safetensors file: a header by its grammar before some bytes, its length right or not. */
+export const safetensors: fc.Arbitrary<Uint8Array> = fc.tuple(
+  fc.oneof(oddTensors, rightTensors),
   fc.constantFrom(0, 0, 0, 0, -1, 1, 8, 2n ** 63n, 100_000_001),
-  fc.nat(200),
-  fc.constantFrom("", " ", "x", "\n"),
-).map(([header, wrong, bytes, end]) => {
+  fc.constantFrom("", " ", "   ", "x", "\n"),
+).map(([{ header, bytes }, wrong, end]) => {
   const encoded = new TextEncoder().encode(JSON.stringify(header) + end);
   const length = new DataView(new ArrayBuffer(8));
   length.setBigUint64(0, BigInt.asUintN(64, BigInt(encoded.length) + BigInt(wrong)), true);

@@ -150,6 +150,11 @@ test("the ids that end a generation are those of generation_config.json, where i
 
 describe("what the engine cannot compute is refused", () => {
   test.each([
+    [
+      "more layers than any model has",
+      { num_hidden_layers: 1e9 },
+      /^config\.json: num_hidden_layers is 1000000000; use a model of at most 10000 layers$/,
+    ],
     ["a rope type that is not computed", { rope_scaling: { type: "dynamic", factor: 4 } }, /rope_type "dynamic"/],
     ["a key of a rope block that nobody reads", { rope_scaling: { mscale: 1 } }, /nobody reads the key "mscale"/],
     ["part of a head", { partial_rotary_factor: 0.5 }, /partial_rotary_factor is 0.5, where whole heads turn/],

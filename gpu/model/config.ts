@@ -81,6 +81,9 @@ export interface JsonFile {
 export const headColumns = ({ headDimension }: Pick<ModelConfig, "headDimension">): number =>
   Math.ceil(headDimension / 8) * 8;
 
+/** More than any model has: what is read of each layer takes memory before a single weight is seen. */
+const MOST_LAYERS = 10_000;
+
 /** Experts of a block that the kernels have room for. */
 const MOST_EXPERTS = 1024;
 
@@ -106,6 +109,9 @@ export function parseConfig(given: unknown, where: string, generation?: JsonFile
   for (const [name, value] of Object.entries(row.defaults)) json[name] ??= value;
   const { fields } = row;
   const layers = count(json, fields.layers, where);
+  if (layers > MOST_LAYERS) {
+    throw new InputError(`${fields.layers} is ${layers}`, where, `use a model of at most ${MOST_LAYERS} layers`);
+  }
   const hidden = count(json, fields.hidden, where);
   const heads = count(json, fields.heads, where);
   const keyValueHeads = count(json, "num_key_value_heads", where, heads);

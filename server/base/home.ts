@@ -1,5 +1,5 @@
 /** The folder of a server's files (CULPRIT_HOME), known by a name of its own: uploads are read where they lie. */
-import { access, constants, mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../../gpu/mod.ts";
 import type { Settings } from "./settings.ts";
@@ -8,9 +8,12 @@ import type { Settings } from "./settings.ts";
 export async function openHome({ home }: Pick<Settings, "home">): Promise<void> {
   try {
     await mkdir(home, { recursive: true });
-    await access(home, constants.W_OK);
+    // Permissions say nothing of a file system that is read-only: only writing does.
+    await rmdir(await mkdtemp(join(home, ".writable-")));
   } catch (error) {
     const { code } = error as { readonly code?: string };
+    // A full disk is said by whoever needs the room.
+    if (code === "ENOSPC" || code === "EDQUOT") return;
     throw new InputError(`${home} cannot be written (${code})`, "CULPRIT_HOME", "name a folder that can be written");
   }
 }

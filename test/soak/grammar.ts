@@ -3,6 +3,7 @@
  * templates, safetensors, GGUF): each is read, or refused in one line.
  *
  *   npm run soak -- grammar --runs 10000 --seed 1
+ *   npm run soak -- grammar --only GGUF --only "import helm"
  *
  * Prints a JSON line with what it saw, and exits with 1 when something does not hold: the smallest such input is there.
  */
@@ -11,7 +12,11 @@ import process from "node:process";
 import { GRAMMARS, tryGrammar } from "../grammar.ts";
 
 const { values } = parseArgs({
-  options: { runs: { type: "string", default: "10000" }, seed: { type: "string", default: "1" } },
+  options: {
+    runs: { type: "string", default: "10000" },
+    seed: { type: "string", default: "1" },
+    only: { type: "string", multiple: true, default: Object.keys(GRAMMARS) },
+  },
 });
 const [runs, seed] = [Number(values.runs), Number(values.seed)];
 /** More than any of these files needs to be read: a length that is believed takes it. */
@@ -20,7 +25,7 @@ const MOST_BYTES = 1.5e9;
 const started = performance.now();
 const tried: Record<string, { readonly read: number; readonly refused: number; readonly seconds: number }> = {};
 const faults: string[] = [];
-for (const name of Object.keys(GRAMMARS)) {
+for (const name of values.only) {
   const begun = performance.now();
   const { fault, read, refused } = await tryGrammar(name, { seed, runs });
   tried[name] = { read, refused, seconds: Math.round((performance.now() - begun) / 1000) };
