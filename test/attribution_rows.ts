@@ -28,7 +28,7 @@ export async function fillAttributions({ sql }: Connection, count: number): Prom
         completion_ids, instruction_phrases, metadata, input_ids, token_texts, segments, token_count, prompt_tokens, delta,
         pair_tokens, status, source, content_hash, created_at)
       select m.id, 'generated/' || n, (${[...benchmarks]}::text[])[1 + n % ${benchmarks.length}::int], n::text, '[]',
-        repeat('word ', 40) || 'about ' || md5((n % ${words}::int)::text), 'word', repeat('word ', 40), array_fill(7, array[40]), '{}', '{}',
+        repeat('word ', 40) || 'about item' || n % ${words}::int, 'word', repeat('word ', 40), array_fill(7, array[40]), '{}', '{}',
         array_fill(7, array[${TOKENS}::int]), array_fill('word'::text, array[${TOKENS}::int]),
         'S' || repeat('I', 20) || repeat('Q', 23) || repeat('A', 10), ${TOKENS}, 44, exp(2 * random()),
         'wrong' || chr(10) || 'right', 'clean', 'imported', '', now() - n * interval '1 second'
