@@ -1,4 +1,5 @@
 /** Figures as SVG: ticks of the scale, labels that do not touch, files that stand alone, numbers behind them. */
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { curves, spread } from "./curves.tsx";
 import { heatPicture } from "./heat_picture.tsx";
@@ -104,6 +105,26 @@ describe.each(DRAWINGS)("$title", (drawing) => {
     expect(rows.length).toBeGreaterThan(0);
     for (const row of rows) expect(row.length).toBe(columns.length);
   });
+});
+
+/** Classes that colour text the same in figures and on the page. */
+const SHARED = ["quiet", "red", "blue"];
+
+test("no rule of the page is for a class of the figures: the page's bars are no bars of a chart", () => {
+  const drawn = new Set(
+    DRAWINGS.flatMap((drawing) =>
+      [...svgFile(drawing).matchAll(/ class="([^"]*)"/g)].flatMap(([, names]) => names!.split(" "))
+    ),
+  );
+  expect(drawn).toContain("column");
+  const folder = new URL("../web/src/", import.meta.url);
+  const sheets = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".css"));
+  expect(sheets.length).toBeGreaterThan(5);
+  // `.job .line` and its like are about elements of their own.
+  const rules = sheets.flatMap((name) =>
+    [...readFileSync(new URL(name, folder), "utf8").matchAll(/^\s*\.([\w-]+)[^{}]*\{/gm)].map(([, first]) => first!)
+  );
+  expect([...drawn].filter((name) => rules.includes(name) && name !== "drawing" && !SHARED.includes(name))).toEqual([]);
 });
 
 test("the file of a plot says how its pairs were selected", () => {

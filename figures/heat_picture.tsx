@@ -77,7 +77,7 @@ function Shown({ piece: { text, token, column }, y }: { readonly piece: Piece; r
         : <rect x={x} y={y - 14} width={width} height={18} style={`fill:${colours.background}`} />}
       {token.segment === "instruction" ? <rect x={x} y={y + 3} width={width} height={1.5} /> : null}
       <text
-        class={colours === null ? "mono quiet" : "mono"}
+        class={colours === null ? "letters quiet" : "letters"}
         x={x}
         y={y}
         textLength={width}
@@ -118,7 +118,7 @@ function Ends({ boxes, x, y }: {
         return (
           <g key={side}>
             <rect class={`box ${side}`} x={px(left)} y={y - 14} width={px(width)} height={18} />
-            <text class="mono" x={px(left + LETTER / 2)} y={y}>{text}</text>
+            <text class="letters" x={px(left + LETTER / 2)} y={y}>{text}</text>
           </g>
         );
       })}

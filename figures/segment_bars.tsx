@@ -18,7 +18,7 @@ export interface SegmentGroup {
 
 const valueOf = (mean: number | Interval): number => typeof mean === "number" ? mean : mean.value;
 /** Colours begin with the second: the first is ink, which whiskers have. */
-const barClass = (segment: SegmentWord): string => `bar ${seriesClass(SEGMENTS.indexOf(segment) + 1)}`;
+const barClass = (segment: SegmentWord): string => `column ${seriesClass(SEGMENTS.indexOf(segment) + 1)}`;
 
 export function segmentBars(props: {
   readonly name: string;

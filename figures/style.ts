@@ -38,7 +38,7 @@ const seriesRules = (of: (colour: Colour) => string): string =>
     const dash = DASHES[(index + Math.floor(index / SERIES.length)) % DASHES.length]!;
     return `.drawing .series-${index}{stroke:${colour};stroke-dasharray:${dash}}` +
       `.drawing .dot.series-${index}{fill:${colour};stroke:none}` +
-      `.drawing .bar.series-${index}{fill:${colour};stroke:none}`;
+      `.drawing .column.series-${index}{fill:${colour};stroke:none}`;
   }).join("\n");
 
 /** Rules for everything that is drawn; all of them begin with `.drawing`, the class of each figure. */
@@ -60,7 +60,7 @@ export function figureStyle(setting: Setting): string {
 .drawing .outline{stroke:${of("frame")}}
 .drawing .line{fill:none;stroke-width:1.75}
 .drawing .flip{fill:${of("paper")};stroke:${of("ink")};stroke-width:1.75}
-.drawing .mono{font:13px ui-monospace,"DejaVu Sans Mono",monospace;white-space:pre}
+.drawing .letters{font:13px ui-monospace,"DejaVu Sans Mono",monospace;white-space:pre}
 .drawing .box{fill:none;stroke-width:2}
 .drawing .box.red{fill:none;stroke:${of("red")}}
 .drawing .box.blue{fill:none;stroke:${of("blue")}}

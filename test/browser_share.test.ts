@@ -132,7 +132,7 @@ test("the heatmap is saved as SVG, PNG and CSV, as it is shown", async () => {
   expect(svg).toContain("share/&lt;b&gt;&amp;");
   const drawn = await page.evaluate((svg) => {
     const read = new DOMParser().parseFromString(svg, "image/svg+xml");
-    const rects = read.querySelectorAll("text.mono").length;
+    const rects = read.querySelectorAll("text.letters").length;
     return {
       fault: read.querySelector("parsererror") !== null,
       rects,

@@ -10,10 +10,10 @@ const STYLE = `
 :root{color-scheme:light dark;--ink:#14171c;--soft:#4a4f57;--paper:#fff;--line:#d9dce1;--note:#6a4b00;--note-paper:#fff7e0;--note-line:#ecd9a0}
 @media (prefers-color-scheme:dark){:root{--ink:#e8eaed;--soft:#b3b8c0;--paper:#15181d;--line:#343a43;--note:#f1d48a;--note-paper:#2c2410;--note-line:#5d4d22}}
 body{font:15px/1.5 system-ui,"DejaVu Sans",sans-serif;color:var(--ink);background:var(--paper);max-width:900px;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.6rem;margin:0}h2{font-size:1.25rem;margin:2.2rem 0 .6rem;border-bottom:1px solid var(--line)}h3{font-size:1rem;margin:1.4rem 0 .4rem}
+h1{font-size:1.6rem;margin:0;overflow-wrap:anywhere}h2{font-size:1.25rem;margin:2.2rem 0 .6rem;border-bottom:1px solid var(--line)}h3{font-size:1rem;margin:1.4rem 0 .4rem}
 table{border-collapse:collapse;font-size:13px}th,td{padding:.25rem .7rem;text-align:left;border-bottom:1px solid var(--line);white-space:nowrap}
 th{color:var(--soft);font-weight:600}.n{text-align:right;font-variant-numeric:tabular-nums}.wide{overflow-x:auto;margin:.5rem 0}
-small,figcaption{color:var(--soft)}figure{margin:.5rem 0 1rem}figcaption{font-size:13px}
+small,figcaption{color:var(--soft)}figure{margin:.5rem 0 1rem}figcaption{font-size:13px;overflow-wrap:anywhere}
 svg{width:100%;height:auto}
 .missing{color:var(--note);background:var(--note-paper);border:1px solid var(--note-line);padding:.5rem .8rem}code{font-size:.92em}.long{white-space:normal;overflow-wrap:anywhere}
 td .long{display:inline-block;max-width:16em;text-align:left}
