@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { cacheFolder } from "../device/cache_folder.ts";
 import type { Device, Tile } from "../device/device.ts";
 import { candidateTiles, type Matmul, matmul, tileKey, tileRowClasses, whole } from "./matmul.ts";
@@ -15,7 +16,7 @@ import type { WeightMatrix } from "./weight_matrix.ts";
 
 /** Smaller matrices take the default tile: there is nothing to gain. */
 const SMALLEST_ELEMENTS = 2 ** 18;
-/** A tile must be this much faster than the default to be kept: timings differ by chance, on shared cores the most. */
+/** A tile must be this much faster than the default to be kept: timings differ by chance. */
 const GAIN = { hardware: 0.95, software: 0.8 };
 const ROUNDS = 2;
 
@@ -51,6 +52,18 @@ function productsOf(device: Device, matrices: readonly WeightMatrix[]): WeightPr
   });
 }
 
+/**
+ * Milliseconds by which work is timed: of the clock, or on a software adapter, which computes in this process, of its
+ * processor time, on which other processes that want the same cores have less effect.
+ */
+function clockOf({ info: { kind } }: Device): () => number {
+  if (kind === "hardware") return () => performance.now();
+  return () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1000;
+  };
+}
+
 async function fastest(device: Device, product: WeightProduct): Promise<Tile> {
   const { mode, m, n, k, b } = product;
   const key = tileKey(device, product);
@@ -62,18 +75,19 @@ async function fastest(device: Device, product: WeightProduct): Promise<Tile> {
   const isHardware = device.info.kind === "hardware";
   const repeats = isHardware ? 8 : 1;
   const measured = { ...device, tiles: new Map<string, Tile>() };
+  const now = clockOf(device);
   try {
     device.write(a, 0, new Float32Array(panelBytes(m, k) / 4).fill(1 / columns4(k)));
     // The first round compiles and counts for nothing.
     for (let round = 0; round <= ROUNDS; round++) {
       for (const tile of tiles) {
         measured.tiles.set(key, tile);
-        const start = performance.now();
+        const start = now();
         for (let repeat = 0; repeat < repeats; repeat++) {
           matmul(measured, { mode, m, n, k, a: whole(a, k), b, c: whole(c, n) });
         }
         await device.flush();
-        if (round > 0) best.set(tile, Math.min(best.get(tile) ?? Infinity, performance.now() - start));
+        if (round > 0) best.set(tile, Math.min(best.get(tile) ?? Infinity, now() - start));
       }
     }
   } finally {
