@@ -372,7 +372,10 @@ describe.each(named)(
       const inputIds = ids(41);
       const seed = terms(6, 37);
       const parts = seed.map((one): SeedRequest => ({ inputIds, seed: [one], rule }));
-      const [whole, ...single] = await model.attributeSeeds([{ inputIds, seed, rule }, ...parts]) as [SeedResult];
+      const [whole, ...single] = await model.attributeSeeds([{ inputIds, seed, rule }, ...parts]) as [
+        SeedResult,
+        ...SeedResult[],
+      ];
       const sums = Float64Array.from(
         whole.nodeRelevance,
         (_, at) => single.reduce((all, { nodeRelevance }) => all + (nodeRelevance[at] as number), 0),

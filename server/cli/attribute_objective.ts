@@ -20,10 +20,10 @@ export const OBJECTIVE_OPTION: Readonly<Record<string, VerbOption>> = {
 };
 
 /** What the option says. */
-export type ObjectiveName = { readonly kind: "logit" | "mean" | "sequence" } | {
-  readonly kind: "top";
-  readonly count: number;
-};
+export type ObjectiveName =
+  | { readonly kind: "logit" | "mean" }
+  | { readonly kind: "top"; readonly count: number }
+  | { readonly kind: "sequence" };
 
 /** Null for the token pair, the default. Throws InputError. */
 export function parseObjective(context: VerbContext): ObjectiveName | null {
@@ -31,7 +31,8 @@ export function parseObjective(context: VerbContext): ObjectiveName | null {
   if (text === "contrast") return null;
   const count = /^top:([1-9]\d{0,5})$/.exec(text)?.[1];
   if (count !== undefined) return { kind: "top", count: Number(count) };
-  if (text === "logit" || text === "mean" || text === "sequence") return { kind: text };
+  if (text === "logit" || text === "mean") return { kind: text };
+  if (text === "sequence") return { kind: text };
   throw new InputError(
     `there is no objective ${JSON.stringify(text)}`,
     "--objective",
