@@ -121,7 +121,7 @@ describe("amounts of memory", () => {
   });
 });
 
-describe("work without a backward pass", () => {
+describe("other work", () => {
   const prompt = (length: number) => request(length, 7).inputIds;
   const works: readonly [string, (model: LoadedModel) => Promise<unknown>][] = [
     ["generate", (model) => model.generate([20, 90, 200].map((n) => ({ inputIds: prompt(n), maxTokens: 12 })))],
@@ -131,6 +131,16 @@ describe("work without a backward pass", () => {
     ],
     ["next tokens", (model) => model.nextTokens([90, 200].map((n) => ({ inputIds: prompt(n), from: n - 5, top: 3 })))],
     ["logits", (model) => model.logits(prompt(200))],
+    ["seeds", async (model) => {
+      const inputIds = prompt(200);
+      const seed = [20, 90, 150].map((position) => ({ position, target: 3, contrast: "mean" as const, factor: 2 }));
+      const results = await model.attributeSeeds([1, 2, 3].map((count) => ({
+        inputIds,
+        seed: seed.slice(0, count),
+        rule: "attnlrp",
+      })));
+      return results.map(({ seconds: _, ...result }) => result);
+    }],
   ];
   test.each(works)(
     "%s stays within a budget to the same numbers, and is refused with them below it",
