@@ -16,7 +16,7 @@ import type {
 import { NonFiniteError } from "../errors.ts";
 import { moveRows, rowDot } from "../kernels/row-moves.ts";
 import { fillPacks, type Pack, packRows } from "../pass/pack.ts";
-import { targetsInPack } from "./packed_edges.ts";
+import { targetBytes, targetsInPack } from "./packed_edges.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
 import { forward, type ForwardPass, pacer, placeOf, type Runner } from "../pass/pass.ts";
 import { pairOf, type Question, readsOf, resolveSeeds, type Seed, seedGradient, seedRows } from "../pass/seed.ts";
@@ -129,7 +129,8 @@ async function pullShared(
   for (const rule of new Set(questions.map((question) => question.rule))) {
     const rows = seedRows(runner, pass, seeds, rule);
     const ofRule = [...questions.keys()].filter((index) => questions[index]?.rule === rule);
-    for (const group of groupByRows(runner, ofRule, (index) => seeds[index]?.positions.at(-1) as number)) {
+    const groups = groupByRows(runner, ofRule, (index) => seeds[index]?.positions.at(-1) as number);
+    for (const group of runner.rehearsal ? largestOf(runner, groups) : groups) {
       const values = await pullTargets(runner, pass, rule, { ...group, seeds }, rows, options);
       group.members.forEach((index, target) => {
         const { length } = (questions[index] as Question).inputIds;
@@ -142,7 +143,11 @@ async function pullShared(
       });
     }
   }
-  return relevances;
+  // In a rehearsal the largest groups stand for all, and nothing is known of the others.
+  const { layers } = runner.model.config;
+  return questions.map(({ inputIds: { length } }, index) =>
+    relevances[index] ?? new Float32Array((layers + 1) * length)
+  );
 }
 
 /** Rows of one sequence or target at every node layer; tokens behind its rows have no relevance. [layers + 1, tokens]. */
@@ -185,6 +190,15 @@ function groupByRows(
     groups.push({ members: waiting.splice(-targetsInPack(runner, rows)), rows });
   }
   return groups;
+}
+
+/** The groups that take most memory, in all and in one buffer. */
+function largestOf({ model: { config } }: Runner, groups: readonly TargetGroup[]): ReadonlySet<TargetGroup> {
+  const most = (kind: keyof ReturnType<typeof targetBytes>) => {
+    const bytes = groups.map(({ members, rows }) => members.length * targetBytes(config, rows)[kind]);
+    return groups[bytes.indexOf(Math.max(...bytes))] as TargetGroup;
+  };
+  return new Set([most("all"), most("largest")]);
 }
 
 /** Relevance [layers + 1, targets, rows] of a group, whose gradients start from `seeded`, a row for each read. */

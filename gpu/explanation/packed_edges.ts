@@ -118,7 +118,7 @@ export function targetsInPack({ device, model: { config }, passBytes }: Runner, 
 }
 
 /** Device bytes that a target over `rows` rows takes, and the most of them that lie in one buffer. */
-function targetBytes(config: ModelConfig, rows: number): { readonly largest: number; readonly all: number } {
+export function targetBytes(config: ModelConfig, rows: number): { readonly largest: number; readonly all: number } {
   const scores = targetScoreBytes(config, rows);
   const matrices = rows * gradientRowBytes(config);
   return {

@@ -45,5 +45,7 @@ export function writeRow(packed: Float32Array, row: number, values: Float32Array
 
 /** Reads a row [columns] out of panels. */
 export function readRow(packed: Float32Array, row: number, columns: number): Float32Array {
-  return Float32Array.from({ length: columns }, (_, column) => packed[panelIndex(row, column, columns)] as number);
+  const values = new Float32Array(columns);
+  for (let column = 0; column < columns; column++) values[column] = packed[panelIndex(row, column, columns)] as number;
+  return values;
 }

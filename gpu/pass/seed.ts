@@ -54,7 +54,11 @@ export function pairOf({ terms: [term] }: Seed): { readonly target: TokenLogit; 
   return { target: { id: target, logit: targetLogit }, contrast: { id: contrast as number, logit: contrastLogit } };
 }
 
-const dot = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, i) => sum + value * (b[i] as number), 0);
+function dot(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
+  return sum;
+}
 
 /** A number that is linear in a normed row, or a capped one: its value and its gradient there. */
 interface Functional {
