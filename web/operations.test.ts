@@ -84,6 +84,7 @@ test("every document of the page is checked", () => {
     "READ_DIAGNOSIS",
     "READ_MASKING",
     "READ_MEMBERS",
+    "READ_MOVEMENTS",
     "READ_OBJECTIVES",
     "READ_POINTS",
     "READ_RELEVANCE",

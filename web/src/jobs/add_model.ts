@@ -1,31 +1,7 @@
 /** Adding a model: at once where it lies on the server or in its cache of the hub, else by a job that fetches it. */
 import { request } from "../shell/client.ts";
-import { graphql } from "../shell/graphql.ts";
-import { JOB } from "./documents.ts";
+import { ADD_MODEL, FETCH_MODEL } from "./documents.ts";
 import { follow } from "./job_store.ts";
-
-const ADD_MODEL = graphql(`
-  mutation AddModel($input: AddModelInput!) {
-    addModel(input: $input) {
-      __typename
-      ... on Model { name }
-      ... on InputError { problem: message }
-    }
-  }
-`);
-
-const FETCH_MODEL = graphql(
-  `
-  mutation Start($input: FetchModelInput!) {
-    fetchModel(input: $input) {
-      __typename
-      ... on Job { ...JobState }
-      ... on InputError { problem: message }
-    }
-  }
-`,
-  [JOB],
-);
 
 /** `ORG/NAME`, with `@REVISION` or `:FILE.gguf`. */
 const HUB_ID = /^[\w.-]+\/[\w.-]+(@[^:@]+)?(:[^:]+\.gguf)?$/;

@@ -120,3 +120,26 @@ export const MASK = graphql(
 `,
   [JOB],
 );
+
+export const ADD_MODEL = graphql(`
+  mutation AddModel($input: AddModelInput!) {
+    addModel(input: $input) {
+      __typename
+      ... on Model { name }
+      ... on InputError { problem: message }
+    }
+  }
+`);
+
+export const FETCH_MODEL = graphql(
+  `
+  mutation Start($input: FetchModelInput!) {
+    fetchModel(input: $input) {
+      __typename
+      ... on Job { ...JobState }
+      ... on InputError { problem: message }
+    }
+  }
+`,
+  [JOB],
+);
