@@ -67,7 +67,9 @@ def encoder(foreign):
                 raise CannotCross(f"it holds more than {MOST_VALUES} values")
             if depth > MOST_DEEP:
                 raise CannotCross(f"it is nested more than {MOST_DEEP} deep")
-            if type(value) is list and count + len(value) <= MOST_VALUES:
+            if type(value) is list:
+                if count + len(value) > MOST_VALUES:
+                    raise CannotCross(f"it holds more than {MOST_VALUES} values")
                 whole_list = at_once(value)
                 if whole_list is not None:
                     count += len(value)
