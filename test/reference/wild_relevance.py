@@ -1,6 +1,7 @@
-"""Relevance of cases of docs/in-the-wild by LXT, for test/wild.test.ts and test/real_model.test.ts.
+"""Relevance of stored cases of `npm run wild` by transformers with the rules of rules.py (which real_shapes.py --check compares
+with LXT's values), against the stored one.
 
-    python3 test/reference/wild_lxt.py FOLDER docs/in-the-wild test/data/wild.json      (torch, transformers 5.24, lxt 2.1)
+    python3 test/reference/wild_relevance.py FOLDER docs/in-the-wild OUT.json      (torch, transformers 5.24)
 
 FOLDER holds the model in float32. Of the stored results (results.jsonl.gz) the first 20 failures in an order drawn by
 Python's seed 20 (controls where there are fewer); prints how far each stored relevance is off, as a share of the largest.
@@ -13,14 +14,13 @@ import sys
 from pathlib import Path
 
 import torch
-from lxt.efficient import monkey_patch
-from transformers.models.llama import modeling_llama
+
+from rules import Rule, attribute, load
 
 CASES = 20
 folder, stored, out = sys.argv[1:4]
-monkey_patch(modeling_llama, verbose=False)
-model = modeling_llama.LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
-model.requires_grad_(False)
+Rule.name = "attnlrp"
+model = load(folder)
 
 with gzip.open(Path(stored, "results.jsonl.gz"), "rt") as file:
     results = [json.loads(line) for line in file]
@@ -29,11 +29,8 @@ random.Random(20).shuffle(results)
 results.sort(key=lambda row: row["control"])
 rows, worst = [], 0
 for row in results[:CASES]:
-    embeddings = model.get_input_embeddings()(torch.tensor([row["inputIds"]])).requires_grad_()
-    logits = model(inputs_embeds=embeddings, use_cache=False).logits[0, -1]
-    delta = logits[row["target"]] - logits[row["contrast"]]
-    delta.backward()
-    relevance = (embeddings.grad * embeddings).sum(-1)[0]
+    nodes, logits, _, _ = attribute(model, row["inputIds"], row["target"], row["contrast"])
+    relevance, delta = nodes[0].detach(), (logits[row["target"]] - logits[row["contrast"]]).detach()
     off = (torch.tensor(row["relevance"]) - relevance).abs().max() / relevance.abs().max()
     worst = max(worst, off.item())
     print(f"{row['key']}: relevance {off.item():.1e}, delta {abs(delta.item() - row['logitDifference']):.1e} off", flush=True)
