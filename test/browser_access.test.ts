@@ -64,7 +64,7 @@ const VIEWS: Readonly<Record<string, { readonly address: () => string; readonly 
     address: () => `#/case/${encodeURIComponent(short.id)}?view=compare`,
     ready: "main .notice, .compare-side",
   },
-  run: { address: () => "#/run", ready: "main section" },
+  run: { address: () => "#/run", ready: "main section >> visible=true" },
   studies: { address: () => "#/studies", ready: "main h1 >> visible=true" },
 };
 

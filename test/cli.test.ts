@@ -38,7 +38,7 @@ describe("help", () => {
       expect(list.out).toContain(`\n  ${verb} `);
       const help = await culprit([...verb.split(" "), "--help"]);
       expect(help.code).toBe(0);
-      expect(help.out).toContain(`usage: npx culprit ${verb} `);
+      expect(help.out).toMatch(new RegExp(`\nusage: npx culprit ${verb}\\s`));
       expect(help.out).toMatch(/example:\n {2}.*npx culprit /);
       for (const option of ["--json", "--verbose", "--help"]) expect(help.out).toContain(option);
     }

@@ -83,7 +83,9 @@ test("for people: heads, neurons and the largest edges, with token texts", async
   const { code, out } = await culprit([...args, "--components", "1", "--into", "1:2:neuron:0"]);
   expect(code).toBe(0);
   expect(out).toMatch(/\nHeads and neurons, nodes of largest relevance first \(2 of 2 nodes\):\n/);
-  expect(out).toMatch(/\n {2}layer 2, token 3 8 "ab": [-+]\d+\.\d{4}\n {4}attention [-+][\d.]+, heads \d \(/);
+  expect(out).toMatch(
+    /\n {2}layer 2, token 3 8 "ab": [-+]\d+\.\d{4}\n {4}attention [-+][\d.]+, heads:\n +\d [-+]\d+\.\d{4}\n/,
+  );
   expect(out).toMatch(/\nEdges into neuron 0, layer 1, token 2 \d+ ".": [-+][\d.]+\n {4}from layer 0, token \d/);
 });
 

@@ -229,7 +229,7 @@ test("--metrics adds tables of metrics, paths and hubs for people", async () => 
   ]);
   expect(code).toBe(0);
   expect(out).toMatch(/\n +layers +fan-in +fan-out +Gini +vertical +first token +look-back\n +0 > 1 /);
-  expect(out).toMatch(/\nstrongest paths into the last token, [^\n]+\n +\d+\.\d% +\d+ /);
+  expect(out).toMatch(/\nstrongest paths into the last token, [^\n]+\n[^\n]+\)\n +\d+\.\d% +\d+ /);
   expect(out).toMatch(/\nhubs: [^\n]+\n/);
 });
 

@@ -62,7 +62,7 @@ import {
 } from "./rotate.ts";
 import { plainRotation } from "../model/rotary.ts";
 import { moveRows, rowDot, rowDotReference } from "./row-moves.ts";
-import { softmax, softmaxBackward, softmaxBackwardReference, softmaxReference } from "./softmax.ts";
+import { HIDDEN, softmax, softmaxBackward, softmaxBackwardReference, softmaxReference } from "./softmax.ts";
 import { logSumExp, logSumExpReference } from "./log-sum-exp.ts";
 import { topTokens, topTokensReference } from "./top-tokens.ts";
 import {
@@ -476,6 +476,34 @@ test.each([null, 7, 25])(
   },
 );
 
+test("softmax with a number for each key, some of them hidden from everybody", async () => {
+  const [headCount, queries, firstRow] = [2, 21, 16];
+  const keys = panelsOf(queries) * PANEL;
+  const size = panelBytes(queries, keys);
+  const scores = random.normals(headCount * queries * keys, 5);
+  const buffer = device.allocate(headCount * size, "test scores");
+  for (let head = 0; head < headCount; head++) {
+    const part = scores.subarray(head * queries * keys, (head + 1) * queries * keys);
+    device.write(buffer, head * size, packPanels(part, queries, keys));
+  }
+  const bias = random.normals(firstRow + keys, 3);
+  // The first query sees the first key alone, which is hidden: its row is zeros.
+  for (const key of [0, 5, 6]) bias[firstRow + key] = HIDDEN;
+  const block = { heads: headCount, firstQuery: 0, queries, firstKey: 0, keys, window: null };
+  softmax(device, block, buffer, { buffer: uploadVector(bias), firstRow });
+  const packed = new Float32Array(await device.read(buffer, 0, headCount * size));
+  const found = Array.from(
+    { length: headCount },
+    (_, head) => Array.from(unpackPanels(packed.subarray(head * size / 4, (head + 1) * size / 4), queries, keys)),
+  ).flat();
+  const expected = rowsOf(scores, headCount * queries, keys).flatMap((row, index) => {
+    const query = index % queries;
+    if (query === 0) return row.map(() => 0);
+    return softmaxReference(row.map((score, key) => score + (bias[firstRow + key] as number)), 0, query);
+  });
+  expect(relativeError(found, expected)).toBeLessThan(TOLERANCE);
+});
+
 test.each(["attnlrp", "cplrp"] as const)("edges of a block of queries, whole and by head, %s", async (rule) => {
   const [headCount, firstQuery, queries, scale] = [3, 16, 21, 0.25];
   const keys = panelsOf(firstQuery + queries) * PANEL;
@@ -752,6 +780,30 @@ describe.each([true, false])("experts, shares of those chosen divided by their s
     expect(relativeError(await download(dlogits, targets * rows, experts), pulled)).toBeLessThan(2e-5);
   });
 
+  test("assignments stand in panels of their expert, and what no assignment fills is marked", async () => {
+    const panels = slotPanels(rows * count, experts);
+    const lists = { slots: words(PANEL * panels), experts: words(panels) };
+    // What a buffer held before is no list.
+    device.write(lists.slots, 0, new Uint32Array(PANEL * panels));
+    device.write(lists.experts, 0, new Uint32Array(panels));
+    sortByExpert(device, rows * count, experts, routing().chosen, lists);
+    const none = 0xffffffff;
+    const assigned = reference.flatMap((row) => row.chosen);
+    const wanted = Array.from({ length: experts }, (_, expert) => {
+      const own = assigned.flatMap((one, assignment) => one === expert ? [assignment] : []);
+      const places = panelsOf(own.length) * PANEL;
+      return { expert, slots: [...own, ...new Array<number>(places - own.length).fill(none)] };
+    });
+    const slots = wanted.flatMap((one) => one.slots);
+    expect(slots, "some panel is not full").toContain(none);
+    expect(Array.from(new Uint32Array(await device.read(lists.slots, 0, slots.length * 4)))).toEqual(slots);
+    const owners = wanted.flatMap(({ expert, slots }) => new Array<number>(slots.length / PANEL).fill(expert));
+    expect(owners.length, "some panel is left over").toBeLessThan(panels);
+    expect(Array.from(new Uint32Array(await device.read(lists.experts, 0, panels * 4)))).toEqual(
+      [...owners, ...new Array<number>(panels - owners.length).fill(none)],
+    );
+  });
+
   test("products with each assignment's expert, of several targets, and their sums", async () => {
     const [hidden, width, targets] = [20, 12, 2];
     const made = routing();
@@ -829,6 +881,9 @@ describe.each([true, false])("experts, shares of those chosen divided by their s
         return (before[at] as number) + terms.reduce((sum, term) => sum + term, 0) / 2;
       });
       expect(relativeError(await download(out, targets * few, hidden), sums)).toBeLessThan(TOLERANCE);
+      expertSum(device, { ...all, accumulate: false });
+      const alone = sums.map((value, at) => value - (before[at] as number));
+      expect(relativeError(await download(out, targets * few, hidden), alone)).toBeLessThan(TOLERANCE);
     }
 
     scaleRows(device, few * count, hidden, made.shares, dx, targets);
