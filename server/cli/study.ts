@@ -49,11 +49,12 @@ async function run(context: VerbContext): Promise<void> {
   const [benchmark, model] = [optionText(context, "benchmark"), optionText(context, "model")];
   const seed = optionCount(context, "seed", 0) ?? 1;
   const compare = { x: optionText(context, "x"), y: optionText(context, "y"), seed };
+  const file = await seriesFile(series);
   await withWorker(context, async (session) => {
     const { createStudyJob, studyMovements, studySummary } = await import("../studies/study_job.ts");
     const { db } = session.connection;
     const { id, studyId } = await createStudyJob(db, session.boss, {
-      series: await seriesName(session.connection.db, series),
+      series: file ? await storedName(session.connection.db, file) : series,
       name: optionText(context, "name"),
       rule,
       pairs: selection !== undefined || benchmark !== undefined || model !== undefined
@@ -80,18 +81,25 @@ function ruleOf(context: VerbContext): Rule {
   throw new InputError(`${JSON.stringify(given)} is no rule`, "--rule", `give one of: ${RULES.join(", ")}`);
 }
 
-/** The name of the series that was meant; a file's series are stored first. */
-async function seriesName(db: Parameters<typeof import("../studies/series_file.ts").readSeriesFile>[0], given: string) {
+/** A file of series, and which of them is meant. */
+interface SeriesFile {
+  readonly path: string;
+  readonly name: string | undefined;
+}
+
+/** The file that a series is given by, PATH or PATH#NAME; null where it is a stored one's name. */
+async function seriesFile(given: string): Promise<SeriesFile | null> {
   const [path = "", name] = given.split("#");
-  const isFile = await stat(path).then((info) => info.isFile(), () => false);
-  if (!isFile && path.endsWith(".json")) {
-    throw new InputError(
-      `${path} cannot be read`,
-      "--series",
-      "give a JSON file of series, or the name of a stored one",
-    );
-  }
-  if (!isFile) return given;
+  if (await stat(path).then((info) => info.isFile(), () => false)) return { path, name };
+  if (!path.endsWith(".json")) return null;
+  throw new InputError(`${path} cannot be read`, "--series", "give a JSON file of series, or the name of a stored one");
+}
+
+/** The name of the series that was meant; the file's series are stored first. */
+async function storedName(
+  db: Parameters<typeof import("../studies/series_file.ts").readSeriesFile>[0],
+  { path, name }: SeriesFile,
+): Promise<string> {
   const { readSeriesFile } = await import("../studies/series_file.ts");
   const stored = await readSeriesFile(db, path);
   const found = name === undefined && stored.length === 1 ? stored[0] : stored.find((one) => one.name === name);
