@@ -26,6 +26,7 @@ import "./types/run_masking.ts";
 import "./types/pair_attributions.ts";
 import "./types/diagnosis.ts";
 import "./types/objective.ts";
+import "./types/trace.ts";
 import "./types/causal_marks.ts";
 import "./types/label.ts";
 import "./types/attribution_counts.ts";

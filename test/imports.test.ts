@@ -58,6 +58,7 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
     "diagnosis",
     "search ask",
     "import fetching",
+    "traces",
     "studies",
     "preferences",
     "marking",

@@ -20,6 +20,7 @@ import type {
   StudyPointsRequest,
   StudySummaryRow,
 } from "./studies.ts";
+import type { TraceRequest } from "./traces.ts";
 import type { LiveWorker } from "./workers.ts";
 
 /** What mutations and subscriptions ask of the server. Each throws InputError for what people can mend. */
@@ -76,6 +77,8 @@ export interface Services extends AskServices {
   describePreferences(jobId: string): Promise<PreferenceExportRow>;
   /** Returns the job's id. */
   explainObjective(request: ExplainObjectiveRequest): Promise<string>;
+  /** Returns the job's id. */
+  trace(request: TraceRequest): Promise<string>;
   /** Returns the job's id. */
   diagnose(request: DiagnoseRequest): Promise<string>;
   /** Stores a job that finds where prompts state what their answers have to keep to; returns its id. */

@@ -1,6 +1,7 @@
 /** Shapes of the JSON columns of graphs, diagnoses, masking experiments and series. */
 
 import type { Rule } from "./rules.ts";
+import type { TraceSettings } from "./trace_values.ts";
 
 /** What jobs on token pairs were asked to do; see JobInput. */
 export type AnalysisInput =
@@ -29,6 +30,12 @@ export type AnalysisInput =
     readonly tokenPairIds: readonly number[];
     readonly rule: Rule;
     readonly objective: AskedObjective;
+  }
+  | {
+    readonly kind: "trace";
+    readonly tokenPairIds: readonly number[];
+    readonly rule: Rule;
+    readonly settings: TraceSettings;
   };
 
 /**

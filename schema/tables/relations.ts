@@ -3,9 +3,10 @@ import { defineRelations } from "drizzle-orm";
 import * as analysisTables from "./analysis_tables.ts";
 import * as askTables from "./ask_tables.ts";
 import * as coreTables from "./tables.ts";
+import * as traceTables from "./trace_tables.ts";
 import * as workerTables from "./worker_tables.ts";
 
-const tables = { ...coreTables, ...analysisTables, ...askTables, ...workerTables };
+const tables = { ...coreTables, ...analysisTables, ...askTables, ...traceTables, ...workerTables };
 
 export const relations = defineRelations(tables, (r) => ({
   failureCases: {
@@ -28,6 +29,7 @@ export const relations = defineRelations(tables, (r) => ({
     maskingExperiments: r.many.maskingExperiments({ from: r.tokenPairs.id, to: r.maskingExperiments.tokenPairId }),
     causalMarks: r.one.causalMarks({ from: r.tokenPairs.id, to: r.causalMarks.tokenPairId }),
     objectives: r.many.objectiveAttributions({ from: r.tokenPairs.id, to: r.objectiveAttributions.tokenPairId }),
+    traces: r.many.traces({ from: r.tokenPairs.id, to: r.traces.tokenPairId }),
   },
   attributions: {
     tokenPair: r.one.tokenPairs({ from: r.attributions.tokenPairId, to: r.tokenPairs.id, optional: false }),
@@ -55,6 +57,10 @@ export const relations = defineRelations(tables, (r) => ({
   objectiveAttributions: {
     tokenPair: r.one.tokenPairs({ from: r.objectiveAttributions.tokenPairId, to: r.tokenPairs.id, optional: false }),
     model: r.one.models({ from: r.objectiveAttributions.modelId, to: r.models.id, optional: false }),
+  },
+  traces: {
+    tokenPair: r.one.tokenPairs({ from: r.traces.tokenPairId, to: r.tokenPairs.id, optional: false }),
+    model: r.one.models({ from: r.traces.modelId, to: r.models.id, optional: false }),
   },
   studies: {
     series: r.one.modelSeries({ from: r.studies.seriesId, to: r.modelSeries.id, optional: false }),

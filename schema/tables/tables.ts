@@ -52,6 +52,7 @@ export const jobKindEnum = pgEnum("job_kind", [
   "explain",
   "fetch_model",
   "explain_objective",
+  "trace",
 ]);
 export const jobStatusEnum = pgEnum("job_status", ["queued", "running", "completed", "failed", "cancelled"]);
 

@@ -12,7 +12,7 @@ import { Outcome, Pattern } from "./outcome.ts";
 import { Rule } from "./rule.ts";
 import { attributions, failureCases, models, tokenPairs } from "../tables/tables.ts";
 import { ofOwnModel, PairToken, TokenPair } from "./token_pair.ts";
-import { checkWindow } from "./window.ts";
+import { checkWindow, decodeFloats } from "./window.ts";
 
 /** Address of an attribution's vectors as one NumPy file. */
 export function downloadPath(id: number): string {
@@ -264,12 +264,6 @@ builder.drizzleObjectFields(TokenPair, (t) => ({
     resolve: (pair) => pair.attributions[0] ?? null,
   }),
 }));
-
-/** Little-endian f32 in base64. */
-function decodeFloats(base64: string): number[] {
-  const bytes = Uint8Array.from(atob(base64.replaceAll("\n", "")), (character) => character.charCodeAt(0));
-  return Array.from(new Float32Array(bytes.buffer));
-}
 
 const SegmentSum = builder.inputType("SegmentSum", {
   description: "A segment, and a range of the sum of its tokens' normalised relevance at the embeddings.",

@@ -29,6 +29,10 @@ const JobKind = builder.enumType("JobKind", {
       value: "explain_objective",
       description: "Computes relevance of another objective than the token pair: a logit, a mean, a sequence.",
     },
+    TRACE: {
+      value: "trace",
+      description: "Cuts a completion into steps, and sends the error's relevance back through them.",
+    },
     FETCH_MODEL: { value: "fetch_model", description: "Fetches a hub's model and adds it." },
     EXPORT_PREFERENCES: { value: "export_preferences", description: "Computes token weights for preference training." },
   } as const,

@@ -54,6 +54,8 @@ async function about(input: JobInput, context: Context): Promise<string> {
         : `${input.settings.replacements.join(", ")}, ${pairsOf(input.tokenPairIds)}`;
     case "explain_objective":
       return `${input.objective.kind}, ${RULE_NAMES[input.rule]}, ${pairsOf(input.tokenPairIds)}`;
+    case "trace":
+      return `${RULE_NAMES[input.rule]}, ${pairsOf(input.tokenPairIds)}`;
     case "export_preferences":
       return `${input.formula}, ${pairsOf(input.tokenPairIds)}`;
     case "mark":
@@ -93,6 +95,8 @@ async function again(input: JobInput, context: Context): Promise<string> {
       return await services.diagnose({ ...input, idempotencyKey });
     case "explain_objective":
       return await services.explainObjective({ ...input, idempotencyKey });
+    case "trace":
+      return await services.trace({ ...input, idempotencyKey });
     case "export_preferences":
       return await services.exportPreferences({ ...input, idempotencyKey });
     case "mark":

@@ -13,3 +13,9 @@ export function checkWindow(from: number, count: number, most: number, where: st
     throw new InputError(`count is ${count}`, where, `give a count from 1 to ${most}`);
   }
 }
+
+/** Little-endian f32 in base64. */
+export function decodeFloats(base64: string): number[] {
+  const bytes = Uint8Array.from(atob(base64.replaceAll("\n", "")), (character) => character.charCodeAt(0));
+  return Array.from(new Float32Array(bytes.buffer));
+}

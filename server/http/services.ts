@@ -46,6 +46,7 @@ import type { Planner } from "../planning/planner.ts";
 import { labelAgreement } from "../diagnosis/label_agreement.ts";
 import { createAnnotatedJob, createCollectJob, createPairSearchJob } from "../search/search_job.ts";
 import { addModelSeries, createStudyJob, studyMovements, studyPoints, studySummary } from "../studies/study_job.ts";
+import { createTraceJob } from "../traces/trace_job.ts";
 import type { Settings } from "../base/settings.ts";
 import type { JobWatcher } from "../jobs/watch_job.ts";
 
@@ -75,6 +76,7 @@ export function createServices({ settings, connection, boss, watcher, planner }:
       (await createChosenJob(db, boss, tokenPairId, { chosen: positions, replacement, rolloutTokens })).id,
     summariseMasking: (condition, budget, seed) => summariseMasking(db, condition, budget, seed),
     explainObjective: async (request) => (await createObjectiveJob(db, boss, request)).id,
+    trace: async (request) => (await createTraceJob(db, boss, request)).id,
     buildGraph: async (request) => (await createGraphJob(db, boss, request)).id,
     addModelSeries: (request) => addModelSeries(db, request),
     runStudy: async (request) => (await createStudyJob(db, boss, request)).id,

@@ -12,6 +12,7 @@ import { computeGraph } from "../graphs/compute_graph.ts";
 import { computeMarks } from "../marking/compute_marks.ts";
 import { computeMasking } from "../masking/compute_masking.ts";
 import { computePreferences } from "../preferences/compute_preferences.ts";
+import { computeTrace } from "../traces/compute_trace.ts";
 import type { TaskParts } from "../jobs/task_parts.ts";
 import { located, withRoom } from "../models/use_model.ts";
 import { settleRefused } from "../jobs/settle_refused.ts";
@@ -30,6 +31,8 @@ function compute(analysis: Analysis, input: AnalysisInput): Promise<StoreResult>
       return computeGraph(analysis, input);
     case "explain_objective":
       return computeObjective(analysis, input);
+    case "trace":
+      return computeTrace(analysis, input);
     case "diagnose":
       return computeDiagnosis(analysis, input);
     case "mask":

@@ -16,6 +16,7 @@ const KIND = {
   FIND_PAIRS: "Search of token pairs",
   FETCH_MODEL: "Model from the hub",
   EXPLAIN_OBJECTIVE: "Objective",
+  TRACE: "Trace",
   BUILD_GRAPH: "Graph",
   DIAGNOSE: "Diagnosis",
   MASK: "Masking",
