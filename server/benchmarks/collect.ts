@@ -3,35 +3,18 @@
  * response checked, and stores them all with their tokens. What is stored already is not generated again.
  */
 import { and, eq, inArray } from "drizzle-orm";
-import {
-  type GenerateResult,
-  type JsonObject,
-  type LoadedModel,
-  type RunOptions,
-  type Tokenizer,
-} from "../../gpu/mod.ts";
+import { type GenerateResult, type LoadedModel, type RunOptions, type Tokenizer } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { responses } from "../../schema/tables/tables.ts";
-import { type BenchmarkRow, isShipped } from "./benchmarks.ts";
-import { canonicalHash } from "../base/canonical_hash.ts";
-import { randomStream, shuffled } from "../base/statistics/random.ts";
+import type { BenchmarkRow } from "./benchmarks.ts";
 import type { Checkers } from "../checkers/check.ts";
 import type { Transaction } from "../database/database.ts";
-import { phrasesOf, readItems } from "./items.ts";
-import { type PromptTemplate, questionOf } from "./prompt_templates.ts";
-import { type ModelResponse, responseKey, storeResponses } from "../cases/store_responses.ts";
+import { type Question, type QuestionSettings, readQuestions } from "./questions.ts";
+import { type ModelResponse, storeResponses } from "../cases/store_responses.ts";
 
-export interface CollectSettings {
-  /** Only the first items; null: all. */
-  readonly limit: number | null;
-  /** Items in the order that this seed gives, so that the first ones are a sample; in the file's where nothing is said. */
-  readonly seed?: number;
-  /** Tokens of a response at most. */
-  readonly maxTokens: number;
+export interface CollectSettings extends QuestionSettings {
   /** Responses that are decoded together. */
   readonly batch: number;
-  /** How problems are asked; null: as their kind is asked. */
-  readonly promptTemplate: PromptTemplate | null;
 }
 
 /** What became of an item. */
@@ -75,12 +58,6 @@ export interface CollectStep {
   readonly total: number;
   readonly underWay: number;
   readonly detail?: string;
-}
-
-/** An item ready to be asked. */
-interface Question {
-  readonly key: string;
-  readonly response: Omit<ModelResponse, "completion" | "completionIds" | "verdict">;
 }
 
 export async function collect(
@@ -127,57 +104,6 @@ export async function collect(
     await onItems?.(items);
   }
   return totalsOf(done);
-}
-
-async function readQuestions(
-  benchmark: BenchmarkRow,
-  { limit, seed, maxTokens, promptTemplate }: CollectSettings,
-  { modelId, tokenizer }: CollectParts,
-): Promise<Question[]> {
-  const items = await readItems(benchmark.path, benchmark.name);
-  const places = Array.from({ length: items.count }, (_, index) => index);
-  const order = seed === undefined ? places : shuffled(places, randomStream(seed, `items of ${benchmark.name}`));
-  return order.slice(0, limit ?? undefined).map((index) => {
-    const row = items.at(index) as JsonObject;
-    // The demo models were trained on the problems of the benchmarks that come with them as they are.
-    const wanted = promptTemplate ?? (isShipped(benchmark.path) ? "plain" : undefined);
-    const { messages, item, template } = questionOf(row, wanted);
-    const prompt = tokenizer.chat(messages, { thinking: false });
-    const identity = {
-      benchmark: benchmark.name,
-      task: taskOf(row, benchmark.name, index),
-      docHash: canonicalHash(row),
-      promptHash: canonicalHash(messages),
-      // What cuts a response out of endless output is its limit.
-      filter: `greedy-${maxTokens}`,
-    };
-    return {
-      key: responseKey(identity),
-      response: {
-        ...identity,
-        modelId,
-        messages,
-        prompt,
-        promptIds: tokenizer.encode(prompt),
-        instructionPhrases: phrasesOf(row),
-        item,
-        promptTemplate: template,
-        source: "collected",
-        metadata: { maxTokens, ...picked(row, ["level", "subject", "instruction_id_list"]) },
-      },
-    };
-  });
-}
-
-/** An item's own name, without that of its benchmark. */
-function taskOf(row: JsonObject, benchmark: string, index: number): string {
-  const { key, unique_id, task_id, scenario_id, id } = row;
-  const name = String(key ?? unique_id ?? task_id ?? scenario_id ?? id ?? index + 1);
-  return name.startsWith(`${benchmark}/`) ? name.slice(benchmark.length + 1) : name;
-}
-
-function picked(row: JsonObject, fields: readonly string[]): JsonObject {
-  return Object.fromEntries(fields.flatMap((field) => row[field] === undefined ? [] : [[field, row[field]]]));
 }
 
 /** Verdicts of the responses that are stored under the questions' keys. */

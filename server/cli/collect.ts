@@ -3,6 +3,7 @@ import { PROMPT_TEMPLATE_NAMES, promptTemplateNamed } from "../benchmarks/prompt
 import { optionText, requiredText, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
 import type { CollectedItem, CollectTotals } from "../benchmarks/collect.ts";
 import type { ModelSession } from "./model_session.ts";
+import type { QuestionSettings } from "../benchmarks/questions.ts";
 
 /** How answers are generated; `pairs --collect` has them too. */
 export const COLLECT_OPTIONS: Readonly<Record<string, VerbOption>> = {
@@ -84,14 +85,7 @@ export async function collectAll(
     import("../benchmarks/benchmarks.ts"),
     import("./model_session.ts"),
   ]);
-  const seed = optionCount(context, "seed", 0);
-  const settings = {
-    limit: optionCount(context, "limit") ?? null,
-    ...(seed === undefined ? {} : { seed }),
-    maxTokens: optionCount(context, "max-tokens") ?? 512,
-    batch: optionCount(context, "batch") ?? 256,
-    promptTemplate: promptTemplateNamed(optionText(context, "template"), "--template"),
-  };
+  const settings = { ...await questionSettings(context), batch: optionCount(context, "batch") ?? 256 };
   const { db, model, tokenizer, checkers, options, bar } = session;
   // All of them are looked up before the first is run.
   const benchmarks = [];
@@ -114,6 +108,18 @@ export async function collectAll(
     all.push({ benchmark: benchmark.name, totals });
   }
   return all;
+}
+
+/** Which items are asked, as the command line says. */
+export async function questionSettings(context: VerbContext): Promise<QuestionSettings> {
+  const { optionCount } = await import("./model_session.ts");
+  const seed = optionCount(context, "seed", 0);
+  return {
+    limit: optionCount(context, "limit") ?? null,
+    ...(seed === undefined ? {} : { seed }),
+    maxTokens: optionCount(context, "max-tokens") ?? 512,
+    promptTemplate: promptTemplateNamed(optionText(context, "template"), "--template"),
+  };
 }
 
 function itemLine({ key, result, passed, reason }: CollectedItem): string {

@@ -15,7 +15,8 @@ export const verb: Verb = {
   name: "pairs",
   summary: "Searches target and contrast of failed answers: forces alternatives, rolls out, checks",
   usage:
-    "pairs --model NAME|MODEL [--collect NAME,...] [--benchmark NAME,...] [--sibling NAME|MODEL] [--alternatives 10] " +
+    "pairs --model NAME|MODEL [--collect NAME,...|--benchmark NAME,...|--reference NAME,...] [--sibling NAME|MODEL] " +
+    "[--alternatives 10] " +
     "[--positions N] [--position-rule recovering|clean] [--batch N] [--export FILE] [--json]",
   example: "npx culprit pairs --model models/demo-1m --collect demo-ifeval,demo-math --max-tokens 96",
   options: {
@@ -30,6 +31,12 @@ export const verb: Verb = {
       help: "benchmarks that the model is run over first, as collect does; only their failures are searched",
     },
     benchmark: { type: "string", value: "NAME,...", help: "only cases of these benchmarks; all if left out" },
+    reference: {
+      type: "string",
+      value: "NAME|FILE,...",
+      help: "benchmarks with solutions of their own: pairs where the model, at a place of a solution, would write " +
+        "something else and then fails; no answer of the model's is searched",
+    },
     sibling: {
       type: "string",
       value: "NAME|MODEL",
@@ -63,6 +70,14 @@ async function run(context: VerbContext): Promise<void> {
       "--benchmark",
       "leave it out: what was collected is searched",
     );
+  }
+  const references = optionNames(context, "reference");
+  if (references) {
+    if (collecting ?? only) {
+      throw new InputError("is not for use with --collect and --benchmark", "--reference", "give one of them");
+    }
+    const { addReferencePairs } = await import("./reference_pairs.ts");
+    return await withModelSession(context, model, (session) => addReferencePairs(context, session, references));
   }
   const rule = positionRule(context);
   await withModelSession(context, model, async (session) => {

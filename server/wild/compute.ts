@@ -11,7 +11,15 @@ import { withDatabase } from "../cli/with_database.ts";
 import { findModel } from "../models/find_model.ts";
 import { addTimed, type Note, runVerb, secondsOf } from "../paper/verbs.ts";
 import { controlLines } from "./control.ts";
-import { controlName, type Stage, wildBenchmark, type WildSettings, type WildStudy } from "./study.ts";
+import {
+  controlName,
+  failureBenchmarks,
+  solvedBenchmarks,
+  type Stage,
+  wildBenchmark,
+  type WildSettings,
+  type WildStudy,
+} from "./study.ts";
 
 /** What the command line asks for. */
 export interface WildRequest {
@@ -65,6 +73,7 @@ export async function computeStages(run: Run, stages: readonly Stage[]): Promise
 const WORK: readonly Work[] = [
   { stages: ["collect"], run: collect },
   { stages: ["pairs"], run: searchPairs },
+  { stages: ["reference"], run: addReferencePairs },
   { stages: ["control"], run: addControls },
   { stages: ["mark", "attribute"], run: (run, stages) => eachSelection(run, stages, run.study.pairsEach) },
   { stages: ["graph", "diagnose"], run: (run, stages) => eachSelection(run, stages, run.study.graphsEach) },
@@ -112,6 +121,18 @@ async function searchPairs(run: Run): Promise<void> {
       ...["pairs", "--model", request.model, "--benchmark", name, "--batch", String(study.batch)],
       ...["--alternatives", String(study.alternatives)],
       ...(study.positions === null ? [] : ["--positions", String(study.positions)]),
+    ]);
+  }
+}
+
+/** Pairs from the solutions that benchmarks bring. */
+async function addReferencePairs(run: Run): Promise<void> {
+  const { request, study } = run;
+  for (const { name, maxTokens, template } of solvedBenchmarks(study)) {
+    await timed(run, `pairs of ${name}'s solutions`, [
+      ...["pairs", "--model", request.model, "--reference", name, "--seed", String(study.seed)],
+      ...["--limit", String(study.referenceItems), "--max-tokens", String(maxTokens), "--batch", String(study.batch)],
+      ...(template === null ? [] : ["--template", template]),
     ]);
   }
 }
@@ -168,11 +189,14 @@ async function eachSelection(
   stages: readonly Stage[],
   limit: number,
   settings: readonly string[] = [],
-  names: readonly string[] = run.study.benchmarks.flatMap(({ name }) => [name, controlName(name)]),
+  names: readonly string[] = [
+    ...failureBenchmarks(run.study),
+    ...run.study.benchmarks.map(({ name }) => controlName(name)),
+  ],
 ): Promise<void> {
   const { model, seed, controlsEach } = run.study;
   for (const name of await withCleanPairs(model, names)) {
-    const most = run.study.benchmarks.some((one) => one.name === name) ? limit : Math.min(limit, controlsEach);
+    const most = failureBenchmarks(run.study).includes(name) ? limit : Math.min(limit, controlsEach);
     await timed(run, `${stages.join(", ")}: ${name}`, [
       ...["run", "--stages", stages.join(","), "--model", model, "--benchmark", name],
       ...["--limit", String(most), "--sample", String(seed), ...settings],
@@ -181,10 +205,10 @@ async function eachSelection(
 }
 
 async function maskPairs(run: Run): Promise<void> {
-  const { budget, maskTokens, replacements, maskedEach, benchmarks } = run.study;
+  const { budget, maskTokens, replacements, maskedEach } = run.study;
   await eachSelection(run, ["mask"], maskedEach, [
     ...["--budget", String(budget), "--max-tokens", String(maskTokens), "--replacements", replacements.join(",")],
-  ], benchmarks.map(({ name }) => name));
+  ], failureBenchmarks(run.study));
 }
 
 /** The file of a benchmark's preference pairs in a home. */
@@ -192,8 +216,8 @@ export const preferenceFile = (home: string, benchmark: string): string => join(
 
 /** A preference pair of each failure, with a weight for each token by the share of its relevance on marked words. */
 async function exportWeights(run: Run): Promise<void> {
-  const { study: { model, seed, weightedEach, benchmarks }, home } = run;
-  for (const name of await withCleanPairs(model, benchmarks.map((one) => one.name))) {
+  const { study: { model, seed, weightedEach }, home } = run;
+  for (const name of await withCleanPairs(model, failureBenchmarks(run.study))) {
     await timed(run, `weights: ${name}`, [
       ...["export", "preferences", "--out", preferenceFile(home, name), "--model", model, "--benchmark", name],
       ...["--limit", String(weightedEach), "--sample", String(seed)],

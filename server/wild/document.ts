@@ -17,7 +17,9 @@ import {
 import type { Timed } from "../paper/verbs.ts";
 import type { DiagnosisRow } from "../report/read_report.ts";
 import { TOLERANCE } from "./check.ts";
+import { referenceName } from "../search/reference_pairs.ts";
 import type { WildNumbers } from "./numbers.ts";
+import { solvedBenchmarks, type WildStudy } from "./study.ts";
 
 /** All that the document is written from; numbers.json holds it. */
 export interface WildParts extends PaperFigures {
@@ -69,7 +71,19 @@ Items are asked in an order that seed ${study.seed} draws, so that any number of
 are is decided by time, never by results. Token pairs are searched by the strict recovery criterion
 ([token-pairs.md](token-pairs.md)), ${study.alternatives} alternatives ${positions}. Of each benchmark at most ${study.pairsEach} clean
 pairs, drawn by the seed, are attributed, ${study.graphsEach} have graphs and diagnoses, ${study.maskedEach} are masked. Rule AttnLRP;
-intervals 95 %.`;
+intervals 95 %.${referenceText(study)}`;
+}
+
+/** What benchmarks named after others are. */
+function referenceText(study: WildStudy): string {
+  const solved = solvedBenchmarks(study);
+  if (solved.length === 0) return "";
+  const names = solved.map(({ name }) => `\`${referenceName(name)}\``).join(", ");
+  return `
+
+Pairs of ${names} come from the benchmarks' own solutions to ${study.referenceItems} items: the answer before the place is the
+solution's, the target is what the model would write there and then fails with, the contrast is the solution's token
+([token-pairs.md](token-pairs.md)). They are failures of one step of the model, not of a whole answer of its own.`;
 }
 
 /** Below so many cases a finding stays undecided: intervals of a handful are too narrow, of one they have no width. */

@@ -21,6 +21,7 @@ const COUNTS = {
   "masked-each": "maskedEach",
   "weighted-each": "weightedEach",
   "controls-each": "controlsEach",
+  "reference-items": "referenceItems",
   "read-each": "readEach",
   "budget": "budget",
   "mask-tokens": "maskTokens",

@@ -10,7 +10,7 @@ import type { DiagnosisRow, Report } from "../report/read_report.ts";
 import type { Mean } from "../report/read_layers.ts";
 import type { MarksRow } from "../report/read_sums.ts";
 import { preferenceFile } from "./compute.ts";
-import { controlName, type WildStudy } from "./study.ts";
+import { controlName, failureBenchmarks, type WildStudy } from "./study.ts";
 
 export const NUMBERS_FORMAT = "culprit-wild/1";
 
@@ -96,7 +96,7 @@ export async function wildNumbers(
 ): Promise<WildNumbers> {
   const sinkIntervals = tables.sinks.find(({ model }) => model === study.model)?.shares ?? [];
   const sink = sinkIntervals.map(({ value, count }, layer) => ({ layer, share: value, graphs: count }));
-  const names = study.benchmarks.map(({ name }) => name);
+  const names = failureBenchmarks(study);
   return {
     format: NUMBERS_FORMAT,
     study,
@@ -141,8 +141,11 @@ async function readExclusions(db: Database, model: string, names: readonly strin
     .groupBy(failureCases.benchmark, reason).orderBy(failureCases.benchmark, reason);
 }
 
-async function readMeasures(db: Database, { model, benchmarks }: WildStudy): Promise<MeasuresRow[]> {
-  const names = benchmarks.flatMap(({ name }) => [name, controlName(name)]);
+async function readMeasures(db: Database, study: WildStudy): Promise<MeasuresRow[]> {
+  const { model, benchmarks } = study;
+  const failures = failureBenchmarks(study);
+  const controls = benchmarks.map(({ name }) => controlName(name));
+  const names = [...failures, ...controls];
   const rows = await db.select({
     benchmark: failureCases.benchmark,
     delta: attributions.logitDifference,
@@ -156,21 +159,23 @@ async function readMeasures(db: Database, { model, benchmarks }: WildStudy): Pro
       eq(attributions.modelId, failureCases.modelId),
       inArray(failureCases.benchmark, names),
     ));
-  return benchmarks.flatMap(({ name }) =>
-    [false, true].flatMap((control) => {
-      const own = rows.filter((row) => row.benchmark === (control ? controlName(name) : name));
-      const number = (wanted: string) =>
-        own.flatMap(({ evidence }) => evidence.numbers.filter((one) => one.name === wanted).map(({ value }) => value));
-      return own.length === 0 ? [] : [{
-        benchmark: name,
-        control,
-        cases: own.length,
-        delta: mean(own.map(({ delta }) => delta)),
-        namedShare: mean(number("namedShare")),
-        centreTokens: mean(number("centreTokens")),
-      }];
-    })
-  );
+  const sides = [
+    ...failures.map((name) => ({ name, stored: name, control: false })),
+    ...benchmarks.map(({ name }) => ({ name, stored: controlName(name), control: true })),
+  ];
+  return sides.flatMap(({ name, stored, control }) => {
+    const own = rows.filter((row) => row.benchmark === stored);
+    const number = (wanted: string) =>
+      own.flatMap(({ evidence }) => evidence.numbers.filter((one) => one.name === wanted).map(({ value }) => value));
+    return own.length === 0 ? [] : [{
+      benchmark: name,
+      control,
+      cases: own.length,
+      delta: mean(own.map(({ delta }) => delta)),
+      namedShare: mean(number("namedShare")),
+      centreTokens: mean(number("centreTokens")),
+    }];
+  });
 }
 
 async function readCausal(db: Database, model: string, names: readonly string[]): Promise<CausalRow[]> {

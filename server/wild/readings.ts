@@ -13,7 +13,7 @@ import { attributions, failureCases, models, tokenPairs } from "../../schema/tab
 import { pairsOf } from "../jobs/pair_selection.ts";
 import { promptSentences } from "../marking/prompt_sentences.ts";
 import { labelGuide, SENTENCE_GUIDE } from "./reading_guides.ts";
-import type { WildStudy } from "./study.ts";
+import { failureBenchmarks, type WildStudy } from "./study.ts";
 
 /** A token whose share of the largest |relevance| is below this is shown without its number. */
 const FAINT = 0.05;
@@ -46,14 +46,15 @@ interface Heat {
 /** The first `each` clean pairs of each benchmark in the order of the seed; `diagnosed`: only those that have a graph. */
 export async function readingCases(
   db: Database,
-  { model, benchmarks, seed }: WildStudy,
+  study: WildStudy,
   each: number,
   diagnosed: boolean,
 ): Promise<ReadingCase[]> {
+  const { model, seed } = study;
   const [row] = await db.select().from(models).where(eq(models.name, model));
   const tokenizer = await loadTokenizer(row!.directory);
   const cases: ReadingCase[] = [];
-  for (const { name } of benchmarks) {
+  for (const name of failureBenchmarks(study)) {
     const selection = { selection: "clean", model, benchmarks: [name], key: null, limit: null, seed } as const;
     let found = 0;
     for (const id of await pairsOf(db, selection)) {

@@ -9,7 +9,7 @@ import type { Database } from "../../schema/tables/database.ts";
 import { attributions, failureCases, models, responses, tokenPairs } from "../../schema/tables/tables.ts";
 import { pairLines } from "../cases/export_pairs.ts";
 import { pairsOf } from "../jobs/pair_selection.ts";
-import { controlName, type WildStudy } from "./study.ts";
+import { controlName, failureBenchmarks, type WildStudy } from "./study.ts";
 
 /** An answer by its tokens; the item's text stands in the benchmark's file. */
 export interface StoredAnswer {
@@ -45,6 +45,12 @@ export interface StoredResult {
   readonly seconds: number;
 }
 
+/** The benchmarks of a study's failures and controls. */
+const storedBenchmarks = (study: WildStudy): string[] => [
+  ...failureBenchmarks(study),
+  ...study.benchmarks.map(({ name }) => controlName(name)),
+];
+
 export async function readAnswers(db: Database, { model, benchmarks }: WildStudy): Promise<StoredAnswer[]> {
   const rows = await db.select({
     benchmark: responses.benchmark,
@@ -62,8 +68,10 @@ export async function readAnswers(db: Database, { model, benchmarks }: WildStudy
   }));
 }
 
-export async function readResults(db: Database, { model, benchmarks }: WildStudy): Promise<StoredResult[]> {
-  const names = benchmarks.flatMap(({ name }) => [name, controlName(name)]);
+export async function readResults(db: Database, study: WildStudy): Promise<StoredResult[]> {
+  const { model } = study;
+  const names = storedBenchmarks(study);
+  const failures = new Set(failureBenchmarks(study));
   const rows = await db.select({
     key: failureCases.key,
     benchmark: failureCases.benchmark,
@@ -89,7 +97,7 @@ export async function readResults(db: Database, { model, benchmarks }: WildStudy
     return {
       key,
       benchmark,
-      control: !benchmarks.some(({ name }) => name === benchmark),
+      control: !failures.has(benchmark),
       inputIds,
       target,
       contrast,
@@ -106,9 +114,9 @@ export async function readResults(db: Database, { model, benchmarks }: WildStudy
 }
 
 /** Clean pairs, failures and controls, as lines of culprit/1, which `import` reads. */
-export async function readCaseLines(db: Database, { model, benchmarks }: WildStudy): Promise<string[]> {
-  const names = benchmarks.flatMap(({ name }) => [name, controlName(name)]);
-  const ids = await pairsOf(db, { selection: "all", model, benchmarks: names, key: null, limit: null });
+export async function readCaseLines(db: Database, study: WildStudy): Promise<string[]> {
+  const benchmarks = storedBenchmarks(study);
+  const ids = await pairsOf(db, { selection: "all", model: study.model, benchmarks, key: null, limit: null });
   const lines: string[] = [];
   for await (const { line } of pairLines(db, ids)) lines.push(line);
   return lines;

@@ -15,7 +15,7 @@ import { wildDocument, type WildParts } from "./document.ts";
 import { wildNumbers } from "./numbers.ts";
 import { writeReadings } from "./readings.ts";
 import { packed, readAnswers, readCaseLines, readResults } from "./results.ts";
-import { controlName, type Stage, type WildStudy } from "./study.ts";
+import { controlName, failureBenchmarks, type Stage, type WildStudy } from "./study.ts";
 
 export interface WildRun {
   readonly request: WildRequest;
@@ -71,7 +71,7 @@ async function writeResults(db: Database, study: WildStudy, home: string, docume
 
 /** What the database holds, as parts of the document and figure files by name. */
 async function readParts(db: Database, study: WildStudy, home: string, folder: string) {
-  const names = study.benchmarks.map(({ name }) => name);
+  const names = failureBenchmarks(study);
   const report = (benchmarks: readonly string[]) =>
     readReport(db, {
       selection: { selection: "clean", model: study.model, benchmarks, key: null, limit: null },
@@ -80,7 +80,13 @@ async function readParts(db: Database, study: WildStudy, home: string, folder: s
       seed: study.seed,
     });
   const tables = await report(names);
-  const numbers = await wildNumbers(db, study, home, tables, await report(names.map(controlName)));
+  const numbers = await wildNumbers(
+    db,
+    study,
+    home,
+    tables,
+    await report(study.benchmarks.map(({ name }) => controlName(name))),
+  );
   const [newest] = await db.select({ adapter: attributions.adapter }).from(attributions)
     .orderBy(desc(attributions.id)).limit(1);
   const figures = svgFiles(paperDrawings(tables));

@@ -1,6 +1,7 @@
 /** What `npm run wild` asks of a model: which items it answers, and what is then asked of its failures. */
 import { InputError } from "../../gpu/mod.ts";
 import type { BenchmarkRow } from "../benchmarks/benchmarks.ts";
+import { referenceName } from "../search/reference_pairs.ts";
 import type { PromptTemplate } from "../benchmarks/prompt_templates.ts";
 
 /** What is asked of a benchmark. */
@@ -35,6 +36,8 @@ export interface WildSettings {
   readonly weightedEach: number;
   /** Passed answers of a benchmark at which a pair is drawn by chance, as a control. */
   readonly controlsEach: number;
+  /** Items of a benchmark with solutions of its own (GSM8K, MATH, code) whose solutions are gone through for pairs; 0: none. */
+  readonly referenceItems: number;
   /** Cases of a benchmark that are written down for blind readers. */
   readonly readEach: number;
   /** Tokens masked at most. */
@@ -61,6 +64,7 @@ export const WILD_SETTINGS: WildSettings = {
   maskedEach: 1000,
   weightedEach: 20,
   controlsEach: 50,
+  referenceItems: 0,
   readEach: 20,
   budget: 10,
   maskTokens: 0,
@@ -105,6 +109,7 @@ export function wildBenchmark(
 export const STAGES = [
   "collect",
   "pairs",
+  "reference",
   "control",
   "mark",
   "attribute",
@@ -124,6 +129,19 @@ export function stagesOf(list: string | undefined): Stage[] {
   if (wrong === undefined) return STAGES.filter((stage) => names.includes(stage));
   throw new InputError(`${JSON.stringify(wrong)} is no stage`, "--stages", `give of: ${STAGES.join(", ")}`);
 }
+
+/** Kinds of benchmarks that bring solutions. */
+const SOLVED: ReadonlySet<BenchmarkRow["kind"]> = new Set(["gsm8k", "math", "humaneval", "evalplus"]);
+
+/** The benchmarks whose solutions are gone through. */
+export const solvedBenchmarks = ({ benchmarks, referenceItems }: WildStudy): WildBenchmark[] =>
+  referenceItems === 0 ? [] : benchmarks.filter(({ kind }) => SOLVED.has(kind));
+
+/** The benchmarks that hold a study's failures: of its answers, then of their solutions. */
+export const failureBenchmarks = (study: WildStudy): string[] => [
+  ...study.benchmarks.map(({ name }) => name),
+  ...solvedBenchmarks(study).map(({ name }) => referenceName(name)),
+];
 
 /** The benchmark that holds the controls of another. */
 export const controlName = (benchmark: string): string => `${benchmark}-passed`;
