@@ -25,7 +25,8 @@ export default defineConfig({
     maxWorkers: 2,
     projects: (Object.keys(SETUP) as Tier[]).map((tier) => ({
       extends: true,
-      test: { name: tier, include: [...files[tier]], globalSetup: [...SETUP[tier]] },
+      // What needs nothing leaves nothing behind: its files share processes, which load what they import once.
+      test: { name: tier, include: [...files[tier]], globalSetup: [...SETUP[tier]], isolate: tier !== "unit" },
     })),
   },
 });

@@ -29,6 +29,12 @@ interface Grammar<Input = unknown> {
 const grammar = <Input>(inputs: fc.Arbitrary<Input>, read: Grammar<Input>["read"]): Grammar =>
   ({ inputs, read }) as Grammar as Grammar;
 
+/** A file that was not there before: one that is emptied to be written again waits for the disk to have it. */
+function writeAnew(path: string, content: string | Uint8Array): void {
+  rmSync(path, { force: true });
+  writeFileSync(path, content);
+}
+
 const CONVERSATION = [{ role: "user", content: "a" }, { role: "assistant", content: "b" }];
 
 /** The names of files that formats know theirs by. */
@@ -43,7 +49,7 @@ const importers = Object.fromEntries(IMPORT_FORMATS.map((from) => [
   grammar(RECORDS[from], async (record, folder) => {
     const name = NAMES[from] ?? "a.jsonl";
     const path = join(folder, name);
-    writeFileSync(path, JSON.stringify(record) ?? "null");
+    writeAnew(path, JSON.stringify(record) ?? "null");
     const format = FORMATS[from];
     const columns = { prompt: "prompt", answer: "answer", passed: "passed", id: "id", model: "model" };
     const facts = { name, benchmark: "b", items: undefined, plain: false, annotator: "c", columns };
@@ -91,13 +97,13 @@ export const GRAMMARS: Readonly<Record<string, Grammar>> = {
   }),
   "safetensors": grammar(safetensors, (bytes, folder) => {
     const path = join(folder, "model.safetensors");
-    writeFileSync(path, bytes);
+    writeAnew(path, bytes);
     const file = openSafetensors(path);
     file.close();
   }),
   "GGUF": grammar(ggufs, (bytes, folder) => {
     const path = join(folder, "model.gguf");
-    writeFileSync(path, bytes);
+    writeAnew(path, bytes);
     const file = openGguf(path);
     file.close();
     attempt(() => ggufTokenizerJson(file));

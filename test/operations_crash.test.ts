@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { configure, type LogRecord, reset } from "@logtape/logtape";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ROOT } from "../server/base/settings.ts";
 import type { WorkedTask } from "../server/jobs/messages.ts";
@@ -20,6 +21,14 @@ const LONG = { timeout: 600_000 };
 const soon = () => new Promise((go) => setTimeout(go, 50));
 
 test("a process that hangs is ended, what it worked on is blamed, and another one is started", LONG, async () => {
+  const records: LogRecord[] = [];
+  await configure({
+    sinks: { kept: (record) => void records.push(record) },
+    loggers: [
+      { category: ["culprit"], sinks: ["kept"], lowestLevel: "warning" },
+      { category: ["logtape", "meta"], sinks: [] },
+    ],
+  });
   const falls: (readonly [tasks: readonly WorkedTask[], reason: string])[] = [];
   const supervisor = startSupervisor(database.url, {
     program: { name: "hanging process", file: join("..", "test", "hanging_process.ts"), flags: [], environment: {} },
@@ -35,8 +44,12 @@ test("a process that hangs is ended, what it worked on is blamed, and another on
     }
     expect(falls[0]).toEqual([[{ queue: "analyse/test", id: "a", retryCount: 0 }], "it hung for 5 s"]);
     expect(existsSync(`/proc/${[...pids][0]}`)).toBe(false);
+    // What else it printed is logged as it stands, and stops nobody.
+    const said = records.map(({ properties }) => properties["line"]).filter((line) => line !== undefined);
+    expect(said.slice(0, 3)).toEqual(["a line that is no message", "[1]", "null"]);
   } finally {
     await supervisor.stop();
+    await reset();
   }
 });
 

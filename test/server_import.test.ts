@@ -12,7 +12,9 @@ import { createImportJob } from "../server/import/import_job.ts";
 import { type ImportState } from "../server/jobs/jobs.ts";
 import { openQueue, startQueue } from "../server/jobs/queue.ts";
 import { blameTasks } from "../server/jobs/blame.ts";
+import { homeId } from "../server/base/home.ts";
 import { ROOT } from "../server/base/settings.ts";
+import { IMPORTER, startSupervisor } from "../server/worker/supervisor.ts";
 import { loadTokenizer, type Tokenizer } from "../gpu/model/tokenizer.ts";
 import type { ImportPlace } from "../schema/tables/values.ts";
 import { failureCases, importCounts, jobs, tokenPairs } from "../schema/tables/tables.ts";
@@ -426,6 +428,57 @@ test("records that take their process down are found by trying, and are lines; a
   })));
   // With their batch and twice alone; the last of them, beside one that is known, twice alone only.
   expect(attempts).toBe(3 + 3 + 2 + 1);
+});
+
+test("a process that is killed over a record, again and again, is started again: that record fails, all others land", async () => {
+  const { connection, url } = database;
+  const { db, sql } = connection;
+  const path = join(folder, "killed.jsonl");
+  const keys = ["killed/a", "killed/poison", ...Array.from({ length: 120 }, (_, index) => `killed/${index}`)];
+  await writeFile(path, keys.map((key) => `${JSON.stringify(line(key))}\n`).join(""));
+  // Whoever stores the record is at it until it is killed.
+  await sql.unsafe(`
+    create function wait_long() returns trigger language plpgsql as 'begin perform pg_sleep(600); return new; end';
+    create trigger poison before insert on failure_cases for each row when (new.key = 'killed/poison')
+      execute function wait_long()`);
+  const boss = await startQueue(url);
+  const supervisor = startSupervisor(url, { program: IMPORTER, environment: { ...process.env, CULPRIT_HOME: folder } });
+  const input = { kind: "import", path, name: "killed.jsonl", uploadHash: null } as const;
+  const { id } = await createImportJob(db, boss, await homeId({ home: folder }), input, undefined);
+  const rowOf = async () => (await db.select().from(jobs).where(eq(jobs.id, id)))[0]!;
+  const victims = new Set<number>();
+  try {
+    for (;;) {
+      await new Promise((done) => setTimeout(done, 20));
+      const { status } = await rowOf();
+      if (status !== "queued" && status !== "running") break;
+      const [asleep] = await sql<{ pid: number }[]>`
+        select pid from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`;
+      const state = supervisor.state();
+      if (asleep === undefined || state.kind !== "ready" || victims.has(state.pid)) continue;
+      victims.add(state.pid);
+      process.kill(state.pid, "SIGKILL");
+      await sql`select pg_terminate_backend(${asleep.pid})`;
+      // As if its heartbeat had been missed for long enough.
+      await expect.poll(() => supervisor.state().kind).toBe("restarting");
+      await sql`update pgboss.job set heartbeat_on = now() - interval '1 hour' where data ->> 'jobId' = ${id}`;
+      await boss.supervise();
+    }
+  } finally {
+    await supervisor.stop();
+    await boss.stop({ graceful: false });
+    await sql.unsafe("drop trigger poison on failure_cases; drop function wait_long()");
+  }
+  // With its batch, and twice alone.
+  expect(victims.size).toBe(3);
+  const { status, report } = await rowOf();
+  expect(status).toBe("completed");
+  expect(report).toMatchObject({ lines: 122, inserted: 121, failedCount: 1 });
+  expect(report!.failed).toEqual([{
+    line: 2,
+    message: "killed.jsonl:2: reading it took its process down 2 times; leave it out, and tell us of it",
+  }]);
+  expect(await db.$count(failureCases)).toBe(121);
 });
 
 test("a record that cannot be stored is a line, and takes no other with it", async () => {

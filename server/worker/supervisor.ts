@@ -43,6 +43,8 @@ const STOP_MS = 10_000;
 
 /** How many beats a process may leave out before it counts as hung: a driver may compile for a minute. */
 const MOST_SILENT = 24;
+/** Characters that are logged of a line which is no message. */
+const LONGEST_LINE = 1000;
 /** Signals by which a process is ended from outside: no fault of what it worked on. */
 const FROM_OUTSIDE: ReadonlySet<string> = new Set(["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"]);
 
@@ -151,6 +153,16 @@ function endProcess(worker: ChildProcess): Promise<void> {
   });
 }
 
+/** What a line of a process says to us; undefined for any other line. */
+function messageOf(line: string): WorkerMessage | undefined {
+  try {
+    const value = JSON.parse(line) as Partial<WorkerMessage> | null;
+    return typeof value?.event === "string" ? value as WorkerMessage : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Starts a program, the worker by default, on this database. */
 export function startSupervisor(databaseUrl: string, options: SupervisorOptions = {}): Supervisor {
   const { program = WORKER, environment = process.env, onRefusal = () => {}, onFall } = options;
@@ -190,7 +202,11 @@ export function startSupervisor(databaseUrl: string, options: SupervisorOptions 
     const beats = watchBeats(worker, mostSilent, () => state.kind === "ready");
     child = worker;
     createInterface({ input: worker.stdout! }).on("line", (line) => {
-      const message = JSON.parse(line) as WorkerMessage;
+      const message = messageOf(line);
+      // A driver or a package may print what it likes; that is no sign of life.
+      if (message === undefined) {
+        return log.warn("The {name} said: {line}", { name, line: line.slice(0, LONGEST_LINE) });
+      }
       beats.heard();
       if (message.event === "tasks") working.set(message.consumer, message.tasks);
       hear(message, worker.pid ?? 0);
