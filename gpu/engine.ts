@@ -300,10 +300,27 @@ export interface ScoreResult {
   readonly logNormaliser: number;
 }
 
+/** A thought before the answer, with a budget. */
+export interface ThoughtRequest {
+  /** New tokens of the thought at most. */
+  readonly budget: number;
+  /**
+   * Where the thought ends among the new tokens: how many they are up to its end; 0 where the answer begins without one;
+   * undefined while it goes on. Asked after every token.
+   */
+  readonly endOf: (ids: readonly number[]) => number | undefined;
+  /** Tokens that close the thought when its budget is used up; the answer goes on after them. */
+  readonly ending: readonly number[];
+}
+
 export interface GenerateRequest extends Intervention {
   readonly inputIds: readonly number[];
-  /** New tokens at most. Interventions concern the prompt, and stay while tokens are added. */
+  /**
+   * New tokens at most; those of a thought come on top of them. Interventions concern the prompt, and stay while tokens
+   * are added.
+   */
   readonly maxTokens: number;
+  readonly thought?: ThoughtRequest;
   /** Fixes the first new token: a recovery rollout. */
   readonly force?: number;
   /** How many of the largest logits at the first new position to give; default 0. */
@@ -318,6 +335,11 @@ export interface GenerateResult {
   readonly end: number | null;
   /** Candidates at the first new position, largest logit first. */
   readonly first: readonly TokenLogit[];
+  /**
+   * Where a thought was asked for: how many of the ids it takes with its end, 0 where there was none, and how many of
+   * those at its end were put in since its budget was used up.
+   */
+  readonly thought?: { readonly tokens: number; readonly inserted: number };
 }
 
 /** What a model would say next at each position of a sequence from one position on, given the tokens before. */

@@ -35,6 +35,14 @@ export { limited, TimeLimitError } from "./model/limited.ts";
 export { readSafetensorsHeader } from "./model/safetensors.ts";
 export { elements, type TensorInfo } from "./model/tensor.ts";
 export { loadTokenizer, type Tokenizer } from "./model/tokenizer.ts";
+export {
+  endOfThought,
+  opensThought,
+  readThought,
+  splitThought,
+  type ThinkingMode,
+  type ThoughtReader,
+} from "./model/thinking.ts";
 export { checkVocabulary } from "./model/vocabulary.ts";
 
 /**

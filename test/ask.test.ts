@@ -12,7 +12,7 @@ afterAll(() => server?.stop());
 
 const CHAT = "What is 2 + 2?";
 const JOB = `id status error { message } generation {
-  prompt prefix text stop tokens { position id text logit alternatives { rank id text logit } }
+  prompt prefix text answer thought { text budget tokens insertedTokens } stop tokens { position id text logit alternatives { rank id text logit } }
 } attributions(first: 2) { nodes {
   id rule logitDifference tokenPair { source position target { id text } contrast { id text rank } failureCase { id } }
 } }`;
@@ -20,6 +20,8 @@ const JOB = `id status error { message } generation {
 interface Generation {
   readonly prompt: string;
   readonly text: string;
+  readonly answer: string;
+  readonly thought: { readonly text: string; readonly tokens: number; readonly insertedTokens: number } | null;
   readonly stop: "EOS" | "LENGTH" | null;
   readonly tokens: readonly {
     readonly position: number;
@@ -104,6 +106,33 @@ test("an answer grows while it is written, and equals that of the command line",
   expect(last.generation).toMatchObject({ ...alone, stop: "EOS", prefix: "" });
   const lengths = states.map(({ generation }) => generation!.text.length);
   expect(lengths).toEqual(lengths.toSorted((a, b) => a - b));
+});
+
+test("a thought grows within its budget, is closed, and goes on so after another token", async () => {
+  const asked = { model: "demo-1m", chat: CHAT, prefix: "<think>\n", alternatives: 2 };
+  const states = await generate({ ...asked, thinkingTokens: 8, maxTokens: 6 });
+  const { text, answer, thought, tokens } = states.at(-1)!.generation!;
+  const { out } = await culprit([
+    ...["ask", "--model", "models/demo-1m", "--chat", CHAT, "--prefix", "<think>\n", "--alternatives", "2"],
+    ...["--thinking", "8", "--max-tokens", "6", "--json"],
+  ]);
+  const alone = JSON.parse(out);
+  expect({ text, answer, tokens: tokens.map(({ id }) => id) }).toEqual({
+    text: alone.text,
+    answer: alone.answer,
+    tokens: alone.tokens.map(({ id }: { id: number }) => id),
+  });
+  expect(thought).toEqual({
+    text: alone.thought.text,
+    budget: 8,
+    tokens: alone.thought.tokens,
+    insertedTokens: alone.thought.inserted,
+  });
+  // Another token within the thought: what is left of the budget counts on.
+  const at = { job: states.at(-1)!.id, position: 2, instead: tokens[2]!.alternatives[0]!.id };
+  const other = (await generate({ at, maxTokens: 6 })).at(-1)!.generation!;
+  expect(other.thought).toMatchObject({ budget: 8, insertedTokens: thought!.insertedTokens });
+  expect(other.thought!.tokens - other.thought!.insertedTokens).toBe(3);
 });
 
 test("a token of an answer is explained by the ids that were decoded, and its case has the whole answer", async () => {

@@ -68,6 +68,39 @@ test("a person on a terminal chooses position and alternative", async () => {
   expect(out).toMatch(/delta \d+\.\d+ = /);
 });
 
+test("a thought is closed when its budget is used up, and the answer goes on", async () => {
+  const asked = await json(["ask", ...ASK, "--thinking", "8", "--prefix", "<think>\n", "--max-tokens", "6"]);
+  expect(Object.keys(asked)).toEqual(["prompt", "text", "thought", "answer", "stop", "tokens"]);
+  expect(asked.prompt).toMatch(/assistant\n<think>\n$/);
+  const { budget: _, ...thought } = asked.thought;
+  expect(asked.text).toMatch(/ now\.\n<\/think>\n\n/);
+  expect(asked.text).toBe(`${asked.text.slice(0, asked.text.indexOf(asked.answer))}${asked.answer}`);
+  expect(thought.text).toContain("Considering the limited time");
+  const own = thought.tokens - thought.inserted;
+  // The prefix counts.
+  expect(own).toBe(6);
+  expect(asked.tokens.length - thought.tokens).toBeLessThanOrEqual(6);
+  // Decoded token by token by another verb, from the same tokens.
+  const prefix = `<think>\n${asked.tokens.slice(0, thought.tokens).map(({ text }: AskedToken) => text).join("")}`;
+  const rest = await json([
+    "generate",
+    "--model",
+    MODEL,
+    "--prompt",
+    `${asked.prompt}${prefix.slice(8)}`,
+    "--max-tokens",
+    "6",
+  ]);
+  expect(asked.tokens.slice(thought.tokens).map(({ id }: AskedToken) => id)).toEqual(rest.ids);
+});
+
+test("only a chat has a thinking mode", async () => {
+  await refused(
+    ["ask", "--model", MODEL, "--prompt", "Hi", "--thinking", "8"],
+    /^--thinking: only a chat has a thinking mode; give --chat, or leave it out/,
+  );
+});
+
 test("what cannot be explained is one line", async () => {
   await refused(["ask", ...ASK, "--at", "3"], /^--at: says nothing without --contrast; give --contrast too/);
   await refused(

@@ -282,3 +282,52 @@ test("answers are asked with the chat template, thinking off, checked, and store
   );
   await checkers.close();
 });
+
+test("an answer is checked without its thought, and both are stored, told apart", async () => {
+  const { db } = database.connection;
+  const tokenizer = await loadTokenizer(DEMO);
+  const checkers = openCheckers();
+  const benchmark = await findBenchmark(db, "demo-math", "--benchmark");
+  const rows = (await readFile(benchmark.path, "utf8")).trim().split("\n").map((line) => JSON.parse(line));
+  const asked: GenerateRequest[] = [];
+  const answers = ["</think>\n\nIt is \\boxed{no}.", "</think>\n\nIt is \\boxed{ANSWER}.", ""];
+  const model = await fakeModel((request) => {
+    asked.push(request);
+    const row = rows.find(({ problem }) => tokenizer.decode(request.inputIds).includes(problem));
+    // All think the right answer; one writes another, and one never stops thinking.
+    const thought = tokenizer.encode(`<think>\nIt is \\boxed{${row.answer}}.\n`);
+    const rest = tokenizer.encode(answers[rows.indexOf(row)]!.replace("ANSWER", row.answer));
+    const end = rest.length === 0 ? 0 : tokenizer.encode("</think>\n\n").length;
+    const tokens = thought.length + end;
+    return { ids: [...thought, ...rest], stop: "eos", end: 2024, first: [], thought: { tokens, inserted: end } };
+  });
+  const settings = { promptTemplate: null, maxTokens: 64, limit: 3, batch: 8, thinkingTokens: 30 };
+  const parts = { db, modelId, model, tokenizer, checkers, options: {} };
+  expect(await collect(benchmark, settings, parts)).toMatchObject({ collected: 3, passed: 1, failed: 2 });
+  expect(asked.map(({ maxTokens, thought }) => [maxTokens, thought?.budget])).toEqual(Array(3).fill([64, 30]));
+  expect(tokenizer.decode(asked[0]!.inputIds)).toMatch(/assistant\n$/);
+  expect(tokenizer.decode(asked[0]!.thought!.ending)).toMatch(/ now\.\n<\/think>\n\n$/);
+  const stored = await db.select().from(responses).orderBy(responses.id);
+  expect(stored.every(({ key, thought }) => key.endsWith("/greedy-64-thinking-30") && thought?.budget === 30)).toBe(
+    true,
+  );
+  const LIST =
+    `{ responses(first: 9, orderBy: { by: KEY }) { nodes { completion answer thought { text budget tokens insertedTokens } } } }`;
+  const { data } = await ask(LIST, {});
+  const told: readonly { completion: string; answer: string; thought: { text: string; tokens: number } }[] =
+    data.responses.nodes;
+  expect(told.map(({ answer }) => answer).sort()).toEqual([
+    "",
+    "It is \\boxed{no}.",
+    `It is \\boxed{${rows[1].answer}}.`,
+  ].sort());
+  for (const { completion, thought } of told) {
+    expect(thought.text).toMatch(/^It is \\boxed\{.*\}\.$/);
+    expect(completion).toContain(`<think>\n${thought.text}`);
+  }
+  const cases = await db.select().from(failureCases);
+  expect(cases.map(({ metadata }) => metadata["thought"])).toEqual(
+    stored.filter(({ passed }) => passed === false).map(({ thought }) => thought),
+  );
+  await checkers.close();
+});

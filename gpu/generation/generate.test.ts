@@ -152,6 +152,56 @@ test("what does not fit the device at once is cut into packs and passes, with th
   expect(await small.nextTokens(positions)).toEqual(await whole.nextTokens(positions));
 });
 
+describe("a thought before the answer", () => {
+  const golden = all.filter(({ model, force }) => model === "qwen3-a" && force === null);
+  let model: LoadedModel;
+  beforeAll(async () => {
+    model = await loadModel(device, join(DATA, "golden", "qwen3-a"));
+  });
+  const thinks = (one: Golden, endOf: (ids: readonly number[]) => number | undefined, budget: number) => ({
+    inputIds: one.prompt,
+    maxTokens: 3,
+    thought: { budget, ending: [7, 8, 9], endOf },
+  });
+
+  test("one that ends is followed by the answer's tokens, and takes none of them", async () => {
+    const requests = golden.map((one) => thinks(one, (ids) => ids.length >= 4 ? 4 : undefined, 5));
+    (await model.generate(requests)).forEach(({ ids, stop, thought }, index) => {
+      expect(ids).toEqual(golden[index]!.ids.slice(0, 7));
+      expect([stop, thought]).toEqual(["length", { tokens: 4, inserted: 0 }]);
+    });
+  });
+
+  test("one whose budget is used up is closed, and the answer is that of a prompt that ends so", async () => {
+    const seen: (readonly (readonly number[])[])[] = [];
+    const requests = golden.map((one) => thinks(one, () => undefined, 5));
+    const found = await model.generate(requests, { onTokens: (ids) => seen.push(ids.map((one) => [...one])) });
+    for (const [index, { ids, thought }] of found.entries()) {
+      const one = golden[index]!;
+      const cut = [...one.ids.slice(0, 5), 7, 8, 9];
+      const [alone] = await model.generate([{ inputIds: [...one.prompt, ...cut], maxTokens: 3 }]);
+      expect(ids).toEqual([...cut, ...alone!.ids]);
+      expect(thought).toEqual({ tokens: 8, inserted: 3 });
+      seen.forEach((told) => expect(ids.slice(0, told[index]!.length)).toEqual(told[index]));
+    }
+    expect(seen.at(-1)!.map(({ length }) => length)).toEqual(golden.map(() => 11));
+  });
+
+  test("an answer that begins without one has no more tokens than it may; others of the batch are as they are", async () => {
+    const [one, two] = golden as [Golden, Golden];
+    const [none, plain] = await model.generate([thinks(one, () => 0, 5), { inputIds: two.prompt, maxTokens: 6 }]);
+    expect(none).toMatchObject({ ids: one.ids.slice(0, 3), thought: { tokens: 0, inserted: 0 } });
+    expect(plain!.ids).toEqual(two.ids.slice(0, 6));
+    expect(plain).not.toHaveProperty("thought");
+  });
+
+  test("a budget that is none, or does not fit, is refused with the numbers", async () => {
+    const asked = (budget: number) => model.generate([thinks(golden[0]!, () => 0, budget)]);
+    await expect(asked(0)).rejects.toThrow(/^thought\.budget: 0 is no number of tokens/);
+    await expect(asked(5000)).rejects.toThrow(/^maxTokens: \d+ prompt tokens and 5003 of a thought and 3 new ones/);
+  });
+});
+
 test("an end token stops a sequence and is not part of it", async () => {
   const one = all.find(({ model }) => model === "qwen3-a") as Golden;
   const end = one.ids[6] as number;

@@ -1,5 +1,5 @@
 /** Sequences while they are decoded, and the prompts that they begin with; prompts that begin alike are one. */
-import type { GenerateRequest, GenerateResult, TokenLogit } from "../engine.ts";
+import type { GenerateRequest, TokenLogit } from "../engine.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { ModelDirectory } from "../model/directory.ts";
 import { bordersOf, turnAlike } from "../model/rotary.ts";
@@ -16,23 +16,32 @@ export interface Prompt {
   firstRow: number;
 }
 
+/** A request whose `maxTokens` are all new tokens, those of a thought too. */
+export interface DecodedRequest extends GenerateRequest {
+  /** Tokens after the thought at most. */
+  readonly answerTokens: number;
+}
+
 /** A sequence while it is decoded. */
 export interface Decoding {
-  readonly request: GenerateRequest;
+  readonly request: DecodedRequest;
   /** Begins with the request's tokens. */
   readonly prompt: Prompt;
   /** Cache row of its first new token. */
   ownStart: number;
   readonly ids: number[];
   first: readonly TokenLogit[];
-  stop: GenerateResult["stop"] | undefined;
+  /** "thought": the budget of its thought is used up. */
+  stop: "eos" | "length" | "thought" | undefined;
   end: number | null;
+  /** Tokens of its thought, once that has ended. */
+  thoughtEnd: number | undefined;
 }
 
 /** Sequences with their prompts: a request whose tokens begin another's prompt shares it. */
 export function openDecodings(
   model: ModelDirectory,
-  requests: readonly GenerateRequest[],
+  requests: readonly DecodedRequest[],
 ): Decoding[] {
   const borders = bordersOf(rotationsOf(model.config));
   const prompts = new Map<number, Prompt>();
@@ -64,6 +73,7 @@ export function openDecodings(
     first: [],
     stop: undefined,
     end: null,
+    thoughtEnd: undefined,
   }));
 }
 
@@ -87,6 +97,10 @@ export function advance({ eosIds }: ModelConfig, decoding: Decoding, token: numb
     decoding.end = token;
     return;
   }
-  decoding.ids.push(token);
-  if (decoding.ids.length >= decoding.request.maxTokens) decoding.stop = "length";
+  const { ids, request: { maxTokens, answerTokens, thought } } = decoding;
+  ids.push(token);
+  if (thought && decoding.thoughtEnd === undefined) decoding.thoughtEnd = thought.endOf(ids);
+  const most = decoding.thoughtEnd === undefined ? maxTokens : Math.min(maxTokens, decoding.thoughtEnd + answerTokens);
+  if (ids.length >= most) decoding.stop = "length";
+  else if (thought && decoding.thoughtEnd === undefined && ids.length >= thought.budget) decoding.stop = "thought";
 }

@@ -6,6 +6,7 @@ import { keepExactly } from "./exact_json.ts";
 import { type JinjaTemplate, parseJinja, renderJinja } from "./jinja.ts";
 import { isJsonObject, type JsonObject, readTextFile } from "./json.ts";
 import { limited, timeForText, TimeLimitError } from "./limited.ts";
+import { type ThinkingMode, thinkingModeOf } from "./thinking.ts";
 
 /** A message of a conversation. Templates may read further fields, for example `tool_calls` or `reasoning_content`. */
 export interface ChatMessage {
@@ -103,6 +104,14 @@ export function renderChat(
     enable_thinking: thinking,
     add_generation_prompt: addGenerationPrompt,
   });
+}
+
+/** How a model thinks before it answers; null without a template, or one that has no thinking mode. */
+export function chatThinking(model: ChatModel): ThinkingMode | null {
+  const template = model.templates.get("default");
+  if (!template) return null;
+  const render = (thinking: boolean) => renderChat(model, [{ role: "user", content: "?" }], { thinking });
+  return thinkingModeOf(template.text, { on: render(true), off: render(false) });
 }
 
 /** Names of a message's reasoning, the one that templates read first. */

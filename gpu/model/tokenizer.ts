@@ -11,6 +11,7 @@ import {
   type ChatMessage,
   type ChatOptions,
   type ChatTemplates,
+  chatThinking,
   configTemplates,
   readChatTemplates,
   renderChat,
@@ -20,6 +21,7 @@ import { ggufTokenizerJson, tokenizerHashOf } from "./gguf/tokenizer.ts";
 import { isJsonObject, type JsonObject, parseJson, readTextFile } from "./json.ts";
 import { limited, timeForText, TimeLimitError } from "./limited.ts";
 import { parseModelPath } from "./model_path.ts";
+import type { ThinkingMode } from "./thinking.ts";
 import { type AddedToken, findAddedTokens, readAddedToken } from "./tokenizer/added_tokens.ts";
 import { type BytePairEncoding, readBytePairEncoding } from "./tokenizer/bpe.ts";
 import { decodeUtf8, showBytes } from "./tokenizer/bytes.ts";
@@ -66,6 +68,8 @@ export interface Tokenizer {
   idsBeyond(vocabulary: number): readonly number[];
   /** The conversation as the model's chat template writes it. Throws InputError when there is no template. */
   chat(messages: readonly ChatMessage[], options?: ChatOptions): string;
+  /** How the model thinks before it answers, by its chat template; null where it has no thinking mode, or no template. */
+  thinking(): ThinkingMode | null;
   /** The id of a text that is exactly one token. Throws InputError at `where`, with the tokens it gives, when not. */
   single(text: string, where: string): number;
   /** SHA-256 of tokenizer.json, hexadecimal. */
@@ -151,11 +155,11 @@ export interface TokenizerSource {
 export function makeTokenizer({ json, path, config, configPath, templates, hash }: TokenizerSource): Tokenizer {
   const model = { templates, tokens: specialTokenNames(config), where: configPath };
   const chat: Tokenizer["chat"] = (messages, options = {}) => renderChat(model, messages, options);
-  return { ...readCoding(json, path, config, configPath), chat, hash };
+  return { ...readCoding(json, path, config, configPath), chat, thinking: () => chatThinking(model), hash };
 }
 
 /** What encodes and decodes: a tokenizer without its chat template. */
-type Coding = Omit<Tokenizer, "chat" | "hash">;
+type Coding = Omit<Tokenizer, "chat" | "thinking" | "hash">;
 
 /** Makes the coding of a parsed tokenizer.json and tokenizer_config.json. Throws InputError. */
 function readCoding(json: unknown, where: string, config: JsonObject, whereConfig: string): Coding {

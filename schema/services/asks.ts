@@ -33,6 +33,8 @@ export interface GenerateRequest {
   readonly maxTokens: number;
   /** Other tokens ranked at each token of the answer. */
   readonly alternatives: number;
+  /** Lets the model think first, in so many tokens at most. */
+  readonly thinkingTokens: number | undefined;
   readonly idempotencyKey: string | undefined;
 }
 

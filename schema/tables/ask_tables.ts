@@ -2,6 +2,7 @@
 import { foreignKey, integer, jsonb, pgEnum, snakeCase, text, uuid } from "drizzle-orm/pg-core";
 import { createdAt } from "./columns.ts";
 import { jobs, models } from "./tables.ts";
+import type { Thought } from "./values.ts";
 
 /** Why an answer ends: by itself, or at the limit of tokens. */
 export const stopEnum = pgEnum("stop", ["eos", "length"]);
@@ -40,6 +41,8 @@ export const generations = snakeCase.table("generations", {
   prefixIds: integer().array().notNull(),
   /** What the model wrote so far, without the prefix. */
   text: text().notNull(),
+  /** The thought that the text begins with, as far as it is written; null where the model was not asked to think. */
+  thought: jsonb().$type<Thought>(),
   /** Null while it is being written. */
   stop: stopEnum(),
   tokens: jsonb().$type<readonly GeneratedToken[]>().notNull(),

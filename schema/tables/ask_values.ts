@@ -11,6 +11,8 @@ export interface GenerateInput {
   readonly maxTokens: number;
   /** Other tokens ranked at each token of the answer. */
   readonly alternatives: number;
+  /** Lets the model think first, in so many tokens at most; not at all where nothing is said. */
+  readonly thinkingTokens?: number;
 }
 
 /** Why a model says one token and not another at the end of a failure case's tokens. */

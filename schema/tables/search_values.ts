@@ -15,6 +15,8 @@ export interface CollectInput {
   readonly batch: number;
   /** How problems are asked; as their kind is asked where nothing is said. */
   readonly promptTemplate?: string;
+  /** Lets the model think first, in so many tokens at most; not at all where nothing is said. */
+  readonly thinkingTokens?: number;
 }
 
 /** A search of token pairs for the open failure cases of a model. */

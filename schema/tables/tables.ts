@@ -31,6 +31,7 @@ import type {
   ImportPlace,
   ImportReport,
   JobInput,
+  Thought,
   Verdict,
 } from "./values.ts";
 
@@ -129,6 +130,8 @@ export const responses = snakeCase.table("responses", {
   promptIds: integer().array().notNull(),
   completion: text().notNull(),
   completionIds: integer().array().notNull(),
+  /** The thought that the completion begins with; null where the model was not asked to think. */
+  thought: jsonb().$type<Thought>(),
   /** Null when nobody could decide. */
   passed: boolean(),
   verdict: jsonb().$type<Verdict>(),

@@ -26,6 +26,16 @@ export interface Candidate {
   readonly passed: boolean | null;
 }
 
+/** The thought that a completion begins with, where the model was asked to think; the answer is what stands behind it. */
+export interface Thought {
+  /** Tokens that it was allowed to have. */
+  readonly budget: number;
+  /** Tokens of the completion that it takes with its end; 0 where the model did not think. */
+  readonly tokens: number;
+  /** How many of these, its last ones, were put in to close it when the budget was used up. */
+  readonly inserted: number;
+}
+
 export interface ImportFailure {
   /** Line of the file, counted from 1. */
   readonly line: number;

@@ -9,10 +9,13 @@ import { idempotencyKey, Job } from "./job.ts";
 import { checkedJobId } from "./job_id.ts";
 import { found } from "./rows.ts";
 import { Rule } from "./rule.ts";
+import { Thought, thoughtAndAnswer } from "./thought.ts";
 
 /** Characters of a prompt at most. */
 const MOST_CHARACTERS = 1_000_000;
 const prompt = z.string().min(1).max(MOST_CHARACTERS);
+/** Tokens of a thought at most. */
+const MOST_THINKING = 32_768;
 
 const Alternative = builder.objectRef<GeneratedAlternative>("GeneratedAlternative").implement({
   description: "What a model could have said in place of a token of its answer.",
@@ -67,7 +70,23 @@ const Generation = builder.drizzleObject("generations", {
   fields: (t) => ({
     prompt: t.exposeString("prompt", { description: "The prompt as the model read it: the rendered chat text." }),
     prefix: t.exposeString("prefix", { description: "How the answer was told to begin." }),
-    text: t.exposeString("text", { description: "What the model wrote so far, after the prefix." }),
+    text: t.exposeString("text", {
+      description: "What the model wrote so far, after the prefix: its thought and its answer.",
+    }),
+    thought: t.field({
+      type: Thought,
+      nullable: true,
+      description:
+        "What it thought before it answered, as far as it is written: its `tokens` are the first of `tokens`.",
+      select: { columns: { text: true, thought: true } },
+      // A thought that was over in the prefix is none of the text.
+      resolve: ({ text, thought }) => thought && thoughtAndAnswer(text, thought).thought,
+    }),
+    answer: t.string({
+      description: "What it wrote without its thought.",
+      select: { columns: { text: true, thought: true } },
+      resolve: ({ text, thought }) => thought ? thoughtAndAnswer(text, thought).answer : text,
+    }),
     stop: t.expose("stop", {
       type: StopReason,
       nullable: true,
@@ -114,7 +133,10 @@ const GenerateInput = builder.inputType("GenerateInput", {
   description: "What to ask which model: `chat` or `prompt`; or `at`.",
   fields: (t) => ({
     model: t.string({ description: "The name of a model that was added; not needed with `at`." }),
-    chat: t.string(text("A user's message, written by the model's chat template with thinking off.")),
+    chat: t.string(text(
+      "A user's message, written by the model's chat template; with thinking off unless " +
+        "`thinkingTokens` is given.",
+    )),
     system: t.string({ description: "With `chat`: the system message before it.", validate: prompt }),
     prompt: t.string(text("Plain text; special tokens in it are parsed.")),
     at: t.field({
@@ -127,6 +149,12 @@ const GenerateInput = builder.inputType("GenerateInput", {
       defaultValue: 256,
       description: "Tokens of the answer at most.",
       validate: z.int().min(1).max(4096),
+    }),
+    thinkingTokens: t.int({
+      description:
+        "With `chat`: lets the model think before it answers, in so many tokens at most, which come on top of " +
+        "`maxTokens`; thinking is off when nothing is said. With `at`: as in the answer that it goes on from.",
+      validate: z.int().min(1).max(MOST_THINKING),
     }),
     alternatives: t.int({
       required: true,
@@ -146,14 +174,17 @@ builder.mutationField("generate", (t) =>
     errors: { types: [InputError], union: { name: "GenerateResult", description: "The job, or what was wrong." } },
     args: { input: t.arg({ type: GenerateInput, required: true, description: "What to ask." }) },
     resolve: async (query, _parent, { input }, context) => {
-      const { maxTokens, alternatives, idempotencyKey } = input;
-      const { at } = input;
+      const { maxTokens, alternatives, thinkingTokens, idempotencyKey, at } = input;
+      if (thinkingTokens != null && input.chat == null) {
+        throw new InputError("only a chat has a thinking mode", "thinkingTokens", "give `chat`, or leave it out");
+      }
       const id = await context.services.generate({
         place: at == null
           ? typedPlace(input)
           : { jobId: checkedJobId(at.job.id, "at.job"), position: at.position, instead: at.instead },
         maxTokens,
         alternatives,
+        thinkingTokens: thinkingTokens ?? undefined,
         idempotencyKey: idempotencyKey ?? undefined,
       });
       return found(await context.db.query.jobs.findFirst(query({ where: { id } })));

@@ -37,6 +37,12 @@ const CollectFailuresInput = builder.inputType("CollectFailuresInput", {
         "How problems are asked: `plain`, `math-boxed`, `gsm8k-mark` or `evalplus`; as their kind is asked when " +
         "nothing is said. Items that bring their own prompt or messages are asked as they are.",
     }),
+    thinkingTokens: t.int({
+      description:
+        "Lets the model think before it answers, in so many tokens at most, which come on top of `maxTokens`; " +
+        "thinking is off when nothing is said.",
+      validate: z.int().min(1).max(100_000),
+    }),
     idempotencyKey: t.string(idempotencyKey),
   }),
 });
@@ -45,20 +51,21 @@ builder.mutationField("collectFailures", (t) =>
   t.drizzleField({
     type: Job,
     description:
-      "Runs a model over a benchmark (chat template, thinking off, greedy), checks each answer and stores it " +
-      "with its tokens; answers that fail become open failure cases. What is stored already is not generated again.",
+      "Runs a model over a benchmark (chat template, greedy, with thinking off or a budget for it), checks each answer " +
+      "without its thought and stores it with its tokens; answers that fail become open failure cases. What is stored already is not generated again.",
     errors: {
       types: [InputError],
       union: { name: "CollectFailuresResult", description: "The job, or what was wrong." },
     },
     args: { input: t.arg({ type: CollectFailuresInput, required: true, description: "What to run." }) },
     resolve: async (query, _parent, { input }, context) => {
-      const { model, benchmark, limit, seed, maxTokens, batch, promptTemplate, idempotencyKey } = input;
+      const { model, benchmark, limit, seed, maxTokens, batch, promptTemplate, thinkingTokens, idempotencyKey } = input;
       const id = await context.services.collectFailures({
         model,
         benchmark,
         limit: limit ?? null,
         ...(typeof seed === "number" ? { seed } : {}),
+        ...(typeof thinkingTokens === "number" ? { thinkingTokens } : {}),
         maxTokens,
         batch,
         promptTemplate: promptTemplate ?? undefined,

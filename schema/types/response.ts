@@ -5,6 +5,7 @@ import { builder, pageCost } from "./builder.ts";
 import { ResponseSource, VerdictType } from "./case_status.ts";
 import { Direction, direction } from "./lists.ts";
 import { Model } from "./model.ts";
+import { Thought, thoughtAndAnswer } from "./thought.ts";
 import { models, responses } from "../tables/tables.ts";
 
 /** Characters of `completionStart` at most. */
@@ -26,7 +27,19 @@ export const Response = builder.drizzleNode("responses", {
     prompt: t.exposeString("prompt", {
       description: "The prompt as the model read it; empty when the log did not hold it.",
     }),
-    completion: t.exposeString("completion", { description: "What it wrote." }),
+    completion: t.exposeString("completion", { description: "What it wrote, its thought and its answer." }),
+    thought: t.field({
+      type: Thought,
+      nullable: true,
+      description: "What it thought before it answered; null where it did not.",
+      select: { columns: { completion: true, thought: true } },
+      resolve: ({ completion, thought }) => thoughtAndAnswer(completion, thought).thought,
+    }),
+    answer: t.string({
+      description: "What it wrote without its thought: what a checker judges.",
+      select: { columns: { completion: true, thought: true } },
+      resolve: ({ completion, thought }) => thoughtAndAnswer(completion, thought).answer,
+    }),
     completionStart: t.string({
       description: "The first characters of what it wrote.",
       args: {

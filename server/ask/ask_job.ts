@@ -23,6 +23,7 @@ import type { Transaction } from "../database/database.ts";
 import { enqueue } from "../jobs/enqueue.ts";
 import { type CreatedJob, insertJob } from "../jobs/jobs.ts";
 import { modelByName, type ModelRow } from "../models/find_model.ts";
+import { checkThinking } from "../models/thinking.ts";
 import { firstToken } from "../models/typed_token.ts";
 
 /** The benchmark of failure cases that people typed. */
@@ -44,14 +45,15 @@ export async function createGenerateJob(
   db: Database,
   boss: PgBoss,
   tokenizerOf: TokenizerOf,
-  { place, maxTokens, alternatives, idempotencyKey }: GenerateRequest,
+  { place, maxTokens, alternatives, thinkingTokens, idempotencyKey }: GenerateRequest,
 ): Promise<CreatedJob> {
-  const { model, read } = "jobId" in place
+  const { model, read, thinking } = "jobId" in place
     ? await readOtherAnswer(db, tokenizerOf, place)
-    : await readTyped(db, tokenizerOf, place);
+    : await readTyped(db, tokenizerOf, place, thinkingTokens);
   const promptHash = canonicalHash([read.promptIds, read.prefixIds]);
   return await db.transaction(async (tx) => {
-    const input = { kind: "generate", modelId: model.id, promptHash, maxTokens, alternatives } as const;
+    const thought = thinking === undefined ? {} : { thinkingTokens: thinking };
+    const input = { kind: "generate", modelId: model.id, promptHash, maxTokens, alternatives, ...thought } as const;
     const job = await insertJob(tx, input, idempotencyKey);
     if (!job.created) return job;
     const empty = { text: "", stop: null, tokens: [] };
@@ -147,14 +149,14 @@ function typedToken(typed: AskedToken, where: string, model: ModelRow, tokenizer
 }
 
 /** Renders and tokenises what was typed: prompt and beginning of the answer apart, as generation has them. */
-function readPrompt(asked: AskedPrompt, tokenizer: Tokenizer): ReadPrompt {
+function readPrompt(asked: AskedPrompt, tokenizer: Tokenizer, thinking = false): ReadPrompt {
   const messages = "chat" in asked
     ? [...asked.system === undefined ? [] : [{ role: "system", content: asked.system }], {
       role: "user",
       content: asked.chat,
     }]
     : null;
-  const prompt = messages ? tokenizer.chat(messages) : (asked as { readonly text: string }).text;
+  const prompt = messages ? tokenizer.chat(messages, { thinking }) : (asked as { readonly text: string }).text;
   const promptIds = messages ? tokenizer.encode(prompt) : tokenizer.prompt(prompt);
   if (promptIds.length === 0) throw new InputError("there are no tokens", "prompt", "give at least one token");
   return {
@@ -172,15 +174,20 @@ interface ExplainedPlace {
   readonly read: ReadPrompt;
   /** Ids of the answer from the explained token on. */
   readonly answer: readonly number[] | undefined;
+  /** Tokens of a thought before the answer, where the model is to think. */
+  readonly thinking?: number | undefined;
 }
 
 async function readTyped(
   db: Database,
   tokenizerOf: TokenizerOf,
   { model: name, prompt }: TypedPlace,
+  thinking?: number,
 ): Promise<ExplainedPlace> {
   const model = await modelByName(db, name, "model");
-  return { model, read: readPrompt(prompt, await tokenizerOf(model.directory)), answer: undefined };
+  const tokenizer = await tokenizerOf(model.directory);
+  if (thinking !== undefined) checkThinking(tokenizer, model.name, "thinkingTokens");
+  return { model, read: readPrompt(prompt, tokenizer, thinking !== undefined), answer: undefined, thinking };
 }
 
 /** A token of a stored answer: its ids as they were decoded, since a text may be cut into tokens otherwise. */
@@ -209,7 +216,7 @@ async function readAnswer(
     prefix: generation.prefix + before.map(({ text }) => text).join(""),
     prefixIds: [...generation.prefixIds, ...before.map(({ id }) => id)],
   };
-  return { model, read, answer: ids.slice(position) };
+  return { model, read, answer: ids.slice(position), thinking: generation.thought?.budget };
 }
 
 /** A stored answer up to a token, and another one in its place. */
@@ -218,12 +225,12 @@ async function readOtherAnswer(
   tokenizerOf: TokenizerOf,
   { instead, ...place }: AnswerPlace & { readonly instead: number },
 ): Promise<ExplainedPlace> {
-  const { model, read } = await readAnswer(db, place);
+  const { model, read, thinking } = await readAnswer(db, place);
   const tokenizer = await tokenizerOf(model.directory);
   const { id } = typedToken({ id: instead }, "at.instead", model, tokenizer);
   const { prefix, prefixIds } = read;
   const other = { ...read, prefix: prefix + storable(tokenizer.token(id)), prefixIds: [...prefixIds, id] };
-  return { model, read: other, answer: undefined };
+  return { model, read: other, answer: undefined, thinking };
 }
 
 /** The failure case of these tokens; the one that is there where somebody asked the same before. */

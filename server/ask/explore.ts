@@ -1,5 +1,5 @@
 /** An answer of a model, and at each of its tokens what else the model could have said. */
-import type { LoadedModel, RankedLogit, RunOptions } from "../../gpu/mod.ts";
+import type { GenerateRequest, GenerateResult, LoadedModel, RankedLogit, RunOptions } from "../../gpu/mod.ts";
 
 /** What the model could have said instead. */
 export interface Alternative extends RankedLogit {
@@ -17,6 +17,8 @@ export interface ExploredToken extends RankedLogit {
 export interface Exploration {
   readonly tokens: readonly ExploredToken[];
   readonly stop: "eos" | "length";
+  /** Where a thought was asked for: as the engine tells it. */
+  readonly thought?: NonNullable<GenerateResult["thought"]>;
 }
 
 export interface ExploreRequest {
@@ -24,6 +26,8 @@ export interface ExploreRequest {
   readonly inputIds: readonly number[];
   /** Tokens of the answer at most. */
   readonly maxTokens: number;
+  /** Lets the model think first. */
+  readonly thought?: NonNullable<GenerateRequest["thought"]>;
   /** Other tokens shown at each token of the answer. */
   readonly alternatives: number;
 }
@@ -34,12 +38,13 @@ export interface ExploreRequest {
  */
 export async function explore(
   model: Pick<LoadedModel, "generate" | "nextTokens" | "score">,
-  { inputIds, maxTokens, alternatives }: ExploreRequest,
+  { alternatives, ...request }: ExploreRequest,
   options: RunOptions = {},
 ): Promise<Exploration> {
-  const [answer] = await model.generate([{ inputIds, maxTokens }], options);
-  const { ids, stop } = answer!;
-  return { stop, tokens: await rankTokens(model, { inputIds, ids, alternatives }, options) };
+  const [answer] = await model.generate([request], options);
+  const { ids, stop, thought } = answer!;
+  const tokens = await rankTokens(model, { inputIds: request.inputIds, ids, alternatives }, options);
+  return { stop, tokens, ...(thought && { thought }) };
 }
 
 /** Ranks what else could stand at each token of a continuation of `inputIds` that is known. */

@@ -1,9 +1,11 @@
 /** Performs a GENERATE job: decodes an answer, told while it grows, and ranks what else could have been said. */
 import { eq } from "drizzle-orm";
+import type { GenerateRequest, LoadedModel, Tokenizer } from "../../gpu/mod.ts";
 import { type GeneratedToken, generations } from "../../schema/tables/ask_tables.ts";
 import type { GenerateInput } from "../../schema/tables/ask_values.ts";
 import { storable } from "../cases/place_case.ts";
 import { reportProgress } from "../jobs/jobs.ts";
+import { answerAfter, growingThought, openThinking, type Thinking, thoughtOf } from "../models/thinking.ts";
 import { rankTokens } from "./explore.ts";
 import type { AskWork } from "./ask_work.ts";
 
@@ -12,16 +14,16 @@ const TELL_MS = 150;
 
 /** Computes the answer, and returns what writes it. Throws InputError for a prompt that the model cannot take. */
 export async function performGenerate({ db, jobId, model, tokenizer, options, ended }: AskWork, input: GenerateInput) {
-  const { maxTokens, alternatives } = input;
+  const { alternatives } = input;
   const [row] = await db.select({ promptIds: generations.promptIds, prefixIds: generations.prefixIds }).from(
     generations,
   )
     .where(eq(generations.jobId, jobId));
   if (!row) throw new Error(`Job ${jobId} has no prompt`);
-  const inputIds = [...row.promptIds, ...row.prefixIds];
   const loaded = await model();
   const names = await tokenizer();
-  const room = Math.max(1, loaded.config.maxPositions - inputIds.length);
+  const { request, thinking } = askedOf(loaded, names, row, input);
+  const place = { promptIds: row.promptIds, before: row.prefixIds };
   const named = <Token extends { readonly id: number }>(token: Token) => ({
     ...token,
     text: storable(names.token(token.id)),
@@ -33,20 +35,22 @@ export async function performGenerate({ db, jobId, model, tokenizer, options, en
       probability: null,
       alternatives: [],
     }));
-    await db.update(generations).set({ text: storable(names.decode(ids, { continues: true })), tokens }).where(
-      eq(generations.jobId, jobId),
-    );
+    await db.update(generations).set({
+      text: storable(names.decode(ids, { continues: true })),
+      tokens,
+      thought: thinking && request.thought ? growingThought(thinking, place, ids) : null,
+    }).where(eq(generations.jobId, jobId));
     if (!await reportProgress(db, jobId, { message: `${ids.length} tokens` })) {
       ended.abort(new Error("The job has ended"));
     }
   });
-  const [answer] = await loaded.generate([{ inputIds, maxTokens: Math.min(maxTokens, room) }], {
+  const [answer] = await loaded.generate([request], {
     ...options,
     onTokens: ([ids]) => tell.look([...ids!]),
   });
   await tell.settled();
   const { ids, stop } = answer!;
-  const ranked = await rankTokens(loaded, { inputIds, ids, alternatives }, options);
+  const ranked = await rankTokens(loaded, { inputIds: request.inputIds, ids, alternatives }, options);
   const tokens = ranked.map(({ id, logit, logProbability, alternatives }): GeneratedToken => ({
     ...named({ id, logit }),
     probability: Math.exp(logProbability),
@@ -55,7 +59,27 @@ export async function performGenerate({ db, jobId, model, tokenizer, options, en
       probability: Math.exp(logProbability),
     })),
   }));
-  return { text: storable(names.decode(ids, { continues: true })), tokens, stop };
+  const thought = thinking ? thoughtOf(thinking, answer!) : null;
+  return { text: storable(names.decode(ids, { continues: true })), tokens, thought, stop };
+}
+
+/** What is asked of the engine, and how the model is to think where it is. */
+function askedOf(
+  { config, directory }: LoadedModel,
+  tokenizer: Tokenizer,
+  { promptIds, prefixIds }: Pick<typeof generations.$inferSelect, "promptIds" | "prefixIds">,
+  { maxTokens, thinkingTokens }: GenerateInput,
+): { readonly request: GenerateRequest; readonly thinking: Thinking | undefined } {
+  const inputIds = [...promptIds, ...prefixIds];
+  const room = config.maxPositions - inputIds.length;
+  if (thinkingTokens === undefined) {
+    return { request: { inputIds, maxTokens: Math.min(maxTokens, Math.max(1, room)) }, thinking: undefined };
+  }
+  const { architecture } = config;
+  const named = { model: directory, architecture, budget: thinkingTokens, where: "thinkingTokens" };
+  const thinking = openThinking(tokenizer, named);
+  const place = { promptIds, before: prefixIds, answerTokens: maxTokens, room };
+  return { request: { inputIds, ...answerAfter(thinking, place) }, thinking };
 }
 
 /** Passes the latest value on, one at a time and not too often. */

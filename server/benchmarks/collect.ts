@@ -1,9 +1,16 @@
 /**
- * Runs a model over a benchmark: renders each item as a chat with thinking off, decodes greedily in batches, has every
- * response checked, and stores them all with their tokens. What is stored already is not generated again.
+ * Runs a model over a benchmark: renders each item as a chat, with thinking off or a budget for it, decodes greedily in
+ * batches, has every answer checked without its thought, and stores the whole responses with their tokens. What is stored
+ * already is not generated again.
  */
 import { and, eq, inArray } from "drizzle-orm";
-import { type GenerateResult, type LoadedModel, type RunOptions, type Tokenizer } from "../../gpu/mod.ts";
+import {
+  type GenerateRequest,
+  type GenerateResult,
+  type LoadedModel,
+  type RunOptions,
+  type Tokenizer,
+} from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { responses } from "../../schema/tables/tables.ts";
 import type { BenchmarkRow } from "./benchmarks.ts";
@@ -11,6 +18,7 @@ import type { Checkers } from "../checkers/check.ts";
 import type { Transaction } from "../database/database.ts";
 import { type Question, type QuestionSettings, readQuestions } from "./questions.ts";
 import { type ModelResponse, storeResponses } from "../cases/store_responses.ts";
+import { answerAfter, openThinking, splitCompletion, type Thinking, thoughtOf } from "../models/thinking.ts";
 
 export interface CollectSettings extends QuestionSettings {
   /** Responses that are decoded together. */
@@ -66,12 +74,15 @@ export async function collect(
   parts: CollectParts,
 ): Promise<CollectTotals> {
   const { db, model, options, onItems, onStep } = parts;
+  const thinking = thinkingFor(settings, parts);
   const questions = await readQuestions(benchmark, settings, parts);
   const known = await storedResponses(db, parts.modelId, questions);
   const done: CollectedItem[] = questions.filter(({ key }) => known.has(key))
     .map(({ key }) => ({ key, result: "unchanged", passed: known.get(key) ?? null }));
   const open = questions.filter(({ key }) => !known.has(key));
-  const room = ({ response: { promptIds } }: Question) => model.config.maxPositions - promptIds.length;
+  // A thought has one token at least, and its end.
+  const taken = thinking ? 1 + thinking.ending.length : 0;
+  const room = ({ response: { promptIds } }: Question) => model.config.maxPositions - promptIds.length - taken;
   for (const question of open.filter((one) => room(one) < 1)) {
     const reason =
       `the prompt has ${question.response.promptIds.length} tokens, the model takes ${model.config.maxPositions}`;
@@ -86,10 +97,7 @@ export async function collect(
     const before = { done: done.length, total: questions.length };
     onStep?.({ ...before, underWay: 0 });
     const results = await model.generate(
-      batch.map((one) => ({
-        inputIds: one.response.promptIds,
-        maxTokens: Math.min(settings.maxTokens, room(one)),
-      })),
+      batch.map((one) => requestOf(one, settings.maxTokens, model.config.maxPositions, thinking)),
       {
         ...options,
         onProgress: (step) => {
@@ -98,12 +106,31 @@ export async function collect(
         },
       },
     );
-    const answers = await Promise.all(batch.map((one, index) => finish(one, results[index] as GenerateResult, parts)));
+    const answers = await Promise.all(
+      batch.map((one, index) => finish(one, results[index] as GenerateResult, parts, thinking)),
+    );
     const items = await store(answers, parts, done.length + batch.length, questions.length);
     done.push(...items);
     await onItems?.(items);
   }
   return totalsOf(done);
+}
+
+function thinkingFor({ thinkingTokens }: CollectSettings, { model, tokenizer }: CollectParts): Thinking | undefined {
+  if (thinkingTokens === undefined) return undefined;
+  const { config: { architecture }, directory } = model;
+  return openThinking(tokenizer, { model: directory, architecture, budget: thinkingTokens, where: "thinking" });
+}
+
+function requestOf(
+  { response: { promptIds } }: Question,
+  answerTokens: number,
+  maxPositions: number,
+  thinking: Thinking | undefined,
+): GenerateRequest {
+  const room = maxPositions - promptIds.length;
+  if (!thinking) return { inputIds: promptIds, maxTokens: Math.min(answerTokens, room) };
+  return { inputIds: promptIds, ...answerAfter(thinking, { promptIds, before: [], answerTokens, room }) };
 }
 
 /** Verdicts of the responses that are stored under the questions' keys. */
@@ -124,13 +151,18 @@ async function storedResponses(
 
 async function finish(
   { response }: Question,
-  { ids, end }: GenerateResult,
+  result: GenerateResult,
   { tokenizer, checkers }: CollectParts,
+  thinking: Thinking | undefined,
 ): Promise<ModelResponse> {
+  const { ids, end } = result;
   const completion = tokenizer.decode(ids, { continues: true });
-  const verdict = response.item && await checkers.check(response.item, completion);
+  const thought = thinking ? thoughtOf(thinking, result) : null;
+  // A thought that never ended leaves no answer.
+  const answer = thought ? splitCompletion(tokenizer, ids, thought).answer : completion;
+  const verdict = response.item && await checkers.check(response.item, answer);
   // The token that ended it is a position like the others: stopping too early is a mistake too.
-  return { ...response, completion, completionIds: end === null ? ids : [...ids, end], verdict };
+  return { ...response, completion, completionIds: end === null ? ids : [...ids, end], thought, verdict };
 }
 
 async function store(

@@ -17,6 +17,8 @@ export interface QuestionSettings {
   readonly maxTokens: number;
   /** How problems are asked; null: as their kind is asked. */
   readonly promptTemplate: PromptTemplate | null;
+  /** Lets the model think first, in so many tokens at most. */
+  readonly thinkingTokens?: number;
 }
 
 /** An item ready to be asked. */
@@ -24,13 +26,13 @@ export interface Question {
   readonly key: string;
   /** The item as the benchmark has it. */
   readonly row: JsonObject;
-  readonly response: Omit<ModelResponse, "completion" | "completionIds" | "verdict">;
+  readonly response: Omit<ModelResponse, "completion" | "completionIds" | "thought" | "verdict">;
 }
 
 /** The items that a run asks, the first `limit` in the order of the seed. Throws InputError for a file that is none. */
 export async function readQuestions(
   benchmark: BenchmarkRow,
-  { limit, seed, maxTokens, promptTemplate }: QuestionSettings,
+  { limit, seed, maxTokens, promptTemplate, thinkingTokens }: QuestionSettings,
   { modelId, tokenizer }: { readonly modelId: number; readonly tokenizer: Tokenizer },
 ): Promise<Question[]> {
   const items = await readItems(benchmark.path, benchmark.name);
@@ -41,14 +43,14 @@ export async function readQuestions(
     // The demo models were trained on the problems of the benchmarks that come with them as they are.
     const wanted = promptTemplate ?? (isShipped(benchmark.path) ? "plain" : undefined);
     const { messages, item, template } = questionOf(row, wanted);
-    const prompt = tokenizer.chat(messages, { thinking: false });
+    const prompt = tokenizer.chat(messages, { thinking: thinkingTokens !== undefined });
     const identity = {
       benchmark: benchmark.name,
       task: taskOf(row, benchmark.name, index),
       docHash: canonicalHash(row),
       promptHash: canonicalHash(messages),
       // What cuts a response out of endless output is its limit.
-      filter: `greedy-${maxTokens}`,
+      filter: `greedy-${maxTokens}${thinkingTokens === undefined ? "" : `-thinking-${thinkingTokens}`}`,
     };
     return {
       key: responseKey(identity),

@@ -5,7 +5,13 @@
 import { and, eq, inArray, isNull, notExists } from "drizzle-orm";
 import type { Tokenizer } from "../../gpu/mod.ts";
 import { failureCases, responses, tokenPairs } from "../../schema/tables/tables.ts";
-import { type ChatMessage, type CheckItem, type Verdict, VERDICT_BASES } from "../../schema/tables/values.ts";
+import {
+  type ChatMessage,
+  type CheckItem,
+  type Thought,
+  type Verdict,
+  VERDICT_BASES,
+} from "../../schema/tables/values.ts";
 import { textHash } from "../base/canonical_hash.ts";
 import type { Transaction } from "../database/database.ts";
 import { tokenTextsOf } from "./place_case.ts";
@@ -39,6 +45,8 @@ export interface ModelResponse extends ResponseIdentity {
   readonly promptIds: readonly number[];
   readonly completion: string;
   readonly completionIds: readonly number[];
+  /** Where the model was asked to think: the part of the completion that is its thought. */
+  readonly thought?: Thought | null;
   /** Constraint phrases; those that the prompt does not spell are left out. */
   readonly instructionPhrases: readonly string[];
   readonly item: CheckItem | null;
@@ -252,6 +260,7 @@ function rowsOf(given: ModelResponse, tokenizer: Tokenizer): Rows {
     promptIds,
     completion,
     completionIds,
+    thought: given.thought ?? null,
     passed,
     verdict,
     item,
@@ -279,7 +288,7 @@ function rowsOf(given: ModelResponse, tokenizer: Tokenizer): Rows {
       instructionPhrases: marks.map(({ phrase }) => phrase),
       phraseInstructions: instructionsOf(marks),
       ...originOf(marks.length > 0 ? found : null),
-      metadata: given.metadata,
+      metadata: given.thought ? { ...given.metadata, thought: given.thought } : given.metadata,
       inputIds: promptIds,
       tokenTexts: tokenTextsOf(tokenizer, promptIds),
       segments,

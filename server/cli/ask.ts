@@ -11,11 +11,12 @@ import {
   type Tokenizer,
 } from "../../gpu/mod.ts";
 import { type Exploration, explore, type ExploredToken } from "../ask/explore.ts";
+import { answerAfter, openThinking, splitCompletion } from "../models/thinking.ts";
 import { firstToken } from "../models/typed_token.ts";
 import { attributionJson } from "./attribution_json.ts";
 import { parseRule } from "./attribution_arguments.ts";
 import { describeAttribution, tokenName } from "./attribution_table.ts";
-import { INPUT_OPTIONS, readModelInput } from "./input_arguments.ts";
+import { INPUT_OPTIONS, type ModelInput, readModelInput } from "./input_arguments.ts";
 import { type Line, readLines } from "./lines.ts";
 import { optionText, type Verb, type VerbContext } from "./verb.ts";
 import { optionCount } from "./model_session.ts";
@@ -26,13 +27,19 @@ const { ids: _ids, ...TEXT_OPTIONS } = INPUT_OPTIONS;
 export const verb: Verb = {
   name: "ask",
   summary: "Answers a prompt, shows what else could have been said at each token, and why it was not",
-  usage: "ask --model MODEL (--prompt TEXT | --chat TEXT) [--prefix TEXT] [--max-tokens N] [--alternatives N] " +
+  usage: "ask --model MODEL (--prompt TEXT | --chat TEXT) [--prefix TEXT] [--max-tokens N] [--thinking N] " +
+    "[--alternatives N] " +
     "[--at POSITION --contrast T [--rule RULE]] [--json]",
   example: `npx culprit ask --model models/demo-1m --chat "What is 2 + 2?" --at 0 --contrast "text:4"`,
   options: {
     ...TEXT_OPTIONS,
     prefix: { type: "string", value: "TEXT", help: "how the answer begins" },
     "max-tokens": { type: "string", value: "N", help: "tokens of the answer at most", default: "256" },
+    thinking: {
+      type: "string",
+      value: "N",
+      help: "with --chat: lets the model think before it answers, in N tokens at most; off if left out",
+    },
     alternatives: { type: "string", value: "N", help: "other tokens at each token of the answer", default: "10" },
     at: { type: "string", value: "POSITION", help: "the token to explain, counted from the answer's first, 0" },
     contrast: { type: "string", value: "T", help: "what should have stood there: an id, or text:5" },
@@ -52,15 +59,20 @@ async function run(context: VerbContext): Promise<void> {
     throw new InputError(`says nothing without ${missing}`, given, `give ${missing} too`);
   }
   const prefix = optionText(context, "prefix");
-  const { model, config, inputIds, tokenizer } = await readModelInput(context, verb, { prefix, texts: [] });
-  const names = tokenizer!;
+  const budget = optionCount(context, "thinking");
+  const input = await readModelInput(context, verb, { prefix, texts: [], thinking: budget !== undefined });
+  const { model, config, inputIds } = input;
+  const names = input.tokenizer!;
   const room = config.maxPositions - inputIds.length;
   if (room < 1) {
     throw new InputError("the input fills the model's context", `culprit ${verb.name}`, "shorten the input");
   }
   const contrast = contrastText === undefined ? undefined : readContrast(context, contrastText, config, names);
   await withModel(context, model, async (loaded, options) => {
-    const request = { inputIds, maxTokens: Math.min(maxTokens, room), alternatives };
+    const asked = budget === undefined
+      ? { maxTokens: Math.min(maxTokens, room) }
+      : thinkingAnswer(input, { budget, answerTokens: maxTokens, room });
+    const request = { inputIds, ...asked, alternatives };
     const answer = await explore(loaded, request, options);
     const explain = (token: ExploredToken, id: number) =>
       explainToken(loaded, { inputIds, answer, token, id, rule }, options);
@@ -76,6 +88,15 @@ async function run(context: VerbContext): Promise<void> {
       }
     }
   });
+}
+
+function thinkingAnswer(
+  { model, config: { architecture }, inputIds, promptTokens, tokenizer }: ModelInput,
+  { budget, ...place }: { readonly budget: number; readonly answerTokens: number; readonly room: number },
+) {
+  const thinking = openThinking(tokenizer!, { model, architecture, budget, where: "--thinking" });
+  const promptIds = inputIds.slice(0, promptTokens);
+  return answerAfter(thinking, { promptIds, before: inputIds.slice(promptTokens), ...place });
 }
 
 /** Why the model said the token of an answer and not another one. */
@@ -134,6 +155,7 @@ function askJson(
   return {
     prompt: tokenizer.decode(inputIds),
     text: tokenizer.decode(answer.tokens.map(({ id }) => id), { continues: true }),
+    ...thoughtJson(answer, tokenizer),
     stop: answer.stop,
     tokens: answer.tokens.map(({ position, id, logit, alternatives }) => ({
       position,
@@ -146,6 +168,13 @@ function askJson(
   };
 }
 
+/** The thought and the answer after it, where the model was to think. */
+function thoughtJson({ tokens, thought }: Exploration, tokenizer: Tokenizer) {
+  if (!thought) return {};
+  const { thought: text, answer } = splitCompletion(tokenizer, tokens.map(({ id }) => id), thought);
+  return { thought: { text, ...thought }, answer };
+}
+
 /** The fields of `attribute`. Its `tokens`, texts of the input, are `inputTokens` here: `tokens` are the answer's. */
 function explanationJson(explained: AttributionResult | undefined, tokenizer: Tokenizer) {
   if (!explained) return {};
@@ -153,7 +182,7 @@ function explanationJson(explained: AttributionResult | undefined, tokenizer: To
   return { ...fields, inputTokens: tokens };
 }
 
-function describeAnswer({ tokens, stop }: Exploration, tokenizer: Tokenizer): string {
+function describeAnswer({ tokens, stop, thought }: Exploration, tokenizer: Tokenizer): string {
   const rows = tokens.map(({ position, id, logit, alternatives }) => {
     const [rival] = alternatives;
     const shown = rival ? `${(logit - rival.logit).toFixed(3).padStart(9)}  ${tokenName(tokenizer, rival.id, 20)}` : "";
@@ -161,7 +190,14 @@ function describeAnswer({ tokens, stop }: Exploration, tokenizer: Tokenizer): st
   });
   const end = stop === "eos" ? "ended by itself" : "stopped at the limit";
   const text = tokenizer.decode(tokens.map(({ id }) => id), { continues: true });
-  return `${text}\n\n${tokens.length} tokens, ${end}\n` +
+  const thinking = thought === undefined
+    ? ""
+    : thought.tokens === 0
+    ? ", without a thought"
+    : `, the first ${thought.tokens} a thought${
+      thought.inserted === 0 ? "" : `, which was closed by its last ${thought.inserted} when its budget was used up`
+    }`;
+  return `${text}\n\n${tokens.length} tokens${thinking}, ${end}\n` +
     (rows.length > 0
       ? `\nposition  token                               ahead of its best rival\n${rows.join("")}`
       : "");

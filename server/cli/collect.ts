@@ -14,6 +14,11 @@ export const COLLECT_OPTIONS: Readonly<Record<string, VerbOption>> = {
     help: "items in the order of this seed, so that --limit takes a sample by chance; in the file's if left out",
   },
   "max-tokens": { type: "string", value: "N", help: "tokens of an answer at most", default: "512" },
+  thinking: {
+    type: "string",
+    value: "N",
+    help: "lets the model think before it answers, in N tokens at most; thinking is off if left out",
+  },
   batch: { type: "string", value: "N", help: "answers that are decoded together", default: "256" },
   template: {
     type: "string",
@@ -23,13 +28,13 @@ export const COLLECT_OPTIONS: Readonly<Record<string, VerbOption>> = {
 };
 
 /** Those of them that are numbers. */
-export const COLLECT_COUNTS = ["limit", "max-tokens", "batch"];
+export const COLLECT_COUNTS = ["limit", "max-tokens", "thinking", "batch"];
 
 export const verb: Verb = {
   name: "collect",
   summary: "Runs a model over a benchmark, and stores its answers with their verdicts",
-  usage:
-    "collect --model NAME|MODEL --benchmark NAME|FILE [--limit N] [--seed N] [--max-tokens N] [--batch N] [--json]",
+  usage: "collect --model NAME|MODEL --benchmark NAME|FILE [--limit N] [--seed N] [--max-tokens N] [--thinking N] " +
+    "[--batch N] [--json]",
   example: "npx culprit collect --model models/demo-1m --benchmark demo-ifeval --max-tokens 96",
   options: {
     model: {
@@ -80,13 +85,20 @@ export async function collectAll(
   names: readonly string[],
   where: string,
 ): Promise<NamedTotals[]> {
-  const [{ collect }, { findBenchmark }, { optionCount }] = await Promise.all([
+  const [{ collect }, { checkThinking }, { findBenchmark }, { optionCount }] = await Promise.all([
     import("../benchmarks/collect.ts"),
+    import("../models/thinking.ts"),
     import("../benchmarks/benchmarks.ts"),
     import("./model_session.ts"),
   ]);
-  const settings = { ...await questionSettings(context), batch: optionCount(context, "batch") ?? 256 };
+  const thinkingTokens = optionCount(context, "thinking");
+  const settings = {
+    ...await questionSettings(context),
+    batch: optionCount(context, "batch") ?? 256,
+    ...(thinkingTokens === undefined ? {} : { thinkingTokens }),
+  };
   const { db, model, tokenizer, checkers, options, bar } = session;
+  if (thinkingTokens !== undefined) checkThinking(tokenizer, model.name, "--thinking");
   // All of them are looked up before the first is run.
   const benchmarks = [];
   for (const name of names) benchmarks.push(await findBenchmark(db, name, where));

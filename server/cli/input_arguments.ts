@@ -9,6 +9,7 @@ import {
   parseJson,
   type Tokenizer,
 } from "../../gpu/mod.ts";
+import { checkThinking } from "../models/thinking.ts";
 import { isTokenText } from "../models/typed_token.ts";
 import { MODEL_OPTIONS, requiredModel } from "./locate.ts";
 import { optionText, requiredText, tellNotes, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
@@ -28,7 +29,10 @@ export interface ModelInput {
   /** Path of the model. */
   readonly model: string;
   readonly config: ModelConfig;
+  /** Prompt and prefix. */
   readonly inputIds: readonly number[];
+  /** How many of them are the prompt's. */
+  readonly promptTokens: number;
   /** Null when only ids are used and the directory has no tokenizer. */
   readonly tokenizer: Tokenizer | null;
 }
@@ -40,7 +44,12 @@ export interface ModelInput {
 export async function readModelInput(
   context: VerbContext,
   verb: Verb,
-  { prefix, texts }: { readonly prefix?: string | undefined; readonly texts: readonly (string | undefined)[] },
+  { prefix, texts, thinking = false }: {
+    readonly prefix?: string | undefined;
+    readonly texts: readonly (string | undefined)[];
+    /** Opens a chat's answer with thinking on. */
+    readonly thinking?: boolean;
+  },
 ): Promise<ModelInput> {
   if (context.positionals.length > 0) {
     throw new InputError(
@@ -59,9 +68,16 @@ export async function readModelInput(
   const onlyIds = source.name === "ids" && prefix === undefined && !texts.some(isTokenText);
   const tokenizer = onlyIds && directory.tokenizerHash === null ? null : await loadTokenizer(model);
   if (tokenizer) tellNotes(context, { notes: checkVocabulary(tokenizer, directory) });
-  const inputIds = await readInput(source, prefix, tokenizer);
+  if (thinking && source.name === "chat") checkThinking(tokenizer!, model, "--thinking");
+  else if (thinking) {
+    throw new InputError("only a chat has a thinking mode", "--thinking", "give --chat, or leave it out");
+  }
+  const before = prefix === undefined || prefix === "" ? [] : tokenizer!.encode(prefix, { continues: true });
+  const promptIds = await readPrompt(source, tokenizer, thinking);
+  // Apart, as a model that generates has them: its own tokens never merge with the prompt's.
+  const inputIds = [...promptIds, ...before];
   checkInput(inputIds, source.name === "ids" ? source.value : `--${source.name}`, config);
-  return { model, config, inputIds, tokenizer };
+  return { model, config, inputIds, promptTokens: promptIds.length, tokenizer };
 }
 
 interface InputSource {
@@ -85,15 +101,17 @@ function inputSource(context: VerbContext, verb: Verb): InputSource {
   );
 }
 
-async function readInput(source: InputSource, prefix = "", tokenizer: Tokenizer | null): Promise<readonly number[]> {
-  // Apart, as a model that generates has them: its own tokens never merge with the prompt's.
-  const more = prefix === "" ? [] : tokenizer!.encode(prefix, { continues: true });
-  if (source.name === "ids") return [...await readIds(source.value), ...more];
+async function readPrompt(
+  source: InputSource,
+  tokenizer: Tokenizer | null,
+  thinking: boolean,
+): Promise<readonly number[]> {
+  if (source.name === "ids") return await readIds(source.value);
   if (source.value === "") {
     throw new InputError("the text is empty", `--${source.name}`, "give a text of at least one token");
   }
-  if (source.name === "prompt") return [...tokenizer!.prompt(source.value), ...more];
-  return [...tokenizer!.encode(tokenizer!.chat([{ role: "user", content: source.value }])), ...more];
+  if (source.name === "prompt") return tokenizer!.prompt(source.value);
+  return tokenizer!.encode(tokenizer!.chat([{ role: "user", content: source.value }], { thinking }));
 }
 
 async function readIds(path: string): Promise<readonly number[]> {

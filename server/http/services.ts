@@ -105,7 +105,7 @@ export function createServices({ settings, connection, boss, watcher, planner }:
     },
     generate: async (request) => (await createGenerateJob(db, boss, tokenizerOf, request)).id,
     explain: (request) => createExplainJob(db, boss, tokenizerOf, request),
-    collectFailures: async (request) => (await createCollectJob(settings, db, boss, request)).id,
+    collectFailures: async (request) => (await createCollectJob(settings, db, boss, tokenizerOf, request)).id,
     findTokenPairs: async (request) => (await createPairSearchJob(db, boss, request)).id,
     cancelJob: async (id) => {
       await cancelJob(db, id);

@@ -87,8 +87,9 @@ export async function placeAnnotated(
 
 async function loadAnnotated(
   { benchmarks, caseIds, failureCaseId }: AnnotatedSettings,
-  { db, model, checkers }: PairSearchParts,
+  parts: PairSearchParts,
 ): Promise<AnnotatedCase[]> {
+  const { db, model, checkers } = parts;
   const annotated = exists(
     db.select({ id: annotations.id }).from(annotations).where(eq(annotations.failureCaseId, failureCases.id)),
   );
@@ -109,7 +110,11 @@ async function loadAnnotated(
   return rows.flatMap(({ row, state }) => {
     const ballot = countVotes(votes.get(row.id) ?? []);
     if (!ballot) return [];
-    return [{ searchCase: storedCase(row, checkers), ballot, state: state as unknown as SearchState ?? undefined }];
+    return [{
+      searchCase: storedCase(row, checkers, parts),
+      ballot,
+      state: state as unknown as SearchState ?? undefined,
+    }];
   });
 }
 

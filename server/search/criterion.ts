@@ -15,7 +15,7 @@ export interface SearchModel {
 }
 
 /** A greedy completion that begins with a forced token. */
-export type RolloutRequest = Pick<GenerateRequest, "inputIds" | "maxTokens"> & { readonly force: number };
+export type RolloutRequest = Pick<GenerateRequest, "inputIds" | "maxTokens" | "thought"> & { readonly force: number };
 export interface RolloutResult {
   /** New tokens, the forced one first; the token that ended it is not among them. */
   readonly ids: readonly number[];
@@ -30,6 +30,13 @@ export interface SearchCase {
   readonly completionIds: readonly number[];
   /** Tokens of an answer at most, the answer's own and those of rollouts. */
   readonly maxTokens: number;
+  /** Of an answer that begins with a thought. */
+  readonly thinking?: {
+    /** What is asked of the model where the answer goes on after some of its tokens, in a context with that much room. */
+    readonly after: (before: readonly number[], room: number) => Pick<GenerateRequest, "maxTokens" | "thought">;
+    /** Tokens that closed the thought when its budget was used up: none of them is the model's. */
+    readonly inserted: { readonly from: number; readonly to: number };
+  };
   /** The checker's verdict on a whole answer; undefined when nothing can check this case. */
   readonly check: ((answer: string) => Promise<Verdict>) | undefined;
 }

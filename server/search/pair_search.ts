@@ -84,9 +84,10 @@ const quiet = ({ signal }: RunOptions): RunOptions => signal ? { signal } : {};
 
 async function loadCases(
   { benchmarks, caseIds }: PairSearchSettings,
-  { db, model, sibling, checkers }: PairSearchParts,
+  parts: PairSearchParts,
   settingsHash: string,
 ): Promise<{ readonly searchCase: StoredCase; readonly state: SearchState }[]> {
+  const { db, model, sibling, checkers } = parts;
   // Where no alternative of its own recovered, a sibling that was not asked yet may help.
   const unasked: SQL | undefined = sibling && and(
     eq(failureCases.exclusion, "no_recovery"),
@@ -101,7 +102,7 @@ async function loadCases(
       or(eq(failureCases.status, "open"), unasked),
     )).orderBy(asc(failureCases.id));
   return rows.map(({ row, search }) => {
-    const searchCase = storedCase(row, checkers);
+    const searchCase = storedCase(row, checkers, parts);
     const known = search?.settingsHash === settingsHash ? search.state as unknown as SearchState : SEARCH_START;
     return { searchCase, state: search?.siblingHash === (sibling?.hash ?? null) ? known : withoutSibling(known) };
   });

@@ -98,7 +98,10 @@ export function openRollouts(model: SearchModel, batch: number): Rollouts {
 }
 
 function requestOf({ searchCase, prefix }: WantedRollout, maxPositions: number): RolloutRequest {
-  const inputIds = [...searchCase.promptIds, ...prefix.slice(0, -1)];
-  const room = Math.min(searchCase.maxTokens - (prefix.length - 1), maxPositions - inputIds.length);
-  return { inputIds, force: prefix.at(-1) as number, maxTokens: room };
+  const before = prefix.slice(0, -1);
+  const inputIds = [...searchCase.promptIds, ...before];
+  const force = prefix.at(-1) as number;
+  const room = maxPositions - inputIds.length;
+  const asked = searchCase.thinking?.after(before, room);
+  return { inputIds, force, ...asked ?? { maxTokens: Math.min(searchCase.maxTokens - before.length, room) } };
 }

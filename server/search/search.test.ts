@@ -328,3 +328,30 @@ test("only so many positions are visited as are asked for, and the note says so"
     note: "2 alternatives at 1 of 4 positions, none passed",
   });
 });
+
+test("tokens that closed a thought are not searched, and rollouts go on within its budget", async () => {
+  const asked: [number, number][] = [];
+  const thought = { budget: 2, ending: ids("i"), endOf: () => undefined };
+  const thinking = {
+    inserted: { from: 1, to: 2 },
+    after: (before: readonly number[], room: number) => {
+      asked.push([before.length, room]);
+      return before.length < 1 ? { maxTokens: 4, thought } : { maxTokens: 5 - before.length };
+    },
+  };
+  const one = failed("abc", /^abg$/, { thinking });
+  const model = fakeModel(SCRIPT);
+  const { outcomes, states } = await run([one], model, { batch: 2 });
+  expect(outcomes.get(one)).toMatchObject({ kind: "clean", pair: { position: 2, contrast: { id: idOf("g") } } });
+  expect(states.get(one)?.visited.map(({ position, tried }) => [position, tried.length])).toEqual([[0, 2], [1, 0], [
+    2,
+    2,
+  ]]);
+  expect(model.asked.flat().map((request) => [request.maxTokens, request.thought])).toEqual([
+    [4, thought],
+    [4, thought],
+    [3, undefined],
+    [3, undefined],
+  ]);
+  expect(asked).toEqual([[0, 28], [0, 28], [2, 26], [2, 26]]);
+});

@@ -133,6 +133,8 @@ async function visit(
   tokenizer: SearchTokenizer,
 ): Promise<VisitedPosition[]> {
   const alternatives = jobs.map(({ active, position }) => {
+    const { from, to } = active.searchCase.thinking?.inserted ?? { from: 0, to: 0 };
+    if (position >= from && position < to) return [];
     const proposed = (active.state.phase === "own" ? active.own : active.sibling)?.[position] ?? [];
     const target = active.answer[position];
     return proposed

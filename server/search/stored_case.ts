@@ -1,7 +1,10 @@
 /** Failure cases as the database holds them, ready to be searched. */
 import type { Checkers } from "../checkers/check.ts";
 import type { FailureCaseRow } from "../cases/place_case.ts";
+import type { Thought } from "../../schema/tables/values.ts";
+import { answerAfter, openThinking } from "../models/thinking.ts";
 import type { SearchCase } from "./criterion.ts";
+import type { PairSearchParts } from "./parts.ts";
 
 /** A failure case in search. */
 export interface StoredCase extends SearchCase {
@@ -11,14 +14,34 @@ export interface StoredCase extends SearchCase {
 /** Tokens that rollouts of imported answers may have, unless the answer itself is longer. */
 const IMPORTED_MAX_TOKENS = 1280;
 
-export function storedCase(row: FailureCaseRow, checkers: Pick<Checkers, "check">): StoredCase {
-  const { item, metadata: { maxTokens }, completionIds } = row;
+export function storedCase(
+  row: FailureCaseRow,
+  checkers: Pick<Checkers, "check">,
+  { tokenizer, model }: Pick<PairSearchParts, "tokenizer" | "model">,
+): StoredCase {
+  const { item, metadata: { maxTokens, thought }, completionIds } = row;
+  const promptIds = row.inputIds.slice(0, row.promptTokens);
+  const answerTokens = typeof maxTokens === "number" ? maxTokens : Math.max(IMPORTED_MAX_TOKENS, completionIds.length);
+  const found = thought as Thought | undefined;
+  const thinking = found && openThinking(tokenizer, {
+    model: model.name,
+    architecture: model.loaded.config.architecture,
+    budget: found.budget,
+    where: row.key,
+  });
   return {
     row,
     key: row.key,
-    promptIds: row.inputIds.slice(0, row.promptTokens),
+    promptIds,
     completionIds,
-    maxTokens: typeof maxTokens === "number" ? maxTokens : Math.max(IMPORTED_MAX_TOKENS, completionIds.length),
+    maxTokens: answerTokens + (found?.tokens ?? 0),
+    ...(found && thinking && {
+      thinking: {
+        after: (before: readonly number[], room: number) =>
+          answerAfter(thinking, { promptIds, before, answerTokens, room }),
+        inserted: { from: found.tokens - found.inserted, to: found.tokens },
+      },
+    }),
     check: item === null ? undefined : (answer) => checkers.check(item, answer),
   };
 }

@@ -1,5 +1,5 @@
 /** @jsxImportSource preact */
-/** An answer whose tokens can be chosen, with the keys of a list. */
+/** An answer, or a part of it, whose tokens can be chosen, with the keys of a list. */
 import { useRef } from "preact/hooks";
 import { TokenGlyphs } from "../heat/token_glyphs.tsx";
 import { quoteToken } from "../../../figures/token_text.ts";
@@ -16,11 +16,13 @@ export function AnswerFlow(props: {
 }) {
   const { label, tokens, differsFrom = Infinity, chosen, onChoose } = props;
   const list = useRef<HTMLDivElement>(null);
+  const first = tokens[0]?.position ?? 0;
+  const entry = chosen !== null && tokens.some(({ position }) => position === chosen) ? chosen : first;
   const move = (event: KeyboardEvent, position: number) => {
     const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     if (step === 0) return;
     event.preventDefault();
-    list.current?.querySelectorAll<HTMLElement>(".answer-token")[position + step]?.focus();
+    list.current?.querySelectorAll<HTMLElement>(".answer-token")[position - first + step]?.focus();
   };
   return (
     <div class="answer-flow" role="group" aria-label={label} ref={list}>
@@ -33,7 +35,7 @@ export function AnswerFlow(props: {
           aria-label={`Token ${position}: ${quoteToken(text)}`}
           disabled={onChoose === undefined}
           // One stop for the Tab key; arrows go from token to token.
-          tabIndex={position === (chosen ?? 0) ? 0 : -1}
+          tabIndex={position === entry ? 0 : -1}
           onClick={() => onChoose?.(position)}
           onKeyDown={(event) => move(event, position)}
         >

@@ -11,9 +11,12 @@ export interface AskedQuestion {
   readonly system: string;
   readonly text: string;
   readonly maxTokens: number;
+  /** Tokens of a thought before the answer; 0: thinking is off. */
+  readonly thinkingTokens: number;
 }
 
 const MOST_TOKENS = 4096;
+const MOST_THINKING = 32_768;
 
 export function AskForm(props: {
   readonly models: readonly string[];
@@ -30,6 +33,7 @@ export function AskForm(props: {
     system: "",
     text: "",
     maxTokens: 256,
+    thinkingTokens: 0,
   });
   const set = (change: Partial<AskedQuestion>) => setAsked((old) => ({ ...old, ...change }));
   useEffect(() => {
@@ -85,34 +89,61 @@ export function AskForm(props: {
             <option value="prompt">plain text</option>
           </select>
         </label>
-        <label class="field">
-          Tokens at most
-          <input
-            type="number"
-            min={1}
-            max={MOST_TOKENS}
-            value={asked.maxTokens}
-            onInput={({ currentTarget }) => {
-              const count = Math.round(Number(currentTarget.value));
-              if (count >= 1 && count <= MOST_TOKENS) set({ maxTokens: count });
-            }}
+        <Count
+          name="Tokens at most"
+          range={[1, MOST_TOKENS]}
+          value={asked.maxTokens}
+          onChange={(maxTokens) => set({ maxTokens })}
+        />
+        {asked.kind === "prompt" ? null : (
+          <Count
+            name="Thinking tokens"
+            title="Tokens that the model may think in before it answers; 0: it does not think"
+            range={[0, MOST_THINKING]}
+            value={asked.thinkingTokens}
+            onChange={(thinkingTokens) => set({ thinkingTokens })}
           />
-        </label>
+        )}
         <button type="submit" class="strong" disabled={!ready} title="Ctrl+Enter">Generate</button>
       </div>
-      {asked.kind === "prompt" ? null : (
-        <details>
-          <summary>System message</summary>
-          <label class="field wide">
-            <span class="unseen">System message</span>
-            <textarea
-              rows={2}
-              value={asked.system}
-              onInput={({ currentTarget }) => set({ system: currentTarget.value })}
-            />
-          </label>
-        </details>
-      )}
+      {asked.kind === "prompt" ? null : <SystemMessage text={asked.system} onChange={(system) => set({ system })} />}
     </form>
+  );
+}
+
+/** A field for a whole number. */
+function Count({ name, title, range: [least, most], value, onChange }: {
+  readonly name: string;
+  readonly title?: string;
+  readonly range: readonly [number, number];
+  readonly value: number;
+  readonly onChange: (value: number) => void;
+}) {
+  return (
+    <label class="field" title={title}>
+      {name}
+      <input
+        type="number"
+        min={least}
+        max={most}
+        value={value}
+        onInput={({ currentTarget }) => {
+          const count = Math.round(Number(currentTarget.value));
+          if (count >= least && count <= most) onChange(count);
+        }}
+      />
+    </label>
+  );
+}
+
+function SystemMessage({ text, onChange }: { readonly text: string; readonly onChange: (text: string) => void }) {
+  return (
+    <details>
+      <summary>System message</summary>
+      <label class="field wide">
+        <span class="unseen">System message</span>
+        <textarea rows={2} value={text} onInput={({ currentTarget }) => onChange(currentTarget.value)} />
+      </label>
+    </details>
   );
 }

@@ -13,6 +13,8 @@ const ASK_JOB = graphql(`
       prompt
       prefix
       text
+      answer
+      thought { budget tokens insertedTokens }
       stop
       tokens { position id text logit probability alternatives { rank id text logit probability } }
     }
@@ -20,6 +22,7 @@ const ASK_JOB = graphql(`
 `);
 export type AskJob = DataOf<typeof ASK_JOB>;
 export type AnswerToken = NonNullable<AskJob["generation"]>["tokens"][number];
+export type AnswerThought = NonNullable<NonNullable<AskJob["generation"]>["thought"]>;
 export type Alternative = AnswerToken["alternatives"][number];
 
 export const GENERATE = graphql(`

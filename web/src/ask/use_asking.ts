@@ -68,8 +68,13 @@ export function useAsking(route: AskRoute): Asking {
 }
 
 /** Asks one model; gives the job's id. */
-async function generate({ kind, text, system, maxTokens }: AskedQuestion, model: string): Promise<string> {
-  const asked = kind === "prompt" ? { prompt: text } : { chat: text, ...(system === "" ? {} : { system }) };
+async function generate(question: AskedQuestion, model: string): Promise<string> {
+  const { kind, text, system, maxTokens, thinkingTokens } = question;
+  const asked = kind === "prompt" ? { prompt: text } : {
+    chat: text,
+    ...(system === "" ? {} : { system }),
+    ...(thinkingTokens === 0 ? {} : { thinkingTokens }),
+  };
   const { generate } = await request(GENERATE, { input: { model, ...asked, maxTokens } });
   if (generate.__typename === "InputError") throw new Error(generate.problem);
   return generate.id;
