@@ -93,7 +93,7 @@ describe("pairs", () => {
           nextTokens: (requests) =>
             Promise.resolve(
               requests.map(({ inputIds, from }) =>
-                [...inputIds.slice(from + 1), seven!].map((id) => [{ id, logit: 1, logProbability: 0 }])
+                [...inputIds.slice(from + 1), seven!].map((id) => [{ id, logit: 5, logProbability: 0 }])
               ),
             ),
           logits: () => {

@@ -12,6 +12,9 @@ import { rankIn } from "../cases/ranks.ts";
 import type { Checkers } from "../checkers/check.ts";
 import { spellsItself } from "./outcome.ts";
 
+/** Largest logits that are read at each place: a solution's token that is not among them costs a pass of its own. */
+const TOP = 32;
+
 /** The benchmark that holds the reference pairs of another. */
 export const referenceName = (benchmark: string): string => `${benchmark}-reference`;
 
@@ -50,6 +53,8 @@ interface Walk {
   readonly text: string;
   /** [solution tokens] */
   readonly ids: readonly number[];
+  /** The largest logits at each place, [solution tokens][TOP]. */
+  readonly next: NextTokens;
   /** Places that count, in their order; those in front are taken off. */
   readonly places: number[];
   line: string | undefined;
@@ -106,18 +111,18 @@ async function walkOf(
   const ids = tokenizer.encode(text, { continues: true });
   if (promptIds.length + ids.length + maxTokens > model.config.maxPositions) return "context_too_long";
   const [next] = await model.nextTokens(
-    [{ inputIds: [...promptIds, ...ids.slice(0, -1)], from: promptIds.length - 1, top: 1 }],
+    [{ inputIds: [...promptIds, ...ids.slice(0, -1)], from: promptIds.length - 1, top: TOP }],
     options,
   );
   const places = placesOf(ids, next!, tokenizer, { given, numbers: solution.places === "numbers" });
-  return { question, text, ids, places: places.slice(0, positions), line: undefined };
+  return { question, text, ids, next: next!, places: places.slice(0, positions), line: undefined };
 }
 
 /**
  * Places of a solution at which the model's choice is another token than the solution's.
  *
  * @param ids the solution, [tokens]
- * @param next the largest logit at each place, [tokens][1]
+ * @param next the largest logits at each place, largest first, [tokens][1 at least]
  * @param given characters in front whose places don't count; `numbers`: only places where both tokens hold a digit
  */
 export function placesOf(
@@ -169,16 +174,29 @@ const contextOf = ({ question, ids }: Walk, position: number) => [
 ];
 
 /** The next place whose tokens are what their text says, and at which the model is decided. */
-async function nextPlace(walk: Walk, { model, tokenizer, options }: ReferenceParts): Promise<Place | undefined> {
+async function nextPlace(walk: Walk, parts: ReferenceParts): Promise<Place | undefined> {
+  const { tokenizer } = parts;
   for (let position = walk.places.shift(); position !== undefined; position = walk.places.shift()) {
     if (!spellsItself(tokenizer, walk.question.response.promptIds, walk.ids.slice(0, position))) continue;
-    const logits = await model.logits(contextOf(walk, position), options);
-    const id = logits.reduce((best, value, index) => value > logits[best]! ? index : best, 0);
-    const target = { id, logit: logits[id]! };
-    const contrast = { id: walk.ids[position]!, ...rankIn(logits, walk.ids[position]!) };
+    const { id, logit } = walk.next[position]![0]!;
+    const target = { id, logit };
+    const contrast = await contrastAt(walk, position, parts);
     if (target.logit - contrast.logit > CLEAN_DELTA) return { walk, position, target, contrast };
   }
   return undefined;
+}
+
+/** The solution's token at a place. */
+async function contrastAt(
+  walk: Walk,
+  position: number,
+  { model, options }: ReferenceParts,
+): Promise<Place["contrast"]> {
+  const id = walk.ids[position]!;
+  const best = walk.next[position]!;
+  const rank = best.findIndex((one) => one.id === id);
+  if (rank >= 0) return { id, rank, logit: best[rank]!.logit };
+  return { id, ...rankIn(await model.logits(contextOf(walk, position), options), id) };
 }
 
 function lineOf(
