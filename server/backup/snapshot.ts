@@ -114,6 +114,10 @@ export async function loadSnapshot(
 ): Promise<number> {
   if (!existsSync(path) || (await db.$count(models)) > 0) return 0;
   const { rows } = await readBackupInto(sql, () => createReadStream(path), path);
-  for (const { name, directory } of await db.select().from(models)) await addModel(db, join(ROOT, directory), name);
+  for (const { name, directory } of await db.select().from(models)) {
+    const place = join(ROOT, directory);
+    // A model that is too large to come with the project has its results here, and its files where people get them.
+    if (existsSync(place)) await addModel(db, place, name);
+  }
   return rows;
 }
