@@ -285,6 +285,13 @@ export interface ScoreRequest extends Intervention {
   readonly top?: number;
 }
 
+/** How probable a continuation is, token by token, under an intervention; that concerns the input alone. */
+export interface ContinuationRequest extends Intervention {
+  readonly inputIds: readonly number[];
+  /** Tokens behind the input, at least one. */
+  readonly continuation: readonly number[];
+}
+
 export interface ScoreResult {
   /** The largest logit; the lowest id where several are equal. */
   readonly argmax: TokenLogit;
@@ -410,6 +417,14 @@ export interface LoadedModel {
    * the request alone, to the last bit. Throws InputError for ids, positions or numbers out of range.
    */
   score(requests: readonly ScoreRequest[], options?: RunOptions): Promise<readonly ScoreResult[]>;
+  /**
+   * Log probabilities of continuations in nats, [requests][continuation tokens], teacher-forced: a continuation costs one
+   * pass, as `score` of each of its tokens costs one each. Throws InputError for ids, positions or numbers out of range.
+   */
+  scoreContinuations(
+    requests: readonly ContinuationRequest[],
+    options?: RunOptions,
+  ): Promise<readonly (readonly number[])[]>;
   /**
    * The best next tokens at many positions, of all requests in packs; each result is that of the request alone, to the
    * last bit. Throws InputError for ids or positions out of range.

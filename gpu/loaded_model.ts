@@ -17,7 +17,7 @@ import { openModelDirectory } from "./model/directory.ts";
 import { checkNextTokens, nextTokensOf } from "./generation/next_tokens.ts";
 import { forward, lastLogits, type Runner, type TileLimits } from "./pass/pass.ts";
 import type { RehearsedRun } from "./planning/rehearsal.ts";
-import { scoreAll } from "./generation/score.ts";
+import { checkContinuation, continuationsOf, scoreAll } from "./generation/score.ts";
 import { freeWeights, loadWeights, productsOf, type Weights } from "./pass/weights.ts";
 
 export interface LoadOptions extends RunOptions {
@@ -127,7 +127,7 @@ function explanations(
 function predictions(
   config: ModelConfig,
   { fittingWork }: Turns,
-): Pick<LoadedModel, "generate" | "score" | "nextTokens" | "logits"> {
+): Pick<LoadedModel, "generate" | "score" | "scoreContinuations" | "nextTokens" | "logits"> {
   return {
     async generate(requests, options = {}) {
       for (const request of requests) {
@@ -141,6 +141,14 @@ function predictions(
     async score(requests, options = {}) {
       requests.forEach((request) => checkScoreRequest(config, request));
       return await fittingWork((bounded, how) => scoreAll(bounded, requests, how), options);
+    },
+    async scoreContinuations(requests, options = {}) {
+      for (const request of requests) {
+        checkIds(config, [...request.inputIds, ...request.continuation]);
+        checkContinuation(request);
+        checkIntervention(config, request.inputIds.length, request);
+      }
+      return await fittingWork((bounded, how) => continuationsOf(bounded, requests, how), options);
     },
     async nextTokens(requests, options = {}) {
       for (const request of requests) {

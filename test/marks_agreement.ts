@@ -1,4 +1,5 @@
 /** How far two markings of one text agree. */
+import { randomStream, shuffled } from "../server/base/statistics/random.ts";
 
 /** Places of a text that phrases cover, every occurrence of each; as segments count them. */
 export function covered(text: string, phrases: readonly string[]): ReadonlySet<number> {
@@ -31,5 +32,42 @@ export function agreementOf(pairs: readonly (readonly [Marking, Marking])[]): { 
   return {
     f1: each.reduce((sum, value) => sum + value, 0) / each.length,
     overlap: each.filter((value) => value > 0).length / each.length,
+  };
+}
+
+/** A case's prompt, its sentences, and those of them that are marked. */
+export interface SentenceMarks {
+  readonly key: string;
+  readonly prompt: string;
+  readonly sentences: readonly string[];
+  readonly marked: readonly string[];
+}
+
+/** Draws of the random baseline. */
+const DRAWS = 200;
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/**
+ * Mean character F1 with a reading (phrases by key): of the marks, of as many sentences drawn at random, and of the first
+ * sentence; over the cases that the reading has.
+ */
+export function sentenceAgreement(
+  cases: readonly SentenceMarks[],
+  readings: ReadonlyMap<string, readonly string[]>,
+): { readonly cases: number; readonly causal: number; readonly random: number; readonly first: number } {
+  const read = cases.filter(({ key }) => readings.has(key));
+  const scoreOf = ({ key, prompt }: SentenceMarks, phrases: readonly string[]) =>
+    f1(covered(prompt, phrases), covered(prompt, readings.get(key)!));
+  return {
+    cases: read.length,
+    causal: mean(read.map((each) => scoreOf(each, each.marked))),
+    random: mean(read.map((each) =>
+      mean(Array.from({ length: DRAWS }, (_, draw) => {
+        const order = shuffled(each.sentences, randomStream(draw + 1, each.key));
+        return scoreOf(each, order.slice(0, each.marked.length));
+      }))
+    )),
+    first: mean(read.map((each) => scoreOf(each, each.sentences.slice(0, 1)))),
   };
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { ScoreRequest, ScoreResult } from "../gpu/engine.ts";
+import type { ContinuationRequest } from "../gpu/engine.ts";
 import { loadTokenizer, type Tokenizer } from "../gpu/model/tokenizer.ts";
 import { causalMarks } from "../schema/tables/analysis_tables.ts";
 import { attributions, failureCases, jobs, models, tokenPairs } from "../schema/tables/tables.ts";
@@ -191,22 +191,25 @@ test("a sentence counts when hiding it takes more from the right continuation th
     "2": [-1.2, -3],
     "3": [-1.9, -1.1],
   };
-  const asked: ScoreRequest[] = [];
-  const score = (requests: readonly ScoreRequest[]) => {
+  const asked: ContinuationRequest[] = [];
+  const scoreContinuations = (requests: readonly ContinuationRequest[]) => {
     asked.push(...requests);
-    return Promise.resolve(requests.map(({ hidden, target }) => {
-      const log = LOGS[hidden!.join()]![target! < 10 ? 0 : 1];
-      return { target: { id: target!, logit: log + 5 }, logNormaliser: 5 } as unknown as ScoreResult;
-    }));
+    return Promise.resolve(
+      requests.map(({ hidden, continuation }) => continuation.map((id) => LOGS[hidden!.join()]![id < 10 ? 0 : 1])),
+    );
   };
   const sentences = [[0, 1], [2], [3]].map((positions, index) => ({ text: `s${index}`, positions }));
-  const effects = await sentenceEffects({ score }, { inputIds: [4, 4, 4, 4], right: [1, 2], wrong: [11] }, sentences);
+  const effects = await sentenceEffects(
+    { scoreContinuations },
+    { inputIds: [4, 4, 4, 4], right: [1, 2], wrong: [11] },
+    sentences,
+  );
   expect(effects.map(({ text, marked }) => [text, marked])).toEqual([["s0", true], ["s1", false], ["s2", true]]);
   expect(effects[0]!.right).toBeCloseTo(2);
   expect(effects[0]!.wrong).toBeCloseTo(0.5);
-  // Forward passes alone, each continuation token by token behind what comes before it.
-  expect(asked).toHaveLength(4 * 3);
-  expect(asked[1]).toMatchObject({ inputIds: [4, 4, 4, 4, 1], target: 2, hidden: [] });
+  // One forward pass for each continuation and mask.
+  expect(asked).toHaveLength(4 * 2);
+  expect(asked[2]).toEqual({ inputIds: [4, 4, 4, 4], continuation: [1, 2], hidden: [0, 1] });
 });
 
 test("a prompt's sentences have their tokens, control tokens excepted; of many, neighbours are taken together", () => {

@@ -79,6 +79,32 @@ describe.each(Object.entries(FOLDERS))("%s under interventions predicts as trans
     for (const [index, request] of requests.entries()) expect(await model.score([request])).toEqual([packed[index]]);
   });
 
+  test("a continuation is as probable in one pass as token by token, and alone as in a pack", async () => {
+    const continued = golden.filter(({ completion }) => completion.length > 1);
+    expect(continued.length).toBeGreaterThan(5);
+    const asked = continued.map(({ request, completion }) => ({
+      ...readRequest(request),
+      continuation: completion.slice(0, 4),
+    }));
+    const found = await model.scoreContinuations(asked);
+    const single = await model.score(
+      asked.flatMap(({ inputIds, continuation, ...intervention }) =>
+        continuation.map((target, index) => ({
+          ...intervention,
+          inputIds: [...inputIds, ...continuation.slice(0, index)],
+          target,
+        }))
+      ),
+    );
+    const logs = single.map(({ target, logNormaliser }) => target.logit - logNormaliser);
+    expect(found.map(({ length }) => length)).toEqual(asked.map(({ continuation }) => continuation.length));
+    expect(relativeError(found.flat(), logs)).toBeLessThan(1e-5);
+    expect(await model.scoreContinuations(asked.slice(1, 2))).toEqual(found.slice(1, 2));
+    await expect(model.scoreContinuations([{ inputIds: [1], continuation: [] }])).rejects.toThrow(
+      "continuation: it is empty; give at least one token",
+    );
+  });
+
   test("a request without intervention gives the ordinary forward pass", async () => {
     const { inputIds } = requests[0] as ScoreRequest;
     const logits = await model.logits(inputIds);

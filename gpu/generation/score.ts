@@ -1,11 +1,12 @@
 /** Predictions at the last position under interventions, many at once: what masking experiments and probes ask. */
 import { gradientRowBytes } from "../pass/block.ts";
-import type { RunOptions, ScoreRequest, ScoreResult, TokenLogit } from "../engine.ts";
+import type { ContinuationRequest, RunOptions, ScoreRequest, ScoreResult, TokenLogit } from "../engine.ts";
+import { InputError } from "../errors.ts";
 import { largest } from "./generate.ts";
 import { intervene } from "../pass/intervention.ts";
 import { argmaxReference } from "../kernels/decode.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
-import { forward, lastLogits, type Runner } from "../pass/pass.ts";
+import { eachLogits, forward, lastLogits, type Runner } from "../pass/pass.ts";
 
 /** Device bytes of a pack's activations, and of its logits. A longer request is a pack of its own. */
 const PACK_BYTES = 2 ** 28;
@@ -27,14 +28,68 @@ export async function scoreAll(
   return results;
 }
 
+/** Throws InputError for a continuation without tokens, or without input before it. */
+export function checkContinuation({ inputIds, continuation }: ContinuationRequest): void {
+  if (inputIds.length === 0) throw new InputError("it is empty", "inputIds", "give at least one token");
+  if (continuation.length === 0) throw new InputError("it is empty", "continuation", "give at least one token");
+}
+
+/** Log probabilities of checked requests' continuations, in their order, in nats: one row of a pass for each token. */
+export async function continuationsOf(
+  runner: Runner,
+  requests: readonly ContinuationRequest[],
+  options: RunOptions,
+): Promise<number[][]> {
+  // The last token's own prediction is nobody's question.
+  const sequences = requests.map(({ inputIds, continuation, ...intervention }) => ({
+    ...intervention,
+    inputIds: [...inputIds, ...continuation.slice(0, -1)],
+    continuation,
+  }));
+  const results: number[][] = [];
+  for (const pack of packs(runner, sequences)) {
+    options.signal?.throwIfAborted();
+    results.push(...await continuePacked(runner, pack, options));
+  }
+  return results;
+}
+
+/** As `forward` takes them: the continuation's tokens but the last stand behind the input. */
+async function continuePacked(
+  runner: Runner,
+  pack: readonly ContinuationRequest[],
+  options: RunOptions,
+): Promise<number[][]> {
+  const asked = pack.flatMap(({ inputIds, continuation }, sequence) =>
+    continuation.map((id, index) => ({ sequence, position: inputIds.length - continuation.length + index, id }))
+  );
+  const pass = await forward(runner, pack.map(({ inputIds }) => inputIds), options, {
+    purpose: "logits",
+    interventions: pack.map((request) => intervene(runner.model, request)),
+    reads: asked,
+  });
+  const results = pack.map((): number[] => []);
+  try {
+    await eachLogits(runner, pass, [...asked.keys()], (read, logits) => {
+      if (runner.rehearsal) return;
+      const { sequence, id } = asked[read]!;
+      const { target, logNormaliser } = resultOf({ inputIds: [], target: id }, logits);
+      results[sequence]!.push(target.logit - logNormaliser);
+    });
+    return results;
+  } finally {
+    pass.workspace.free();
+  }
+}
+
 /** Requests in runs that fit the device's memory together. */
-function* packs(
+function* packs<Request extends Pick<ScoreRequest, "inputIds">>(
   { model: { config }, passBytes = Infinity }: Runner,
-  requests: readonly ScoreRequest[],
-): Generator<readonly ScoreRequest[]> {
+  requests: readonly Request[],
+): Generator<readonly Request[]> {
   const mostRows = Math.min(PACK_BYTES, passBytes * PACK_SHARE) / gradientRowBytes(config);
   const mostRequests = Math.max(1, Math.floor(LOGIT_BYTES / panelBytes(PANEL, config.vocabulary))) * PANEL;
-  let pack: ScoreRequest[] = [];
+  let pack: Request[] = [];
   let rows = 0;
   for (const request of requests) {
     const more = panelsOf(request.inputIds.length) * PANEL;

@@ -3,7 +3,7 @@
  * another is masked, and what that takes away from the right continuation is compared with what it takes away from the
  * wrong one: forward passes only, all of them packed.
  */
-import type { LoadedModel, RunOptions, ScoreRequest } from "../../gpu/mod.ts";
+import type { ContinuationRequest, LoadedModel, RunOptions } from "../../gpu/mod.ts";
 import type { SentenceEffect } from "../../schema/tables/analysis_values.ts";
 
 /** Changes with the numbers below and with how sentences are cut: stored marks of another version are made anew. */
@@ -31,30 +31,19 @@ export interface Continuations {
   readonly wrong: readonly number[];
 }
 
-/** What each sentence does, in their order. Throws as the engine's `score`. */
+/** What each sentence does, in their order. Throws as the engine's `scoreContinuations`. */
 export async function sentenceEffects(
-  engine: Pick<LoadedModel, "score">,
+  engine: Pick<LoadedModel, "scoreContinuations">,
   { inputIds, right, wrong }: Continuations,
   sentences: readonly PromptSentence[],
   options: RunOptions = {},
 ): Promise<SentenceEffect[]> {
   const masks = [[], ...sentences.map(({ positions }) => positions)];
   const requests = masks.flatMap((hidden) =>
-    [right, wrong].flatMap((continuation) =>
-      continuation.map((target, index): ScoreRequest => ({
-        inputIds: [...inputIds, ...continuation.slice(0, index)],
-        target,
-        hidden,
-      }))
-    )
+    [right, wrong].map((continuation): ContinuationRequest => ({ inputIds, continuation, hidden }))
   );
-  const results = await engine.score(requests, options);
-  const logs = results.map(({ target, logNormaliser }) => target.logit - logNormaliser);
-  const each = right.length + wrong.length;
-  const means = masks.map((_, mask) => {
-    const own = logs.slice(mask * each, (mask + 1) * each);
-    return { right: average(own.slice(0, right.length)), wrong: average(own.slice(right.length)) };
-  });
+  const logs = await engine.scoreContinuations(requests, options);
+  const means = masks.map((_, mask) => ({ right: average(logs[2 * mask]!), wrong: average(logs[2 * mask + 1]!) }));
   const [whole, ...masked] = means as [typeof means[number], ...typeof means];
   return marked(
     sentences.map(({ text }, index) => ({
