@@ -3,7 +3,7 @@
 import { line } from "d3-shape";
 import { type Interval, interval } from "./number_text.ts";
 import { type Drawing, px } from "./picture.tsx";
-import { ends, legend, type NameAxis, type NumberAxis, plane, Zero } from "./plane.tsx";
+import { ends, type NameAxis, type NumberAxis, plane, withAxes, Zero } from "./plane.tsx";
 import { seriesClass } from "./style.ts";
 
 export interface IntervalLine {
@@ -36,23 +36,18 @@ export function intervalLines(props: {
   const x = (place: number) => area.x(named ? place + 0.5 : place);
   const inside = (value: number) => area.y(Math.max(area.up[0], Math.min(area.up[1], value)));
   const path = line<readonly [number, Interval]>().x(([place]) => px(x(place))).y(([, { value }]) => px(area.y(value)));
-  const key = lines.length < 2 ? { height: 0, content: null } : legend(
-    lines.map(({ label }, index) => ({
-      mark: <line class={`line ${seriesClass(index)}`} x1={0} x2={18} y1={6} y2={6} />,
-      text: label,
-    })),
-    area.width,
-    area.height,
-  );
+  const entries = lines.length < 2 ? [] : lines.map(({ label }, index) => ({
+    mark: <line class={`line ${seriesClass(index)}`} x1={0} x2={18} y1={6} y2={6} />,
+    text: label,
+  }));
   return {
     name: props.name,
     title: props.title,
     note: props.note,
-    width: area.width,
-    height: area.height + key.height,
-    content: (
+    ...withAxes(
+      area,
+      entries,
       <>
-        {area.axes}
         <Zero plane={area} />
         {lines.map(({ label, values }, index) => {
           const known = values.flatMap((one, place) => one === null ? [] : [[place, one] as const]);
@@ -77,8 +72,7 @@ export function intervalLines(props: {
             </g>
           );
         })}
-        {key.content}
-      </>
+      </>,
     ),
     table: {
       columns: [...(lines.length < 2 ? [] : ["line"]), across.label, props.up.label, "low", "high"],

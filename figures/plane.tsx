@@ -195,8 +195,18 @@ export interface LegendEntry {
 
 const ROW = 18;
 
+/** What stands in a plane, with its axes behind it and its legend below: the parts of a `Drawing` that are drawn. */
+export function withAxes(
+  { axes, width, height }: Plane,
+  entries: readonly LegendEntry[],
+  marks: ComponentChildren,
+): { readonly width: number; readonly height: number; readonly content: ComponentChildren } {
+  const key = legend(entries, width, height);
+  return { width, height: height + key.height, content: <>{axes}{marks}{key.content}</> };
+}
+
 /** Entries in rows from `top` on, and the height that they take. */
-export function legend(
+function legend(
   entries: readonly LegendEntry[],
   width: number,
   top: number,

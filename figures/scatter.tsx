@@ -2,7 +2,7 @@
 /** A study's pairs on two members of a series: delta across and up. */
 import { fixed } from "./number_text.ts";
 import { type Drawing, Link, px } from "./picture.tsx";
-import { ends, legend, plane } from "./plane.tsx";
+import { ends, plane, withAxes } from "./plane.tsx";
 import { quoteToken } from "./token_text.ts";
 
 export const VERDICTS = ["corrected", "not corrected", "undecided"] as const;
@@ -53,24 +53,19 @@ export function scatter(props: {
   const bound = (x1: number, y1: number, x2: number, y2: number) => (
     <line class="bound" x1={px(x(x1))} y1={px(y(y1))} x2={px(x(x2))} y2={px(y(y2))} />
   );
-  const key = legend(
-    VERDICTS.map((verdict) => ({
-      mark: <Mark verdict={verdict} x={7} y={6} />,
-      text: `${MEANING[verdict]}: ${counts[verdict]}`,
-    })),
-    area.width,
-    area.height,
-  );
+  const entries = VERDICTS.map((verdict) => ({
+    mark: <Mark verdict={verdict} x={7} y={6} />,
+    text: `${MEANING[verdict]}: ${counts[verdict]}`,
+  }));
   return {
     name: props.name,
     title: `Delta of ${points.length} token pairs on ${props.x} and on ${props.y}`,
     note: props.note,
-    width: area.width,
-    height: area.height + key.height,
     links: points.some(({ to }) => to !== undefined),
-    content: (
+    ...withAxes(
+      area,
+      entries,
       <>
-        {area.axes}
         {bound(1, up[0], 1, up[1])}
         {bound(across[0], 1, across[1], 1)}
         {bound(across[0], -1, across[1], -1)}
@@ -85,8 +80,7 @@ export function scatter(props: {
             <Mark verdict={point.verdict} x={x(point.x)} y={y(point.y)} />
           </Link>
         ))}
-        {key.content}
-      </>
+      </>,
     ),
     table: {
       columns: ["key", "target", "contrast", `delta on ${props.x}`, `delta on ${props.y}`, "verdict"],

@@ -2,7 +2,7 @@
 /** Mean relevance by segment of the prompt, for groups of pairs beside each other. */
 import { fixed, type Interval } from "./number_text.ts";
 import { type Drawing, px } from "./picture.tsx";
-import { ends, legend, plane, Zero } from "./plane.tsx";
+import { ends, plane, withAxes, Zero } from "./plane.tsx";
 import { seriesClass } from "./style.ts";
 
 export const SEGMENTS = ["instruction", "query", "answer", "special"] as const;
@@ -38,20 +38,18 @@ export function segmentBars(props: {
     ...ends(values, 0),
   }, { height: groups.length > 8 ? 440 : 320 });
   const step = 0.8 / Math.max(1, shown.length);
-  const key = legend(
-    shown.map((segment) => ({ mark: <rect class={barClass(segment)} width={14} height={12} />, text: segment })),
-    area.width,
-    area.height,
-  );
+  const entries = shown.map((segment) => ({
+    mark: <rect class={barClass(segment)} width={14} height={12} />,
+    text: segment,
+  }));
   return {
     name: props.name,
     title: props.title,
     note: props.note,
-    width: area.width,
-    height: area.height + key.height,
-    content: (
+    ...withAxes(
+      area,
+      entries,
       <>
-        {area.axes}
         {groups.map(({ label, count, means }, at) =>
           shown.map((segment, index) => {
             const mean = means[segment];
@@ -84,8 +82,7 @@ export function segmentBars(props: {
           })
         )}
         <Zero plane={area} />
-        {key.content}
-      </>
+      </>,
     ),
     table: {
       columns: [props.across, "pairs", "segment", "mean sum of normalised relevance", "low", "high"],
