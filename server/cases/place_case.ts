@@ -118,12 +118,12 @@ export async function storePair(
 export async function placeRecovery(
   tx: Transaction,
   row: FailureCaseRow,
-  { position, answer, target, contrast, contrastRank, delta, source, candidates }: Recovery,
+  { position, response, target, contrast, contrastRank, delta, source, candidates }: Recovery,
   options: { readonly tokenizer: Tokenizer; readonly reviewer?: string },
 ): Promise<PlacedCase> {
-  const completionIds = [...answer];
+  const completionIds = [...response];
   if (completionIds.length > row.completionIds.length) {
-    // An imported answer has no token that ended it; the model's own is its end.
+    // An imported response has no token that ended it; the model's own is its end.
     await tx.update(failureCases).set({ completionIds }).where(eq(failureCases.id, row.id));
   }
   const { tokenizer } = options;

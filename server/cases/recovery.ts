@@ -5,8 +5,8 @@ import type { Candidate } from "../../schema/tables/values.ts";
 /** A token pair that meets the criterion, but for delta, which may be 1 or less. */
 export interface Recovery {
   readonly position: number;
-  /** The failed answer's tokens, the one that ended it included. */
-  readonly answer: readonly number[];
+  /** The failed response's tokens, the one that ended it included. */
+  readonly response: readonly number[];
   readonly source: "search" | "sibling" | "annotation";
   /** Rank 0 of the model that failed. */
   readonly target: TokenLogit;

@@ -149,8 +149,8 @@ async function compute(chunk: readonly AnnotatedCase[], computing: Computing): P
     const check = searchCase.check ?? (() => Promise.resolve({ passed: null }));
     return [{ pair, wanted: { searchCase: { ...searchCase, check }, prefix } }];
   });
-  const answers = await rollouts.complete(wanted.map((one) => one.wanted), tokenizer);
-  const rolled = new Map(wanted.map(({ pair }, index) => [pair, answers[index] as RolledOut]));
+  const responses = await rollouts.complete(wanted.map((one) => one.wanted), tokenizer);
+  const rolled = new Map(wanted.map(({ pair }, index) => [pair, responses[index] as RolledOut]));
   return chunk.map((one, index) => ({ one, outcome: withRollout(looked[index], rolled) }));
 }
 
@@ -161,12 +161,12 @@ function withRollout(
   outcome: Outcome | undefined,
   rolled: ReadonlyMap<Recovery, RolledOut>,
 ): Outcome | undefined {
-  const answer = outcome?.pair && rolled.get(outcome.pair);
-  if (!answer || !outcome.pair) return outcome;
+  const response = outcome?.pair && rolled.get(outcome.pair);
+  if (!response || !outcome.pair) return outcome;
   const { candidates, contrast } = outcome.pair;
   const pair = {
     ...outcome.pair,
-    candidates: candidates.map((one) => one.id === contrast.id ? { ...one, ...answer } : one),
+    candidates: candidates.map((one) => one.id === contrast.id ? { ...one, ...response } : one),
   };
   return { ...outcome, pair };
 }
@@ -216,7 +216,7 @@ async function look(
   const delta = target.logit - contrast.logit;
   const pair: Recovery = {
     position,
-    answer: completionIds,
+    response: completionIds,
     source: "annotation",
     target,
     contrast,

@@ -26,19 +26,19 @@ export interface RolloutResult {
 export interface SearchCase {
   readonly key: string;
   readonly promptIds: readonly number[];
-  /** The failed answer's tokens, with or without the token that ended it. */
+  /** The failed response's tokens, with or without the token that ended it. */
   readonly completionIds: readonly number[];
-  /** Tokens of an answer at most, the answer's own and those of rollouts. */
+  /** Tokens of a response at most, the response's own and those of rollouts. */
   readonly maxTokens: number;
-  /** Of an answer that begins with a thought. */
+  /** Of a response that begins with a thought. */
   readonly thinking?: {
     /** What is asked of the model where the answer goes on after some of its tokens, in a context with that much room. */
     readonly after: (before: readonly number[], room: number) => Pick<GenerateRequest, "maxTokens" | "thought">;
     /** Tokens that closed the thought when its budget was used up: none of them is the model's. */
     readonly inserted: { readonly from: number; readonly to: number };
   };
-  /** The checker's verdict on a whole answer; undefined when nothing can check this case. */
-  readonly check: ((answer: string) => Promise<Verdict>) | undefined;
+  /** The checker's verdict on a whole response; undefined when nothing can check this case. */
+  readonly check: ((response: string) => Promise<Verdict>) | undefined;
 }
 
 /** Text and tokens of the model that failed. */
@@ -82,7 +82,7 @@ export interface VisitedPosition {
   readonly position: number;
   /** Whose alternatives were tried. */
   readonly proposedBy: "own" | "sibling";
-  /** The answer's own token, and its rank and logit in the model that failed; null past the ranks looked at. */
+  /** The response's own token, and its rank and logit in the model that failed; null past the ranks looked at. */
   readonly target: { readonly id: number; readonly rank: number | null; readonly logit: number | null };
   readonly tried: readonly TriedToken[];
 }
@@ -142,12 +142,12 @@ export interface ActiveCase<Case extends SearchCase = SearchCase> {
   /** Largest logits that chose each completion token, and what follows the last. */
   readonly own: NextTokens;
   sibling: NextTokens | undefined;
-  /** The answer's tokens, the one that ended it included. */
-  readonly answer: readonly number[];
+  /** The response's tokens, the one that ended it included. */
+  readonly response: readonly number[];
   state: SearchState;
 }
 
-/** Positions of an answer that are visited at most. */
-export function positionsOf({ answer }: ActiveCase, { positions }: SearchOptions): number {
-  return Math.min(answer.length, positions);
+/** Positions of a response that are visited at most. */
+export function positionsOf({ response }: ActiveCase, { positions }: SearchOptions): number {
+  return Math.min(response.length, positions);
 }

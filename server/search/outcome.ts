@@ -23,13 +23,13 @@ export function excludedBefore(
   { promptIds, completionIds, check }: SearchCase,
   maxPositions: number,
 ): Outcome | undefined {
-  if (!check) return excluded("not_checkable", "no checker can judge another answer to this task");
-  if (completionIds.length === 0) return excluded("no_completion", "the answer has no tokens");
+  if (!check) return excluded("not_checkable", "no checker can judge another response to this task");
+  if (completionIds.length === 0) return excluded("no_completion", "the response has no tokens");
   const tokens = promptIds.length + completionIds.length;
   if (tokens < maxPositions) return undefined;
   return excluded(
     "context_too_long",
-    `${promptIds.length} prompt and ${completionIds.length} answer tokens, the model takes ${maxPositions}`,
+    `${promptIds.length} prompt and ${completionIds.length} response tokens, the model takes ${maxPositions}`,
   );
 }
 
@@ -52,7 +52,7 @@ export async function outcomeAt<Case extends SearchCase>(
       `${shown} is ${rank}` + (argmax ? `, the argmax is ${JSON.stringify(tokenizer.token(argmax.id))}` : ""),
     );
   }
-  const prefixIds = one.answer.slice(0, position);
+  const prefixIds = one.response.slice(0, position);
   if (!spellsItself(tokenizer, one.searchCase.promptIds, prefixIds)) {
     return excluded(
       "tokenisation_differs",
@@ -87,13 +87,13 @@ async function recoveryOf<Case extends SearchCase>(
   { model, tokenizer }: SearchTools<Case>,
 ): Promise<Recovery> {
   const { position, proposedBy } = visited;
-  const answer = one.searchCase.completionIds;
+  const response = one.searchCase.completionIds;
   const asTried: TriedToken = {
     rank: 0,
     ...target,
     text: tokenizer.token(target.id),
     completion: tokenizer.decode(
-      answer.filter((id, index) => index < answer.length - 1 || !model.endIds.includes(id)),
+      response.filter((id, index) => index < response.length - 1 || !model.endIds.includes(id)),
       { continues: true },
     ),
     passed: false,
@@ -101,14 +101,14 @@ async function recoveryOf<Case extends SearchCase>(
   let tried = visited.tried;
   if (proposedBy === "sibling") {
     // Ranks and logits were the sibling's: these tokens may lie far down in the model that failed.
-    const logits = await model.logits([...one.searchCase.promptIds, ...one.answer.slice(0, position)]);
+    const logits = await model.logits([...one.searchCase.promptIds, ...one.response.slice(0, position)]);
     tried = tried.map((token) => ({ ...token, ...rankIn(logits, token.id) }));
   }
   const candidates = [asTried, ...tried].sort((a, b) => a.rank - b.rank);
   const chosen = tried.find(({ id }) => id === contrast.id) ?? contrast;
   return {
     position,
-    answer: one.answer,
+    response: one.response,
     source: proposedBy === "own" ? "search" : "sibling",
     target,
     contrast: { id: chosen.id, logit: chosen.logit },
@@ -130,7 +130,7 @@ export async function outcomeOfNone<Case extends SearchCase>(
     if (outcome) return outcome;
   }
   const positions = positionsOf(one, options);
-  const all = positions === one.answer.length ? "" : ` of ${one.answer.length}`;
+  const all = positions === one.response.length ? "" : ` of ${one.response.length}`;
   const tried = one.state.visited.reduce((sum, visited) => sum + visited.tried.length, 0);
   const undecided =
     one.state.visited.flatMap((visited) => visited.tried).filter(({ passed }) => passed === null).length;

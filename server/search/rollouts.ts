@@ -1,4 +1,4 @@
-/** Rollouts of forced prefixes: decoded in batches, each prefix once, and not at all where its answer is known. */
+/** Rollouts of forced prefixes: decoded in batches, each prefix once, and not at all where its response is known. */
 import type { Verdict } from "../../schema/tables/values.ts";
 import type {
   RolloutRequest,
@@ -16,27 +16,27 @@ export interface WantedRollout {
   readonly prefix: readonly number[];
 }
 
-/** The whole answer that a prefix led to, and its verdict. */
+/** The whole response that a prefix led to, and its verdict. */
 export interface RolledOut {
   readonly completion: string;
   readonly passed: boolean | null;
 }
 
 export interface Rollouts {
-  /** Answers in the order of what is wanted. */
+  /** Responses in the order of what is wanted. */
   complete(wanted: readonly WantedRollout[], tokenizer: SearchTokenizer): Promise<RolledOut[]>;
   counts(): Pick<SearchCounts, "alternatives" | "rollouts" | "tokens">;
 }
 
-/** A known greedy answer: every prefix of it from `forced` tokens on leads to it. */
-interface KnownAnswer {
+/** A known greedy response: every prefix of it from `forced` tokens on leads to it. */
+interface KnownResponse {
   readonly forced: number;
   readonly ids: readonly number[];
 }
 
 export function openRollouts(model: SearchModel, batch: number): Rollouts {
   // By prompt and length limit: cases may share a prompt.
-  const known = new Map<string, KnownAnswer[]>();
+  const known = new Map<string, KnownResponse[]>();
   const verdicts = new Map<SearchCase, Map<string, Promise<Verdict>>>();
   let alternatives = 0;
   let decoded = 0;
@@ -44,7 +44,7 @@ export function openRollouts(model: SearchModel, batch: number): Rollouts {
 
   const place = ({ promptIds, maxTokens }: SearchCase) => `${maxTokens} ${promptIds.join(",")}`;
   function find({ searchCase, prefix }: WantedRollout): readonly number[] | undefined {
-    // A forced end ends the answer.
+    // A forced end ends the response.
     if (model.endIds.includes(prefix.at(-1) as number)) return prefix.slice(0, -1);
     if (prefix.length >= searchCase.maxTokens) return prefix;
     return known.get(place(searchCase))?.find(({ forced, ids }) =>
@@ -68,13 +68,13 @@ export function openRollouts(model: SearchModel, batch: number): Rollouts {
     }
   }
 
-  function verdictOn(searchCase: SearchCase, answer: string): Promise<Verdict> {
+  function verdictOn(searchCase: SearchCase, response: string): Promise<Verdict> {
     const { check } = searchCase;
     if (!check) throw new Error(`${searchCase.key} has no checker`);
     const own = verdicts.get(searchCase) ?? new Map<string, Promise<Verdict>>();
     verdicts.set(searchCase, own);
-    const found = own.get(answer) ?? check(answer);
-    own.set(answer, found);
+    const found = own.get(response) ?? check(response);
+    own.set(response, found);
     return found;
   }
 

@@ -128,7 +128,7 @@ test("the earliest position that recovers, with its best-ranked passing alternat
     kind: "clean",
     pair: {
       position: 1,
-      answer: [...ids("abc"), END],
+      response: [...ids("abc"), END],
       source: "search",
       target: { id: idOf("b"), logit: 20 },
       contrast: { id: idOf("d"), logit: 16 },
@@ -179,7 +179,7 @@ test("stopping too early is a mistake too: the closing token can be the target",
     const { outcomes } = await run([one], fakeModel(SCRIPT));
     expect(outcomes.get(one)).toMatchObject({
       kind: "clean",
-      pair: { position: 3, target: { id: END }, contrast: { id: idOf("f") }, answer: [...ids("abc"), END] },
+      pair: { position: 3, target: { id: END }, contrast: { id: idOf("f") }, response: [...ids("abc"), END] },
     });
     expect(outcomes.get(one)?.pair?.candidates[0]?.completion).toBe("abc");
   }
@@ -242,9 +242,9 @@ test("what cannot be decided is excluded with its reason", async () => {
   const sampled = failed("acb", /^ab/);
   const { outcomes } = await run([unchecked, empty, long, sampled], model);
   expect([unchecked, empty, long, sampled].map((one) => outcomes.get(one))).toEqual([
-    { kind: "excluded", exclusion: "not_checkable", note: "no checker can judge another answer to this task" },
-    { kind: "excluded", exclusion: "no_completion", note: "the answer has no tokens" },
-    { kind: "excluded", exclusion: "context_too_long", note: "29 prompt and 3 answer tokens, the model takes 30" },
+    { kind: "excluded", exclusion: "not_checkable", note: "no checker can judge another response to this task" },
+    { kind: "excluded", exclusion: "no_completion", note: "the response has no tokens" },
+    { kind: "excluded", exclusion: "context_too_long", note: "29 prompt and 3 response tokens, the model takes 30" },
     { kind: "excluded", exclusion: "target_not_argmax", note: '"c" at position 1 is rank 1, the argmax is "b"' },
   ]);
   const one = failed("abc", /^ade$/);

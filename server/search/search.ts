@@ -1,6 +1,6 @@
 /**
  * The strict recovery criterion (docs/method.md, section 5; docs/token-pairs.md): finds the position and the token pair
- * of failed answers. It knows a model only as three questions, so that a script can stand in for one.
+ * of failed responses. It knows a model only as three questions, so that a script can stand in for one.
  */
 import {
   type ActiveCase,
@@ -76,7 +76,7 @@ async function refuseCases<Case extends SearchCase>(
   return good;
 }
 
-/** Looks at every position of each answer once. */
+/** Looks at every position of each response once. */
 async function openCases<Case extends SearchCase>(
   cases: readonly WaitingCase<Case>[],
   { alternatives }: SearchOptions,
@@ -86,16 +86,16 @@ async function openCases<Case extends SearchCase>(
   const next = await model.nextTokens(cases.map(({ searchCase }) => allPositions(searchCase, alternatives + 1)));
   return cases.map(({ searchCase, state }, index): ActiveCase<Case> => {
     const own = next[index] as NextTokens;
-    return { searchCase, own, sibling: undefined, answer: withEnd(searchCase, own, model.endIds), state };
+    return { searchCase, own, sibling: undefined, response: withEnd(searchCase, own, model.endIds), state };
   });
 }
 
-/** What follows the prompt, and each token of the answer. */
+/** What follows the prompt, and each token of the response. */
 function allPositions({ promptIds, completionIds }: SearchCase, top: number): NextTokensRequest {
   return { inputIds: [...promptIds, ...completionIds], from: promptIds.length - 1, top };
 }
 
-/** An answer that the model itself would end here has its end as a last token: a position like the others. */
+/** A response that the model itself would end here has its end as a last token: a position like the others. */
 function withEnd({ completionIds, maxTokens }: SearchCase, own: NextTokens, endIds: readonly number[]): number[] {
   const last = completionIds.at(-1);
   if (last !== undefined && endIds.includes(last)) return [...completionIds];
@@ -126,7 +126,7 @@ function jobsOf(active: ActiveCase, width: number, options: SearchOptions): Posi
   return Array.from({ length: Math.max(0, end - next) }, (_, index) => ({ active, position: next + index }));
 }
 
-/** Forces every alternative of every position and has the whole answers checked. */
+/** Forces every alternative of every position and has the whole responses checked. */
 async function visit(
   jobs: readonly PositionJob[],
   rollouts: Rollouts,
@@ -136,7 +136,7 @@ async function visit(
     const { from, to } = active.searchCase.thinking?.inserted ?? { from: 0, to: 0 };
     if (position >= from && position < to) return [];
     const proposed = (active.state.phase === "own" ? active.own : active.sibling)?.[position] ?? [];
-    const target = active.answer[position];
+    const target = active.response[position];
     return proposed
       .map((token, rank) => ({ ...token, rank }))
       .filter(({ id }) => id !== target)
@@ -156,21 +156,21 @@ async function visit(
       prefix: [...searchCase.completionIds.slice(0, position), id],
     }))
   );
-  const answers = await rollouts.complete(wanted, tokenizer);
+  const responses = await rollouts.complete(wanted, tokenizer);
   let at = 0;
   return jobs.map(({ active, position }, index) => ({
     position,
     proposedBy: active.state.phase,
     target: targetOf(active, position),
     tried: (alternatives[index] ?? []).map(({ rank, id, logit }) => {
-      const { completion, passed } = before[index]?.get(id) ?? answers[at++] as RolledOut;
+      const { completion, passed } = before[index]?.get(id) ?? responses[at++] as RolledOut;
       return { rank, id, text: tokenizer.token(id), logit, completion, passed };
     }),
   }));
 }
 
-function targetOf({ own, answer }: ActiveCase, position: number): VisitedPosition["target"] {
-  const id = answer[position] as number;
+function targetOf({ own, response }: ActiveCase, position: number): VisitedPosition["target"] {
+  const id = response[position] as number;
   const rank = own[position]?.findIndex((token) => token.id === id) ?? -1;
   return rank < 0 ? { id, rank: null, logit: null } : { id, rank, logit: own[position]?.[rank]?.logit ?? null };
 }

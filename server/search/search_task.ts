@@ -100,10 +100,10 @@ async function performCollect({ parts, signal, lease, save }: Work, input: Colle
       checkers,
       options: { signal },
       onBatch: (tx, done, total) =>
-        save(tx, { done, total, message: `${benchmark.name}: ${done} of ${total} answers` }),
+        save(tx, { done, total, message: `${benchmark.name}: ${done} of ${total} responses` }),
     });
     const { total, collected, passed, failed } = totals;
-    const message = `${benchmark.name}: ${passed} passed, ${failed} failed, ${collected} of ${total} answers are new`;
+    const message = `${benchmark.name}: ${passed} passed, ${failed} failed, ${collected} of ${total} responses are new`;
     return { done: total, total, message };
   } finally {
     await checkers.close();

@@ -11,7 +11,7 @@ export interface StoredCase extends SearchCase {
   readonly row: FailureCaseRow;
 }
 
-/** Tokens that rollouts of imported answers may have, unless the answer itself is longer. */
+/** Tokens that rollouts of imported responses may have, unless the response itself is longer. */
 const IMPORTED_MAX_TOKENS = 1280;
 
 export function storedCase(
@@ -42,6 +42,6 @@ export function storedCase(
         inserted: { from: found.tokens - found.inserted, to: found.tokens },
       },
     }),
-    check: item === null ? undefined : (answer) => checkers.check(item, answer),
+    check: item === null ? undefined : (response) => checkers.check(item, response),
   };
 }
