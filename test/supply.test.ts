@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { readAudit } from "./audit.ts";
 import { ROOT } from "../server/base/settings.ts";
 
 interface Locked {
@@ -58,4 +59,26 @@ test("every dependency comes from the registry, and is what it was", () => {
     !integrity?.startsWith("sha512-") || elsewhere(resolved)
   );
   expect(loose.map(([path]) => nameOf(path))).toEqual([]);
+});
+
+test("an audit fails for weaknesses that are high or critical, and for no registry that cannot be asked", () => {
+  const report = (...severities: string[]) =>
+    JSON.stringify({
+      auditReportVersion: 2,
+      vulnerabilities: Object.fromEntries(severities.map((severity, index) => [`p${index}`, {
+        name: `p${index}`,
+        severity,
+        range: "<2.0.0",
+        via: index === 0 ? [{ title: "It reads too far", url: "https://example.org/1" }] : ["p0"],
+      }])),
+    });
+  expect(readAudit(report())).toEqual({ kind: "sound" });
+  expect(readAudit(report("low", "moderate"))).toEqual({ kind: "sound" });
+  expect(readAudit(report("critical", "moderate", "high"))).toEqual({
+    kind: "weak",
+    lines: ["p0 <2.0.0: critical, It reads too far (https://example.org/1)", "p2 <2.0.0: high, by p0"],
+  });
+  const refused = "405 Method Not Allowed - POST https://registry.example/-/npm/v1/security/advisories/bulk";
+  expect(readAudit(JSON.stringify({ message: refused, statusCode: 405 }))).toEqual({ kind: "unasked", why: refused });
+  expect(readAudit("")).toMatchObject({ kind: "unasked" });
 });
