@@ -212,12 +212,16 @@ describe("a broken connection", () => {
   });
 
   test("an interrupted run keeps what arrived", async () => {
-    await open({ fails: failing("silence") });
+    const { requests } = await open({ fails: failing("silence") });
     const stop = new AbortController();
     const running = downloadModel(reference("org/tiny"), fast({ signal: stop.signal }));
-    setTimeout(() => stop.abort(new Error("interrupted by SIGINT")), 300);
+    const arrived = () => existsSync(join(snapshot(), "config.json"));
+    const silent = () => requests.some((one) => /^GET \/cdn\/.*\.safetensors/.test(one));
+    const interrupted = expect.poll(() => arrived() && silent(), { timeout: 60_000 }).toBe(true)
+      .then(() => stop.abort(new Error("interrupted by SIGINT")));
     await expect(running).rejects.toThrow("interrupted by SIGINT");
-    expect(existsSync(join(snapshot(), "config.json"))).toBe(true);
+    await interrupted;
+    expect(arrived()).toBe(true);
     await downloadModel(reference("org/tiny"), fast());
   });
 });

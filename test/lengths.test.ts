@@ -11,9 +11,6 @@ const MOST_LINES = 100;
 const TOO_LONG: Readonly<Record<string, number>> = {
   "gpu/pass/operations/attention.ts makeAttention": 145,
   "web/src/ask/ask_form.tsx AskForm": 101,
-  "web/src/heat/heat_figure.tsx HeatFigure": 113,
-  "test/grammar_models.ts fc.letrec": 105,
-  "test/hub_server.ts openHub": 143,
 };
 
 /** Functions of a text that have more than `most` lines, by what they are called; suites of tests are lists, and none. */

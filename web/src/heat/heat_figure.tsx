@@ -132,24 +132,36 @@ export function HeatFigure(props: {
           }}
         />
       )}
-      {attribution === undefined ? null : (
-        <ComputedOn
-          key={`${pair.id} ${route.rule}`}
-          what={RULE_NAMES[route.rule]}
-          adapter={attribution.adapter}
-          seconds={attribution.seconds}
-          plan={{ work: "ATTRIBUTE", tokenPairIds: [pair.id], rule: route.rule }}
-          start={() => attribute(pair.id, route.rule)}
-        >
-          <DownloadLink path={attribution.download}>All node layers as a NumPy file</DownloadLink>, or{" "}
-          <DownloadLink
-            path={`/case.html?${new URLSearchParams({ case: failureCase.id, pair: pair.id, rule: route.rule })}`}
-            name={`${fileName(failureCase.key)}.html`}
-          >
-            this case as a page that stands alone
-          </DownloadLink>
-        </ComputedOn>
-      )}
+      {attribution === undefined
+        ? null
+        : <HeatOrigin failureCase={failureCase} pair={pair} attribution={attribution} />}
     </>
+  );
+}
+
+/** Where the numbers come from, how they are computed again, and their files. */
+function HeatOrigin({ failureCase, pair, attribution }: {
+  readonly failureCase: Case;
+  readonly pair: Pair;
+  readonly attribution: Pair["attributions"][number];
+}) {
+  const { rule } = attribution;
+  return (
+    <ComputedOn
+      key={`${pair.id} ${rule}`}
+      what={RULE_NAMES[rule]}
+      adapter={attribution.adapter}
+      seconds={attribution.seconds}
+      plan={{ work: "ATTRIBUTE", tokenPairIds: [pair.id], rule }}
+      start={() => attribute(pair.id, rule)}
+    >
+      <DownloadLink path={attribution.download}>All node layers as a NumPy file</DownloadLink>, or{" "}
+      <DownloadLink
+        path={`/case.html?${new URLSearchParams({ case: failureCase.id, pair: pair.id, rule })}`}
+        name={`${fileName(failureCase.key)}.html`}
+      >
+        this case as a page that stands alone
+      </DownloadLink>
+    </ComputedOn>
   );
 }
