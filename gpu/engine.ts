@@ -200,6 +200,14 @@ export interface ComponentsResult extends AttributionResult {
   readonly nodes: readonly NodeComponents[];
 }
 
+/** What every head and every neuron is relevant for, summed over all tokens. */
+export interface ComponentTotalsResult extends AttributionResult {
+  /** By block from the first: [heads], in logits. */
+  readonly heads: readonly Float32Array[];
+  /** By block from the first: [neurons]; in a block of experts [experts, neurons of each]. */
+  readonly neurons: readonly Float32Array[];
+}
+
 /**
  * One way into a node of layer l at its token: through a neuron or a head of block l, or around its MLP or attention by
  * the residual stream.
@@ -254,6 +262,29 @@ export type Replacement =
     | { readonly embedding: Float32Array }
   );
 
+/** A head of block `layer`, counted from 1 as the node layer after it; heads count from 0. */
+export interface HeadName {
+  readonly layer: number;
+  readonly index: number;
+}
+
+/** A neuron of block `layer`, from 0; in a block of experts it is named by its expert too. */
+export interface NeuronName extends HeadName {
+  readonly expert?: number;
+}
+
+/**
+ * Heads and neurons whose output is zero: the head's part of what the attention's output projection reads, the neuron's
+ * activation before the projection down. Biases of those projections stay, and so do an expert's share and the choice of
+ * experts.
+ */
+export interface Ablation {
+  readonly heads?: readonly HeadName[];
+  readonly neurons?: readonly NeuronName[];
+  /** Where, among the positions of the prompt; default: everywhere, tokens that are generated included. */
+  readonly positions?: readonly number[];
+}
+
 /**
  * Changes to a forward pass; positions count from 0, and none may be named twice in a list. Positions of rotary
  * embedding stay as they are. A token that is to be removed is left out of `inputIds`: what follows it then moves up.
@@ -271,6 +302,7 @@ export interface Intervention {
    * position's own query included: log c multiplies its weight before normalisation by c.
    */
   readonly attentionBias?: readonly { readonly position: number; readonly bias: number }[];
+  readonly ablate?: Ablation;
 }
 
 /** One question about the last position's prediction under an intervention. */
@@ -350,7 +382,7 @@ export interface GenerateResult {
 }
 
 /** What a model would say next at each position of a sequence from one position on, given the tokens before. */
-export interface NextTokensRequest {
+export interface NextTokensRequest extends Intervention {
   readonly inputIds: readonly number[];
   /** The first position, counted from 0, whose next token is wanted. */
   readonly from: number;
@@ -404,6 +436,8 @@ export interface LoadedModel {
   graphOfSeed(request: SeedGraphRequest, options?: RunOptions): Promise<SeedGraphResult>;
   /** Attribution, and the relevance of heads and neurons of chosen nodes. Throws as `attribute`, and for nodes that are not there. */
   components(request: ComponentsRequest, options?: RunOptions): Promise<ComponentsResult>;
+  /** Attribution, and the relevance of every head and neuron over all tokens together. Throws as `attribute`. */
+  componentTotals(request: AttributionRequest, options?: RunOptions): Promise<ComponentTotalsResult>;
   /** Edges into chosen heads and neurons. Throws as `attribute`, and for components and layers that are not there. */
   componentEdges(request: ComponentEdgesRequest, options?: RunOptions): Promise<ComponentEdgesResult>;
   /**

@@ -5,6 +5,7 @@ import { tune } from "./kernels/autotune.ts";
 import type { Device } from "./device/device.ts";
 import type { AttributionResult, Lane, LoadedModel, RunOptions } from "./engine.ts";
 import { buildComponentEdges, checkComponentEdges } from "./explanation/component_edges.ts";
+import { attributeTotals } from "./explanation/component_totals.ts";
 import { attributeComponents, checkNodes } from "./explanation/components.ts";
 import { fitRunner, keepBytesFor } from "./planning/fit.ts";
 import { MemoryError } from "./errors.ts";
@@ -79,7 +80,14 @@ function explanations(
   { fitting }: Turns,
 ): Pick<
   LoadedModel,
-  "attribute" | "attributeMany" | "attributeSeeds" | "graph" | "graphOfSeed" | "components" | "componentEdges"
+  | "attribute"
+  | "attributeMany"
+  | "attributeSeeds"
+  | "graph"
+  | "graphOfSeed"
+  | "components"
+  | "componentTotals"
+  | "componentEdges"
 > {
   return {
     async attribute(request, options = {}) {
@@ -113,6 +121,11 @@ function explanations(
       checkNodes(config, request);
       const run = { kind: "attribute", requests: [request] } as const;
       return await fitting(run, options, (bounded) => attributeComponents(bounded, request, options));
+    },
+    async componentTotals(request, options = {}) {
+      checkRequest(config, request);
+      const run = { kind: "attribute", requests: [request] } as const;
+      return await fitting(run, options, (bounded) => attributeTotals(bounded, request, options));
     },
     async componentEdges(request, options = {}) {
       checkRequest(config, request);
@@ -154,6 +167,7 @@ function predictions(
       for (const request of requests) {
         checkIds(config, request.inputIds);
         checkNextTokens(request);
+        checkIntervention(config, request.inputIds.length, request);
       }
       return await fittingWork((bounded, how) => nextTokensOf(bounded, requests, how), options);
     },

@@ -145,6 +145,26 @@ describe.each(SHAPES)("$architecture, $hidden x $intermediate, $heads/$keyHeads 
     model = await loadModel(device, directory);
   });
 
+  test.each(RULES)("totals are the sums of all heads and all neurons over all tokens, %s", async (rule) => {
+    const all = nodes.filter(({ token }) => token === 0).flatMap(({ layer }) =>
+      inputIds.map((_, token) => ({ layer, token }))
+    );
+    const split = await model.components({ ...request, rule, nodes: all, top: everything });
+    const totals = await model.componentTotals({ ...request, rule });
+    expect(totals.nodeRelevance).toEqual(split.nodeRelevance);
+    const width = shape.intermediate;
+    for (let layer = 1; layer <= shape.layers; layer++) {
+      const heads = new Float64Array(shape.heads);
+      const neurons = new Float64Array(totals.neurons[layer - 1]!.length);
+      for (const node of split.nodes.filter((one) => one.layer === layer)) {
+        node.heads.forEach(({ index, relevance }) => heads[index]! += relevance);
+        node.neurons.forEach(({ index, expert = 0, relevance }) => neurons[expert * width + index]! += relevance);
+      }
+      expect(relativeError(totals.heads[layer - 1]!, heads)).toBeLessThan(1e-6);
+      expect(relativeError(totals.neurons[layer - 1]!, neurons)).toBeLessThan(1e-6);
+    }
+  });
+
   test.each(RULES)("relevance is attribute's; neurons and what passes them by sum to the node's, %s", async (rule) => {
     const result = await model.components({ ...request, rule, nodes, top: everything });
     expect(result.nodeRelevance).toEqual((await model.attribute({ ...request, rule })).nodeRelevance);

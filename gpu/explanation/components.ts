@@ -24,7 +24,7 @@ import { readMatrixRows, type Step, walkDown } from "../pass/walk.ts";
 export const DEFAULT_TOP = 10;
 
 /** Nodes of a block whose rows are read at once. */
-const NODES_AT_ONCE = 128;
+export const NODES_AT_ONCE = 128;
 
 /** Throws InputError for nodes that are not there. */
 export function checkNodes(config: ModelConfig, { inputIds, nodes, top = DEFAULT_TOP }: ComponentsRequest): void {

@@ -3,6 +3,8 @@
  * recorded at once where the embeddings are on the device: then the next token is chosen and embedded there too.
  */
 import type { Device } from "../device/device.ts";
+import type { Ablation } from "../engine.ts";
+import { openAblations } from "../pass/ablation.ts";
 import { countedOfAll } from "../pass/block.ts";
 import { embedRows } from "../pass/embedding.ts";
 import { blockForward } from "../pass/forward.ts";
@@ -41,6 +43,8 @@ export interface DecodingRow {
   /** New tokens so far; the last one enters the next step. */
   readonly ids: readonly number[];
   readonly stopped: boolean;
+  /** Holds at new tokens where it names no positions. */
+  readonly ablation: Ablation;
 }
 
 export interface DecodingSteps {
@@ -79,8 +83,13 @@ interface Stepped {
   take(step: number): void;
 }
 
-/** Buffers of decoding steps of `sequences`, all of whose new rows form one matrix; freed with their workspace. */
-function openStepBuffers({ device, model: { config }, weights }: Runner, sequences: number, longest: number) {
+/** Buffers of decoding steps of sequences, all of whose new rows form one matrix; freed with their workspace. */
+function openStepBuffers(
+  { device, model: { config }, weights }: Runner,
+  active: readonly DecodingRow[],
+  longest: number,
+) {
+  const sequences = active.length;
   const workspace = openWorkspace(device, config, [sequences]);
   const { rows } = workspace;
   const own = (bytes: number, label: string) => workspace.adopt(device.allocate(bytes, label));
@@ -95,6 +104,14 @@ function openStepBuffers({ device, model: { config }, weights }: Runner, sequenc
     headColumns: headColumns(config),
     longest: longest + MOST_STEPS,
   });
+  const ablations = openAblations(
+    workspace,
+    active.map(({ ablation }, firstRow) => ({
+      firstRow,
+      marked: [true],
+      ablation: ablation.positions === undefined ? ablation : {},
+    })),
+  );
   const nodes = [
     workspace.allocate(config.hidden, "rows"),
     workspace.allocate(config.hidden, "rows of the next block"),
@@ -104,6 +121,7 @@ function openStepBuffers({ device, model: { config }, weights }: Runner, sequenc
     rows,
     /** Steps that are recorded at once, at most. */
     most,
+    ablations,
     nodes,
     states: nodes.map((node) => workspace.blockState(node)),
     normed: workspace.allocate(config.hidden, "rows, normed"),
@@ -180,7 +198,7 @@ function recordStep(
     const own = buffers.states[layer % 2] as BlockState;
     const state = layer === 0 ? withPositions(device, buffers, own, count) : own;
     const place: Place = { weights: weights.blocks[layer] as BlockWeights, state };
-    blockForward(workspace, place, nodes[(layer + 1) % 2] as GPUBuffer, () => {
+    const attend = () => {
       const shape = { ...cacheShape(workspace, state, caches[layer] as GPUBuffer), rows: count };
       cacheStore(device, { ...shape, x: slot(state, QUERY_KEY_VALUE), targetRows: targets.current });
       decodeAttention(device, {
@@ -193,7 +211,8 @@ function recordStep(
         bias,
         out: slot(workspace, ATTENDED),
       });
-    });
+    };
+    blockForward(workspace, place, nodes[(layer + 1) % 2] as GPUBuffer, attend, buffers.ablations?.[layer]);
   }
   finalNorm(runner, rows, nodes[config.layers % 2] as GPUBuffer, buffers.normed, buffers.scale);
   recordLogits(runner, rows, buffers.normed, buffers.logits);
@@ -229,7 +248,7 @@ export function openSteps(
 ): DecodingSteps {
   const { device } = runner;
   const count = active.length;
-  const buffers = openStepBuffers(runner, count, longest);
+  const buffers = openStepBuffers(runner, active, longest);
   const { rows, allChosen } = buffers;
   return {
     run: async (wanted) => {

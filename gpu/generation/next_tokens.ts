@@ -2,6 +2,7 @@
 import { gradientRowBytes, widestRowBytes } from "../pass/block.ts";
 import type { NextTokens, NextTokensRequest, RankedLogit, RunOptions } from "../engine.ts";
 import { InputError } from "../errors.ts";
+import { intervene, isPlain } from "../pass/intervention.ts";
 import { logSumExp } from "../kernels/log-sum-exp.ts";
 import { moveRows } from "../kernels/row-moves.ts";
 import { topTokens } from "../kernels/top-tokens.ts";
@@ -72,7 +73,10 @@ async function readPack(
   requests: readonly NextTokensRequest[],
   options: RunOptions,
 ): Promise<NextTokens[]> {
-  const pass = await forward(runner, requests.map(({ inputIds }) => inputIds), options, { purpose: "logits" });
+  const pass = await forward(runner, requests.map(({ inputIds }) => inputIds), options, {
+    purpose: "logits",
+    interventions: requests.every(isPlain) ? undefined : requests.map((request) => intervene(runner.model, request)),
+  });
   try {
     const rows = requests.flatMap(({ inputIds, from }, index) => {
       const { firstRow } = pass.workspace.sequences[index] as { readonly firstRow: number };

@@ -234,6 +234,7 @@ const rowOf = (decoding: Decoding): DecodingRow => ({
   sharedStart: decoding.prompt.firstRow,
   ownStart: decoding.ownStart,
   ids: decoding.ids,
+  ablation: decoding.prompt.intervened.ablation,
   get stopped() {
     return decoding.stop !== undefined;
   },

@@ -3,6 +3,7 @@ import { gradientRowBytes } from "../pass/block.ts";
 import type { ContinuationRequest, RunOptions, ScoreRequest, ScoreResult, TokenLogit } from "../engine.ts";
 import { InputError } from "../errors.ts";
 import { largest } from "./generate.ts";
+import { ablatedCount } from "../pass/ablation.ts";
 import { intervene } from "../pass/intervention.ts";
 import { argmaxReference } from "../kernels/decode.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
@@ -13,6 +14,8 @@ const PACK_BYTES = 2 ** 28;
 /** Share of a pass's memory that it may take. */
 const PACK_SHARE = 1 / 4;
 const LOGIT_BYTES = 2 ** 26;
+/** Heads and neurons that the requests of a pack ablate, all together: each takes 20 bytes at most. */
+const PACK_ABLATED = 2 ** 20;
 
 /** Results of checked requests, in their order; each is that of the request alone, to the last bit. */
 export async function scoreAll(
@@ -83,7 +86,7 @@ async function continuePacked(
 }
 
 /** Requests in runs that fit the device's memory together. */
-function* packs<Request extends Pick<ScoreRequest, "inputIds">>(
+function* packs<Request extends Pick<ScoreRequest, "inputIds" | "ablate">>(
   { model: { config }, passBytes = Infinity }: Runner,
   requests: readonly Request[],
 ): Generator<readonly Request[]> {
@@ -91,15 +94,20 @@ function* packs<Request extends Pick<ScoreRequest, "inputIds">>(
   const mostRequests = Math.max(1, Math.floor(LOGIT_BYTES / panelBytes(PANEL, config.vocabulary))) * PANEL;
   let pack: Request[] = [];
   let rows = 0;
+  let ablated = 0;
   for (const request of requests) {
     const more = panelsOf(request.inputIds.length) * PANEL;
-    if (pack.length > 0 && (rows + more > mostRows || pack.length >= mostRequests)) {
+    const moreAblated = ablatedCount(request.ablate ?? {});
+    const isFull = rows + more > mostRows || pack.length >= mostRequests || ablated + moreAblated > PACK_ABLATED;
+    if (pack.length > 0 && isFull) {
       yield pack;
       pack = [];
       rows = 0;
+      ablated = 0;
     }
     pack.push(request);
     rows += more;
+    ablated += moreAblated;
   }
   if (pack.length > 0) yield pack;
 }

@@ -3,7 +3,7 @@ import type { GenerateRequest, TokenLogit } from "../engine.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { ModelDirectory } from "../model/directory.ts";
 import { bordersOf, turnAlike } from "../model/rotary.ts";
-import { intervene, type Intervened } from "../pass/intervention.ts";
+import { intervene, type Intervened, isPlain, NOTHING_INTERVENED } from "../pass/intervention.ts";
 import { PANEL, panelsOf } from "../kernels/panels.ts";
 import { rotationsOf } from "../pass/workspace.ts";
 import { MOST_STEPS } from "./decode.ts";
@@ -47,9 +47,8 @@ export function openDecodings(
   const prompts = new Map<number, Prompt>();
   const plain: number[] = [];
   requests.forEach((request, index) => {
-    const { replace = [], hidden = [], attentionBias = [] } = request;
     // Under an intervention the same tokens have other keys and values.
-    if (replace.length + hidden.length + attentionBias.length === 0) plain.push(index);
+    if (isPlain(request)) plain.push(index);
     else prompts.set(index, { ids: request.inputIds, intervened: intervene(model, request), firstRow: 0 });
   });
   const idsOf = (index: number) => (requests[index] as GenerateRequest).inputIds;
@@ -61,7 +60,7 @@ export function openDecodings(
     const shares = last && turnAlike(borders, ids.length, last.ids.length) &&
       ids.every((id, position) => id === last?.ids[position]);
     if (!last || !shares) {
-      last = { ids, intervened: { embeddings: new Map(), bias: new Map() }, firstRow: 0 };
+      last = { ids, intervened: NOTHING_INTERVENED, firstRow: 0 };
     }
     prompts.set(index, last);
   }

@@ -1,5 +1,6 @@
 /** A block forward. */
 import { panelBytes } from "../kernels/panels.ts";
+import type { BlockAblation } from "./ablation.ts";
 import { type Block, blockOf } from "./block.ts";
 import { type Place, slot, type Workspace } from "./operation.ts";
 import { ATTENDED } from "./operations/attention.ts";
@@ -32,13 +33,15 @@ function write(
 
 /**
  * Records a block's forward pass: state filled from state.input, output [rows, hidden] written. `attention` records what
- * the heads write from the state's projections; by default every sequence attends to itself.
+ * the heads write from the state's projections; by default every sequence attends to itself. `ablation`: whose heads and
+ * neurons then give nothing.
  */
 export function blockForward(
   workspace: Workspace,
   place: Place,
   output: GPUBuffer,
   attention: (block: Block) => void = (block) => block.attention.forward(workspace, place),
+  ablation?: BlockAblation,
 ): void {
   const { device, config, rows } = workspace;
   const { state, weights } = place;
@@ -49,6 +52,7 @@ export function blockForward(
   block.queryKeyValue.forward(workspace, place, forHeads, slot(state, QUERY_KEY_VALUE));
   block.heads.forward(workspace, place);
   attention(block);
+  ablation?.heads(slot(workspace, ATTENDED));
   device.copy(state.input, 0, state.middle, 0, bytes);
   const project: Linear = block.output;
   write(
@@ -68,6 +72,6 @@ export function blockForward(
     block.mlpOut,
     NORMED.mlpOut,
     output,
-    (out, accumulate) => block.mlp.forward(workspace, place, forMlp, out, accumulate),
+    (out, accumulate) => block.mlp.forward(workspace, place, forMlp, out, { accumulate, ablation }),
   );
 }

@@ -1,9 +1,13 @@
-/** Changes to a forward pass that ask "what if": other embeddings at some positions, other weight in the attention. */
-import type { Intervention, Replacement } from "../engine.ts";
+/**
+ * Changes to a forward pass that ask "what if": other embeddings at some positions, other weight in the attention, heads
+ * and neurons that write nothing.
+ */
+import type { Ablation, Intervention, Replacement } from "../engine.ts";
 import { InputError } from "../errors.ts";
 import { HIDDEN } from "../kernels/softmax.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { ModelDirectory } from "../model/directory.ts";
+import { checkAblation, isNothing } from "./ablation.ts";
 import { readEmbedding } from "./embedding.ts";
 
 /** Largest |bias|, in logits: far past where a softmax in float32 has a single winner. */
@@ -15,16 +19,26 @@ export interface Intervened {
   readonly embeddings: ReadonlyMap<number, Float32Array>;
   /** What is added to every attention score toward a position. */
   readonly bias: ReadonlyMap<number, number>;
+  readonly ablation: Ablation;
 }
 
-/** Throws InputError, naming the field, for positions that are not there, ids or numbers out of range. */
+/** No change. */
+export const NOTHING_INTERVENED: Intervened = { embeddings: new Map(), bias: new Map(), ablation: {} };
+
+/** Whether a request asks for no change. */
+export const isPlain = ({ replace = [], hidden = [], attentionBias = [], ablate = {} }: Intervention): boolean =>
+  replace.length + hidden.length + attentionBias.length === 0 && isNothing(ablate);
+
+/** Throws InputError, naming the field, for positions, heads and neurons that are not there, ids or numbers out of range. */
 export function checkIntervention(
   config: ModelConfig,
   tokens: number,
-  { replace = [], hidden = [], attentionBias = [] }: Intervention,
+  { replace = [], hidden = [], attentionBias = [], ablate = {} }: Intervention,
 ): void {
   checkPositions("replace", tokens, replace.map(({ position }) => position));
   checkPositions("hidden", tokens, hidden);
+  checkPositions("ablate.positions", tokens, ablate.positions ?? []);
+  checkAblation(config, ablate);
   checkPositions("attentionBias", tokens, attentionBias.map(({ position }) => position));
   replace.forEach((replacement, index) => checkReplacement(config, replacement, `replace[${index}]`));
   attentionBias.forEach(({ bias }, index) => {
@@ -78,7 +92,7 @@ function checkReplacement({ vocabulary, hidden }: ModelConfig, replacement: Repl
 /** A checked intervention as numbers. Reads embeddings from the model's files. */
 export function intervene(
   model: ModelDirectory,
-  { replace = [], hidden = [], attentionBias = [] }: Intervention,
+  { replace = [], hidden = [], attentionBias = [], ablate = {} }: Intervention,
 ): Intervened {
   return {
     embeddings: new Map(replace.map((replacement) => [replacement.position, embeddingOf(model, replacement)])),
@@ -87,6 +101,7 @@ export function intervene(
       ...attentionBias.map(({ position, bias }) => [position, bias] as const),
       ...hidden.map((position) => [position, HIDDEN] as const),
     ]),
+    ablation: ablate,
   };
 }
 

@@ -1,5 +1,6 @@
 /** The forward pass: node layers, what blocks keep for a backward pass, and the rows whose predictions are wanted. */
-import { blockStateBytes, countedOfAll } from "./block.ts";
+import { markedAt, openAblations } from "./ablation.ts";
+import { type Block, blockStateBytes, countedOfAll } from "./block.ts";
 import { blockForward } from "./forward.ts";
 import { type BlockState, type Place, type Sequence, type Workspace } from "./operation.ts";
 import { openWorkspace } from "./workspace.ts";
@@ -104,6 +105,13 @@ export async function forward(
     });
     device.write(nodes[0] as GPUBuffer, 0, embedded);
     const bias = interventions && uploadBias(workspace, interventions);
+    const ablations = interventions && openAblations(
+      workspace,
+      workspace.sequences.map(({ firstRow, length }, index) => {
+        const { ablation } = interventions[index] as Intervened;
+        return { firstRow, marked: markedAt(ablation, length), ablation };
+      }),
+    );
     const kept = forBackward && blockStateBytes(config, rows) * config.layers <= keepBytes;
     const spare = forBackward && !kept
       ? workspace.allocate(config.hidden, "output of blocks computed again")
@@ -120,7 +128,8 @@ export async function forward(
       const state = layer === 0 && weights.positions ? withPositions(workspace, weights.positions, blank) : blank;
       states.push(state);
       const place: Place = { weights: weights.blocks[layer] as BlockWeights, state };
-      blockForward(workspace, place, output, ({ attention }) => attention.forward(workspace, place, bias));
+      const attend = ({ attention }: Block) => attention.forward(workspace, place, bias);
+      blockForward(workspace, place, output, attend, ablations?.[layer]);
       afterBlock?.(layer, workspace, state);
       await pace("forward", layer + 1);
     }

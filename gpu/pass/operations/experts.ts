@@ -123,7 +123,7 @@ export function makeExperts(config: ModelConfig, mlp: Extract<LayerMlp, { kind: 
     neurons: width,
     rowsPerToken: count,
     isRowwise: false,
-    forward(workspace, place, x, y, accumulate = false) {
+    forward(workspace, place, x, y, { accumulate = false, ablation } = {}) {
       const { device, rows } = workspace;
       const { state } = place;
       router.forward(workspace, place, x, slot(state, LOGITS));
@@ -132,6 +132,8 @@ export function makeExperts(config: ModelConfig, mlp: Extract<LayerMlp, { kind: 
       sortByExpert(device, rows * count, experts, slot(state, CHOSEN), gateUp.lists);
       expertProduct(device, { ...gateUp, mode: "nt", a: x, rowsFrom: count, c: slot(state, GATE_UP) });
       activate(workspace, place);
+      const chosen = { experts: slot(state, CHOSEN), rowsPerToken: count };
+      ablation?.neurons(slot(workspace, INNER), inner, chosen);
       const written = slot(workspace, BESIDE);
       expertProduct(device, { ...down, mode: "nt", a: slot(workspace, INNER), rowsFrom: 1, c: written });
       expertSum(device, {

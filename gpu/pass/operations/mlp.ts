@@ -4,6 +4,7 @@ import type { Rule } from "../../engine.ts";
 import { gated, gatedBackward, plain, plainBackward } from "../../kernels/activation.ts";
 import { columns4 } from "../../kernels/panels.ts";
 import type { LayerMlp, ModelConfig } from "../../model/config.ts";
+import type { BlockAblation } from "../ablation.ts";
 import {
   type GradientSpace,
   matrixSlot,
@@ -21,6 +22,12 @@ export const INNER = "inner";
 /** What the projection up gives, and in a gradient space its gradient: gate and up side by side, or up alone. */
 export const GATE_UP = "gateUp";
 
+export interface MlpOptions {
+  readonly accumulate?: boolean;
+  /** Whose neurons give nothing. */
+  readonly ablation?: BlockAblation | undefined;
+}
+
 export interface Mlp {
   readonly operations: readonly Operation[];
   /** Neurons of a row of INNER; columns past them, up to a multiple of 4, are zero. */
@@ -30,7 +37,7 @@ export interface Mlp {
   /** Whether chosen rows can be computed by themselves from chosen rows of the state. */
   readonly isRowwise: boolean;
   /** Records y [rows, hidden] (+)= MLP of x. */
-  forward(workspace: Workspace, place: Place, x: GPUBuffer, y: GPUBuffer, accumulate?: boolean): void;
+  forward(workspace: Workspace, place: Place, x: GPUBuffer, y: GPUBuffer, options?: MlpOptions): void;
   /** The experts of rows of INNER; null where there are none. */
   expertsOf(device: Device, place: Place, rows: readonly number[]): Promise<Uint32Array | null>;
   /** Records the workspace's INNER from the state again. */
@@ -72,9 +79,10 @@ export function makeDense(
     neurons: width,
     rowsPerToken: 1,
     isRowwise: true,
-    forward(workspace, place, x, y, accumulate) {
+    forward(workspace, place, x, y, { accumulate, ablation } = {}) {
       up.forward(workspace, place, x, slot(place.state, GATE_UP));
       activate(workspace, place);
+      ablation?.neurons(slot(workspace, INNER), inner);
       down.forward(workspace, place, slot(workspace, INNER), y, accumulate);
     },
     expertsOf: () => Promise.resolve(null),

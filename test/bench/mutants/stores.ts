@@ -44,6 +44,7 @@ function wrongValue(value: string, type: string): string {
   // A mark that is set, or one that is counted: what reads a mark asks only whether it is zero.
   if (value === "1u") return "0u";
   if (type === "u32") return `(${value}) + 1u`;
+  if (value === "0.0") return "1.0";
   return value === "vec4f(0)" ? "vec4f(1)" : `1.5 * (${value})`;
 }
 
