@@ -55,7 +55,7 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
     "attributions",
     "graphs",
     "masking",
-    "diagnosis",
+    "ablation diagnosis",
     "search ask",
     "import fetching",
     "traces",

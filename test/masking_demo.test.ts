@@ -149,6 +149,31 @@ describe("culprit mask", () => {
     );
   });
 
+  test("heads and neurons: a line for each curve, the most relevant ones lose more than controls", async () => {
+    const args = [
+      ...["mask", "--model", FOLDER, "--cases", CASES, "--limit", "2", "--heads", "--neurons", "--counts", "1,4"],
+      ...["--rankings", "attnlrp,random", "--seeds", "2"],
+    ];
+    const { code, out, err } = await culprit([...args, "--json"]);
+    expect([code, err]).toEqual([0, ""]);
+    const lines = out.trim().split("\n").map((text) => JSON.parse(text));
+    const curves = lines.slice(0, -1);
+    expect(curves).toHaveLength(2 * 2 * 3);
+    for (const curve of curves) {
+      expect(curve.counts).toEqual([0, 1, 4]);
+      expect([curve.delta, curve.probability, curve.argmax].map(({ length }) => length)).toEqual([3, 3, 3]);
+      expect(curve.ablated).toHaveLength(4);
+      expect(curve.components).toBe(curve.unit === "heads" ? 16 : 1536);
+    }
+    const { summaries, comparisons, settings } = lines.at(-1);
+    expect(settings).toMatchObject({ units: ["heads", "neurons"], seeds: [1, 2] });
+    expect(summaries).toHaveLength(4);
+    for (const { lost } of comparisons) expect(lost.value).toBeGreaterThan(0);
+    const text = await culprit([...args, "--limit", "1"]);
+    expect(text.out).toMatch(/^1 cases, heads or neurons set to zero at every token\n\nheads\n {2}ranking +area/);
+    expect(text.out).toContain("\nneurons\n");
+  });
+
   const line = readFileSync(CASES, "utf8").split("\n")[0]!;
   const broken = (name: string, change: object) => {
     const path = join(folder, name);
@@ -157,6 +182,8 @@ describe("culprit mask", () => {
   };
   test.each<[string, string[], RegExp]>([
     ["a ranking that is none", ["--rankings", "attnlrp,best"], /^--rankings: "best" is not known; give of: attnlrp/],
+    ["an option of tokens beside heads", ["--heads"], /^--budget: is of tokens; leave it out beside --heads/],
+    ["counts of tokens", ["--counts", "1,2"], /^--counts: is of heads and neurons; give --heads or --neurons too/],
     ["a budget that is none", ["--budget", "0"], /^--budget: "0" is no count; give/],
     ["a file that is not there", ["--cases", "/nowhere.jsonl"], /^\/nowhere\.jsonl: cannot be read \(ENOENT\); give/],
     [

@@ -8,12 +8,15 @@ import {
   type RunOptions,
   type Tokenizer,
 } from "../../gpu/mod.ts";
+import { ABLATION_OPTIONS } from "../../schema/tables/ablation_values.ts";
 import { type FileCase, readCases } from "../masking/case_file.ts";
 import { MASKING_DEFAULTS, type MaskingResult, type MaskingSettings, runMasking } from "../masking/experiment.ts";
 import { RANKINGS, SCOPES } from "../masking/ranking.ts";
 import { REPLACEMENTS } from "../masking/replacement.ts";
 import { compareRankings, summarise } from "../masking/summary.ts";
 import { singleToken } from "../models/typed_token.ts";
+import { count, list, one } from "./mask_arguments.ts";
+import { ablateCases } from "./mask_components.ts";
 import { curveJson } from "./mask_json.ts";
 import { describeMasking } from "./mask_table.ts";
 import { progressBar } from "./progress.ts";
@@ -23,9 +26,11 @@ import { withModel } from "./with_model.ts";
 
 export const verb: Verb = {
   name: "mask",
-  summary: "Masks top-ranked tokens until the wrong prediction flips, against random and lowest-ranked controls",
+  summary: "Masks top-ranked tokens, heads or neurons until the wrong prediction flips, against random and " +
+    "lowest-ranked controls",
   usage: "mask --model MODEL --cases FILE [--rankings LIST] [--replacements LIST] [--scope prompt|all] [--budget N] " +
-    "[--stop away|contrast] [--seeds N] [--seed N] [--neutral T] [--items FILE [--max-tokens N]] [--limit N] [--json]",
+    "[--stop away|contrast] [--seeds N] [--seed N] [--neutral T] [--items FILE [--max-tokens N]] [--limit N] " +
+    "[--heads] [--neurons] [--counts LIST] [--json]",
   example: "npx culprit mask --model models/demo-1m --cases models/demo-1m/failure-cases-divergence.jsonl " +
     "--items models/benchmarks/demo-ifeval.jsonl --replacements remove --limit 20",
   options: {
@@ -41,7 +46,12 @@ export const verb: Verb = {
     scope: { type: "string", value: "SCOPE", help: "prompt, or all: the answer so far too", default: "prompt" },
     budget: { type: "string", value: "N", help: "tokens masked at most", default: String(MASKING_DEFAULTS.budget) },
     stop: { type: "string", value: "WHERE", help: "end curves at the first flip: away, contrast (default: never)" },
-    seeds: { type: "string", value: "N", help: "random orders of each case", default: "3" },
+    seeds: {
+      type: "string",
+      value: "N",
+      help: "random orders of each case, of heads and neurons from the same layers as the top ones",
+      default: "3",
+    },
     seed: { type: "string", value: "N", help: "the first of their seeds, and that of intervals", default: "1" },
     neutral: {
       type: "string",
@@ -52,6 +62,14 @@ export const verb: Verb = {
     items: { type: "string", value: "FILE", help: "the benchmark's items: checks rollouts at flips", multiple: true },
     "max-tokens": { type: "string", value: "N", help: "new tokens of a rollout at most", default: "256" },
     limit: { type: "string", value: "N", help: "only the first cases of the file" },
+    heads: { type: "boolean", help: "attention heads are set to zero instead of masking tokens" },
+    neurons: { type: "boolean", help: "MLP neurons are, each kind by itself where both are given" },
+    counts: {
+      type: "string",
+      value: "LIST",
+      help: "how many heads or neurons at each step of a curve (default: " +
+        `${ABLATION_OPTIONS.counts.heads} heads; ${ABLATION_OPTIONS.counts.neurons} neurons)`,
+    },
   },
   run,
 };
@@ -62,6 +80,16 @@ async function run(context: VerbContext): Promise<void> {
   }
   requiredText(context, verb, "model");
   const path = requiredText(context, verb, "cases");
+  if (context.values["heads"] === true || context.values["neurons"] === true) {
+    return await ablateCases(context, verb, path);
+  }
+  if (optionText(context, "counts") !== undefined) {
+    throw new InputError(
+      "is of heads and neurons",
+      "--counts",
+      "give --heads or --neurons too, or --budget for tokens",
+    );
+  }
   const { path: model, name } = await locateForVerb(context, requiredText(context, verb, "model"));
   const directory = await openModelDirectory(model);
   directory.close();
@@ -165,24 +193,4 @@ function readSettings(context: VerbContext, config: ModelConfig, tokenizer: Toke
     neutral: singleToken(optionText(context, "neutral")!, "--neutral", { vocabulary: config.vocabulary, tokenizer }),
     rolloutTokens: count(context, "max-tokens", 1),
   };
-}
-
-function count(context: VerbContext, name: string, least: number): number {
-  const text = optionText(context, name) ?? "";
-  if (/^\d{1,9}$/.test(text) && Number(text) >= least) return Number(text);
-  throw new InputError(`${JSON.stringify(text)} is no count`, `--${name}`, `give a whole number from ${least} on`);
-}
-
-function one<Name extends string>(context: VerbContext, name: string, known: readonly Name[]): Name {
-  return pick(optionText(context, name) ?? "", name, known);
-}
-
-function list<Name extends string>(context: VerbContext, name: string, known: readonly Name[]): Name[] {
-  return [...new Set((optionText(context, name) ?? "").split(","))].map((text) => pick(text.trim(), name, known));
-}
-
-function pick<Name extends string>(text: string, name: string, known: readonly Name[]): Name {
-  const found = known.find((each) => each === text);
-  if (found) return found;
-  throw new InputError(`${JSON.stringify(text)} is not known`, `--${name}`, `give of: ${known.join(", ")}`);
 }
