@@ -19,8 +19,11 @@ import type { ModelDirectory } from "../model/directory.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
 import type { BlockWeights, Weights } from "./weights.ts";
 
-/** Work recorded between waits for the device, in floating point operations: bounds how long cancelling takes. */
-const FLUSH_OPERATIONS = 4e9;
+/**
+ * Work recorded between waits for the device, in floating point operations: bounds how long cancelling takes, and how
+ * long a person waits for a batch that runs.
+ */
+const FLUSH_OPERATIONS = { hardware: 4e9, software: 1e9 };
 
 /** Where edges of a transition are pruned and held while they are. */
 export interface TileLimits {
@@ -223,11 +226,12 @@ export function pacer(device: Device, config: ModelConfig, rows: number, { signa
   const { layers } = config;
   const { perToken, perScore } = countedOfAll(config);
   const operations = (perToken * rows + perScore * rows * rows) / layers;
+  const most = FLUSH_OPERATIONS[device.info.kind === "hardware" ? "hardware" : "software"];
   let sinceFlush = 0;
   return async (phase: "forward" | "backward", done: number): Promise<void> => {
     signal?.throwIfAborted();
     sinceFlush += operations;
-    if (sinceFlush < FLUSH_OPERATIONS && done < layers) return;
+    if (sinceFlush < most && done < layers) return;
     sinceFlush = 0;
     await device.advance();
     onProgress?.({ phase, done, total: layers });
