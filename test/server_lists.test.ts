@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm";
+import { eq, inArray, sql } from "drizzle-orm";
 import type { GraphQLEnumType, GraphQLInputObjectType } from "graphql";
 import { beforeAll, expect, test } from "vitest";
 import { schema } from "../schema/schema.ts";
@@ -75,6 +75,20 @@ test("pages of a filtered list go on where they ended, with what belongs to each
   expect(seen).toEqual(
     [0, 1, 2, 3, 4, 5].map((index) => ({ key: `case/${index}`, tokenPairs: [{ delta: index / 2 }] })),
   );
+});
+
+test("cases without a pair come last, largest or smallest delta first, and pages go on through them", async () => {
+  const { db } = database.connection;
+  const without = ["case/2", "case/4", "case/5"];
+  await db.update(failureCases).set({ delta: null }).where(inArray(failureCases.key, without));
+  const keys = async (direction: string) =>
+    (await allPages({ orderBy: { by: "DELTA", direction } })).map(({ key }) => key);
+  const found = [0, 1, 3, 6].map((index) => `case/${index}`);
+  expect(await keys("ASC")).toEqual([...found, ...without]);
+  expect(await keys("DESC")).toEqual([...found.toReversed(), ...without.toReversed()]);
+  for (const index of [2, 4, 5]) {
+    await db.update(failureCases).set({ delta: index / 2 }).where(eq(failureCases.key, `case/${index}`));
+  }
 });
 
 const DEEP = `
@@ -215,7 +229,8 @@ const NO_JOB = "00000000-0000-4000-8000-000000000000";
 const PLANS: readonly (readonly [string, string, string])[] = [
   ["failureCases", "", "failure_cases_created"],
   ["failureCases", "orderBy: { by: KEY }", "failure_cases_key"],
-  ["failureCases", "orderBy: { by: DELTA }", "failure_cases_delta"],
+  ["failureCases", "orderBy: { by: DELTA }", "failure_cases_delta_down"],
+  ["failureCases", "orderBy: { by: DELTA, direction: ASC }", "failure_cases_delta_up"],
   ["failureCases", "orderBy: { by: TOKENS }", "failure_cases_tokens"],
   ["failureCases", 'filter: { benchmark: "b1", task: "x" }', "failure_cases_task"],
   ["failureCases", 'filter: { benchmark: "rare" }', "failure_cases_benchmark"],

@@ -191,6 +191,12 @@ export const failureCases = snakeCase.table("failure_cases", {
   promptTokens: integer().notNull(),
   /** The largest delta of the case's token pairs, so that lists sort by it; null while there is none. */
   delta: doublePrecision(),
+  /**
+   * What lists sort by, largest or smallest first: delta, and of a case without one a number beyond all, so that it comes
+   * last either way and a page can go on after it.
+   */
+  deltaDown: doublePrecision().notNull().generatedAlwaysAs(sql`coalesce(delta, -1e300)`),
+  deltaUp: doublePrecision().notNull().generatedAlwaysAs(sql`coalesce(delta, 1e300)`),
   /** Texts of the targets and contrasts of its pairs, one a line, so that a search finds them; kept by a trigger. */
   pairTokens: text().notNull().default(""),
   status: caseStatusEnum().notNull(),
@@ -214,6 +220,8 @@ export const failureCases = snakeCase.table("failure_cases", {
   index("failure_cases_created").on(table.createdAt, table.id),
   index("failure_cases_key").on(table.key, table.id),
   index("failure_cases_delta").on(table.delta, table.id),
+  index("failure_cases_delta_down").on(table.deltaDown, table.id),
+  index("failure_cases_delta_up").on(table.deltaUp, table.id),
   index("failure_cases_tokens").on(table.tokenCount, table.id),
   index("failure_cases_benchmark").on(table.benchmark, table.createdAt, table.id),
   index("failure_cases_task").on(table.benchmark, table.task, table.id),
@@ -264,6 +272,8 @@ export const tokenPairs = snakeCase.table("token_pairs", {
   contentHash: text().notNull(),
   createdAt: createdAt(),
 }, (table) => [
+  // From a pair to its case, read alone: counts by diagnosis.
+  index("token_pairs_case").on(table.id, table.failureCaseId),
   unique("token_pairs_case_tokens").on(table.failureCaseId, table.targetId, table.contrastId),
   foreignKey({ name: "token_pairs_case", columns: [table.failureCaseId], foreignColumns: [failureCases.id] }),
   index("token_pairs_delta").on(table.delta, table.id),
@@ -362,6 +372,8 @@ export const attributions = snakeCase.table("attributions", {
     table.answerSum,
     table.specialSum,
   ),
+  // What diagnosisCounts reads, alone.
+  index("attributions_diagnosed").on(table.tokenPairId, table.outcome, table.pattern),
   index("attributions_key_tokens").using("gin", table.keyTokens),
 ]);
 

@@ -281,7 +281,10 @@ const FailureCaseSort = builder.enumType("FailureCaseSort", {
   values: {
     CREATED: { value: "createdAt", description: "When they were stored." },
     KEY: { value: "key", description: "Their key." },
-    DELTA: { value: "delta", description: "Largest delta of their token pairs." },
+    DELTA: {
+      value: "delta",
+      description: "Largest delta of their token pairs; cases without one come last, either way.",
+    },
     TOKENS: { value: "tokenCount", description: "Tokens of prompt and prefix." },
   } as const,
 });
@@ -293,6 +296,12 @@ const FailureCaseOrder = builder.inputType("FailureCaseOrder", {
     direction: t.field({ type: Direction, description: "Which way; DESC when nothing is said." }),
   }),
 });
+
+/** The column that an order reads. */
+function sortedBy(orderBy: typeof FailureCaseOrder.$inferInput | null | undefined) {
+  if (orderBy?.by !== "delta") return orderBy?.by ?? "createdAt";
+  return direction(orderBy.direction) === "desc" ? "deltaDown" : "deltaUp";
+}
 
 builder.queryField("failureCases", (t) =>
   t.drizzleConnection(
@@ -310,7 +319,7 @@ builder.queryField("failureCases", (t) =>
         const rows = context.db.query.failureCases;
         const page = query({
           where: { RAW: (table) => matchingCases(filter, table) },
-          orderBy: { [orderBy?.by ?? "createdAt"]: direction(orderBy?.direction) },
+          orderBy: { [sortedBy(orderBy)]: direction(orderBy?.direction) },
         });
         return rows.findMany(filter == null ? page : cutFirst(page, (ids) => rows.findMany(ids)));
       },
