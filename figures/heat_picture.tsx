@@ -2,6 +2,7 @@
 /** The heatmap as a picture: tokens in lines of fixed letters, each on the colour of its relevance. */
 import { fixed } from "./number_text.ts";
 import { type Drawing, px, usePaint } from "./picture.tsx";
+import type { Table } from "./table.ts";
 import { shownToken, tokenPieces } from "./token_text.ts";
 
 export interface HeatToken {
@@ -11,6 +12,8 @@ export interface HeatToken {
   readonly raw: number;
   /** From -1 to 1; null where it has no colour. */
   readonly value: number | null;
+  /** Positions of the first and the last of its tokens, where it is more than one. */
+  readonly span?: readonly [first: number, last: number];
   /** Struck through: it was masked. */
   readonly struck?: boolean;
 }
@@ -19,6 +22,8 @@ export interface HeatData {
   readonly name: string;
   readonly title: string;
   readonly note: string;
+  /** What each of the tokens is, where they are words or sentences. */
+  readonly unit?: string;
   readonly tokens: readonly HeatToken[];
   /** Texts of the wrong and the right token. */
   readonly target: string;
@@ -126,8 +131,23 @@ function Ends({ boxes, x, y }: {
   );
 }
 
+/** The numbers behind the picture; words and sentences with the positions of their tokens. */
+function tableOf(unit: string, tokens: readonly HeatToken[]): Table {
+  const places = unit === "token" ? ["position"] : ["first token", "last token"];
+  return {
+    columns: [...places, unit, "segment", "relevance in logits", "normalised relevance"],
+    rows: tokens.map(({ text, segment, raw, value, span }, position) => [
+      ...(unit === "token" ? [position] : span ?? [position, position]),
+      text,
+      segment,
+      raw,
+      value,
+    ]),
+  };
+}
+
 /** Long stretches in which nothing stands out are left out and counted. */
-export function heatPicture({ name, title, note, tokens, target, contrast }: HeatData): Drawing {
+export function heatPicture({ name, title, note, unit = "token", tokens, target, contrast }: HeatData): Drawing {
   const lines = linesOf(tokens);
   const strength = (line: readonly Piece[]) =>
     line.reduce((most, { token }) => Math.max(most, Math.abs(token.value ?? 0)), 0);
@@ -167,9 +187,6 @@ export function heatPicture({ name, title, note, tokens, target, contrast }: Hea
         <Ends boxes={boxes} x={broken ? LEFT : x} y={broken ? y : y - LINE} />
       </>
     ),
-    table: {
-      columns: ["position", "token", "segment", "relevance in logits", "normalised relevance"],
-      rows: tokens.map(({ text, segment, raw, value }, position) => [position, text, segment, raw, value]),
-    },
+    table: tableOf(unit, tokens),
   };
 }

@@ -1,17 +1,20 @@
 /// <reference lib="dom" />
-/** What keeps people out: axe-core over the main views in both themes, and reading on a phone. */
+/** What keeps people out: axe-core over every room in both themes, reading on a phone, and words nobody explains. */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchChromium } from "./browser_chromium.ts";
-import { responses } from "../schema/tables/tables.ts";
+import { eq } from "drizzle-orm";
+import { GLOSSARY } from "../figures/glossary.ts";
+import { modelSeries, objectiveAttributions, studies, studyPairs } from "../schema/tables/analysis_tables.ts";
+import { attributions, failureCases, responses, tokenPairs } from "../schema/tables/tables.ts";
 import { storeModel, storePair, testDatabase } from "./database.ts";
 import { type LongCase, storeLongCase } from "./long_case.ts";
 import { type PageServer, startPageServer } from "./page_server.ts";
 
 const database = testDatabase();
-const PHONE = { width: 390, height: 844 };
+const PHONE = { width: 360, height: 740 };
 
 let server: PageServer;
 let browser: Browser;
@@ -45,6 +48,7 @@ beforeAll(async () => {
     source: "imported",
     contentHash: "",
   });
+  await storeStudyOf("short", modelId);
   server = await startPageServer(database.url);
   browser = await launchChromium();
 });
@@ -52,6 +56,44 @@ afterAll(async () => {
   await browser?.close();
   await server?.stop();
 });
+
+/** A study of the pair of a stored case over its own model and another, and an objective at that pair. */
+async function storeStudyOf(key: string, otherModel: number): Promise<void> {
+  const { db } = database.connection;
+  const [row] = await db.select({ pair: tokenPairs.id, attribution: attributions })
+    .from(failureCases)
+    .innerJoin(tokenPairs, eq(tokenPairs.failureCaseId, failureCases.id))
+    .innerJoin(attributions, eq(attributions.tokenPairId, tokenPairs.id))
+    .where(eq(failureCases.key, key));
+  const { pair, attribution: { id: _id, ...attribution } } = row!;
+  await db.insert(attributions).values({ ...attribution, modelId: otherModel, logitDifference: -1.5 });
+  const members = [attribution.modelId, otherModel].map((modelId, position) => ({
+    modelId,
+    label: `a member with a long name, ${position}`,
+    position,
+  }));
+  const [series] = await db.insert(modelSeries).values({ name: "a-series-of-models", kind: "scaling", members })
+    .returning({ id: modelSeries.id });
+  const [study] = await db.insert(studies).values({ seriesId: series!.id, rule: "attnlrp", name: "a-study" })
+    .returning({ id: studies.id });
+  await db.insert(studyPairs).values({ studyId: study!.id, tokenPairId: pair });
+  await db.insert(objectiveAttributions).values({
+    tokenPairId: pair,
+    modelId: attribution.modelId,
+    rule: "attnlrp",
+    objective: { kind: "logit" },
+    objectiveHash: "logit",
+    value: 3,
+    terms: [],
+    inputIds: [1, 2, 3],
+    tokenTexts: ["a-token-without-any-space-in-it-that-is-long", " b", " c"],
+    relevance: [1, -2, 0.5],
+    branches: [],
+    adapter: "random numbers",
+    engine: attribution.engine,
+    seconds: 1,
+  });
+}
 
 const VIEWS: Readonly<Record<string, { readonly address: () => string; readonly ready: string }>> = {
   cases: { address: () => "#/cases", ready: ".cases tbody tr" },
@@ -65,14 +107,31 @@ const VIEWS: Readonly<Record<string, { readonly address: () => string; readonly 
     ready: "main .notice, .compare-side",
   },
   run: { address: () => "#/run", ready: "main section >> visible=true" },
-  studies: { address: () => "#/studies", ready: "main h1 >> visible=true" },
+  studies: { address: () => "#/studies", ready: ".study .drawing" },
+  ask: { address: () => "#/ask", ready: ".ask-form textarea" },
+  glossary: { address: () => "#/glossary", ready: ".glossary dt" },
+  "graph file": { address: () => "#/graph", ready: "input[type=file]" },
 };
 
 async function open(page: Page, view: string): Promise<void> {
   const { address, ready } = VIEWS[view] ?? { address: () => "", ready: "main" };
   await page.goto(`${server.address}/${address()}`);
   await page.waitForSelector(ready);
+  for (const [fold, inside] of FOLDS[view] ?? []) {
+    await page.click(`summary:has-text('${fold}')`);
+    await page.waitForSelector(inside);
+  }
 }
+
+/** What is only there when somebody opens it. */
+const FOLDS: Readonly<Record<string, readonly (readonly [fold: string, inside: string])[]>> = {
+  cases: [["Run on these", ".list .filter"]],
+  heatmap: [
+    ["Label outcome and pattern yourself", ".label-panel"],
+    ["Explain something else", ".objectives article"],
+    ["Say which tokens of the prompt", ".annotate-buttons"],
+  ],
+};
 
 interface Finding {
   readonly id: string;
@@ -103,14 +162,7 @@ for (const colorScheme of ["light", "dark"] as const) {
     const page = await browser.newPage({ colorScheme, bypassCSP: true });
     for (const view of Object.keys(VIEWS)) {
       await open(page, view);
-      if (view === "cases") {
-        await page.click("summary:has-text('Run on these')");
-        await page.click("button:has-text('Jobs')");
-      }
-      if (view === "heatmap") {
-        await page.click("summary:has-text('Label outcome and pattern yourself')");
-        await page.waitForSelector(".label-panel");
-      }
+      if (view === "cases") await page.click("button:has-text('Jobs')");
       expect(await audit(page), view).toEqual([]);
     }
   });
@@ -123,7 +175,38 @@ test("the audit finds what is wrong when there is something", async () => {
   expect(await audit(page)).toEqual([expect.stringMatching(/^select-name/)]);
 });
 
-test("on a phone no view scrolls sideways, nor does it when the numbers of a token are shown", async () => {
+test("a word says what it means to the mouse, to keys and to a finger, and Escape puts it away", async () => {
+  const page = await browser.newPage();
+  await open(page, "cases");
+  const tip = page.locator("[role=tooltip]");
+  await page.hover(".cases th .term[data-term=delta]");
+  await tip.waitFor();
+  expect(await tip.textContent()).toBe(`${GLOSSARY.delta.name}${GLOSSARY.delta.meaning}`);
+  // Who reads it may go over it; elsewhere it goes.
+  await tip.hover();
+  expect(await tip.count()).toBe(1);
+  await page.hover(".count-line");
+  await tip.waitFor({ state: "detached" });
+  await page.focus(".cases th .term[data-term=target]");
+  await page.keyboard.press("Tab");
+  expect(await tip.locator("strong").textContent()).toBe(GLOSSARY.contrast.name);
+  await page.keyboard.press("Escape");
+  expect(await tip.count()).toBe(0);
+  // Without pointing, too: what a screen reader says of it.
+  const said = await page.$$eval("[data-term] [aria-description], [data-term][aria-description]", (all) => all.length);
+  expect(said).toBeGreaterThan(10);
+  const phone = await browser.newPage({ viewport: PHONE, hasTouch: true, isMobile: true });
+  await open(phone, "heatmap");
+  await phone.tap(".verdict .term[data-term=contrast]");
+  await phone.waitForSelector(`[role=tooltip]:has-text("${GLOSSARY.contrast.name}")`);
+  await phone.tap(".controls label[data-term=normalised]");
+  await phone.waitForSelector(`[role=tooltip]:has-text("${GLOSSARY.normalised.meaning.slice(0, 20)}")`);
+  expect(await phone.isChecked(".controls label[data-term=normalised] input")).toBe(true);
+  await phone.tap("h1");
+  await phone.waitForSelector("[role=tooltip]", { state: "detached" });
+});
+
+test("on a phone of 360 pixels no room scrolls sideways, nor does it when the numbers of a token are shown", async () => {
   const page = await browser.newPage({ viewport: PHONE, hasTouch: true, isMobile: true });
   /** What reaches beyond the window's width, and whether the page does. */
   const wide = () =>

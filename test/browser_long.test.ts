@@ -59,8 +59,67 @@ async function scrollFlow(share: number): Promise<void> {
   await frames();
 }
 
-test("a case of 12,374 tokens is read in windows, and only the tokens near the reader are elements", async () => {
+/** What stands in the text: tokens by their positions, folds by what they hold. */
+const readFolds = () =>
+  page.$$eval(".fold", (all) =>
+    all.map((one) => ({
+      from: Number(one.getAttribute("data-position")),
+      count: Number(one.getAttribute("data-count")),
+      sum: Number(one.getAttribute("data-sum")),
+    })));
+
+test("a long case opens at its error, with islands around the strongest tokens; the rest is folded with its sum", async () => {
   await page.goto(`${server.address}/#/case/${encodeURIComponent(long.id)}`);
+  await page.waitForSelector(".fold[data-sum]");
+  await page.waitForSelector(`[data-position="${LONG.tokens - 1}"].heated`);
+  await page.waitForFunction(() => {
+    const box = document.querySelector(".token-flow") as Element;
+    return box.scrollTop + box.clientHeight >= box.scrollHeight - 2;
+  });
+  const folds = await readFolds();
+  const hidden = folds.reduce((sum, { count }) => sum + count, 0);
+  expect(hidden).toBeGreaterThan(LONG.tokens - 1000);
+  const inFold = (position: number) => folds.some(({ from, count }) => from <= position && position < from + count);
+  const order = [...Array(LONG.tokens).keys()].slice(1)
+    .sort((a, b) => Math.abs(long.relevance[b]!) - Math.abs(long.relevance[a]!));
+  for (const position of [...order.slice(0, 8), LONG.tokens - 1]) expect(inFold(position), `${position}`).toBe(false);
+  for (const { from, count, sum } of folds) {
+    // The first token is special and takes no part.
+    const own = long.relevance.subarray(Math.max(1, from), from + count);
+    expect(sum).toBeCloseTo(own.reduce((total, raw) => total + raw, 0), 4);
+  }
+});
+
+test("a fold is opened by keys and by a click, the address keeps it, and what a search finds is opened", async () => {
+  const before = await readFolds();
+  const last = before.at(-1)!;
+  await page.focus("[role=listbox]");
+  await page.keyboard.press("End");
+  for (let step = 0; step < 200; step++) {
+    await page.keyboard.press("ArrowLeft");
+    if (await page.$(".fold.active") !== null) break;
+  }
+  expect(await page.getAttribute(".fold.active", "data-position")).toBe(String(last.from));
+  await page.keyboard.press("Enter");
+  await page.waitForFunction((count) => document.querySelectorAll(".fold").length === count, before.length - 1);
+  await page.waitForSelector(`#token-${last.from}.active`);
+  await page.click(`.fold[data-position="${before[0]!.from}"]`);
+  await page.waitForFunction((count) => document.querySelectorAll(".fold").length === count, before.length - 2);
+  expect(await page.evaluate(() => location.hash)).toContain(`open=${last.from}.${before[0]!.from}`);
+  await page.reload();
+  await page.waitForSelector(".fold[data-sum]");
+  expect(await readFolds()).toEqual(before.slice(1, -1));
+  await page.$eval(".fold ~ [hidden]", (text) => text.dispatchEvent(new Event("beforematch")));
+  await page.waitForFunction((count) => document.querySelectorAll(".fold").length === count, before.length - 3);
+  await page.click("text=Fold again");
+  await page.waitForFunction((count) => document.querySelectorAll(".fold").length === count, before.length);
+  expect(await readFolds()).toEqual(before);
+});
+
+test("a case of 12,374 tokens is read in windows, and only the tokens near the reader are elements", async () => {
+  windows.length = 0;
+  await page.goto(`${server.address}/#/case/${encodeURIComponent(long.id)}?text=whole`);
+  await page.reload();
   await page.waitForSelector("[role=option].heated");
   for (const query of ["ReadTokens", "ReadRelevance"]) {
     const own = windows.filter((window) => window.query === query);

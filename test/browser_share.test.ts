@@ -98,6 +98,79 @@ test("masked tokens, replacement and scope are in the address", async () => {
   expect(await page.isChecked(".masking label:has-text('left out') input")).toBe(true);
 });
 
+test("words and sentences are shown by the sum of their tokens: colours, numbers, table, address", async () => {
+  await page.goto(caseAddress(""));
+  await page.waitForSelector("[role=option].heated");
+  await page.click("label:has-text('words')");
+  await page.waitForSelector("figure[data-unit=words]");
+  expect(await page.evaluate(() => location.hash)).toMatch(/unit=words$/);
+  const units = await page.$$eval(
+    "[role=option]",
+    (all) => all.map((one) => [one.textContent ?? "", Number(one.getAttribute("data-raw"))] as const),
+  );
+  expect(units.length).toBeLessThan(SHAPE.tokens);
+  expect(units.map(([text]) => text).join("")).toBe(stored.texts.join(""));
+  // Each by itself: its text says which tokens it is made of.
+  let at = 0;
+  for (const [text, raw] of units) {
+    let [sum, made] = [0, ""];
+    while (made.length < text.length) {
+      sum += stored.relevance[at]!;
+      made += stored.texts[at++]!;
+    }
+    expect(made).toBe(text);
+    expect(raw).toBeCloseTo(sum, 6);
+  }
+  const [saved] = await Promise.all([page.waitForEvent("download"), page.click(".exports >> text=CSV")]);
+  expect(saved.suggestedFilename()).toContain("words");
+  const rows = readFileSync(await saved.path(), "utf8").trim().split("\n");
+  expect(rows[0]).toContain("first token,last token,word,segment");
+  await page.click("label:has-text('sentences')");
+  await page.waitForSelector("figure[data-unit=sentences]");
+  const sentences = await page.$$eval("[role=option]", (all) => all.map((one) => one.textContent ?? ""));
+  expect(sentences.length).toBeLessThan(units.length);
+  expect(sentences.join("")).toBe(stored.texts.join(""));
+});
+
+test("a graph of circuit-tracer is shown from its file, with what it lacks; a file that is none is told", async () => {
+  const node = (node_id: string, layer: string, ctx_idx: number, feature_type: string) => ({
+    node_id,
+    layer,
+    ctx_idx,
+    feature_type,
+    feature: 1,
+    jsNodeId: node_id,
+    clerp: "",
+  });
+  const graph = {
+    metadata: { slug: "austin", scan: "gemma-2-2b", prompt_tokens: ["<bos>", "Dallas", " is"], prompt: "" },
+    qParams: {},
+    nodes: [
+      node("e", "E", 1, "embedding"),
+      node("f", "3", 1, "cross layer transcoder"),
+      node("g", "3", 1, "cross layer transcoder"),
+      node("l", "9", 2, "logit"),
+    ],
+    links: [["e", "f", 1], ["e", "g", 0.5], ["e", "l", -2], ["g", "l", 0.25]]
+      .map(([source, target, weight]) => ({ source, target, weight })),
+  };
+  const file = (text: string) => ({ name: "graph.json", mimeType: "application/json", buffer: Buffer.from(text) });
+  await page.goto(caseAddress("?view=graph"));
+  await page.click("a:has-text('Open a graph of theirs')");
+  await page.setInputFiles("input[aria-label='Graph file']", file("[]"));
+  await page.waitForSelector("[role=alert]:has-text('graph.json: The file has no metadata')");
+  await page.setInputFiles("input[aria-label='Graph file']", file(JSON.stringify(graph)));
+  await page.waitForSelector(".graph-canvas");
+  expect(await page.textContent("main")).toContain("4 nodes stand at 3 places");
+  await page.click("summary:has-text('strongest edges')");
+  const rows = await page.$$eval(".graph details tbody tr", (all) => all.map((row) => row.textContent));
+  expect(rows.map((row) => row?.replaceAll(/\s+/g, " "))).toEqual([
+    expect.stringMatching(/Dallas.*layer 0.*is.*layer 10−2\.00$/),
+    expect.stringMatching(/Dallas.*layer 0.*Dallas.*layer 4\+1\.50$/),
+    expect.stringMatching(/Dallas.*layer 4.*is.*layer 10\+0\.250$/),
+  ]);
+});
+
 test("a value that the address has wrong is told in one line, and the usual one is shown", async () => {
   await page.goto(caseAddress("?layer=-3&rule=LIME"));
   await page.waitForSelector("[role=option].heated");

@@ -35,7 +35,8 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
   ],
   schema: ["tables", "services", "types", "schema.ts", "print.ts"],
   figures: [
-    "colour.ts number_text.ts token_text.ts text_width.ts table.ts ranking_names.ts selection_words.ts",
+    "glossary.ts",
+    "colour.ts number_text.ts token_text.ts text_width.ts table.ts ranking_names.ts selection_words.ts print_glossary.ts",
     "style.ts",
     "picture.tsx",
     "plane.tsx",
@@ -84,7 +85,7 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
     "graph masking",
     "cases",
     "case",
-    "studies run ask",
+    "studies run ask glossary",
     "page.tsx",
     "main.tsx",
   ],

@@ -1,5 +1,6 @@
 /** @jsxImportSource preact */
 /** One case as an HTML page that needs nothing else: heatmap, strongest tokens, diagnosis, graph and masking. */
+import { entryOf } from "../../figures/glossary.ts";
 import { type Curve, curves } from "../../figures/curves.tsx";
 import { HeatText } from "../../figures/heat_text.tsx";
 import { fixed } from "../../figures/number_text.ts";
@@ -72,11 +73,11 @@ function Strongest({ heat: { tokens, segments, relevance, scale } }: CaseReport)
   );
 }
 
-const OUTCOMES: Readonly<Record<string, string>> = {
-  m_ia: "M-IA: the heatmap explains it",
-  nc_ia_m_ag: "NC-IA + M-AG: only the graph explains it",
-  nc_ia_ag: "NC-IA + AG: neither explains it",
-};
+/** What the glossary calls an outcome or a pattern, and what that means in short. */
+function findingWords(value: string): string {
+  const { name = value, short } = entryOf(value.replaceAll("_", "-")) ?? {};
+  return short === undefined ? name : `${name}: ${short}`;
+}
 
 function Diagnosis({ diagnosis }: CaseReport) {
   if (diagnosis === null) return null;
@@ -84,10 +85,8 @@ function Diagnosis({ diagnosis }: CaseReport) {
   return (
     <Section title="Diagnosis">
       <p>
-        {OUTCOMES[outcome] ?? outcome};{" "}
-        {pattern === null ? "no pattern" : pattern.toUpperCase().replace("_", "+")}, confidence {fixed(confidence)}.
-        {" "}
-        {evidence.summary}
+        {findingWords(outcome)}; {pattern === null ? "no pattern" : findingWords(pattern)}, confidence{" "}
+        {fixed(confidence)}. {evidence.summary}
       </p>
       <Table
         head={["evidence", "value", "threshold", "speaks for it"]}

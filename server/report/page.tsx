@@ -1,5 +1,6 @@
 /** @jsxImportSource preact */
 /** The report as one HTML page that needs nothing else: no scripts, no fonts, no network. */
+import { GLOSSARY } from "../../figures/glossary.ts";
 import { fixed, percent } from "../../figures/number_text.ts";
 import { GraphSection, HeatmapSection } from "./case_figures.tsx";
 import { SinkSection } from "./layer_figures.tsx";
@@ -10,8 +11,12 @@ import { OriginSection, ReadersSection, SegmentSection } from "./segment_figures
 import { pageOf, Section, Sheet } from "./sheet.tsx";
 import { StudySection } from "./study_figures.tsx";
 
-const OUTCOMES = { m_ia: "M-IA", nc_ia_m_ag: "NC-IA + M-AG", nc_ia_ag: "NC-IA + AG" } as const;
-const PATTERNS = { urt: "URT", oit: "OIT", urt_oit: "URT+OIT" } as const;
+const OUTCOMES = {
+  m_ia: GLOSSARY["m-ia"].name,
+  nc_ia_m_ag: GLOSSARY["nc-ia-m-ag"].name,
+  nc_ia_ag: GLOSSARY["nc-ia-ag"].name,
+} as const;
+const PATTERNS = { urt: GLOSSARY.urt.name, oit: GLOSSARY.oit.name, urt_oit: GLOSSARY["urt-oit"].name } as const;
 
 export function reportPage(report: Report): string {
   return pageOf(<Page report={report} />);

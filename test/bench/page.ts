@@ -133,7 +133,7 @@ export async function measurePage(): Promise<void> {
     await page.goto(server.address);
     await page.waitForSelector(".cases tbody tr");
     const emptyRss = chromiumMegabytes();
-    await page.goto(`${server.address}/#/case/${encodeURIComponent(id)}`);
+    await page.goto(`${server.address}/#/case/${encodeURIComponent(id)}?text=whole`);
     const heatMs = await shownAfterData(page, "[role=option].heated");
     const keyMs = await keyAnswered(page);
     const nodes = await page.evaluate(() => document.querySelectorAll("*").length);

@@ -13,6 +13,7 @@ import "./case/case.css";
 import "./studies/studies.css";
 import "./run/run.css";
 import "./ask/ask.css";
+import "./glossary/glossary.css";
 
 // The page puts the list back where it was by itself.
 history.scrollRestoration = "manual";

@@ -6,10 +6,13 @@ import { CaseList } from "./cases/case_list.tsx";
 import { CaseView } from "./case/case_view.tsx";
 import { CopyLink } from "./shell/copy_link.tsx";
 import { JobsPanel } from "./jobs/jobs_panel.tsx";
-import { ASK, CASES, type CasesRoute, formatRoute, RUN, STUDIES } from "./shell/route.ts";
+import { GraphFilePage } from "./graph/graph_file_page.tsx";
+import { GlossaryPage } from "./glossary/glossary_page.tsx";
+import { ASK, CASES, type CasesRoute, formatRoute, GLOSSARY_ROUTE, RUN, STUDIES } from "./shell/route.ts";
 import { RunListed } from "./run/run_listed.tsx";
 import { RunPage } from "./run/run_page.tsx";
 import { StudiesPage } from "./studies/studies_page.tsx";
+import { TermTip } from "./shell/term_tip.tsx";
 import { lastList, useRoute } from "./shell/use_route.ts";
 
 const here = (is: boolean) => is ? { "aria-current": "page" as const } : {};
@@ -43,6 +46,7 @@ export function Page() {
           </a>
           <a href={formatRoute(STUDIES)} {...here(route.page === "studies")}>Studies</a>
           <a href={formatRoute(RUN)} {...here(route.page === "run")}>Run</a>
+          <a href={formatRoute(GLOSSARY_ROUTE)} {...here(route.page === "glossary")}>Glossary</a>
           <a href="graphql" title="GraphiQL: the same data by queries of your own">API</a>
         </nav>
         <CopyLink />
@@ -68,8 +72,11 @@ export function Page() {
         {route.page === "ask" ? <AskPage route={route} /> : null}
         {route.page === "studies" ? <StudiesPage route={route} /> : null}
         {route.page === "run" ? <RunPage /> : null}
+        {route.page === "graph" ? <GraphFilePage /> : null}
+        {route.page === "glossary" ? <GlossaryPage /> : null}
         {route.page === "case" ? <CaseView key={route.id} route={route} /> : null}
       </main>
+      <TermTip />
     </>
   );
 }

@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 import { plain } from "../heat/relevance.ts";
 import { TokenBox } from "../heat/token_glyphs.tsx";
+import { Term } from "../shell/term.tsx";
 import { quoteToken } from "../../../figures/token_text.ts";
 import type { AnswerToken } from "./documents.ts";
 
@@ -28,7 +29,8 @@ export function Alternatives(props: {
         Instead of <TokenBox text={token.text} side="red" />
       </h2>
       <p class="quiet small">
-        Token {token.position} of the answer, logit {token.logit === null ? "not known yet" : plain(token.logit)}
+        Token {token.position} of the answer, <Term of="logit">logit</Term>{" "}
+        {token.logit === null ? "not known yet" : plain(token.logit)}
         {token.probability === null ? "" : `, probability ${chance(token.probability)}`}. Choose what it should have
         said.
       </p>

@@ -11,6 +11,7 @@ import type { Candidate, Case, Pair } from "../heat/documents.ts";
 import { readCandidates } from "../heat/read_case.ts";
 import { plain } from "../heat/relevance.ts";
 import { TokenBox } from "../heat/token_glyphs.tsx";
+import { Term } from "../shell/term.tsx";
 import { useLoad } from "../shell/use_load.ts";
 
 /** What the checker says of a candidate's completion, in words. */
@@ -104,7 +105,9 @@ export function Candidates({ route, pair, failureCase }: {
   const { data, error, reload } = useLoad(pair.id, (signal) => readCandidates(pair.id, signal));
   return (
     <section>
-      <h2>Candidates at the place of the error</h2>
+      <h2>
+        <Term of="candidate">Candidates</Term> at the place of the error
+      </h2>
       <p class="quiet small">
         Token {tokenCount - promptTokens} of the response, counted from 0. Click a token to attribute against it.
       </p>
@@ -123,8 +126,12 @@ export function Candidates({ route, pair, failureCase }: {
                 <tr>
                   <th scope="col" class="number">Rank</th>
                   <th scope="col">Token</th>
-                  <th scope="col" class="number">Logit</th>
-                  <th scope="col">Checker</th>
+                  <th scope="col" class="number">
+                    <Term of="logit" />
+                  </th>
+                  <th scope="col">
+                    <Term of="checker" />
+                  </th>
                   <th scope="col" class="rollout">Completion when forced</th>
                 </tr>
               </thead>

@@ -1,10 +1,15 @@
 /** @jsxImportSource preact */
 /** What became of a case, why the response failed, and what annotators said of it. */
-import { statusName } from "../shell/names.ts";
+import { STATUS_TERMS, statusName } from "../shell/names.ts";
+import { Term } from "../shell/term.tsx";
 import type { Case } from "../heat/documents.ts";
 
 export function CaseStatusBadge({ failureCase: { status, exclusion } }: { readonly failureCase: Case }) {
-  return <strong class={`status ${status.toLowerCase()}`}>{statusName(status, exclusion)}</strong>;
+  return (
+    <strong class={`status ${status.toLowerCase()}`}>
+      <Term of={STATUS_TERMS[status]}>{statusName(status, exclusion)}</Term>
+    </strong>
+  );
 }
 
 /** Nothing where there is nothing to say. */
@@ -18,7 +23,11 @@ export function CaseStanding({ failureCase }: { readonly failureCase: Case }) {
   return (
     <div class="standing small">
       {decided === "" ? null : <p>{decided}</p>}
-      {verdict?.reason == null ? null : <p class="quiet">The checker says: {verdict.reason}</p>}
+      {verdict?.reason == null ? null : (
+        <p class="quiet">
+          The <Term of="checker">checker</Term> says: {verdict.reason}
+        </p>
+      )}
       {annotations.length === 0 ? null : (
         <ul>
           {annotations.map(({ id, annotator, decision, position, reason }) => (

@@ -13,6 +13,7 @@ import { useBlind, useReaderName } from "./reader_name.ts";
 import { ReaderAgreement } from "../cases/reader_agreement.tsx";
 import { signed } from "../heat/relevance.ts";
 import { useLoad } from "../shell/use_load.ts";
+import { Term } from "../shell/term.tsx";
 import { WorkBox } from "../jobs/work_box.tsx";
 
 async function readDiagnosis(id: string, signal: AbortSignal): Promise<DiagnosedPair> {
@@ -82,10 +83,15 @@ function Said({ pair, data }: { readonly pair: Pair; readonly data: DiagnosedPai
 function Names({ outcome, pattern }: Pick<Diagnosis, "outcome" | "pattern">) {
   return (
     <>
-      <strong title={OUTCOMES[outcome].meaning}>{OUTCOMES[outcome].name}</strong>
+      <strong>
+        <Term of={OUTCOMES[outcome].term} />
+      </strong>
       {pattern === null ? null : (
         <>
-          , <strong title={PATTERNS[pattern].meaning}>{PATTERNS[pattern].name}</strong>
+          ,{" "}
+          <strong>
+            <Term of={PATTERNS[pattern].term} />
+          </strong>
         </>
       )}
     </>
@@ -98,13 +104,14 @@ function Verdict({ diagnosis }: { readonly diagnosis: Diagnosis }) {
   return (
     <>
       <p>
-        Automatic diagnosis: <Names outcome={outcome} pattern={pattern} />
-        {` (${meaning}), confidence `}
-        <span class="number">{confidence.toFixed(2)}</span>. {summary}
+        Automatic <Term of="diagnosis">diagnosis</Term>: <Names outcome={outcome} pattern={pattern} />
+        {` (${meaning}), `}
+        <Term of="confidence">confidence</Term> <span class="number">{confidence.toFixed(2)}</span>. {summary}
       </p>
       {probes.map(({ kind, positions, factor, before, after, asClaimed }) => (
         <p key={kind} class="small">
-          {`Probe: attention to ${positions.length === 1 ? "one" : positions.length} ${
+          <Term of="probe" />
+          {`: attention to ${positions.length === 1 ? "one" : positions.length} ${
             kind === "WEAKEN"
               ? `irrelevant token${positions.length === 1 ? "" : "s"} divided`
               : `relevant token${positions.length === 1 ? "" : "s"} multiplied`

@@ -88,22 +88,24 @@ export function LabelPanel(props: {
     <div class="annotate label-panel" ref={box}>
       <Choice
         label="Outcome"
+        term="outcome"
         value={outcome}
         options={(Object.keys(OUTCOMES) as Outcome[]).map((value) => ({
           value,
           label: `${OUTCOME_KEYS[value]} ${OUTCOMES[value].name}`,
-          title: OUTCOMES[value].meaning,
+          term: OUTCOMES[value].term,
         }))}
         onChange={(outcome) => change({ outcome })}
       />
       <Choice
         label="Pattern"
+        term="pattern"
         value={pattern}
         options={[
           ...(Object.keys(PATTERNS) as Pattern[]).map((value) => ({
             value,
             label: `${PATTERN_KEYS[value]} ${PATTERNS[value].name}`,
-            title: PATTERNS[value].meaning,
+            term: PATTERNS[value].term,
           })),
           { value: "NONE" as const, label: "n none", title: "Neither, or nothing explains it" },
         ]}

@@ -75,6 +75,7 @@ export function ObjectivePanel({ pair, rule }: { readonly pair: Pair; readonly r
       </p>
       <Choice
         label="Explain against"
+        term="objective"
         value={kind}
         options={kinds.map(([value, [label, title]]) => ({ value, label, title }))}
         onChange={setKind}

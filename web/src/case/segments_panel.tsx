@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { request } from "../shell/client.ts";
 import { type Case, type SegmentRange, SET_SEGMENTS, type Token } from "../heat/documents.ts";
 import { rangesOf } from "./segment_ranges.ts";
+import { quoteToken } from "../../../figures/token_text.ts";
 import { TokenGlyphs } from "../heat/token_glyphs.tsx";
 
 /** Tokens shown at most; longer prompts are edited through the API. */
@@ -53,6 +54,7 @@ export function SegmentsPanel(props: {
             class={`completion-token${instruction(token) ? " instruction" : ""}`}
             disabled={token.special}
             aria-pressed={instruction(token)}
+            aria-label={`${quoteToken(token.text)}, token ${token.position}`}
             onClick={() => toggle(token)}
           >
             <TokenGlyphs text={token.text} running={false} />

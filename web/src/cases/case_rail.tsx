@@ -2,8 +2,9 @@
 /** The filters of the list beside it, each with its numbers; a change goes to the address. Closed at first on a phone. */
 import { useEffect, useState } from "preact/hooks";
 import { request } from "../shell/client.ts";
-import { exclusionName, type Outcome, OUTCOMES, type Pattern, PATTERNS } from "../shell/names.ts";
+import { exclusionName, type Outcome, OUTCOMES, type Pattern, PATTERNS, STATUS_TERMS } from "../shell/names.ts";
 import { CASES, type CasesRoute, LISTINGS, type VerdictChoice, VERDICTS } from "../shell/route.ts";
+import { Term, type TermName, termOf } from "../shell/term.tsx";
 import { useLoad } from "../shell/use_load.ts";
 import { go } from "../shell/use_route.ts";
 import { type CaseCount, COUNT_CASES, COUNT_DIAGNOSES, type DiagnosisCount } from "./documents.ts";
@@ -35,6 +36,7 @@ function statusOptions(route: CasesRoute, counts: readonly CaseCount[]): readonl
     const here = route.status === status;
     return {
       name: STATUS_NAMES[status],
+      term: STATUS_TERMS[status],
       count: sum(own.filter((one) => one.status === status)),
       here,
       to: { ...route, exclusion: "", status: here ? "" : status },
@@ -44,7 +46,7 @@ function statusOptions(route: CasesRoute, counts: readonly CaseCount[]): readonl
     const here = route.exclusion === exclusion;
     return {
       name: exclusionName(exclusion),
-      title: "Excluded",
+      term: STATUS_TERMS.EXCLUDED,
       count: sum(own.filter((one) => one.exclusion === exclusion)),
       here,
       to: { ...route, status: here ? "" : "EXCLUDED", exclusion: here ? "" : exclusion },
@@ -58,7 +60,7 @@ function outcomeOptions(route: CasesRoute, counts: readonly DiagnosisCount[]): r
     const here = route.outcome === outcome;
     return {
       name: OUTCOMES[outcome].meaning,
-      title: OUTCOMES[outcome].name,
+      term: OUTCOMES[outcome].term,
       count: sum(
         counts.filter((one) => one.outcome === outcome && (route.pattern === "" || one.pattern === route.pattern)),
       ),
@@ -73,7 +75,7 @@ function patternOptions(route: CasesRoute, counts: readonly DiagnosisCount[]): r
     const here = route.pattern === pattern;
     return {
       name: PATTERNS[pattern].meaning,
-      title: PATTERNS[pattern].name,
+      term: PATTERNS[pattern].term,
       count: sum(
         counts.filter((one) => one.pattern === pattern && (route.outcome === "" || one.outcome === route.outcome)),
       ),
@@ -86,6 +88,7 @@ function patternOptions(route: CasesRoute, counts: readonly DiagnosisCount[]): r
 /** A choice from what is there; the chosen one stays though nothing of it is there. */
 function Select(props: {
   readonly label: string;
+  readonly term?: TermName;
   readonly value: string;
   readonly options: readonly (readonly [value: string, name: string])[];
   readonly onValue: (value: string) => void;
@@ -93,9 +96,13 @@ function Select(props: {
   const { value, options } = props;
   const known = options.some(([one]) => one === value) || value === "";
   return (
-    <label class="field">
+    <label class="field" data-term={props.term}>
       {props.label}
-      <select value={value} onChange={({ currentTarget }) => props.onValue(currentTarget.value)}>
+      <select
+        aria-description={termOf(props.term)["aria-description"]}
+        value={value}
+        onChange={({ currentTarget }) => props.onValue(currentTarget.value)}
+      >
         <option value="">any</option>
         {[...options, ...(known ? [] : [[value, value] as const])].map(([one, name]) => (
           <option key={one} value={one}>{name}</option>
@@ -134,7 +141,7 @@ function Delta({ route, change }: {
   const { deltaFrom, deltaTo } = route;
   return (
     <div class="field">
-      Delta
+      <Term of="delta" />
       <div class="span">
         <Typed
           number
@@ -193,13 +200,14 @@ export function CaseRail(props: {
         </label>
         {answers ? <Facet title="Answers" options={verdictOptions(route)} /> : (
           <>
-            <Facet title="Outcome" options={outcomeOptions(route, counts.diagnoses)} />
-            <Facet title="Pattern" options={patternOptions(route, counts.diagnoses)} />
+            <Facet title="Outcome" term="outcome" options={outcomeOptions(route, counts.diagnoses)} />
+            <Facet title="Pattern" term="pattern" options={patternOptions(route, counts.diagnoses)} />
             <Facet title="What became of it" options={statusOptions(route, counts.cases)} />
           </>
         )}
         <Select
           label="Benchmark"
+          term="benchmark"
           value={route.benchmark}
           options={benchmarks.map(([name, own]) => [name, `${name} (${sum(own).toLocaleString("en")})`])}
           onValue={(benchmark) => change({ benchmark })}
@@ -210,7 +218,7 @@ export function CaseRail(props: {
           options={models.map((name) => [name, name])}
           onValue={(model) => change({ model })}
         />
-        <Facet title="Log and checker" options={disagreement} />
+        <Facet title="Log and checker" term="checker" options={disagreement} />
         {answers ? null : <Delta route={route} change={change} />}
         {listsAttributions(route) ? <p class="quiet small">An attribution a line: a case may come twice.</p> : null}
       </form>

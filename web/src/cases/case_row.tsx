@@ -1,6 +1,6 @@
 /** @jsxImportSource preact */
 /** A line of the case list. On a narrow screen it is a card of a few lines. */
-import { OUTCOMES, PATTERNS, RULE_NAMES, statusName } from "../shell/names.ts";
+import { OUTCOMES, PATTERNS, RULE_NAMES, STATUS_TERMS, statusName } from "../shell/names.ts";
 import type { CaseLine } from "./read_cases.ts";
 import { signed } from "../heat/relevance.ts";
 import { lastWords } from "./text_before.ts";
@@ -11,9 +11,9 @@ import { TokenBox } from "../heat/token_glyphs.tsx";
 function Finding({ shown }: Pick<CaseLine, "shown">) {
   if (shown?.outcome == null) return null;
   const outcome = OUTCOMES[shown.outcome];
-  if (shown.pattern === null) return <span class="quiet" title={outcome.meaning}>{outcome.name}</span>;
+  if (shown.pattern === null) return <span class="quiet" data-term={outcome.term}>{outcome.name}</span>;
   const pattern = PATTERNS[shown.pattern];
-  return <span title={`${pattern.meaning}; ${outcome.meaning}`}>{pattern.name}</span>;
+  return <span data-term={pattern.term}>{pattern.name}</span>;
 }
 
 function Strongest({ line: { shown, pair } }: { readonly line: CaseLine }) {
@@ -45,7 +45,7 @@ export function CaseRow({ line, row }: {
       </td>
       <td class="pair">
         {line.pair === undefined
-          ? <span class="quiet">{statusName(line.status, line.exclusion)}</span>
+          ? <span class="quiet" data-term={STATUS_TERMS[line.status]}>{statusName(line.status, line.exclusion)}</span>
           : <TokenBox text={line.pair.target.text} side="red" />}
       </td>
       <td class="pair right">

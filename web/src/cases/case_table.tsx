@@ -9,6 +9,7 @@ import { CaseRow } from "./case_row.tsx";
 import { ListEnd } from "./list_end.tsx";
 import type { CaseLine } from "./read_cases.ts";
 import type { Pages } from "./use_pages.ts";
+import { Term } from "../shell/term.tsx";
 import { useNear } from "../heat/use_near.ts";
 
 /** Pixels before the end of the list at which its next page is read. */
@@ -70,11 +71,21 @@ export function CaseTable({ list, total, busy }: {
           <tr aria-rowindex={1}>
             <th scope="col">Case</th>
             <th scope="col" class="before">Text before the error</th>
-            <th scope="col">Wrong token</th>
-            <th scope="col">Right token</th>
-            <th scope="col" class="number">Delta</th>
-            <th scope="col">Pattern</th>
-            <th scope="col">Strongest</th>
+            <th scope="col">
+              <Term of="target" />
+            </th>
+            <th scope="col">
+              <Term of="contrast" />
+            </th>
+            <th scope="col" class="number">
+              <Term of="delta" />
+            </th>
+            <th scope="col">
+              <Term of="pattern" />
+            </th>
+            <th scope="col">
+              <Term of="relevance">Strongest</Term>
+            </th>
           </tr>
         </thead>
         {pages.map((lines, index) => {

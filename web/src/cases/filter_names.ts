@@ -1,12 +1,12 @@
 /** What the choices of the list's filters are called. */
-import { RULE_NAMES } from "../shell/names.ts";
+import { RULE_NAMES, statusName } from "../shell/names.ts";
 import type { CasesRoute, Disagreement, Order, Status, VerdictChoice } from "../shell/route.ts";
 
 export const STATUS_NAMES: Readonly<Record<Status, string>> = {
   "": "any",
-  OPEN: "open",
-  CLEAN: "clean",
-  EXCLUDED: "excluded",
+  OPEN: statusName("OPEN", null),
+  CLEAN: statusName("CLEAN", null),
+  EXCLUDED: statusName("EXCLUDED", null),
 };
 
 export const VERDICT_NAMES: Readonly<Record<VerdictChoice, string>> = {

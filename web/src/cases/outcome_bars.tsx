@@ -6,6 +6,7 @@ import { COUNT_OUTCOMES, type OutcomeCount } from "./documents.ts";
 import { type Outcome, OUTCOMES } from "../shell/names.ts";
 import { CASES, formatRoute } from "../shell/route.ts";
 import { save } from "../shell/save.ts";
+import { Term } from "../shell/term.tsx";
 import { useLoad } from "../shell/use_load.ts";
 
 const SHOWN = Object.keys(OUTCOMES) as Outcome[];
@@ -38,8 +39,14 @@ export function OutcomeBars({ ended }: { readonly ended: number }) {
   if (bars.length === 0) return null;
   return (
     <section class="study outcomes" aria-label="Outcomes by benchmark">
-      <h2>Outcomes by benchmark</h2>
-      <p class="quiet small">What explains the failures that were diagnosed, by every rule and model.</p>
+      <h2>
+        <Term of="outcome">Outcomes</Term> by benchmark
+      </h2>
+      <p class="quiet small">
+        What explains failures. Selected: all {bars.reduce((sum, { total }) => sum + total, 0).toLocaleString("en")}
+        {" "}
+        attributions that were diagnosed, of every rule and model; a failure that was attributed twice counts twice.
+      </p>
       <ul>
         {bars.map(({ benchmark, parts, total }) => (
           <li key={benchmark}>
@@ -70,7 +77,7 @@ export function OutcomeBars({ ended }: { readonly ended: number }) {
       <p class="marks small quiet">
         {SHOWN.map((outcome, index) => (
           <span key={outcome}>
-            <i class={`share-${index}`} /> {OUTCOMES[outcome].meaning}
+            <i class={`share-${index}`} /> <Term of={OUTCOMES[outcome].term}>{OUTCOMES[outcome].meaning}</Term>
           </span>
         ))}
       </p>

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { request } from "../shell/client.ts";
 import { Trouble } from "../shell/notice.tsx";
 import { type Agreement, READER_AGREEMENT } from "./documents.ts";
+import { Term } from "../shell/term.tsx";
 import { useLoad } from "../shell/use_load.ts";
 
 export function ReaderAgreement() {
@@ -22,7 +23,9 @@ export function ReaderAgreement() {
             <caption class="unseen">Cohen's kappa of each two, over the token pairs that both read</caption>
             <thead>
               <tr>
-                <th scope="col">Cohen's kappa</th>
+                <th scope="col">
+                  <Term of="kappa" />
+                </th>
                 <th scope="col" class="number">Pairs</th>
                 <th scope="col" class="number">Outcome</th>
                 <th scope="col" class="number">Pattern</th>

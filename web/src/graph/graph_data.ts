@@ -27,6 +27,8 @@ export interface Transition extends TransitionSummary {
 
 export interface GraphData {
   readonly rule: string;
+  /** Of weights and relevance, where it is another than logits. */
+  readonly unit?: string;
   readonly tokens: number;
   /** Blocks of the model. */
   readonly layers: number;

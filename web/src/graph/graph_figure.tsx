@@ -4,9 +4,9 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { csv } from "../../../figures/table.ts";
 import { Choice } from "../shell/choice.tsx";
-import { type CaseRoute, WEIGHT_STEPS } from "../shell/route.ts";
+import { type GraphState, WEIGHT_STEPS } from "../shell/route.ts";
+import { Term as Word } from "../shell/term.tsx";
 import { save } from "../shell/save.ts";
-import { go } from "../shell/use_route.ts";
 import { TokenBox } from "../heat/token_glyphs.tsx";
 import { type Camera, fit, type Size, zoom } from "./camera.ts";
 import { GraphCanvas, type Pointed } from "./graph_canvas.tsx";
@@ -56,15 +56,18 @@ function useSize(): readonly [{ current: HTMLDivElement | null }, Size] {
 function Controls(props: {
   readonly data: GraphData;
   readonly view: GraphView;
-  readonly route: CaseRoute;
-  readonly onChange: (part: Partial<CaseRoute>) => void;
+  readonly route: GraphState;
+  readonly onChange: (part: Partial<GraphState>) => void;
 }) {
   const { data, view, route, onChange } = props;
   return (
     <div class="controls">
       <label class="slider">
         <span class="label">
-          Weight at least <span class="now">{view.minWeight === 0 ? "0" : view.minWeight.toPrecision(2)} logit</span>
+          <span>
+            <Word of="edge">Weight</Word> at least
+          </span>{" "}
+          <span class="now">{view.minWeight === 0 ? "0" : view.minWeight.toPrecision(2)} {data.unit ?? "logit"}</span>
         </span>
         <input
           type="range"
@@ -76,7 +79,10 @@ function Controls(props: {
       </label>
       <label class="slider">
         <span class="label">
-          Mass of each transition <span class="now">{route.mass} %</span>
+          <span>
+            <Word of="mass" /> of each transition
+          </span>{" "}
+          <span class="now">{route.mass} %</span>
         </span>
         <input
           type="range"
@@ -88,6 +94,7 @@ function Controls(props: {
       </label>
       <Choice
         label="First token (sink)"
+        term="attention-sink"
         value={view.sink ? "yes" : "no"}
         options={[{ value: "yes", label: "shown" }, { value: "no", label: "hidden" }]}
         onChange={(value) => onChange({ sink: value === "yes" })}
@@ -99,8 +106,8 @@ function Controls(props: {
             value={view.term}
             options={[
               { value: "all" as Term, label: "whole" },
-              { value: "ov" as Term, label: "OV", title: "What is carried: value and output projections" },
-              { value: "qk" as Term, label: "QK", title: "Where is looked: query and key" },
+              { value: "ov" as Term, label: "OV", term: "ov" },
+              { value: "qk" as Term, label: "QK", term: "qk" },
             ]}
             onChange={(term) => onChange({ term })}
           />
@@ -141,12 +148,12 @@ function Tip(props: {
   readonly size: Size;
 }) {
   const { scene, pointed: { node, x, y }, texts, size } = props;
-  const { rows, sources, targets, weights } = scene.edges;
+  const { rows, targetRows, sources, targets, weights } = scene.edges;
   let incoming = 0;
   let outgoing = 0;
   let [ins, outs] = [0, 0];
   for (let edge = 0; edge < rows.length; edge++) {
-    if (rows[edge] === node.row - 1 && targets[edge] === node.token) {
+    if (targetRows[edge] === node.row && targets[edge] === node.token) {
       ins++;
       incoming += weights[edge] as number;
     }
@@ -175,7 +182,7 @@ function EdgeTable(props: {
   readonly onPick: (node: GraphNode) => void;
 }) {
   const { scene, texts, onPick } = props;
-  const { rows, sources, targets, weights } = scene.edges;
+  const { rows, targetRows, sources, targets, weights } = scene.edges;
   const Pick = ({ row, token }: GraphNode) => (
     <button type="button" class="link" onClick={() => onPick({ row, token })}>
       <NodeName scene={scene} node={{ row, token }} texts={texts} />
@@ -201,7 +208,7 @@ function EdgeTable(props: {
                   <Pick row={row} token={sources[edge] as number} />
                 </td>
                 <td>
-                  <Pick row={row + 1} token={targets[edge] as number} />
+                  <Pick row={targetRows[edge] as number} token={targets[edge] as number} />
                 </td>
                 <td class="number">{signed(weights[edge] as number)}</td>
               </tr>
@@ -250,7 +257,7 @@ function Exports(props: {
 }
 
 /** What the address asks for, as far as this graph has it. */
-function viewOf(route: CaseRoute, data: GraphData, largest: number): GraphView {
+function viewOf(route: GraphState, data: GraphData, largest: number): GraphView {
   const [row, token] = route.node;
   const there = route.node.length === 2 && row! < data.nodeLayers.length && token! < data.tokens;
   return {
@@ -264,14 +271,15 @@ function viewOf(route: CaseRoute, data: GraphData, largest: number): GraphView {
 }
 
 export function GraphFigure(props: {
-  readonly route: CaseRoute;
+  readonly route: GraphState;
+  readonly onChange: (part: Partial<GraphState>) => void;
   /** File name of exports, without its ending. */
   readonly name: string;
   readonly data: GraphData;
   /** Text of each token, [tokens]. */
   readonly texts: readonly string[];
 }) {
-  const { route, name, data, texts } = props;
+  const { route, onChange: change, name, data, texts } = props;
   const [box, size] = useSize();
   const [pointed, setPointed] = useState<Pointed | null>(null);
   const [drawn, setDrawn] = useState<Drawn>({ edges: 0, edgesInSight: 0 });
@@ -282,7 +290,6 @@ export function GraphFigure(props: {
   const { weight, mass, sink, term, head, node } = route;
   const view = useMemo(() => viewOf(route, data, largest), [data, weight, mass, sink, term, head, node.join()]);
   const scene = useMemo(() => makeScene(data, view), [data, view]);
-  const change = (part: Partial<CaseRoute>) => go({ ...route, ...part }, "replace");
   const [camera, setCamera] = useState<Camera>(() => fit(scene, size));
   // What is filtered moves the columns: then the whole is shown again.
   useEffect(() => setCamera(fit(scene, size)), [scene.columns.length, size.width, data]);

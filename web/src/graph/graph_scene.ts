@@ -30,8 +30,9 @@ export interface GraphView {
 
 /** Edges strongest first. */
 export interface SceneEdges {
-  /** Row of the source node; the target's row is one more, [edges]. */
+  /** Rows of the source and of the target node, [edges]; in our own graphs the second is one more. */
   readonly rows: Uint16Array;
+  readonly targetRows: Uint16Array;
   readonly sources: Uint32Array;
   readonly targets: Uint32Array;
   readonly weights: Float32Array;
@@ -49,6 +50,8 @@ export interface Scene {
   /** Largest |weight| of the edges and |relevance| of the nodes; 1 where there are none. */
   readonly largestWeight: number;
   readonly largestRelevance: number;
+  /** Of weights, in the plural. */
+  readonly unit: string;
   /** Edges of the stored graph. */
   readonly stored: number;
 }
@@ -97,6 +100,8 @@ function strongest(transition: Transition, weights: Float32Array, view: GraphVie
 
 interface Picked {
   readonly transition: Transition;
+  readonly sourceRow: number;
+  readonly targetRow: number;
   readonly weights: Float32Array;
   /** Edges shown, strongest first. */
   indices: Uint32Array;
@@ -104,19 +109,24 @@ interface Picked {
 
 /** Keeps the edges on paths that lead to the node or start from it. */
 function isolate(picked: readonly Picked[], { row, token }: GraphNode): void {
-  let reached = new Set([token]);
-  for (let at = row - 1; at >= 0; at--) {
-    const one = picked[at] as Picked;
+  // Tokens that a path has reached, by row; what is below is followed from the top down, what is above upward.
+  const reached = new Map([[row, new Set([token])]]);
+  const reach = (at: number) => reached.get(at) ?? new Set<number>();
+  const add = (at: number, tokens: Iterable<number>) => reached.set(at, reach(at).union(new Set(tokens)));
+  for (const one of picked.toSorted((a, b) => b.targetRow - a.targetRow)) {
+    if (one.targetRow > row) continue;
     const { sources, targets } = one.transition;
-    one.indices = one.indices.filter((edge) => reached.has(targets[edge] as number));
-    reached = new Set(Array.from(one.indices, (edge) => sources[edge] as number));
+    one.indices = one.indices.filter((edge) => reach(one.targetRow).has(targets[edge] as number));
+    add(one.sourceRow, Array.from(one.indices, (edge) => sources[edge] as number));
   }
-  reached = new Set([token]);
-  for (let at = row; at < picked.length; at++) {
-    const one = picked[at] as Picked;
+  for (const one of picked.toSorted((a, b) => a.sourceRow - b.sourceRow)) {
+    if (one.targetRow <= row) continue;
     const { sources, targets } = one.transition;
-    one.indices = one.indices.filter((edge) => reached.has(sources[edge] as number));
-    reached = new Set(Array.from(one.indices, (edge) => targets[edge] as number));
+    // What leads past the row passes the node by.
+    one.indices = one.sourceRow < row
+      ? one.indices.subarray(0, 0)
+      : one.indices.filter((edge) => reach(one.sourceRow).has(sources[edge] as number));
+    add(one.targetRow, Array.from(one.indices, (edge) => targets[edge] as number));
   }
 }
 
@@ -124,13 +134,15 @@ function isolate(picked: readonly Picked[], { row, token }: GraphNode): void {
 function joinEdges(picked: readonly Picked[]): SceneEdges {
   const count = picked.reduce((sum, { indices }) => sum + indices.length, 0);
   const rows = new Uint16Array(count);
+  const targetRows = new Uint16Array(count);
   const sources = new Uint32Array(count);
   const targets = new Uint32Array(count);
   const weights = new Float32Array(count);
   let at = 0;
-  picked.forEach(({ transition, weights: own, indices }, row) => {
+  picked.forEach(({ transition, sourceRow, targetRow, weights: own, indices }) => {
     for (const edge of indices) {
-      rows[at] = row;
+      rows[at] = sourceRow;
+      targetRows[at] = targetRow;
       sources[at] = transition.sources[edge] as number;
       targets[at] = transition.targets[edge] as number;
       weights[at] = own[edge] as number;
@@ -141,6 +153,7 @@ function joinEdges(picked: readonly Picked[]): SceneEdges {
     .sort((a, b) => Math.abs(weights[b] as number) - Math.abs(weights[a] as number) || a - b);
   return {
     rows: rows.map((_, index) => rows[order[index] as number] as number),
+    targetRows: rows.map((_, index) => targetRows[order[index] as number] as number),
     sources: sources.map((_, index) => sources[order[index] as number] as number),
     targets: targets.map((_, index) => targets[order[index] as number] as number),
     weights: weights.map((_, index) => weights[order[index] as number] as number),
@@ -151,7 +164,13 @@ function joinEdges(picked: readonly Picked[]): SceneEdges {
 export function makeScene(data: GraphData, view: GraphView): Scene {
   const picked = data.transitions.map((transition): Picked => {
     const weights = weightsOf(transition, data.heads, view);
-    return { transition, weights, indices: strongest(transition, weights, view) };
+    return {
+      transition,
+      sourceRow: data.nodeLayers.indexOf(transition.source),
+      targetRow: data.nodeLayers.indexOf(transition.target),
+      weights,
+      indices: strongest(transition, weights, view),
+    };
   });
   if (view.focus !== null) isolate(picked, view.focus);
   const edges = joinEdges(picked);
@@ -160,7 +179,7 @@ export function makeScene(data: GraphData, view: GraphView): Scene {
   for (let edge = 0; edge < edges.rows.length; edge++) {
     const row = edges.rows[edge] as number;
     seen.add(row * data.tokens + (edges.sources[edge] as number));
-    seen.add((row + 1) * data.tokens + (edges.targets[edge] as number));
+    seen.add((edges.targetRows[edge] as number) * data.tokens + (edges.targets[edge] as number));
   }
   if (view.focus !== null) seen.add(view.focus.row * data.tokens + view.focus.token);
   const nodes = [...seen].sort((a, b) => a - b).map((key) => {
@@ -179,6 +198,7 @@ export function makeScene(data: GraphData, view: GraphView): Scene {
     edges,
     largestWeight: Math.abs(edges.weights[0] ?? 0) || 1,
     largestRelevance: nodes.reduce((most, { relevance }) => Math.max(most, Math.abs(relevance)), 0) || 1,
+    unit: data.unit ?? "logits",
     stored: data.transitions.reduce((sum, transition) => sum + transition.edges, 0),
   };
 }
@@ -196,21 +216,21 @@ export function sceneJson(data: GraphData, scene: Scene, texts: readonly string[
     })),
     edges: Array.from(edges.rows, (row, edge) => ({
       source: { layer: scene.nodeLayers[row], token: edges.sources[edge] },
-      target: { layer: scene.nodeLayers[row + 1], token: edges.targets[edge] },
+      target: { layer: scene.nodeLayers[edges.targetRows[edge]!], token: edges.targets[edge] },
       weight: edges.weights[edge],
     })),
   });
 }
 
 /** The shown edges as a table, strongest first. */
-export function sceneTable({ edges, nodeLayers }: Scene, texts: readonly string[]): Table {
-  const { rows, sources, targets, weights } = edges;
+export function sceneTable({ edges, nodeLayers, unit }: Scene, texts: readonly string[]): Table {
+  const { rows, targetRows, sources, targets, weights } = edges;
   const place = (row: number, token: number) => [nodeLayers[row] ?? null, token, texts[token] ?? ""];
   return {
-    columns: ["from layer", "from position", "from token", "to layer", "to position", "to token", "weight in logits"],
+    columns: ["from layer", "from position", "from token", "to layer", "to position", "to token", `weight in ${unit}`],
     rows: Array.from(weights, (weight, edge) => [
       ...place(rows[edge]!, sources[edge]!),
-      ...place(rows[edge]! + 1, targets[edge]!),
+      ...place(targetRows[edge]!, targets[edge]!),
       weight,
     ]),
   };

@@ -8,10 +8,11 @@ import { RequestError } from "../shell/client.ts";
 import { ComputedOn } from "../jobs/computed_on.tsx";
 import { DownloadLink } from "../shell/download_link.tsx";
 import { buildGraph } from "../jobs/job_store.ts";
-import { RULE_NAMES } from "../shell/names.ts";
+import { RULE_NAMES, RULE_TERMS } from "../shell/names.ts";
 import { Trouble, Waiting } from "../shell/notice.tsx";
 import type { Case, Pair, Token } from "../heat/documents.ts";
-import { type CaseRoute, RULES } from "../shell/route.ts";
+import { type CaseRoute, formatRoute, GRAPH, RULES } from "../shell/route.ts";
+import { Term } from "../shell/term.tsx";
 import { useLoad } from "../shell/use_load.ts";
 import { go } from "../shell/use_route.ts";
 import { WorkBox } from "../jobs/work_box.tsx";
@@ -47,18 +48,20 @@ export function GraphSection(props: {
       <div class="controls">
         <Choice
           label="Rule"
+          term="rule"
           value={route.rule}
-          options={RULES.map((value) => ({ value, label: RULE_NAMES[value] }))}
+          options={RULES.map((value) => ({ value, label: RULE_NAMES[value], term: RULE_TERMS[value] }))}
           onChange={(rule) => go({ ...route, rule }, "replace")}
         />
         {splits && graph?.heads !== true
           ? (
             <Choice
               label="Edges"
+              term="edge"
               value={route.heads ? "heads" : "whole"}
               options={[
                 { value: "whole", label: "whole" },
-                { value: "heads", label: "by head", title: "Split into the OV and QK parts of each attention head" },
+                { value: "heads", label: "by head", term: "head" },
               ]}
               onChange={(wanted) => go({ ...route, heads: wanted === "heads" }, "replace")}
             />
@@ -81,9 +84,17 @@ export function GraphSection(props: {
         : null}
       {graph === undefined || reading.data === undefined ? null : (
         <>
-          <GraphFigure key={graph.id} route={route} name={name} data={reading.data} texts={texts} />
+          <GraphFigure
+            key={graph.id}
+            route={route}
+            onChange={(part) => go({ ...route, ...part }, "replace")}
+            name={name}
+            data={reading.data}
+            texts={texts}
+          />
           <p class="quiet small">
-            Each point is a token at a node layer, embeddings at the bottom; columns are the tokens with an edge in
+            <Term of="graph" />: each point is a token at a{" "}
+            <Term of="node-layer">node layer</Term>, embeddings at the bottom; columns are the tokens with an edge in
             sight. Red edges carry support for the wrong token, blue ones for the right token.
           </p>
           <ComputedOn
@@ -97,7 +108,7 @@ export function GraphSection(props: {
             <DownloadLink path={graph.download}>The whole graph as a file</DownloadLink>, or{" "}
             <DownloadLink path={graph.download.replace(/\.cgf$/, ".json")}>
               as JSON for circuit-tracer and Neuronpedia
-            </DownloadLink>
+            </DownloadLink>. <a href={formatRoute(GRAPH)}>Open a graph of theirs</a>
           </ComputedOn>
         </>
       )}

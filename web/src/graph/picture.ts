@@ -48,13 +48,13 @@ export function edgesInSight(
   size: Size,
   visit: (edge: number, x1: number, y1: number, x2: number, y2: number) => void,
 ): Drawn {
-  const { rows, sources, targets } = scene.edges;
+  const { rows, targetRows, sources, targets } = scene.edges;
   let drawn = 0;
   let inSight = 0;
   for (let edge = 0; edge < rows.length; edge++) {
     const row = rows[edge] as number;
     const y1 = screenY(camera, row);
-    const y2 = screenY(camera, row + 1);
+    const y2 = screenY(camera, targetRows[edge] as number);
     if (y1 < 0 || y2 > size.height) continue;
     const x1 = screenX(camera, scene.columnOf[sources[edge] as number] as number);
     const x2 = screenX(camera, scene.columnOf[targets[edge] as number] as number);

@@ -7,6 +7,7 @@ import type { Token } from "./documents.ts";
 import { Overview } from "./overview.tsx";
 import type { Heat } from "./read_case.ts";
 import { type Chunk, chunkAt } from "./token_chunks.ts";
+import type { UnitNames } from "./units.ts";
 
 /** The tokens in sight, to about a line: from `from` up to, not including, `to`. */
 export function tokensInSight(box: HTMLElement, chunks: readonly Chunk[]): Chunk {
@@ -33,9 +34,10 @@ export function FlowPlace(props: {
   readonly tokens: readonly Token[];
   readonly heat: Heat | undefined;
   readonly view: View;
+  readonly names: UnitNames;
   readonly onPick: (position: number) => void;
 }) {
-  const { box, chunks, tokens, heat, view } = props;
+  const { box, chunks, tokens, heat, view, names } = props;
   const [place, setPlace] = useState<Chunk>({ from: 0, to: 0 });
   useEffect(() => {
     const element = box.current;
@@ -62,7 +64,9 @@ export function FlowPlace(props: {
   return (
     <div class="pager">
       <span class="number">
-        {`Tokens ${number(place.from)} to ${number(Math.max(place.from, place.to - 1))} of ${number(tokens.length)}`}
+        {`${names[1].replace(/^./, (first) => first.toUpperCase())} ${number(place.from)} to ${
+          number(Math.max(place.from, place.to - 1))
+        } of ${number(tokens.length)}`}
       </span>
       <Overview tokens={tokens} heat={heat} view={view} from={place.from} to={place.to} onPick={props.onPick} />
     </div>

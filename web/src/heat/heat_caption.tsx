@@ -1,6 +1,8 @@
 /** @jsxImportSource preact */
 /** What the colours and numbers of the heatmap mean, in words. */
-import { layerName, RULE_NAMES } from "../shell/names.ts";
+import { layerName, RULE_TERMS } from "../shell/names.ts";
+import type { UnitNames } from "./units.ts";
+import { Term } from "../shell/term.tsx";
 import type { AttributionSummary } from "./documents.ts";
 import type { Heat } from "./read_case.ts";
 import { absorbedOf, signed } from "./relevance.ts";
@@ -19,6 +21,10 @@ export function HeatCaption(props: {
   readonly route: HeatState;
   readonly attribution: AttributionSummary;
   readonly heat: Heat;
+  /** What is shown: a token, or what sums over tokens. */
+  readonly names: UnitNames;
+  /** The largest |R| that is shown. */
+  readonly scale: number;
   /** Whether the case has instruction tokens. */
   readonly instructed: boolean;
 }) {
@@ -28,22 +34,36 @@ export function HeatCaption(props: {
   return (
     <figcaption>
       <p>
-        Relevance of each token at node layer {heat.layer} ({layerName(heat.layer, attribution.layers)}) under{" "}
-        {RULE_NAMES[attribution.rule]}. Red tokens support the wrong token, blue ones the right token. {route.values ===
+        <Term of="relevance" /> of each {props.names[0]}
+        {props.names[0] === "token" ? "" : ", the sum over its tokens,"} at <Term of="node-layer">node layer</Term>{" "}
+        {heat.layer} ({layerName(heat.layer, attribution.layers)}) under <Term of={RULE_TERMS[attribution.rule]} />. Red
+        {" "}
+        {props.names[1]} support the wrong token, blue ones the right token. {route.values ===
             "raw"
           ? "Numbers are raw contributions in logit units."
-          : `Numbers are raw contributions divided by the largest |R| over non-special tokens, ${
-            signed(heat.scale).slice(1)
+          : `Numbers are raw contributions divided by the largest |R| over non-special ${props.names[1]}, ${
+            signed(props.scale).slice(1)
           } logit.`} {SUM[attribution.rule](signed(sum), signed(attribution.logitDifference))}
-        {absorbed === null ? "" : ` Biases absorbed ${signed(absorbed)}.`}
+        {absorbed === null ? "" : (
+          <>
+            {" "}
+            <Term of="absorbed">Biases absorbed</Term> {signed(absorbed)}.
+          </>
+        )}
       </p>
       <p class="quiet">
-        {props.instructed ? "Underlined tokens belong to the instructions that were marked. " : ""}
+        {props.instructed
+          ? (
+            <>
+              Underlined tokens belong to the <Term of="instruction">instructions</Term> that were marked.{" "}
+            </>
+          )
+          : ""}
         {route.special
           ? "Special tokens take part in the colours and their scale. "
           : "The first position and chat-control tokens have no colour and do not count in the scale. "}
-        Models of the Qwen3 kind gather much relevance on the first token, an attention sink. AttnLRP and CP-LRP can
-        disagree, so look at both.
+        Models of the Qwen3 kind gather much relevance on the first token, an{" "}
+        <Term of="attention-sink">attention sink</Term>. AttnLRP and CP-LRP can disagree, so look at both.
       </p>
     </figcaption>
   );

@@ -1,8 +1,9 @@
 /** @jsxImportSource preact */
 /** What the heatmap shows. */
 import { Choice } from "../shell/choice.tsx";
-import { layerName, RULE_NAMES } from "../shell/names.ts";
-import { type HeatState, type Rule, RULES } from "../shell/route.ts";
+import { layerName, RULE_NAMES, RULE_TERMS } from "../shell/names.ts";
+import { Term } from "../shell/term.tsx";
+import { type HeatState, type Rule, RULES, UNITS } from "../shell/route.ts";
 
 export function HeatControls(props: {
   readonly route: HeatState;
@@ -10,6 +11,8 @@ export function HeatControls(props: {
   readonly layers: number;
   /** Rules whose relevance is there. */
   readonly computed: readonly Rule[];
+  /** Whether the text is so long that parts of it are folded. */
+  readonly long: boolean;
 }) {
   const { route, onChange: change, layers, computed } = props;
   const layer = Math.min(route.layer, layers);
@@ -17,10 +20,12 @@ export function HeatControls(props: {
     <div class="controls">
       <Choice
         label="Rule"
+        term="rule"
         value={route.rule}
         options={RULES.map((value) => ({
           value,
           label: RULE_NAMES[value],
+          term: RULE_TERMS[value],
           ...(computed.includes(value) ? {} : { title: "Not computed for this case yet", faint: true }),
         }))}
         onChange={(rule) => change({ rule })}
@@ -29,13 +34,14 @@ export function HeatControls(props: {
         label="Values"
         value={route.values}
         options={[
-          { value: "raw", label: "raw", title: "Logit units" },
-          { value: "normalised", label: "normalised", title: "Divided by the largest |R| over non-special tokens" },
+          { value: "raw", label: "raw", term: "raw" },
+          { value: "normalised", label: "normalised", term: "normalised" },
         ]}
         onChange={(values) => change({ values })}
       />
       <Choice
         label="Special tokens"
+        term="special"
         value={route.special ? "yes" : "no"}
         options={[
           { value: "no", label: "left out", title: "The first position and chat-control tokens have no colour" },
@@ -43,9 +49,30 @@ export function HeatControls(props: {
         ]}
         onChange={(special) => change({ special: special === "yes" })}
       />
+      <Choice
+        label="Unit"
+        term="unit"
+        value={route.unit}
+        options={UNITS.map((value) => ({ value, label: value }))}
+        onChange={(unit) => change({ unit })}
+      />
+      {props.long
+        ? (
+          <Choice
+            label="Text"
+            term="fold"
+            value={route.text}
+            options={[{ value: "folded", label: "folded" }, { value: "whole", label: "whole" }]}
+            onChange={(text) => change({ text, open: [] })}
+          />
+        )
+        : null}
+      {props.long && route.text === "folded" && route.open.length > 0
+        ? <button type="button" onClick={() => change({ open: [] })}>Fold again</button>
+        : null}
       <label class="slider">
         <span class="label">
-          Node layer
+          <Term of="node-layer" />
           <span class="now">{layer}: {layerName(layer, layers)}</span>
         </span>
         <input

@@ -14,11 +14,13 @@ import { Legend } from "./legend.tsx";
 import { attribute } from "../jobs/job_store.ts";
 import { RULE_NAMES } from "../shell/names.ts";
 import { Trouble, Waiting } from "../shell/notice.tsx";
-import type { Case, Pair, Token } from "./documents.ts";
+import type { AttributionSummary, Case, Pair, Token } from "./documents.ts";
 import { type Heat, readHeat } from "./read_case.ts";
 import type { HeatState } from "../shell/route.ts";
 import { StrongestTokens } from "./strongest_tokens.tsx";
-import { TokenFlow } from "./token_flow.tsx";
+import { foldsOf } from "./folds.ts";
+import { TALL, TokenFlow } from "./token_flow.tsx";
+import { heatOfUnits, UNIT_NAMES, unitAt, type Units, unitsOf } from "./units.ts";
 import { useLoad } from "../shell/use_load.ts";
 import { Fork } from "./verdict.tsx";
 import { WorkBox } from "../jobs/work_box.tsx";
@@ -40,13 +42,85 @@ function useAsked(at: number | null, total: number) {
   return [asked, setAsked] as const;
 }
 
-export function HeatFigure(props: {
+/** What is shown of tokens and heat: as units, and of a long text what is folded. */
+function useShown(
+  props: FigureProps,
+  heat: Heat | undefined,
+  view: View,
+  asked: { readonly position: number } | undefined,
+) {
+  const { route, failureCase: { promptTokens }, tokens } = props;
+  const units = useMemo(() => unitsOf(tokens, promptTokens, route.unit), [tokens, promptTokens, route.unit]);
+  const shownHeat = useMemo(() => heat === undefined ? undefined : heatOfUnits(heat, units), [heat, units]);
+  const attributed = props.pair.attributions.some(({ rule }) => rule === route.rule);
+  const long = attributed && units.units.length > TALL;
+  const open = [...route.open, ...asked === undefined ? [] : [asked.position]];
+  const folds = useMemo(
+    () =>
+      long && route.text === "folded"
+        ? foldsOf(units.units, units.promptUnits, shownHeat, view, open.map((position) => unitAt(units, position)))
+        : undefined,
+    [long, route.text, units, shownHeat, view.special, open.join()],
+  );
+  // Somebody asked once: another unit asks for nothing.
+  const askedUnit = useMemo(() => asked === undefined ? undefined : { position: unitAt(units, asked.position) }, [
+    asked,
+  ]);
+  return { units, heat: shownHeat, long, folds, asked: askedUnit };
+}
+
+interface FigureProps {
   readonly route: HeatState;
   readonly onChange: (part: Partial<HeatState>) => void;
   readonly failureCase: Case;
   readonly pair: Pair;
   readonly tokens: readonly Token[];
-}) {
+}
+
+/** Below the text: what the colours mean, in numbers and words, and the files. */
+function HeatFoot(
+  props: FigureProps & {
+    readonly attribution: AttributionSummary;
+    readonly heat: Heat;
+    readonly shownHeat: Heat;
+    readonly units: Units;
+    readonly view: View;
+  },
+) {
+  const { route, failureCase, pair, tokens, attribution, heat, shownHeat, units, view } = props;
+  const instructed = useMemo(() => tokens.some(({ segment }) => segment === "INSTRUCTION"), [tokens]);
+  return (
+    <>
+      <Legend heat={shownHeat} view={view} target={pair.target.text} contrast={pair.contrast.text} />
+      <HeatCaption
+        route={route}
+        attribution={attribution}
+        heat={heat}
+        names={UNIT_NAMES[units.unit]}
+        scale={shownHeat.scale}
+        instructed={instructed}
+      />
+      <SaveFigure
+        what="this heatmap"
+        draw={() =>
+          heatPicture(heatData({
+            name: failureCase.key,
+            model: failureCase.model.name,
+            delta: attribution.logitDifference,
+            layers: attribution.layers,
+            pair,
+            tokens: units.units,
+            units,
+            heat: shownHeat,
+            view,
+            rule: attribution.rule,
+          }))}
+      />
+    </>
+  );
+}
+
+export function HeatFigure(props: FigureProps) {
   const { route, onChange, failureCase, pair, tokens } = props;
   const [asked, setAsked] = useAsked(route.at, tokens.length);
   const attribution = pair.attributions.find(({ rule }) => rule === route.rule);
@@ -58,7 +132,14 @@ export function HeatFigure(props: {
   );
   const heat = useSteadyHeat(reading.data, attribution?.id);
   const view = useMemo((): View => ({ values: route.values, special: route.special }), [route.values, route.special]);
-  const instructed = useMemo(() => tokens.some(({ segment }) => segment === "INSTRUCTION"), [tokens]);
+  const shown = useShown(props, heat, view, asked);
+  const { units } = shown;
+  const names = UNIT_NAMES[route.unit];
+  const spans = route.unit === "tokens" ? undefined : units.spans;
+  const openFold = (index: number) => {
+    const position = units.spans[index]?.from ?? index;
+    if (!route.open.includes(position)) onChange({ open: [...route.open, position] });
+  };
   const end = useMemo(() => <Fork pair={pair} />, [pair]);
 
   return (
@@ -67,6 +148,7 @@ export function HeatFigure(props: {
         data-rule={attribution?.rule}
         data-layer={heat?.layer}
         data-values={route.values}
+        data-unit={route.unit}
         aria-busy={reading.loading}
       >
         <HeatControls
@@ -74,6 +156,7 @@ export function HeatFigure(props: {
           onChange={onChange}
           layers={layers}
           computed={pair.attributions.map(({ rule }) => rule)}
+          long={shown.long}
         />
         {attribution === undefined
           ? (
@@ -88,45 +171,40 @@ export function HeatFigure(props: {
         {reading.error === undefined ? null : <Trouble error={reading.error} onRetry={reading.reload} />}
         <div class={`flow${heat !== undefined && reading.loading ? " stale" : ""}`}>
           <TokenFlow
-            tokens={tokens}
-            promptTokens={failureCase.promptTokens}
-            heat={heat}
+            tokens={units.units}
+            promptTokens={units.promptUnits}
+            names={names}
+            spans={spans}
+            heat={shown.heat}
             view={view}
-            asked={asked}
+            folds={shown.folds}
+            onOpen={(position) => openFold(position)}
+            asked={shown.asked}
             end={end}
           />
         </div>
         {attribution !== undefined && heat === undefined && reading.error === undefined
           ? <Waiting what="relevance" />
           : null}
-        {attribution === undefined || heat === undefined ? null : (
-          <>
-            <Legend heat={heat} view={view} target={pair.target.text} contrast={pair.contrast.text} />
-            <HeatCaption route={route} attribution={attribution} heat={heat} instructed={instructed} />
-            <SaveFigure
-              what="this heatmap"
-              draw={() =>
-                heatPicture(heatData({
-                  name: failureCase.key,
-                  model: failureCase.model.name,
-                  delta: attribution.logitDifference,
-                  layers,
-                  pair,
-                  tokens,
-                  heat,
-                  view,
-                  rule: attribution.rule,
-                }))}
-            />
-          </>
+        {attribution === undefined || heat === undefined || shown.heat === undefined ? null : (
+          <HeatFoot
+            {...props}
+            attribution={attribution}
+            heat={heat}
+            shownHeat={shown.heat}
+            units={units}
+            view={view}
+          />
         )}
       </figure>
-      {attribution === undefined || heat === undefined ? null : (
+      {attribution === undefined || shown.heat === undefined ? null : (
         <StrongestTokens
-          tokens={tokens}
-          heat={heat}
+          tokens={units.units}
+          spans={units.spans}
+          heat={shown.heat}
           view={view}
-          onPick={(position) => {
+          onPick={(index) => {
+            const position = units.spans[index]?.from ?? index;
             setAsked({ position });
             onChange({ at: position });
           }}

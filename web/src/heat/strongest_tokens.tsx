@@ -3,6 +3,7 @@
 import { colourRange, shownNumber, type View } from "./heat_value.ts";
 import type { Token } from "./documents.ts";
 import type { Heat } from "./read_case.ts";
+import type { Chunk } from "./token_chunks.ts";
 import { type RankedToken, strongest } from "./relevance.ts";
 import { quoteToken } from "../../../figures/token_text.ts";
 
@@ -13,6 +14,7 @@ function Ranked(props: {
   readonly side: "red" | "blue";
   readonly ranked: readonly RankedToken[];
   readonly tokens: readonly Token[];
+  readonly spans: readonly Chunk[];
   readonly heat: Heat;
   readonly view: View;
   readonly onPick: (position: number) => void;
@@ -27,7 +29,7 @@ function Ranked(props: {
           <li key={position}>
             <button type="button" title="Show it in the text" onClick={() => props.onPick(position)}>
               <span class="token-text">{quoteToken(tokens[position]?.text ?? "")}</span>
-              <span class="number quiet">{position}</span>
+              <span class="number quiet">{props.spans[position]?.from ?? position}</span>
               <span class={`share ${props.side}`} aria-hidden="true">
                 <span style={{ width: `${Math.min(100, 100 * Math.abs(raw) / colourRange(heat, view))}%` }} />
               </span>
@@ -42,6 +44,8 @@ function Ranked(props: {
 
 export function StrongestTokens(props: {
   readonly tokens: readonly Token[];
+  /** Tokens of each, where they are words or sentences. */
+  readonly spans: readonly Chunk[];
   readonly heat: Heat;
   readonly view: View;
   readonly onPick: (position: number) => void;

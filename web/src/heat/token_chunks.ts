@@ -7,6 +7,17 @@ export interface Chunk {
   readonly to: number;
 }
 
+/** Tokens that are folded away. */
+export interface Folded extends Chunk {
+  /** Sum of their relevance in logits, of those that take part in the colours; undefined before it is there. */
+  readonly sum: number | undefined;
+}
+
+/** A part of a text: tokens, or a fold in their place. */
+export interface TextChunk extends Chunk {
+  readonly folded?: Folded;
+}
+
 /** Where the chunk that begins at `from` ends: after a line end near `size` tokens, else before a word. */
 function endOf(tokens: readonly Token[], from: number, end: number, size: number): number {
   const [low, middle, high] = [from + Math.ceil(size / 2), from + size, from + Math.floor(size * 1.5)];
@@ -31,6 +42,36 @@ export function chunkTokens(tokens: readonly Token[], from: number, to: number, 
     at = end;
   }
   return chunks;
+}
+
+/** The same with a chunk for each fold that lies between `from` and `to`; folds are in order. */
+export function chunkText(
+  tokens: readonly Token[],
+  { from, to }: Chunk,
+  size: number,
+  folds: readonly Folded[],
+): readonly TextChunk[] {
+  const chunks: TextChunk[] = [];
+  let at = from;
+  for (const fold of folds) {
+    if (fold.from < from || fold.to > to) continue;
+    chunks.push(...chunkTokens(tokens, at, fold.from, size), { from: fold.from, to: fold.to, folded: fold });
+    at = fold.to;
+  }
+  return [...chunks, ...chunkTokens(tokens, at, to, size)];
+}
+
+/** Where a position can be looked at: itself, or the fold that it lies in. */
+export function seenAt(chunks: readonly TextChunk[], position: number): number {
+  const chunk = chunks[chunkAt(chunks, position)];
+  return chunk?.folded === undefined ? position : chunk.from;
+}
+
+/** The next place to the right or to the left: a token, or a fold as one; the same at the ends. */
+export function stepFrom(chunks: readonly TextChunk[], position: number, step: 1 | -1): number {
+  const chunk = chunks[chunkAt(chunks, position)];
+  const next = step === 1 && chunk?.folded !== undefined ? chunk.to : position + step;
+  return next < 0 || next >= (chunks.at(-1)?.to ?? 0) ? position : seenAt(chunks, next);
 }
 
 /** Index of the chunk that holds a position, -1 when none does. */

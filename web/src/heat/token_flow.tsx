@@ -6,19 +6,21 @@
  * go to the ends.
  */
 import type { ComponentChildren, RefObject, VNode } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { FlowPlace, tokensInSight } from "./flow_place.tsx";
 import type { View } from "./heat_value.ts";
 import type { Token } from "./documents.ts";
 import type { Heat } from "./read_case.ts";
 import { chipId } from "./token_chip.tsx";
+import type { Chunk } from "./token_chunks.ts";
 import { TokenChunk } from "./token_chunk.tsx";
-import { type Chunk, chunkAt, chunkTokens } from "./token_chunks.ts";
+import { chunkAt, chunkText, type Folded, seenAt, stepFrom, type TextChunk } from "./token_chunks.ts";
 import { TokenTip } from "./token_tip.tsx";
+import { UNIT_NAMES, type UnitNames } from "./units.ts";
 import { selectedText, useNear, useSelected } from "./use_near.ts";
 
 /** With more tokens the text scrolls in a box of its own, so that legend and numbers stay near, and is windowed. */
-const TALL = 800;
+export const TALL = 800;
 /** Tokens of a chunk, about. */
 const CHUNK = 128;
 
@@ -41,13 +43,16 @@ function positionOf(target: EventTarget | null): number | null {
   return chip === null ? null : Number(chip.getAttribute("data-position"));
 }
 
-/** The token one line up or down that is nearest sideways, among those that are chips. */
-function neighbour(prefix: string, position: number, step: 1 | -1, last: number): number {
+/** The token or fold one line up or down that is nearest sideways, among those that are elements. */
+function neighbour(prefix: string, chunks: readonly TextChunk[], position: number, step: 1 | -1): number {
   const here = document.getElementById(chipId(prefix, position))?.getBoundingClientRect();
   let best = position;
   let bestLine: number | undefined;
   let bestDistance = Infinity;
-  for (let next = position + step; here !== undefined && next >= 0 && next <= last; next += step) {
+  for (let at = position; here !== undefined;) {
+    const next = stepFrom(chunks, at, step);
+    if (next === at) break;
+    at = next;
     const chip = document.getElementById(chipId(prefix, next));
     if (chip === null) break;
     const there = chip.getClientRects()[0];
@@ -63,20 +68,20 @@ function neighbour(prefix: string, position: number, step: 1 | -1, last: number)
 /** Where a key leads from `here`, the active token or the first in sight; undefined for a key that moves nothing. */
 function moveOf(
   { key, ctrlKey, metaKey, altKey }: KeyboardEvent,
-  { prefix, here, isActive, last }: {
+  { prefix, chunks, here, isActive }: {
     readonly prefix: string;
+    readonly chunks: readonly TextChunk[];
     readonly here: number;
     readonly isActive: boolean;
-    readonly last: number;
   },
 ): number | undefined {
   const moves: Readonly<Record<string, () => number>> = {
-    ArrowRight: () => isActive ? Math.min(last, here + 1) : here,
-    ArrowLeft: () => Math.max(0, here - 1),
-    ArrowDown: () => neighbour(prefix, here, 1, last),
-    ArrowUp: () => neighbour(prefix, here, -1, last),
-    Home: () => 0,
-    End: () => last,
+    ArrowRight: () => isActive ? stepFrom(chunks, here, 1) : here,
+    ArrowLeft: () => stepFrom(chunks, here, -1),
+    ArrowDown: () => neighbour(prefix, chunks, here, 1),
+    ArrowUp: () => neighbour(prefix, chunks, here, -1),
+    Home: () => seenAt(chunks, 0),
+    End: () => seenAt(chunks, (chunks.at(-1)?.to ?? 1) - 1),
   };
   return ctrlKey || metaKey || altKey ? undefined : moves[key]?.();
 }
@@ -122,13 +127,26 @@ function useActive(box: RefObject<HTMLElement | null>, prefix: string, asked: Fl
   return { active, tip, setTip, show, showIfNone, visit };
 }
 
+/** A folded text opens at its end, where the error is, until the reader goes elsewhere. */
+function useOpenAtEnd(box: RefObject<HTMLElement | null>, { folds, heat, asked }: FlowProps) {
+  const touched = useRef(false);
+  const folded = folds !== undefined;
+  useLayoutEffect(() => {
+    if (!folded || asked !== undefined || touched.current || box.current === null) return;
+    box.current.scrollTop = box.current.scrollHeight;
+  }, [folded, heat === undefined]);
+  return () => touched.current = true;
+}
+
 /** The chunks as nodes; one that stays the same object is not compared again: pointing and scrolling cost what changes. */
 function useChunkNodes(
   { tokens, promptTokens, heat, view, end }: FlowProps,
-  { chunks, active, prefix, windowed, isNear }: {
-    readonly chunks: readonly Chunk[];
+  { chunks, active, prefix, names, onOpen, windowed, isNear }: {
+    readonly chunks: readonly TextChunk[];
     readonly active: number | null;
     readonly prefix: string;
+    readonly names: UnitNames;
+    readonly onOpen: (position: number) => void;
     readonly windowed: boolean;
     readonly isNear: (index: number) => boolean;
   },
@@ -151,6 +169,8 @@ function useChunkNodes(
         view={view}
         active={own}
         prefix={prefix}
+        names={names}
+        onOpen={onOpen}
         total={windowed ? tokens.length : undefined}
         after={chunk.to === tokens.length && split >= 0 ? end : null}
       />
@@ -178,6 +198,14 @@ interface FlowProps {
   readonly promptTokens: number;
   readonly heat: Heat | undefined;
   readonly view: View;
+  /** What the tokens are: words and sentences are shown as if they were tokens. */
+  readonly names?: UnitNames;
+  /** Of units that are more than tokens: the tokens of each. */
+  readonly spans?: readonly Chunk[] | undefined;
+  /** What of a long text is folded away; undefined where nothing may be. */
+  readonly folds?: readonly Folded[] | undefined;
+  /** Asks that the fold that holds a position is opened. */
+  readonly onOpen?: (position: number) => void;
   /** A position to show and mark; a new object each time somebody asks. */
   readonly asked: { readonly position: number } | undefined;
   /** What stands after the last token. */
@@ -185,29 +213,46 @@ interface FlowProps {
 }
 
 export function TokenFlow(props: FlowProps) {
-  const { tokens, promptTokens, heat, view } = props;
+  const { tokens, promptTokens, heat, view, folds, names = UNIT_NAMES.tokens, spans } = props;
   const box = useRef<HTMLDivElement>(null);
   const prefix = usePrefix();
   const windowed = tokens.length > TALL;
   const chunks = useMemo(() => {
     const size = windowed ? CHUNK : TALL;
     return [
-      ...chunkTokens(tokens, 0, promptTokens, size),
-      ...chunkTokens(tokens, promptTokens, tokens.length, size),
+      ...chunkText(tokens, { from: 0, to: promptTokens }, size, folds ?? []),
+      ...chunkText(tokens, { from: promptTokens, to: tokens.length }, size, folds ?? []),
     ];
-  }, [tokens, promptTokens]);
+  }, [tokens, promptTokens, folds]);
+  const isFold = (position: number) => chunks[chunkAt(chunks, position)]?.folded !== undefined;
+  const latestOpen = useRef(props.onOpen);
+  latestOpen.current = props.onOpen;
+  const onOpen = useCallback((position: number) => latestOpen.current?.(position), []);
+  const touch = useOpenAtEnd(box, props);
   const near = useNear(box, { selector: "[data-chunk]", parts: chunks, root: "box", windowed });
   const selected = useSelected(box, chunks, windowed);
   const { active, tip, setTip, show, showIfNone, visit } = useActive(box, prefix, props.asked);
-  const firstInSight = () => windowed && box.current !== null ? tokensInSight(box.current, chunks).from : 0;
+  const firstInSight = () =>
+    seenAt(chunks, windowed && box.current !== null ? tokensInSight(box.current, chunks).from : 0);
   const isNear = (index: number) => near.isNear(index) || selected.includes(index);
-  const { prompt, completion } = useChunkNodes(props, { chunks, active, prefix, windowed, isNear });
-  const shown = tip === null ? undefined : tokens[tip];
+  const { prompt, completion } = useChunkNodes(props, { chunks, active, prefix, names, onOpen, windowed, isNear });
+  const shown = tip === null || isFold(tip) ? undefined : tokens[tip];
+  /** Shows a token wherever it is. */
+  const goTo = (position: number) => {
+    touch();
+    if (isFold(position)) onOpen(position);
+    visit(position);
+  };
 
   const onKey = (event: KeyboardEvent) => {
+    touch();
     if (event.key === "Escape") setTip(null);
+    if ((event.key === "Enter" || event.key === " ") && active !== null && isFold(active)) {
+      event.preventDefault();
+      onOpen(active);
+    }
     const here = active ?? firstInSight();
-    const position = moveOf(event, { prefix, here, isActive: active !== null, last: tokens.length - 1 });
+    const position = moveOf(event, { prefix, chunks, here, isActive: active !== null });
     if (position === undefined) return;
     event.preventDefault();
     show(position);
@@ -215,19 +260,30 @@ export function TokenFlow(props: FlowProps) {
 
   return (
     <>
-      {windowed ? <FlowPlace box={box} chunks={chunks} tokens={tokens} heat={heat} view={view} onPick={visit} /> : null}
+      {windowed
+        ? <FlowPlace box={box} chunks={chunks} tokens={tokens} heat={heat} view={view} names={names} onPick={goTo} />
+        : null}
       <div
         ref={box}
         role="listbox"
         tabIndex={0}
-        aria-label="Tokens of prompt and completion, with their relevance"
+        aria-label={`${
+          names[1].replace(/^./, (first) => first.toUpperCase())
+        } of prompt and completion, with their relevance`}
         aria-describedby={shown === undefined ? undefined : `${prefix}-tip`}
         aria-activedescendant={active === null ? undefined : chipId(prefix, active)}
         class={windowed ? "token-flow tall" : "token-flow"}
         onKeyDown={onKey}
         onBlur={() => show(null)}
         onFocus={(event) => event.currentTarget.matches(":focus-visible") && showIfNone(firstInSight())}
+        onWheel={touch}
+        onTouchMove={touch}
+        onClick={(event) => {
+          const position = positionOf(event.target);
+          if (position !== null && isFold(position)) onOpen(position);
+        }}
         onPointerDown={(event) => {
+          touch();
           const position = positionOf(event.target);
           if (position !== null) show(position);
         }}
@@ -238,7 +294,9 @@ export function TokenFlow(props: FlowProps) {
         <Part name="Prompt">{prompt}</Part>
         <Part name="Completion before the error">{completion}</Part>
       </div>
-      {shown === undefined ? null : <TokenTip id={`${prefix}-tip`} prefix={prefix} token={shown} heat={heat} />}
+      {shown === undefined
+        ? null
+        : <TokenTip id={`${prefix}-tip`} prefix={prefix} token={shown} span={spans?.[shown.position]} heat={heat} />}
     </>
   );
 }

@@ -1,56 +1,50 @@
 /** @jsxImportSource preact */
 /** The numbers of one token, beside it. */
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
+import { useTipPlace } from "../shell/place_tip.ts";
 import { SEGMENT_NAMES } from "../shell/names.ts";
 import type { Token } from "./documents.ts";
 import type { Heat } from "./read_case.ts";
 import { normalise, signed } from "./relevance.ts";
 import { chipId } from "./token_chip.tsx";
+import type { Chunk } from "./token_chunks.ts";
 import { quoteToken } from "../../../figures/token_text.ts";
 
 /** Digits enough for a 32-bit float. */
 const DIGITS = 6;
-const GAP = 6;
-const MARGIN = 8;
-
-/** Puts the tip under its token, or above where there is no room, inside the window. */
-function place(tip: HTMLElement, chipId: string): void {
-  const chip = document.getElementById(chipId)?.getClientRects()[0];
-  if (chip === undefined) return;
-  const { width, height } = tip.getBoundingClientRect();
-  const below = chip.bottom + GAP;
-  const fits = below + height + MARGIN <= innerHeight;
-  tip.style.top = `${fits ? below : Math.max(MARGIN, chip.top - GAP - height)}px`;
-  tip.style.left = `${Math.max(MARGIN, Math.min(chip.left, document.documentElement.clientWidth - width - MARGIN))}px`;
-}
-
-export function TokenTip({ id, prefix, token, heat }: {
+export function TokenTip({ id, prefix, token, span, heat }: {
   readonly id: string;
   /** Beginning of the ids of the text that the token stands in. */
   readonly prefix: string;
   readonly token: Token;
+  /** Its tokens, where it is a word or a sentence. */
+  readonly span: Chunk | undefined;
   readonly heat: Heat | undefined;
 }) {
   const tip = useRef<HTMLDivElement>(null);
-  useLayoutEffect(() => {
-    const update = () => tip.current !== null && place(tip.current, chipId(prefix, token.position));
-    update();
-    addEventListener("scroll", update, { passive: true, capture: true });
-    addEventListener("resize", update);
-    return () => {
-      removeEventListener("scroll", update, { capture: true });
-      removeEventListener("resize", update);
-    };
-  });
+  useTipPlace(tip, () => document.getElementById(chipId(prefix, token.position)));
   const raw = heat?.relevance[token.position];
   return (
     <div class="tip" role="tooltip" id={id} ref={tip}>
       <span class="token-text">{quoteToken(token.text)}</span>
       <dl>
-        <dt>Token id</dt>
-        <dd>{token.id}</dd>
-        <dt>Position</dt>
-        <dd>{token.position}</dd>
+        {span === undefined
+          ? (
+            <>
+              <dt>Token id</dt>
+              <dd>{token.id}</dd>
+              <dt>Position</dt>
+              <dd>{token.position}</dd>
+            </>
+          )
+          : (
+            <>
+              <dt>Tokens</dt>
+              <dd>{span.to - span.from}</dd>
+              <dt>Positions</dt>
+              <dd>{span.to - span.from === 1 ? span.from : `${span.from} to ${span.to - 1}`}</dd>
+            </>
+          )}
         <dt>Segment</dt>
         <dd>{SEGMENT_NAMES[token.segment]}</dd>
         {heat === undefined || raw === undefined ? null : (

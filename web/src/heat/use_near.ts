@@ -93,6 +93,6 @@ export function useSelected(box: Box, chunks: readonly Chunk[], windowed: boolea
 /** The selected text as the tokens have it, without labels and without line ends between chunks. */
 export function selectedText(selection: Selection): string {
   const content = selection.getRangeAt(0).cloneContents();
-  for (const other of content.querySelectorAll(".label, .fork")) other.remove();
+  for (const other of content.querySelectorAll(".label, .fork, .fold")) other.remove();
   return content.textContent ?? "";
 }

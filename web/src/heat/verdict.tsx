@@ -2,21 +2,28 @@
 /** The wrong token, the right one, and what parts them. */
 import type { Pair } from "./documents.ts";
 import { plain, signed } from "./relevance.ts";
+import { Term } from "../shell/term.tsx";
 import { TokenBox } from "./token_glyphs.tsx";
 
 export function Verdict({ pair }: { readonly pair: Pair }) {
   return (
     <dl class="verdict">
       <div>
-        <dt>Wrong token, which the model chose</dt>
+        <dt>
+          <Term of="target" />, which the model chose
+        </dt>
         <dd>
           <TokenBox text={pair.target.text} side="red" />
-          <span class="number logit">logit {plain(pair.target.logit)}</span>{" "}
+          <span class="number logit">
+            <Term of="logit">logit</Term> {plain(pair.target.logit)}
+          </span>{" "}
           <span class="quiet small">id {pair.target.id}</span>
         </dd>
       </div>
       <div class="minus">
-        <dt>Right token, its alternative</dt>
+        <dt>
+          <Term of="contrast" />, its alternative
+        </dt>
         <dd>
           <TokenBox text={pair.contrast.text} side="blue" />
           <span class="number logit">logit {plain(pair.contrast.logit)}</span>{" "}
@@ -24,7 +31,9 @@ export function Verdict({ pair }: { readonly pair: Pair }) {
         </dd>
       </div>
       <div class="equals">
-        <dt>Delta</dt>
+        <dt>
+          <Term of="delta" />
+        </dt>
         <dd class="number" data-delta={pair.delta}>{signed(pair.delta)}</dd>
       </div>
     </dl>

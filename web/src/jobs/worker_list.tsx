@@ -4,6 +4,7 @@ import { useEffect } from "preact/hooks";
 import { request } from "../shell/client.ts";
 import { LIST_WORKERS, type Worker } from "./documents.ts";
 import { describeBytes } from "./plan_words.ts";
+import { termOf } from "../shell/term.tsx";
 import { useLoad } from "../shell/use_load.ts";
 import { useWorker, workerLine } from "./use_worker.ts";
 
@@ -13,7 +14,7 @@ function Line({ worker: { host, pid, adapter, memoryBytes, models } }: { readonl
   const memory = memoryBytes === null ? "" : `, ${describeBytes(memoryBytes)} of device memory`;
   return (
     <li>
-      <span>{adapter}</span>
+      <span {...termOf("adapter")}>{adapter}</span>
       <span class="quiet">{` on ${host}${memory}, process ${pid}. `}</span>
       <span class="quiet">{models.length === 0 ? "It holds no model." : `Holds ${models.join(", ")}.`}</span>
     </li>

@@ -2,6 +2,7 @@
 /** How many tokens were masked until something flipped, by ranking, and which AttnLRP masked first. */
 import type { Token } from "../heat/documents.ts";
 import { signed } from "../heat/relevance.ts";
+import { Term } from "../shell/term.tsx";
 import { TokenBox } from "../heat/token_glyphs.tsx";
 import type { Experiment } from "./documents.ts";
 import { type MaskingCurve, rankingOf } from "./masking_curves.ts";
@@ -22,8 +23,12 @@ export function FlipTable({ curves }: { readonly curves: readonly MaskingCurve[]
         <caption class="unseen">Tokens masked until something flips, by ranking</caption>
         <thead>
           <tr>
-            <th scope="col">Ranking</th>
-            <th scope="col" class="number">until not the wrong token</th>
+            <th scope="col">
+              <Term of="ranking" />
+            </th>
+            <th scope="col" class="number">
+              <Term of="flip">until not the wrong token</Term>
+            </th>
             <th scope="col" class="number">until the right token</th>
             <th scope="col" class="number">until the answer passes</th>
           </tr>

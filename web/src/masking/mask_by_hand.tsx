@@ -11,6 +11,7 @@ import { type Heat, readHeat } from "../heat/read_case.ts";
 import { plain, signed, strongest } from "../heat/relevance.ts";
 import { RULE_NAMES } from "../shell/names.ts";
 import { TokenBox } from "../heat/token_glyphs.tsx";
+import { Term } from "../shell/term.tsx";
 import { useLoad } from "../shell/use_load.ts";
 
 /** Clicks that follow on each other are asked for together. */
@@ -116,7 +117,9 @@ export function MaskByHand(props: {
     onChoose(chosen.includes(position) ? chosen.filter((one) => one !== position) : [...chosen, position]);
   return (
     <section aria-label="Mask tokens by hand">
-      <h2>Mask tokens by hand</h2>
+      <h2>
+        <Term of="masking">Mask</Term> tokens by hand
+      </h2>
       <p class="quiet small">
         Click tokens to mask them, and again to bring them back.
         {attribution === undefined ? "" : ` Colours are relevance by ${RULE_NAMES[attribution.rule]}.`}

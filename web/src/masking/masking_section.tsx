@@ -47,6 +47,7 @@ export function MaskingSection(props: {
       <div class="controls">
         <Choice
           label="A masked token is"
+          term="replacement"
           value={replacement}
           options={REPLACEMENTS.map((value) => ({ value, label: REPLACEMENT_NAMES[value] }))}
           onChange={(replacement) => change({ replacement })}

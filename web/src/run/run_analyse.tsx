@@ -37,6 +37,7 @@ export function Analyse() {
         ? (
           <Pick
             label="Rule"
+            term="rule"
             value={asked.rule}
             options={RULES.map((one) => [one, RULE_NAMES[one]])}
             onValue={set("rule")}

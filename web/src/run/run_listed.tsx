@@ -54,6 +54,7 @@ function Form({ route, total, title }: {
         ? (
           <Pick
             label="Series"
+            term="series"
             value={asked.series}
             options={series.map(({ name, members }) => [name, `${name}, ${members.length} members`])}
             onValue={set("series")}
@@ -64,6 +65,7 @@ function Form({ route, total, title }: {
         ? (
           <Pick
             label="Rule"
+            term="rule"
             value={asked.rule}
             options={RULES.map((one) => [one, RULE_NAMES[one]])}
             onValue={set("rule")}

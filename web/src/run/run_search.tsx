@@ -27,6 +27,7 @@ export function Collect({ models, benchmarks }: ChoicesProps) {
       <Pick label="Model" value={model} options={models.map((name) => [name, name])} onValue={set("model")} />
       <Pick
         label="Benchmark"
+        term="benchmark"
         value={benchmark}
         options={benchmarks.map(({ name, items }) => [name, `${name}, ${items} items`])}
         onValue={set("benchmark")}
@@ -53,6 +54,7 @@ export function SearchPairs({ models, benchmarks }: ChoicesProps) {
       <Pick label="Model" value={model} options={models.map((name) => [name, name])} onValue={set("model")} />
       <Pick
         label="Benchmark"
+        term="benchmark"
         value={benchmark}
         options={[["", "all"], ...benchmarks.map(({ name }) => [name, name] as const)]}
         onValue={set("benchmark")}

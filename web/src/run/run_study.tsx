@@ -77,11 +77,18 @@ export function RunStudy({ series }: { readonly series: readonly SeriesSummary[]
     >
       <Pick
         label="Series"
+        term="series"
         value={name}
         options={series.map(({ name, members }) => [name, `${name}, ${members.length} members`])}
         onValue={set("name")}
       />
-      <Pick label="Rule" value={chosen} options={RULES.map((one) => [one, RULE_NAMES[one]])} onValue={set("rule")} />
+      <Pick
+        label="Rule"
+        term="rule"
+        value={chosen}
+        options={RULES.map((one) => [one, RULE_NAMES[one]])}
+        onValue={set("rule")}
+      />
     </Starter>
   );
 }

@@ -6,6 +6,7 @@ import { useState } from "preact/hooks";
 import { JobItem } from "../jobs/job_item.tsx";
 import { useEndedJobs, useJobs } from "../jobs/job_store.ts";
 import type { PlanInput } from "../jobs/plan_documents.ts";
+import { type TermName, termOf } from "../shell/term.tsx";
 import { PlanLine } from "../jobs/plan_line.tsx";
 
 type Values = Readonly<Record<string, string>>;
@@ -68,14 +69,19 @@ export function Starter(props: {
 
 export function Pick(props: {
   readonly label: string;
+  readonly term?: TermName;
   readonly value: string;
   readonly options: readonly (readonly [value: string, name: string])[];
   readonly onValue: (value: string) => void;
 }) {
   return (
-    <label class="field">
+    <label class="field" data-term={props.term}>
       {props.label}
-      <select value={props.value} onChange={({ currentTarget }) => props.onValue(currentTarget.value)}>
+      <select
+        aria-description={termOf(props.term)["aria-description"]}
+        value={props.value}
+        onChange={({ currentTarget }) => props.onValue(currentTarget.value)}
+      >
         {props.options.map(([value, name]) => <option key={value} value={value}>{name}</option>)}
       </select>
     </label>

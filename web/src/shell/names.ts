@@ -1,21 +1,24 @@
 /** What things are called on the page. */
+import { GLOSSARY, type Term } from "../../../figures/glossary.ts";
 import type { Named } from "./graphql.ts";
 import type { Rule } from "./route.ts";
 
 export type Segment = "INSTRUCTION" | "QUERY" | "ANSWER" | "SPECIAL";
 export type CaseStatus = "OPEN" | "CLEAN" | "EXCLUDED";
 
+export const RULE_TERMS = { ATTNLRP: "attnlrp", CPLRP: "cplrp", GRADIENT: "gradient" } as const;
+
 export const RULE_NAMES: Readonly<Record<Rule, string>> = {
-  ATTNLRP: "AttnLRP",
-  CPLRP: "CP-LRP",
-  GRADIENT: "Gradient × input",
+  ATTNLRP: GLOSSARY.attnlrp.name,
+  CPLRP: GLOSSARY.cplrp.name,
+  GRADIENT: GLOSSARY.gradient.name,
 };
 
 export const SEGMENT_NAMES: Readonly<Record<Segment, string>> = {
-  INSTRUCTION: "instruction",
-  QUERY: "query",
-  ANSWER: "answer",
-  SPECIAL: "special",
+  INSTRUCTION: GLOSSARY.instruction.short,
+  QUERY: GLOSSARY.query.short,
+  ANSWER: GLOSSARY.answer.short,
+  SPECIAL: GLOSSARY.special.short,
 };
 
 export type Outcome = Named<"Outcome">;
@@ -23,22 +26,29 @@ export type Pattern = Named<"Pattern">;
 
 /** What the classifier says, as papers abbreviate it, and what that means as within a sentence. */
 interface Finding {
+  readonly term: Term;
   readonly name: string;
   readonly meaning: string;
 }
 
+const finding = (term: "m-ia" | "nc-ia-m-ag" | "nc-ia-ag" | "urt" | "oit" | "urt-oit"): Finding => ({
+  term,
+  name: GLOSSARY[term].name,
+  meaning: GLOSSARY[term].short,
+});
+
 /** Where a failure shows. */
 export const OUTCOMES: Readonly<Record<Outcome, Finding>> = {
-  M_IA: { name: "M-IA", meaning: "the heatmap explains it" },
-  NC_IA_M_AG: { name: "NC-IA+M-AG", meaning: "only the graph explains it" },
-  NC_IA_AG: { name: "NC-IA+AG", meaning: "neither explains it" },
+  M_IA: finding("m-ia"),
+  NC_IA_M_AG: finding("nc-ia-m-ag"),
+  NC_IA_AG: finding("nc-ia-ag"),
 };
 
 /** How it came about. */
 export const PATTERNS: Readonly<Record<Pattern, Finding>> = {
-  URT: { name: "URT", meaning: "relevant tokens underweighted" },
-  OIT: { name: "OIT", meaning: "irrelevant tokens overweighted" },
-  URT_OIT: { name: "URT+OIT", meaning: "relevant tokens underweighted, irrelevant overweighted" },
+  URT: finding("urt"),
+  OIT: finding("oit"),
+  URT_OIT: finding("urt-oit"),
 };
 
 const EXCLUSION_NAMES: Readonly<Record<string, string>> = {
@@ -57,10 +67,12 @@ export function exclusionName(exclusion: string): string {
   return EXCLUSION_NAMES[exclusion] ?? exclusion.toLowerCase().replaceAll("_", " ");
 }
 
+export const STATUS_TERMS = { OPEN: "open", CLEAN: "clean", EXCLUDED: "excluded" } as const;
+
 /** What became of a case, in words. */
 export function statusName(status: CaseStatus, exclusion: string | null): string {
-  if (status === "OPEN") return "open";
-  return status === "CLEAN" ? "clean" : `excluded: ${exclusion === null ? "" : exclusionName(exclusion)}`;
+  const word = GLOSSARY[STATUS_TERMS[status]].short;
+  return status === "EXCLUDED" && exclusion !== null ? `${word}: ${exclusionName(exclusion)}` : word;
 }
 
 /** A node layer in words; node layer 0 = embeddings, l = after block l of `layers`. */

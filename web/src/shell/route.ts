@@ -60,6 +60,10 @@ export const REPLACEMENTS = [
 ] as const satisfies readonly Named<"MaskingReplacement">[];
 export const SCOPES = ["PROMPT", "ALL"] as const satisfies readonly Named<"MaskingScope">[];
 
+/** What one colour stands for. */
+export const UNITS = ["tokens", "words", "sentences"] as const;
+export type Unit = (typeof UNITS)[number];
+
 /** Steps of a graph's slider of weights; each is a factor, since weights span orders of magnitude. */
 export const WEIGHT_STEPS = 40;
 
@@ -100,10 +104,29 @@ const HEAT_FIELDS = {
   values: choice("values", ["raw", "normalised"], "raw"),
   /** Whether special tokens take part in the colours and their scale. */
   special: flag("special", false),
+  unit: choice("unit", UNITS, "tokens"),
+  /** Of a long text: the error and islands around the strongest tokens, or all of it. */
+  text: choice("text", ["folded", "whole"], "folded"),
+  /** Positions of tokens whose folds are open. */
+  open: wholes("open"),
   /** Position of the token that is looked at; null = none. */
   at: whole("at", null),
 };
 export type HeatState = StateOf<typeof HEAT_FIELDS>;
+
+/** How a graph is shown. */
+const GRAPH_FIELDS = {
+  /** Step of the least weight shown, share of mass shown in percent, whether the first token is. */
+  weight: whole("weight", 0, WEIGHT_STEPS),
+  mass: whole("mass", 100, 100),
+  sink: flag("sink", true),
+  term: choice("term", TERMS, "all"),
+  /** One attention head; null = all. */
+  head: whole("head", null, 9999),
+  /** The chosen node, as row and token; empty = none. */
+  node: wholes("node"),
+};
+export type GraphState = StateOf<typeof GRAPH_FIELDS>;
 
 const CASE_FIELDS = {
   /** Id of one of the case's token pairs; empty = the one with the largest delta. */
@@ -116,15 +139,7 @@ const CASE_FIELDS = {
   ...HEAT_FIELDS,
   /** Of the graph: whether edges are wanted by head. */
   heads: flag("heads", false),
-  /** Of the graph: step of the least weight shown, share of mass shown in percent, whether the first token is. */
-  weight: whole("weight", 0, WEIGHT_STEPS),
-  mass: whole("mass", 100, 100),
-  sink: flag("sink", true),
-  term: choice("term", TERMS, "all"),
-  /** One attention head; null = all. */
-  head: whole("head", null, 9999),
-  /** The chosen node, as row and token; empty = none. */
-  node: wholes("node"),
+  ...GRAPH_FIELDS,
   /** Of masking: what a masked token becomes, which may be masked by rankings, and those masked by hand, in order. */
   replacement: choice("replacement", REPLACEMENTS, "ATTENTION"),
   scope: choice("scope", SCOPES, "PROMPT"),
@@ -156,6 +171,14 @@ export interface CaseRoute extends StateOf<typeof CASE_FIELDS> {
 export interface RunRoute {
   readonly page: "run";
 }
+/** A graph that another tool made, from a file of the reader's. */
+export interface GraphRoute {
+  readonly page: "graph";
+}
+/** What the words mean. */
+export interface GlossaryRoute {
+  readonly page: "glossary";
+}
 export interface StudiesRoute extends StateOf<typeof STUDIES_FIELDS> {
   readonly page: "studies";
 }
@@ -164,12 +187,15 @@ export interface AskRoute extends StateOf<typeof ASK_FIELDS> {
   readonly page: "ask";
 }
 
-export type Route = AskRoute | CasesRoute | CaseRoute | RunRoute | StudiesRoute;
+export type Route = AskRoute | CasesRoute | CaseRoute | GlossaryRoute | GraphRoute | RunRoute | StudiesRoute;
 export type { StudyPick };
 
+export const FIRST_GRAPH: GraphState = usualState(GRAPH_FIELDS);
 export const FIRST_HEAT: HeatState = usualState(HEAT_FIELDS);
 export const ASK: AskRoute = { page: "ask", ...usualState(ASK_FIELDS) };
 export const RUN: RunRoute = { page: "run" };
+export const GRAPH: GraphRoute = { page: "graph" };
+export const GLOSSARY_ROUTE: GlossaryRoute = { page: "glossary" };
 export const STUDIES: StudiesRoute = { page: "studies", ...usualState(STUDIES_FIELDS) };
 export const CASES: CasesRoute = { page: "cases", ...usualState(CASES_FIELDS) };
 
@@ -204,6 +230,8 @@ export function readRoute(hash: string): ReadRoute {
     return { route: { page: "studies", ...state }, troubles };
   }
   if (path === "/run") return { route: RUN, troubles: readState({}, query).troubles };
+  if (path === "/graph") return { route: GRAPH, troubles: readState({}, query).troubles };
+  if (path === "/glossary") return { route: GLOSSARY_ROUTE, troubles: readState({}, query).troubles };
   const { state, troubles } = readState(CASES_FIELDS, query);
   const lost = ["", "/", "/cases"].includes(path)
     ? []
@@ -231,6 +259,8 @@ function queryOf(route: Route): URLSearchParams {
       return writeState(CASES_FIELDS, route);
     case "studies":
       return writeState(STUDIES_FIELDS, route);
+    case "glossary":
+    case "graph":
     case "run":
       return new URLSearchParams();
   }

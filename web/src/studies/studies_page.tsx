@@ -5,7 +5,7 @@ import { useEffect } from "preact/hooks";
 import { request } from "../shell/client.ts";
 import { type DataOf, ofType } from "../shell/graphql.ts";
 import { useEndedJobs } from "../jobs/job_store.ts";
-import { RULE_NAMES } from "../shell/names.ts";
+import { RULE_TERMS } from "../shell/names.ts";
 import { Empty, Trouble, Waiting } from "../shell/notice.tsx";
 import {
   LIST_STUDIES,
@@ -21,6 +21,7 @@ import { save } from "../shell/save.ts";
 import { FigureFrame } from "../shell/figure_frame.tsx";
 import { studyDrawings } from "./study_drawings.ts";
 import { OutcomeBars } from "../cases/outcome_bars.tsx";
+import { Term } from "../shell/term.tsx";
 import { useLoad } from "../shell/use_load.ts";
 import { go } from "../shell/use_route.ts";
 
@@ -68,7 +69,9 @@ function Movements({ from, rows }: { readonly from: string; readonly rows: reado
         <caption>From {from} to the others</caption>
         <thead>
           <tr>
-            <th scope="col">Member</th>
+            <th scope="col">
+              <Term of="member" />
+            </th>
             <th scope="col" class="number">Pairs</th>
             <th scope="col" class="number">Failures of {from} alone</th>
             <th scope="col" class="number">Relevance that moves</th>
@@ -117,7 +120,8 @@ function Study({ study, route }: { readonly study: StudyHead; readonly route: St
     <section class="study" aria-label={study.name}>
       <h2>{study.name}</h2>
       <p class="quiet small">
-        {KINDS[study.series.kind]} of {study.series.name}, {study.pairs} token pairs, {RULE_NAMES[study.rule]}
+        {KINDS[study.series.kind]} of {study.series.name}, {study.pairs} <Term of="token-pair">token pairs</Term>,{" "}
+        <Term of={RULE_TERMS[study.rule]} />
       </p>
       <div class="controls">
         <Pick label="Across" value={x} labels={labels} onValue={(label) => choose(label, y)} />
@@ -127,8 +131,9 @@ function Study({ study, route }: { readonly study: StudyHead; readonly route: St
       {data === undefined || points.data === undefined ? error === undefined ? <Waiting what="the study" /> : null : (
         <>
           <p role="status">
-            Of {data.both} pairs that both have: {data.corrected} corrected (delta above 1 and then below −1),{" "}
-            {data.notCorrected} not corrected, {data.undecided} undecided.
+            Of {data.both} pairs that both have: {data.corrected} <Term of="corrected">corrected</Term>{" "}
+            (<Term of="delta">delta</Term> above 1 and then below −1), {data.notCorrected} not corrected,{" "}
+            {data.undecided} undecided.
           </p>
           <div class="plots">
             {studyDrawings(study, data, points.data).map((drawing) => (
@@ -172,8 +177,9 @@ export function StudiesPage({ route }: { readonly route: StudiesRoute }) {
         ? (
           <Empty title="No studies yet">
             <p>
-              A study attributes the same token pairs on every member of a series of models: sizes, checkpoints, or
-              quantised files.
+              A <Term of="study">study</Term> attributes the same <Term of="token-pair">token pairs</Term> on every{" "}
+              <Term of="member">member</Term> of a <Term of="series">series</Term>{" "}
+              of models: sizes, checkpoints, or quantised files.
             </p>
             <p class="quiet">
               Make a series and run a study under <a href={formatRoute(RUN)}>Run</a>, or with{" "}
