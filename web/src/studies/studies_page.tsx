@@ -120,8 +120,8 @@ function Study({ study, route }: { readonly study: StudyHead; readonly route: St
     <section class="study" aria-label={study.name}>
       <h2>{study.name}</h2>
       <p class="quiet small">
-        {KINDS[study.series.kind]} of {study.series.name}, {study.pairs} <Term of="token-pair">token pairs</Term>,{" "}
-        <Term of={RULE_TERMS[study.rule]} />
+        {KINDS[study.series.kind]} of {study.series.name}, {study.pairs}{" "}
+        <Term of="token-pair">token pair{study.pairs === 1 ? "" : "s"}</Term>, <Term of={RULE_TERMS[study.rule]} />
       </p>
       <div class="controls">
         <Pick label="Across" value={x} labels={labels} onValue={(label) => choose(label, y)} />
