@@ -1,6 +1,7 @@
 /** Attention of new rows to a cache of keys and values against a plain reference, and alone to the last bit. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { relativeError } from "../../test/compare.ts";
+import { matricesOn } from "../../test/matrices.ts";
 import { seededRandom } from "../../test/random.ts";
 import { openDevice } from "../device/dawn.ts";
 import type { Device } from "../device/device.ts";
@@ -13,7 +14,7 @@ import {
   newestRow,
   placeWords,
 } from "./decode.ts";
-import { packPanels, panelBytes, unpackPanels } from "./panels.ts";
+import { panelBytes } from "./panels.ts";
 import { HIDDEN } from "./softmax.ts";
 
 const TOLERANCE = 2e-6;
@@ -24,18 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => device?.close());
 
-function upload(values: ArrayLike<number>, rows: number, columns: number): GPUBuffer {
-  const buffer = device.allocate(panelBytes(rows, columns), "test matrix");
-  device.write(buffer, 0, packPanels(values, rows, columns));
-  return buffer;
-}
-function list(values: Uint32Array | Float32Array): GPUBuffer {
-  const buffer = device.allocate(values.byteLength, "test list");
-  device.write(buffer, 0, values);
-  return buffer;
-}
-const download = async (buffer: GPUBuffer, rows: number, columns: number) =>
-  unpackPanels(new Float32Array(await device.read(buffer, 0, panelBytes(rows, columns))), rows, columns);
+const { upload, list, download } = matricesOn(() => device);
 
 /** The cache row of each position that a place sees. */
 const slotsOf = ({ end, shared, sharedStart, ownStart }: CachePlace) =>

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { relativeError } from "../../test/compare.ts";
+import { matricesOn } from "../../test/matrices.ts";
 import { seededRandom } from "../../test/random.ts";
 import type { Device } from "../device/device.ts";
 import { openDevice } from "../device/dawn.ts";
@@ -106,22 +107,7 @@ beforeAll(async () => {
 });
 afterAll(() => device?.close());
 
-function upload(values: ArrayLike<number>, rows: number, columns: number): GPUBuffer {
-  const buffer = device.allocate(panelBytes(rows, columns), "test matrix");
-  device.write(buffer, 0, packPanels(values, rows, columns));
-  return buffer;
-}
-function uploadVector(values: ArrayLike<number>): GPUBuffer {
-  const padded = new Float32Array(columns4(values.length) * 4);
-  padded.set(Array.from(values));
-  const buffer = device.allocate(padded.byteLength, "test vector");
-  device.write(buffer, 0, padded);
-  return buffer;
-}
-const zeros = (rows: number, columns: number) => device.allocate(panelBytes(rows, columns), "test output");
-async function download(buffer: GPUBuffer, rows: number, columns: number): Promise<Float32Array> {
-  return unpackPanels(new Float32Array(await device.read(buffer, 0, panelBytes(rows, columns))), rows, columns);
-}
+const { upload, uploadVector, zeros, download } = matricesOn(() => device);
 const rowsOf = (values: Float32Array, rows: number, columns: number): number[][] =>
   Array.from({ length: rows }, (_, row) => Array.from(values.subarray(row * columns, (row + 1) * columns)));
 
