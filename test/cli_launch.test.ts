@@ -1,11 +1,23 @@
 /** The command as people type it: through npx, Node and Deno. */
 import { Buffer } from "node:buffer";
 import { spawn } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { freePort } from "../server/base/free_port.ts";
 import { writeTinyModel, writeTinyTokenizer } from "./model_folder.ts";
 import type { CommandResult } from "./command_line.ts";
 
@@ -137,3 +149,82 @@ test("a process that npm started ends with npm, whether a shell stands between t
     await expect.poll(lives, { timeout: 20_000 }).toBe(false);
   }
 });
+
+/** Processes by id: what they descend from, and when they began, which tells them from later ones of the same id. */
+function processes(): ReadonlyMap<number, { readonly parent: number; readonly began: string }> {
+  const found = new Map<number, { readonly parent: number; readonly began: string }>();
+  for (const name of readdirSync("/proc").filter((entry) => /^\d+$/.test(entry))) {
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, "utf8");
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      // One that has ended stays in the list until its parent asks for it.
+      if (fields[0] !== "Z") found.set(Number(name), { parent: Number(fields[1]), began: fields[19]! });
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  return found;
+}
+
+/** A process and all that descend from it. */
+function family(of: number): readonly (readonly [id: number, began: string])[] {
+  const all = processes();
+  const ids = new Set([of]);
+  for (let grown = 0; grown !== ids.size;) {
+    grown = ids.size;
+    for (const [id, { parent }] of all) if (ids.has(parent)) ids.add(id);
+  }
+  return [...ids].flatMap((id) => all.has(id) ? [[id, all.get(id)!.began] as const] : []);
+}
+
+/** What a process was started with; empty where it has ended. */
+function commandOf(id: number): string {
+  try {
+    return readFileSync(`/proc/${id}/cmdline`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+const changed = (...path: string[]): number => statSync(join(ROOT, ...path)).mtimeMs;
+/** Otherwise `npm start` would install anew, under the feet of the other tests. */
+const INSTALLED = changed("node_modules", ".package-lock.json") >= changed("package-lock.json");
+
+test.runIf(INSTALLED)(
+  "SIGTERM to npm start, to npm alone, ends all: server, worker, import process, PostgreSQL",
+  async () => {
+    const home = join(folder, "home");
+    mkdirSync(home);
+    // Under root the database runs as another user, who must be able to enter.
+    for (const path of [folder, home]) chmodSync(path, 0o755);
+    const port = await freePort();
+    const { DATABASE_URL: _database, CULPRIT_TOKENS: _tokens, ...environment } = process.env;
+    const npm = spawn("npm", ["start"], {
+      cwd: ROOT,
+      stdio: "ignore",
+      env: { ...environment, CULPRIT_HOME: home, PORT: `${port}` },
+    });
+    const ready = () => fetch(`http://127.0.0.1:${port}/ready`).then(({ ok, body }) => body?.cancel().then(() => ok));
+    let all: ReturnType<typeof family> = [];
+    const left = () => {
+      const now = processes();
+      return all.filter(([id, began]) => now.get(id)?.began === began).map(([id]) => id);
+    };
+    try {
+      await expect.poll(() => ready().catch(() => false), { timeout: 200_000, interval: 200 }).toBe(true);
+      // The database is nobody's child.
+      const database = Number(readFileSync(join(home, "postgres", "postmaster.pid"), "utf8").split("\n")[0]);
+      all = [...family(npm.pid!), ...family(database)];
+      const commands = all.map(([id]) => commandOf(id)).join("\n");
+      for (const part of ["start.mjs", "cli.ts", "worker.ts", "import_process.ts", "bin/postgres"]) {
+        expect(commands).toContain(part);
+      }
+      process.kill(npm.pid!, "SIGTERM");
+      await expect.poll(() => left().map(commandOf), { timeout: 60_000, interval: 200 }).toEqual([]);
+    } finally {
+      for (const [id] of family(npm.pid!)) process.kill(id, "SIGKILL");
+      for (const id of left()) process.kill(id, "SIGKILL");
+    }
+  },
+  300_000,
+);
