@@ -4,7 +4,7 @@
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { InputError } from "../gpu/mod.ts";
+import { InputError, openEngine } from "../gpu/mod.ts";
 import type { Verb, VerbContext, VerbOption } from "./cli/verb.ts";
 import { hang, textTable, usageParts, wrap } from "./cli/text_table.ts";
 import { noteUnheldRejections } from "./database/unheld_rejections.ts";
@@ -200,6 +200,7 @@ function processLine(): CommandLine {
     colour: Deno.stdout.isTerminal() && !Deno.noColor,
     progress: Deno.stderr.isTerminal(),
     interactive: Deno.stdin.isTerminal() && Deno.stderr.isTerminal(),
+    openEngine,
     signal: interrupt.signal,
   };
 }

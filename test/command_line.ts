@@ -1,7 +1,9 @@
 /** Runs the command line inside the test's process. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect } from "vitest";
+import { afterAll, expect } from "vitest";
+import type { Engine, LoadedModel } from "../gpu/engine.ts";
+import { openEngine } from "../gpu/mod.ts";
 import { openSafetensors } from "../gpu/model/safetensors.ts";
 import { type CommandLine, main } from "../server/cli.ts";
 
@@ -9,6 +11,36 @@ export interface CommandResult {
   readonly code: number;
   readonly out: string;
   readonly err: string;
+}
+
+/** Engines by the settings that they were opened with: a file's commands share them, so that kernels are compiled once. */
+const engines = new Map<string, Promise<Engine>>();
+afterAll(async () => {
+  for (const opening of engines.values()) (await opening.catch(() => undefined))?.close();
+  engines.clear();
+});
+
+/** An engine for one command: closing it takes its models off the device. */
+async function sharedEngine(): Promise<Engine> {
+  // What is left of a bounded memory hangs on what was done before.
+  if (Deno.env.has("CULPRIT_MEMORY")) return await openEngine();
+  const settings = ["ADAPTER", "MATRIX", "ROBUST"].map((name) => Deno.env.get(`CULPRIT_${name}`) ?? "").join();
+  const opening = engines.get(settings) ?? openEngine();
+  engines.set(settings, opening);
+  const engine = await opening;
+  const loaded = new Set<LoadedModel>();
+  const dispose = (model: LoadedModel): void => {
+    if (loaded.delete(model)) model.dispose();
+  };
+  return {
+    ...engine,
+    loadModel: async (...given) => {
+      const model = await engine.loadModel(...given);
+      loaded.add(model);
+      return { ...model, dispose: () => dispose(model) };
+    },
+    close: () => loaded.forEach(dispose),
+  };
 }
 
 /** Runs `culprit ARGS` with this standard input, given in the chunks in which it shall arrive. */
@@ -33,6 +65,7 @@ export async function culprit(
     progress: false,
     interactive: false,
     signal: new AbortController().signal,
+    openEngine: sharedEngine,
     ...overrides,
   });
   return { code, out, err };

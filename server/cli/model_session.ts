@@ -4,7 +4,6 @@ import {
   InputError,
   type LoadedModel,
   loadTokenizer,
-  openEngine,
   type RunOptions,
   type Tokenizer,
 } from "../../gpu/mod.ts";
@@ -45,7 +44,7 @@ export async function withModelSession<Result>(
     let engine: Engine | undefined;
     let cache: ModelCache | undefined;
     try {
-      const opened = engine = await openEngine();
+      const opened = engine = await context.openEngine();
       const tokenizer = await loadTokenizer(model.directory);
       cache = createModelCache(opened);
       const lease = cache.lease();

@@ -1,5 +1,5 @@
 /** `culprit plan attribute` and `culprit plan graph`: what a run would take. Nothing is attributed. */
-import { openEngine, type PlannedRun, type RunPlan } from "../../gpu/mod.ts";
+import type { PlannedRun, RunPlan } from "../../gpu/mod.ts";
 import {
   ATTRIBUTION_OPTIONS,
   ATTRIBUTION_USAGE,
@@ -35,7 +35,7 @@ export const planGraph: Verb = {
 };
 
 async function plan(context: VerbContext, model: string, run: PlannedRun): Promise<void> {
-  const engine = await openEngine();
+  const engine = await context.openEngine();
   try {
     const found = await engine.plan(model, run);
     await context.out(context.json ? `${JSON.stringify(found)}\n` : describePlan(found));

@@ -2,7 +2,7 @@
  * What every verb of the command line is: data for its help, and one function.
  * A verb's file is loaded for `culprit --help` too: let it import what is heavy (engine, database) inside `run`.
  */
-import { InputError } from "../../gpu/mod.ts";
+import { type Engine, InputError } from "../../gpu/mod.ts";
 
 /** An option of a verb, given as `--name VALUE`, or as `--name` alone when it is boolean. */
 export interface VerbOption {
@@ -42,6 +42,8 @@ export interface VerbContext {
   readonly interactive: boolean;
   /** Aborted when the person interrupts (Ctrl-C, SIGTERM). */
   readonly signal: AbortSignal;
+  /** Opens the engine, which the verb closes. */
+  readonly openEngine: () => Promise<Engine>;
 }
 
 /**

@@ -1,5 +1,5 @@
 /** The engine and a model for a verb that computes, with its progress bar. */
-import { type LoadedModel, openEngine, type RunOptions } from "../../gpu/mod.ts";
+import type { LoadedModel, RunOptions } from "../../gpu/mod.ts";
 import { progressBar } from "./progress.ts";
 import type { VerbContext } from "./verb.ts";
 
@@ -11,7 +11,7 @@ export async function withModel<Result>(
 ): Promise<Result> {
   const bar = progressBar(context);
   const options = { signal: context.signal, onProgress: bar.update };
-  const engine = await openEngine();
+  const engine = await context.openEngine();
   try {
     return await work(await engine.loadModel(directory, options), options);
   } finally {

@@ -1,6 +1,7 @@
 /** Runs the command line's own verbs one after another and notes what each part took. */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { openEngine } from "../../gpu/mod.ts";
 import { type CommandLine, main } from "../cli.ts";
 import { ROOT } from "../base/settings.ts";
 
@@ -42,6 +43,7 @@ async function outputOf(args: readonly string[], note: Note): Promise<string> {
     progress: false,
     interactive: false,
     signal: new AbortController().signal,
+    openEngine,
   };
   note(`culprit ${args.map((arg) => arg.replace(`${ROOT}/`, "")).join(" ")}\n`);
   if (await main(args, line) !== 0) throw new Error(`culprit ${args.join(" ")}: ${told.trim()}`);
