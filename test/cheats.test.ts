@@ -1,6 +1,7 @@
 /**
  * Answers that cheat never pass, whatever they do, and honest ones pass, however odd they are. `data/cheats/` holds lines
- * of `{"how", "completion", "item"}`, the name of an item beside them (left out: `item`); `data/honest.jsonl` likewise.
+ * of `{"how", "completion", "item", "seconds"}`, the name of an item beside them (left out: `item`) and a time limit;
+ * `data/honest.jsonl` likewise.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -11,6 +12,8 @@ interface Attempt {
   readonly how: string;
   readonly completion: string;
   readonly item?: string;
+  /** The time limit of one that only the limit ends. */
+  readonly seconds?: number;
 }
 
 const DATA = new URL("data/", import.meta.url).pathname;
@@ -28,8 +31,8 @@ beforeAll(() => sandbox = openSandbox({ processes: 2 }));
 afterAll(async () => await sandbox.close());
 
 const TIMEOUT = { timeout: 600_000 };
-/** Cheats that wait or search without end need all of it, the others a fraction. */
-const LIMIT = { timeoutSeconds: 30 };
+/** Far more than one needs that ends by itself. */
+const limitOf = ({ seconds = 30 }: Attempt) => ({ timeoutSeconds: seconds });
 
 test("there are a hundred cheats, each with a name of its own", () => {
   expect(new Set(cheats.map(({ how }) => how)).size).toBe(cheats.length);
@@ -38,7 +41,7 @@ test("there are a hundred cheats, each with a name of its own", () => {
 
 describe.concurrent("a cheat fails, in one line that can be shown:", () => {
   test.each(cheats.map((cheat) => [cheat.how, cheat] as const))("%s", TIMEOUT, async (_how, cheat) => {
-    const { passed, reason } = await sandbox.check(itemOf(cheat), { completion: cheat.completion }, LIMIT);
+    const { passed, reason } = await sandbox.check(itemOf(cheat), { completion: cheat.completion }, limitOf(cheat));
     expect(passed === false || passed === null).toBe(true);
     expect(reason).toMatch(/^failed: |^timed out$|which is not here$/);
     expect(reason).toMatch(/^[^\p{Cc}\p{Cs}\u202a-\u202e]{1,1000}$/u);
@@ -47,6 +50,6 @@ describe.concurrent("a cheat fails, in one line that can be shown:", () => {
 
 describe.concurrent("an honest answer passes:", () => {
   test.each(attempts("honest.jsonl").map((one) => [one.how, one] as const))("%s", TIMEOUT, async (_how, one) => {
-    expect(await sandbox.check(itemOf(one), { completion: one.completion }, LIMIT)).toEqual({ passed: true });
+    expect(await sandbox.check(itemOf(one), { completion: one.completion }, limitOf(one))).toEqual({ passed: true });
   });
 });

@@ -11,7 +11,19 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { WORKER_ENVIRONMENT, WORKER_FLAGS } from "../../server/deno_binary.mjs";
 
-const PARTS = ["engine", "import", "upload", "fuzz", "grammar", "faults", "away", "clock", "load"] as const;
+const PARTS = [
+  "engine",
+  "import",
+  "upload",
+  "fuzz",
+  "grammar",
+  "solutions",
+  "shapes",
+  "faults",
+  "away",
+  "clock",
+  "load",
+] as const;
 
 const [first, ...rest] = Deno.args;
 const named = PARTS.find((part) => part === first);
