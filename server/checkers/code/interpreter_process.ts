@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { realpathSync, statSync } from "node:fs";
+import { readFileSync, realpathSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import process from "node:process";
@@ -115,6 +115,12 @@ function start(task: "snapshot" | "serve", memoryBytes: number): ChildProcess {
   // The process may end while it is written to.
   child.stdin!.on("error", () => {});
   return child;
+}
+
+/** What a snapshot depends on. */
+export function interpreterVersion(): readonly string[] {
+  const { version } = createRequire(import.meta.url)("pyodide/package.json") as { readonly version: string };
+  return [Deno.version.deno, version, readFileSync(INTERPRETER, "utf8")];
 }
 
 /**

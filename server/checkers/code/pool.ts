@@ -1,5 +1,14 @@
 /** Processes for Python that were started ahead: each is taken once, as what it shall be. */
-import { type InterpreterProcess, makeSnapshot, type Role, startInterpreter } from "./interpreter_process.ts";
+import { join } from "node:path";
+import { readSettings } from "../../base/settings.ts";
+import {
+  type InterpreterProcess,
+  interpreterVersion,
+  makeSnapshot,
+  type Role,
+  startInterpreter,
+} from "./interpreter_process.ts";
+import { keptSnapshot } from "./snapshot.ts";
 
 export interface Pool {
   /** A fresh process that waits for its first frame. Rejects when none can start, or the pool is closed meanwhile. */
@@ -80,11 +89,11 @@ export function openPool(waiting: number, memoryBytes: number): Pool {
   };
 }
 
-/** Made once, by the first pool that needs it: all start the same interpreter. */
+/** Read or made once, by the first pool that needs it: all start the same interpreter. */
 let snapshot: Promise<Uint8Array> | undefined;
 
 async function sharedSnapshot(): Promise<Uint8Array> {
-  snapshot ??= makeSnapshot();
+  snapshot ??= keptSnapshot(join(readSettings().home, "python"), interpreterVersion(), makeSnapshot);
   try {
     return await snapshot;
   } catch (error) {
