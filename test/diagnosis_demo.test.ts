@@ -55,11 +55,11 @@ describe("culprit diagnose", () => {
     const held = keys.filter((key) => !isTuned(key));
     const agree = (reader: number, among: readonly string[]) =>
       compareLabels(among.map((key): [Label, Label] => [found.get(key)!, readers[reader]!.get(key)!]));
-    // Documented: 0.86 and 0.62 for the pattern, 0.71 and 0.59 for the outcome. A case or two lie on a threshold.
-    expect(agree(1, held).pattern.kappa).toBeGreaterThan(0.75);
-    expect(agree(0, held).pattern.kappa).toBeGreaterThan(0.5);
-    expect(agree(1, held).outcome.kappa).toBeGreaterThan(0.6);
-    expect(agree(0, held).outcome.kappa).toBeGreaterThan(0.45);
+    // Documented: 0.86 and 0.61 for the pattern, 0.71 and 0.59 for the outcome, on lavapipe and on SwiftShader.
+    expect(agree(1, held).pattern.kappa).toBeGreaterThan(0.86);
+    expect(agree(0, held).pattern.kappa).toBeGreaterThan(0.61);
+    expect(agree(1, held).outcome.kappa).toBeGreaterThan(0.71);
+    expect(agree(0, held).outcome.kappa).toBeGreaterThan(0.58);
     // The command's own comparison is this one, over all cases.
     const { readers: names, pattern } = summary.agreement[1];
     expect([names, pattern.kappa]).toEqual([["classifier", "reader-b"], agree(1, keys).pattern.kappa]);
