@@ -193,9 +193,9 @@ function groupByRows(
 }
 
 /** The groups that take most memory, in all and in one buffer. */
-function largestOf({ model: { config } }: Runner, groups: readonly TargetGroup[]): ReadonlySet<TargetGroup> {
+function largestOf({ device, model: { config } }: Runner, groups: readonly TargetGroup[]): ReadonlySet<TargetGroup> {
   const most = (kind: keyof ReturnType<typeof targetBytes>) => {
-    const bytes = groups.map(({ members, rows }) => members.length * targetBytes(config, rows)[kind]);
+    const bytes = groups.map(({ members, rows }) => members.length * targetBytes(device, config, rows)[kind]);
     return groups[bytes.indexOf(Math.max(...bytes))] as TargetGroup;
   };
   return new Set([most("all"), most("largest")]);

@@ -6,7 +6,8 @@
 import { blockOf, hasConstants } from "../pass/block.ts";
 import { type GradientSpace, type Place, type PlacedBlock, slot, type Workspace } from "../pass/operation.ts";
 import type { TileLimits } from "../pass/pass.ts";
-import { PROBABILITY, SCORES } from "../pass/operations/attention.ts";
+import type { ScoreReader } from "../pass/operations/attention.ts";
+import { PROBABILITY, SCORES } from "../pass/operations/score_blocks.ts";
 import { headWidths } from "../pass/operations/heads.ts";
 import type { Device } from "../device/device.ts";
 import type { GraphSettings } from "../engine.ts";
@@ -68,10 +69,8 @@ export interface Above {
   floorWith(pending: readonly Edges[]): number;
 }
 
-/** Collects the edges of a block. */
-export interface Collection {
-  /** Records a score block's edges; its P, dP and dS must have been recorded. */
-  record(block: PlacedBlock): void;
+/** Collects the edges of a block from its scores. */
+export interface Collection extends ScoreReader {
   /** Prunes. To be called when the backward pass of the block's attention is recorded, and nothing after it. */
   finish(above: Above): Promise<Reduced & { readonly heads?: HeadTerms }>;
 }
@@ -83,7 +82,6 @@ export type Collector = (
 ) => Collection;
 
 interface Buffers {
-  readonly scores: GPUBuffer;
   readonly tiles: readonly GPUBuffer[];
   readonly residual: GPUBuffer;
   readonly flags: GPUBuffer;
@@ -109,8 +107,10 @@ export function openCollector(
   const { residual, flags, histogram } = buffers;
   return (place, middleGradient, targets) => {
     const { weights: { attention, layer }, state } = place;
-    const matrices = split(place, buffers.scores);
     const operation = blockOf(config, layer).attention;
+    // By tiles edges need no matrix of scores; where q, k or v have constant parts, or for single heads, they do.
+    const byTiles = space.tiles !== null && !hasConstants(config, layer);
+    const matrices = byTiles && !request.heads ? undefined : split(place);
     const blocks = workspace.scoreBlocks(attention);
     const wanted = new Set(blocks.filter((block) => targetsIn(block, targets).length > 0));
     const bytes = sum(blocks.map(edgeBytes));
@@ -118,11 +118,12 @@ export function openCollector(
     const kept = bytes <= Math.max(limits.hostBytes, limits.keptBytes);
     const tileOf = (block: PlacedBlock) => buffers.tiles[kept ? blocks.indexOf(block) : 0] as GPUBuffer;
     const recordTile = (block: PlacedBlock) => {
+      if (byTiles || !matrices) return operation.edges(space, place, rule, block, residual, tileOf(block));
       matrices.record(block, rule);
       recordEdges(device, rule, block, matrices, residual, tileOf(block));
     };
     const again = (block: PlacedBlock) => {
-      operation.scoreGradients(space, place, block);
+      if (!byTiles) operation.blocks.scoreGradients(space, place, block);
       recordTile(block);
     };
     rowDot(device, workspace.rows, config.hidden, state.node, middleGradient, residual, 0);
@@ -131,16 +132,18 @@ export function openCollector(
       device.clear(histogram);
     }
     const headTerms = async (edges: Edges): Promise<{ heads?: HeadTerms }> => {
-      if (!request.heads) return {};
+      if (!request.heads || !matrices) return {};
       const record = (block: PlacedBlock, pairs: GPUBuffer, count: number, out: GPUBuffer) => {
-        again(block);
+        operation.blocks.scoreGradients(space, place, block);
+        matrices.record(block, rule);
         recordHeadEdges(device, rule, block, matrices, pairs, count, out);
       };
       return { heads: { edges, terms: await splitByHead(device, blocks, edges, record) } };
     };
     return {
+      wants: (block) => wanted.has(block),
+      readsScores: !byTiles,
       record(block) {
-        if (!wanted.has(block)) return;
         recordTile(block);
         if (!onHost) countEdges(device, block, tileOf(block), flags, histogram);
       },
@@ -173,22 +176,27 @@ interface BlockMatrices extends ScoreMatrices {
  * What edges are made of: <dO, v>, S by its key and S by its query. Where q, k and v are not linear in the residual stream
  * (biases, LayerNorm's bias, learned positions), the linear part of v, k or q stands there (docs/method.md section 11).
  */
-function openLinearParts(space: GradientSpace): (place: Place, scores: GPUBuffer) => BlockMatrices {
+function openLinearParts(space: GradientSpace): (place: Place) => BlockMatrices {
   const { workspace } = space;
+  let allocated: GPUBuffer | undefined;
   const { config } = workspace;
   const layers = Array.from({ length: config.layers }, (_, layer) => layer);
   const parts = layers.some((layer) => hasConstants(config, layer)) ? allocateParts(space) : undefined;
-  return (place, scores) => {
+  return (place) => {
+    const scores = allocated ??= workspace.adopt(
+      workspace.device.allocate(scoreBlockBytes(workspace), "attention scores"),
+    );
     const { layer, attention: { scale } } = place.weights;
-    const { attention } = blockOf(config, layer);
-    const common = { probability: slot(workspace, PROBABILITY), scoreGradient: slot(space, SCORES), scores, scale };
+    const { blocks } = blockOf(config, layer).attention;
+    const [ofAll, ofTarget] = [workspace.blockSlots(), space.blockSlots()];
+    const common = { probability: slot(ofAll, PROBABILITY), scoreGradient: slot(ofTarget, SCORES), scores, scale };
     if (!parts || !hasConstants(config, layer)) {
       return {
         ...common,
-        probabilityGradient: slot(space, PROBABILITY),
+        probabilityGradient: slot(ofTarget, PROBABILITY),
         queryScores: scores,
         record(block, rule) {
-          if (rule === "attnlrp") attention.scores(workspace, place, block, scores);
+          if (rule === "attnlrp") blocks.scores(workspace, place, block, scores);
         },
       };
     }
@@ -199,10 +207,10 @@ function openLinearParts(space: GradientSpace): (place: Place, scores: GPUBuffer
       probabilityGradient,
       queryScores,
       record(block, rule) {
-        attention.valueGradients(space, block, projections, probabilityGradient);
+        blocks.valueGradients(space, block, projections, probabilityGradient);
         if (rule === "cplrp") return;
-        attention.scores(workspace, place, block, scores, { key: rotated });
-        attention.scores(workspace, place, block, queryScores, { query: rotated });
+        blocks.scores(workspace, place, block, scores, { key: rotated });
+        blocks.scores(workspace, place, block, queryScores, { query: rotated });
       },
     };
   };
@@ -263,7 +271,6 @@ function allocateBuffers({ workspace }: GradientSpace, limits: TileLimits): Buff
     Math.min(EMITTED_EDGES, Math.max(...lists.map((l) => sum(l.map(edgeBytes)))) / 4),
   );
   return {
-    scores: own(scoreBlockBytes(workspace), "attention scores"),
     tiles,
     residual: own(rows * 4, "residual relevance"),
     flags: own(rows * 4, "flags of targets"),

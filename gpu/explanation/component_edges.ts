@@ -5,8 +5,7 @@
 import { attentionBackward, blockBackward, throughHalves } from "../pass/backward.ts";
 import { blockOf } from "../pass/block.ts";
 import { type GradientSpace, type Place, slot } from "../pass/operation.ts";
-import { ATTENDED } from "../pass/operations/attention.ts";
-import { headWidths } from "../pass/operations/heads.ts";
+import { ATTENDED, headWidths } from "../pass/operations/heads.ts";
 import { INNER } from "../pass/operations/mlp.ts";
 import { openTargetSpace } from "../pass/workspace.ts";
 import { type BlockRows, checkNode, dotAt, readBlockRows } from "./components.ts";

@@ -2,8 +2,7 @@
 import { refuseNonFinite } from "./attribution.ts";
 import { blockOf } from "../pass/block.ts";
 import { slot, type Workspace } from "../pass/operation.ts";
-import { ATTENDED } from "../pass/operations/attention.ts";
-import { headWidths } from "../pass/operations/heads.ts";
+import { ATTENDED, headWidths } from "../pass/operations/heads.ts";
 import { INNER } from "../pass/operations/mlp.ts";
 import type {
   Component,

@@ -198,7 +198,7 @@ async function walkBack(
     mlpBackward(space, place, rule, gradient);
     if (collector && inClosedForm(target)) {
       const collection = collector(place, gradient, targets);
-      attentionBackward(space, place, rule, gradient, collection.record);
+      attentionBackward(space, place, rule, gradient, collection);
       add(target, targets, await collection.finish(above()));
     } else attentionBackward(space, place, rule, gradient);
     atTarget = await readRelevance(layer, place.state.node);

@@ -7,6 +7,7 @@ import { gradientRowBytes, hasConstants, projectionColumns, widestRowBytes } fro
 import { slot } from "../pass/operation.ts";
 import { QUERY_KEY_VALUE } from "../pass/operations/heads.ts";
 import { openTargetSpace, targetScoreBytes } from "../pass/workspace.ts";
+import type { Device } from "../device/device.ts";
 import type { Rule, RunOptions } from "../engine.ts";
 import { moveRows, rowDot } from "../kernels/row-moves.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -113,13 +114,17 @@ export function targetsInPack({ device, model: { config }, passBytes }: Runner, 
   const share = passBytes === undefined ? PACK_BYTES : passBytes * PACK_SHARE;
   const bytes = device.info.kind === "hardware" ? Math.max(PACK_BYTES, share) : Math.min(PACK_BYTES, share);
   const { bindingBytes } = device.info;
-  const { largest, all } = targetBytes(config, rows);
+  const { largest, all } = targetBytes(device, config, rows);
   return Math.max(1, Math.floor(Math.min(bytes / all, bindingBytes / largest)));
 }
 
 /** Device bytes that a target over `rows` rows takes, and the most of them that lie in one buffer. */
-export function targetBytes(config: ModelConfig, rows: number): { readonly largest: number; readonly all: number } {
-  const scores = targetScoreBytes(config, rows);
+export function targetBytes(
+  device: Device,
+  config: ModelConfig,
+  rows: number,
+): { readonly largest: number; readonly all: number } {
+  const scores = targetScoreBytes(device, config, rows);
   const matrices = rows * gradientRowBytes(config);
   return {
     largest: Math.max(scores / 2, rows * widestRowBytes(config)),

@@ -9,8 +9,7 @@ import { countedOfAll } from "../pass/block.ts";
 import { embedRows } from "../pass/embedding.ts";
 import { blockForward } from "../pass/forward.ts";
 import { type BlockState, type Place, slot, type Workspace } from "../pass/operation.ts";
-import { ATTENDED } from "../pass/operations/attention.ts";
-import { QUERY_KEY_VALUE, ROTATED } from "../pass/operations/heads.ts";
+import { ATTENDED, QUERY_KEY_VALUE, ROTATED } from "../pass/operations/heads.ts";
 import { openWorkspace, rotationsOf } from "../pass/workspace.ts";
 import {
   argmaxRows,

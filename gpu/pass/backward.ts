@@ -3,14 +3,11 @@ import type { Rule } from "../engine.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
 import { moveRows } from "../kernels/row-moves.ts";
 import { type Block, blockOf } from "./block.ts";
-import { type BlockState, type GradientSpace, type Place, type PlacedBlock, slot } from "./operation.ts";
-import { ATTENDED } from "./operations/attention.ts";
-import { headWidths, QUERY_KEY_VALUE } from "./operations/heads.ts";
+import { type BlockState, type GradientSpace, type Place, slot } from "./operation.ts";
+import type { ScoreReader } from "./operations/attention.ts";
+import { ATTENDED, headWidths, QUERY_KEY_VALUE } from "./operations/heads.ts";
 import { GATE_UP, INNER } from "./operations/mlp.ts";
 import { type Norm, NORMED } from "./operations/norm.ts";
-
-/** Called when P, dP and dS of a score block are recorded, to record more that reads them. */
-export type AfterScores = (block: PlacedBlock) => void;
 
 const blockAt = ({ workspace: { config } }: GradientSpace, { weights }: Place) => blockOf(config, weights.layer);
 
@@ -204,9 +201,9 @@ export function attentionBackward(
   place: Place,
   rule: Rule,
   gradient: GPUBuffer,
-  afterScores?: AfterScores,
+  reader?: ScoreReader,
 ): void {
-  projectionsBackward(space, place, rule, afterScores);
+  projectionsBackward(space, place, rule, reader);
   const block = blockAt(space, place);
   pullRead(
     space,
@@ -223,9 +220,9 @@ export function attentionBackward(
  * with the gradient after `mlpBackward` add up to the relevance of the block's input: norm and projection are linear maps
  * of it.
  */
-export function projectionsBackward(space: GradientSpace, place: Place, rule: Rule, afterScores?: AfterScores): void {
+export function projectionsBackward(space: GradientSpace, place: Place, rule: Rule, reader?: ScoreReader): void {
   const { attention, heads } = blockAt(space, place);
-  attention.backward(space, place, rule, afterScores);
+  attention.backward(space, place, rule, reader);
   const factor = attention.queryFactor(rule);
   if (factor > 0) heads.backward(space, place, rule, factor);
 }

@@ -3,8 +3,7 @@ import { panelBytes } from "../kernels/panels.ts";
 import type { BlockAblation } from "./ablation.ts";
 import { type Block, blockOf } from "./block.ts";
 import { type Place, slot, type Workspace } from "./operation.ts";
-import { ATTENDED } from "./operations/attention.ts";
-import { QUERY_KEY_VALUE } from "./operations/heads.ts";
+import { ATTENDED, QUERY_KEY_VALUE } from "./operations/heads.ts";
 import type { Linear } from "./operations/linear.ts";
 import { type Norm, NORMED } from "./operations/norm.ts";
 

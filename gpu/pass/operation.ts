@@ -5,6 +5,7 @@
  */
 import type { Device } from "../device/device.ts";
 import type { Rule } from "../engine.ts";
+import type { TileTable } from "../kernels/attention.ts";
 import type { NormRule } from "../kernels/norm.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
 import type { ScoreBlock } from "../kernels/softmax.ts";
@@ -101,10 +102,14 @@ export interface Workspace extends Slots {
   /** Rows up to the last token of the last sequence; those after it are padding. */
   readonly usedRows: number;
   readonly sequences: readonly Sequence[];
+  /** Tiles of the sequences' attention; null on adapters that compute it by blocks of scores. */
+  readonly tiles: TileTable | null;
   /** Angles of rotary embedding, as rotate.wgsl reads them. */
   angles(rotation: Rotation): GPUBuffer;
   /** Blocks into which a layer's scores are cut. */
   scoreBlocks(attention: LayerAttention): readonly PlacedBlock[];
+  /** What a score block needs; allocated when it is asked for first. */
+  readonly blockSlots: () => Slots;
   /** A zeroed [rows, columns] matrix of the workspace. */
   allocate(columns: number, label: string): GPUBuffer;
   /** Makes the workspace the owner of a buffer. */
@@ -124,7 +129,11 @@ export interface GradientSpace extends Slots {
   readonly targets: number;
   /** Rows of each target; a multiple of 16. */
   readonly rows: number;
+  /** Tiles of the sequences' attention, cut off at `rows`; null on adapters that compute it by blocks of scores. */
+  readonly tiles: TileTable | null;
   scoreBlocks(attention: LayerAttention): readonly PlacedBlock[];
+  /** What a score block needs for all targets; allocated when it is asked for first. */
+  readonly blockSlots: () => Slots;
   /** A zeroed [targets, rows, columns] matrix, owned by this space. */
   allocate(columns: number, label: string): GPUBuffer;
   /** Frees all that the space allocated, before the workspace would. */

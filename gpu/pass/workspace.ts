@@ -1,17 +1,18 @@
 /**
  * The buffers of a pass: several sequences laid one after the other in one matrix of rows. Each sequence starts at a whole
- * panel and has score blocks of its own, so every sum runs over the same numbers in the same order as when the sequence
- * is alone: packing changes no bit.
+ * panel and has tiles and score blocks of its own, so every sum runs over the same numbers in the same order as when the
+ * sequence is alone: packing changes no bit.
  */
 import type { Device } from "../device/device.ts";
+import { attentionTiling, type TileTable, uploadTiles } from "../kernels/attention.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
 import { rotationAngles } from "../kernels/rotate.ts";
 import type { ScoreBlock } from "../kernels/softmax.ts";
 import { headColumns, type ModelConfig } from "../model/config.ts";
 import type { Rotation } from "../model/rotary.ts";
 import { gradientSlots, scratchSlots, stateSlots } from "./block.ts";
-import type { BlockState, GradientSpace, PlacedBlock, Sequence, Workspace } from "./operation.ts";
-import { PROBABILITY, SCORES, UNCAPPED } from "./operations/attention.ts";
+import type { BlockState, GradientSpace, PlacedBlock, Sequence, Slots, Workspace } from "./operation.ts";
+import { PROBABILITY, SCORES, UNCAPPED } from "./operations/score_blocks.ts";
 
 /** Bytes of a block of attention scores over all heads; longer contexts are cut into more blocks. */
 const SCORE_BYTES = 64 * 2 ** 20;
@@ -53,7 +54,6 @@ export function openWorkspace(device: Device, config: ModelConfig, lengths: read
     const scratch = scratchSlots(config).map(({ name, label, bytes }) =>
       [name, allocateBytes(bytes(rows), label)] as const
     );
-    const probability = allocateBytes(scoreBytes([...scoreBlocks.values()].flat()), "attention probabilities");
     const states = stateSlots(config);
     return {
       device,
@@ -61,9 +61,13 @@ export function openWorkspace(device: Device, config: ModelConfig, lengths: read
       rows,
       usedRows: last ? last.firstRow + last.length : 0,
       sequences,
-      slots: new Map([...scratch, [PROBABILITY, probability]]),
+      tiles: uploadTiles(device, headColumns(config), sequences, allocateBytes),
+      slots: new Map(scratch),
       angles: (rotation) => angles.get(rotation) as GPUBuffer,
       scoreBlocks: ({ window }) => scoreBlocks.get(window) as PlacedBlock[],
+      blockSlots: once(() => [
+        [PROBABILITY, allocateBytes(scoreBytes([...scoreBlocks.values()].flat()), "attention probabilities")],
+      ]),
       allocate,
       adopt,
       blockState: (node): BlockState => ({
@@ -106,17 +110,23 @@ function uploadAngles(
   );
 }
 
+/** Slots that are made when they are asked for first. */
+function once(make: () => readonly (readonly [string, GPUBuffer])[]): () => Slots {
+  let made: Slots | undefined;
+  return () => made ??= { slots: new Map(make()) };
+}
+
 const scoreBytes = (blocks: readonly ScoreBlock[]) =>
   Math.max(...blocks.map(({ heads, queries, keys }) => heads * panelBytes(queries, keys)));
 
 /** Allocates the work space of a backward pass of all rows, one gradient; freed with the workspace. */
 export function openGradientSpace(workspace: Workspace): GradientSpace {
-  return allocateGradients(
-    workspace,
-    1,
-    workspace.rows,
-    new Map(workspace.config.attention.map((layer) => [layer.window, workspace.scoreBlocks(layer)])),
-  );
+  return allocateGradients(workspace, {
+    targets: 1,
+    rows: workspace.rows,
+    tiles: () => workspace.tiles,
+    scoreBlocks: new Map(workspace.config.attention.map((layer) => [layer.window, workspace.scoreBlocks(layer)])),
+  });
 }
 
 /**
@@ -126,28 +136,42 @@ export function openGradientSpace(workspace: Workspace): GradientSpace {
 export function openTargetSpace(workspace: Workspace, targets: number, rows: number): GradientSpace {
   const [sequence, another] = workspace.sequences;
   if (!sequence || another) throw new Error("targets are packed over one sequence");
-  const length = Math.min(rows, sequence.length);
-  const { config } = workspace;
-  const cut = (window: number | null) => cutScores(config.heads, { firstRow: 0, length }, window);
-  return allocateGradients(workspace, targets, rows, cutByWindow(config, cut));
+  const first = { firstRow: 0, length: Math.min(rows, sequence.length) };
+  const { config, device } = workspace;
+  return allocateGradients(workspace, {
+    targets,
+    rows,
+    tiles: (allocate) => uploadTiles(device, headColumns(config), [first], allocate),
+    scoreBlocks: cutByWindow(config, (window) => cutScores(config.heads, first, window)),
+  });
 }
 
-/** Scores of one head that are computed for a sequence, hidden ones in its blocks included. */
-export function scoreCells({ heads }: ModelConfig, length: number, window: number | null): number {
-  return cutScores(heads, { firstRow: 0, length }, window).reduce((sum, { queries, keys }) => sum + queries * keys, 0);
+/** Scores of one head that are computed for a sequence, hidden ones in its blocks or tiles about included. */
+export function scoreCells(device: Device, config: ModelConfig, length: number, window: number | null): number {
+  const tiling = attentionTiling(device, headColumns(config));
+  if (tiling) {
+    const seen = Math.min(length, window ?? length) + tiling.lanes * tiling.vectors / 2;
+    return seen * (length - seen / 2);
+  }
+  return cutScores(config.heads, { firstRow: 0, length }, window)
+    .reduce((sum, { queries, keys }) => sum + queries * keys, 0);
 }
 
-/** Device bytes of the blocks of scores of a GradientSpace for each target of `length` tokens. */
-export function targetScoreBytes(config: ModelConfig, length: number): number {
+/** Device bytes of the blocks of scores of a GradientSpace for each target of `length` tokens; none where it has tiles. */
+export function targetScoreBytes(device: Device, config: ModelConfig, length: number): number {
+  if (attentionTiling(device, headColumns(config))) return 0;
   const blocks = cutByWindow(config, (window) => cutScores(config.heads, { firstRow: 0, length }, window));
   return 2 * scoreBytes([...blocks.values()].flat());
 }
 
 function allocateGradients(
   workspace: Workspace,
-  targets: number,
-  rows: number,
-  scoreBlocks: ReadonlyMap<number | null, readonly PlacedBlock[]>,
+  { targets, rows, tiles, scoreBlocks }: {
+    readonly targets: number;
+    readonly rows: number;
+    readonly tiles: (allocate: (bytes: number, label: string) => GPUBuffer) => TileTable | null;
+    readonly scoreBlocks: ReadonlyMap<number | null, readonly PlacedBlock[]>;
+  },
 ): GradientSpace {
   const { device, config } = workspace;
   const owned: GPUBuffer[] = [];
@@ -157,21 +181,26 @@ function allocateGradients(
     return buffer;
   };
   const free = () => owned.forEach((buffer) => device.free(buffer));
-  const blockBytes = scoreBytes([...scoreBlocks.values()].flat());
-  const isCapped = config.attention.some(({ cap }) => cap !== null);
+  const blockSlots = once(() => {
+    const bytes = scoreBytes([...scoreBlocks.values()].flat());
+    const isCapped = config.attention.some(({ cap }) => cap !== null);
+    return [
+      [PROBABILITY, allocateBytes(targets * bytes, "gradients of attention probabilities")],
+      [SCORES, allocateBytes(targets * bytes, "gradients of attention scores")],
+      ...isCapped ? [[UNCAPPED, allocateBytes(bytes, "attention scores before their cap")] as const] : [],
+    ];
+  });
   try {
-    const slots = new Map(
-      gradientSlots(config).map(({ name, label, bytes }) => [name, allocateBytes(targets * bytes(rows), label)]),
-    );
-    slots.set(PROBABILITY, allocateBytes(targets * blockBytes, "gradients of attention probabilities"));
-    slots.set(SCORES, allocateBytes(targets * blockBytes, "gradients of attention scores"));
-    if (isCapped) slots.set(UNCAPPED, allocateBytes(blockBytes, "attention scores before their cap"));
     return {
       workspace,
       targets,
       rows,
-      slots,
+      slots: new Map(
+        gradientSlots(config).map(({ name, label, bytes }) => [name, allocateBytes(targets * bytes(rows), label)]),
+      ),
+      tiles: tiles(allocateBytes),
       scoreBlocks: ({ window }) => scoreBlocks.get(window) as readonly PlacedBlock[],
+      blockSlots,
       allocate: (columns, label) => allocateBytes(panelBytes(targets * rows, columns), label),
       free,
     };

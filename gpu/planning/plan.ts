@@ -98,22 +98,27 @@ async function predictSeconds(
   let seconds = 0;
   for (const one of timed) {
     const speed = await measureSpeed(device, model, one);
-    seconds += speed.base + blockSeconds(model.config, speed, one.tokens);
-    if (run.kind === "graph") seconds += packedSeconds(model.config, speed, run.request);
+    seconds += speed.base + blockSeconds(device, model.config, speed, one.tokens);
+    if (run.kind === "graph") seconds += packedSeconds(device, model.config, speed, run.request);
   }
   return seconds;
 }
 
 /** Seconds of all blocks of a run over this many tokens. */
-function blockSeconds(config: ModelConfig, { token, cell }: Speed, tokens: number): number {
+function blockSeconds(device: Device, config: ModelConfig, { token, cell }: Speed, tokens: number): number {
   return config.attention.reduce(
-    (sum, { window }) => sum + tokens * token + scoreCells(config, tokens, window) * cell,
+    (sum, { window }) => sum + tokens * token + scoreCells(device, config, tokens, window) * cell,
     0,
   );
 }
 
 /** Seconds of a graph's packed products, about: each target is pulled back through the blocks that it skips. */
-function packedSeconds(config: ModelConfig, speed: Speed, request: Question & GraphSettings): number {
+function packedSeconds(
+  device: Device,
+  config: ModelConfig,
+  speed: Speed,
+  request: Question & GraphSettings,
+): number {
   if (!skipsBlocks(request)) return 0;
   const { rule, inputIds, minRelevance } = request;
   const listed = request.transitions ?? Array.from({ length: config.layers + 1 }, (_, layer) => layer);
@@ -124,5 +129,5 @@ function packedSeconds(config: ModelConfig, speed: Speed, request: Question & Gr
   const targets = inputIds.length * (minRelevance === 0 ? 1 : ACTIVE_SHARE);
   // A backward pass is about half of an attribution, and reaches half of the tokens on average.
   const half = Math.ceil(inputIds.length / 2);
-  return targets * blocks * blockSeconds(config, speed, half) / config.layers / 2;
+  return targets * blocks * blockSeconds(device, config, speed, half) / config.layers / 2;
 }

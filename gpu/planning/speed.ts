@@ -131,7 +131,7 @@ async function measure(device: Device, model: ModelDirectory, run: TimedRun, len
   const narrowTwo = await timeRun(device, model, narrow, 2, run, lengths.narrow);
   const one = await timeRun(device, model, config, 1, run, lengths.whole);
   const two = await timeRun(device, model, config, 2, run, lengths.whole);
-  const cells = (length: number) => scoreCells(config, length, null);
+  const cells = (length: number) => scoreCells(device, config, length, null);
   const cell = Math.max(0, narrowTwo.seconds - narrowOne.seconds) / cells(lengths.narrow);
   const block = Math.max(0, two.seconds - one.seconds);
   const token = Math.max(block * 0.1, block - cell * cells(lengths.whole)) / lengths.whole;

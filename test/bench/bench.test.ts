@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { blockForward } from "../../gpu/pass/forward.ts";
 import { slot } from "../../gpu/pass/operation.ts";
-import { ATTENDED } from "../../gpu/pass/operations/attention.ts";
+import { ATTENDED } from "../../gpu/pass/operations/heads.ts";
 import { openDevice } from "../../gpu/device/dawn.ts";
 import { openModelDirectory } from "../../gpu/model/directory.ts";
 import { parseConfig } from "../../gpu/model/config.ts";
@@ -33,7 +33,9 @@ test("npm run bench -- --quick prints a whole JSON line for each measurement", a
       firstSeconds: expect.any(Number),
       runs: 1,
       gflops: measurement.name === "load" ? null : expect.any(Number),
-      shareOfPeak: measurement.name === "load" ? null : expect.any(Number),
+      bytes: measurement.name === "load" ? null : expect.any(Number),
+      shareOfRoofline: /^(load|copy)$/.test(measurement.name) ? null : expect.any(Number),
+      shareOfPeak: /^(load|copy)$/.test(measurement.name) ? null : expect.any(Number),
       peakBytes: expect.any(Number),
       targets: /graph|skip/.test(measurement.name) ? expect.any(Number) : null,
       machine: expect.stringContaining("cores"),
@@ -44,7 +46,19 @@ test("npm run bench -- --quick prints a whole JSON line for each measurement", a
   }
   const names = new Set(measurements.map(({ name }) => name));
   for (
-    const name of ["matmul", "peak", "attention", "load", "forward", "attribution", "pack", "graph", "skip", "decode"]
+    const name of [
+      "copy",
+      "matmul",
+      "peak",
+      "attention",
+      "load",
+      "forward",
+      "attribution",
+      "pack",
+      "graph",
+      "skip",
+      "decode",
+    ]
   ) {
     expect(names).toContain(name);
   }

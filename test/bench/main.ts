@@ -14,6 +14,7 @@ import type { AttributionResult, GenerateResult, GraphResult, LoadedModel } from
 import { InputError } from "../../gpu/errors.ts";
 import { GRAPH_DEFAULTS } from "../../gpu/explanation/graph.ts";
 import { loadModel } from "../../gpu/loaded_model.ts";
+import { PANEL, panelBytes } from "../../gpu/kernels/panels.ts";
 import { type ModelConfig, parseConfig } from "../../gpu/model/config.ts";
 import { blockMatrices, prepareAttention, prepareWeightProduct, type WeightProduct } from "./kernels.ts";
 import { machineName, type Measurement, oneMinuteLoad, time, type Timing, watchMemory } from "./measurement.ts";
@@ -27,14 +28,16 @@ import {
   randomModel,
   skipLayers,
 } from "./models.ts";
+import { skipGraphOperations } from "./operations.ts";
 import {
-  attentionOperations,
-  attributionOperations,
-  decodeOperations,
-  forwardOperations,
-  matmulOperations,
-  skipGraphOperations,
-} from "./operations.ts";
+  attentionCost,
+  attributionCost,
+  completionsCost,
+  type Cost,
+  forwardCost,
+  leastSeconds,
+  productCost,
+} from "./roofline.ts";
 
 const GROUPS = ["matmul", "attention", "forward", "attribution", "pack", "graph", "skip", "decode", "demo"] as const;
 type Group = (typeof GROUPS)[number];
@@ -48,6 +51,10 @@ const COMPLETIONS = 4;
 const NEW_TOKENS = 16;
 /** Products of at least so many rows count for the peak. */
 const PEAK_ROWS = 512;
+/** Bytes that are copied to find the memory's bandwidth: more than caches hold. */
+const COPIED_BYTES = 2 ** 26;
+/** Bytes of a weight of the models that are measured. */
+const WEIGHT_BYTES = 2;
 const RULE = "attnlrp";
 
 interface Settings {
@@ -82,17 +89,19 @@ interface Bench {
   readonly settings: Settings;
   readonly device: Device;
   readonly config: ModelConfig;
-  /** Times `work` and gives its measurement; `operations` is asked afterwards, null where nothing is counted. */
+  /** Times `work` and gives its measurement; `cost` is asked afterwards, null where nothing is counted. */
   measure(
     name: string,
     shape: string,
-    operations: () => number | null,
+    cost: () => Cost | null,
     work: (repeats: number) => Promise<unknown>,
     how?: { readonly repeatable?: boolean; readonly once?: boolean },
   ): Promise<Measurement>;
   print(measurement: Measurement): void;
   /** Best gflops of a product; later measurements are printed with their share of it. */
   peak: number | undefined;
+  /** Bytes a second that a copy moves, reading and writing. */
+  bandwidth: number | undefined;
 }
 
 function openBench(settings: Settings, opened: Device): Bench {
@@ -101,17 +110,19 @@ function openBench(settings: Settings, opened: Device): Bench {
     settings,
     device,
     config: parseConfig(settings.quick ? QUICK_CONFIG : FULL_CONFIG, "bench"),
-    async measure(name, shape, operations, work, { repeatable = false, once = false } = {}) {
+    async measure(name, shape, cost, work, { repeatable = false, once = false } = {}) {
       console.error(`measuring ${name}, ${shape}`);
       memory.reset();
       const timing = once ? await timeOnce(work) : await time(work, settings.runs, repeatable);
-      const count = operations();
+      const counted = cost();
       return {
         name,
         adapter: device.info.name,
         shape,
         ...timing,
-        gflops: count === null ? null : count / timing.seconds / 1e9,
+        gflops: counted && counted.operations / timing.seconds / 1e9,
+        bytes: counted && counted.bytes,
+        shareOfRoofline: null,
         shareOfPeak: null,
         peakBytes: memory.read(),
         targets: null,
@@ -122,7 +133,8 @@ function openBench(settings: Settings, opened: Device): Bench {
     print(measurement) {
       const { gflops } = measurement;
       const shareOfPeak = gflops !== null && bench.peak !== undefined ? gflops / bench.peak : null;
-      const rounded = { ...measurement, gflops: round(gflops), shareOfPeak: round(shareOfPeak) };
+      const shareOfRoofline = round(ofRoofline(bench, measurement));
+      const rounded = { ...measurement, gflops: round(gflops), shareOfPeak: round(shareOfPeak), shareOfRoofline };
       console.log(JSON.stringify({
         ...rounded,
         seconds: round(measurement.seconds),
@@ -130,8 +142,35 @@ function openBench(settings: Settings, opened: Device): Bench {
       }));
     },
     peak: undefined,
+    bandwidth: undefined,
   };
   return bench;
+}
+
+/** The share of what peak and bandwidth allow; null before they are known and where nothing is counted. */
+function ofRoofline({ peak, bandwidth }: Bench, { gflops, bytes, seconds }: Measurement): number | null {
+  if (peak === undefined || bandwidth === undefined || gflops === null || bytes === null) return null;
+  const f32 = peak * 1e9;
+  const chip = { name: "this adapter", bandwidth, f32, matrix: f32, source: "measured" };
+  return leastSeconds(chip, { operations: gflops * 1e9 * seconds, bytes }, "f32").seconds / seconds;
+}
+
+/** Measures a copy between buffers and sets the bandwidth. */
+async function measureCopy(bench: Bench): Promise<void> {
+  const { device } = bench;
+  const [from, to] = ["from", "to"].map((label) => device.allocate(COPIED_BYTES, `copied ${label}`)) as [
+    GPUBuffer,
+    GPUBuffer,
+  ];
+  const work = async (repeats: number) => {
+    for (let repeat = 0; repeat < repeats; repeat++) device.copy(from, 0, to, 0, COPIED_BYTES);
+    await device.flush();
+  };
+  const cost = () => ({ operations: 0, bytes: 2 * COPIED_BYTES });
+  const measured = await bench.measure("copy", `${COPIED_BYTES / 2 ** 20} MiB`, cost, work, { repeatable: true });
+  bench.bandwidth = 2 * COPIED_BYTES / measured.seconds;
+  [from, to].forEach((buffer) => device.free(buffer));
+  bench.print(measured);
 }
 
 /** Four digits are more than a shared machine repeats. */
@@ -167,8 +206,8 @@ async function measureProducts(bench: Bench): Promise<void> {
     const { mode, type, rows, weight: { name, input, output } } = product;
     const shape = `${rows} rows x ${input}x${output} (${name}), ${mode}, ${type}`;
     const prepared = prepareWeightProduct(device, product);
-    const operations = () => matmulOperations(rows, input, output);
-    measured.push(await bench.measure("matmul", shape, operations, prepared.run, { repeatable: true }));
+    const cost = () => productCost(rows, output, input, panelBytes(PANEL, input, type) / (PANEL * input));
+    measured.push(await bench.measure("matmul", shape, cost, prepared.run, { repeatable: true }));
     prepared.free();
   }
   const best = measured.filter((_, index) => (products[index] as WeightProduct).rows >= PEAK_ROWS)
@@ -183,8 +222,9 @@ async function measureAttention(bench: Bench): Promise<void> {
   for (const tokens of settings.quick ? [16, TOKENS] : [TOKENS, 512, 2048]) {
     const attention = prepareAttention(device, config, tokens);
     const shape = `${tokens} tokens, ${config.heads} heads of ${config.headDimension}, 1 block`;
-    const operations = () => attentionOperations(config, tokens);
-    bench.print(await bench.measure("attention", shape, operations, attention.run, { repeatable: true }));
+    bench.print(
+      await bench.measure("attention", shape, () => attentionCost(config, tokens), attention.run, { repeatable: true }),
+    );
     attention.free();
   }
 }
@@ -199,15 +239,15 @@ async function measureModel(bench: Bench): Promise<void> {
   const onModel = `${TOKENS} tokens, ${name}`;
 
   if (only.has("forward")) {
-    const operations = () => forwardOperations(config, TOKENS);
-    bench.print(await bench.measure("forward", onModel, operations, () => model.logits(first.inputIds)));
+    const cost = () => forwardCost(config, TOKENS, WEIGHT_BYTES);
+    bench.print(await bench.measure("forward", onModel, cost, () => model.logits(first.inputIds)));
   }
   if (only.has("attribution")) await measureAttribution(bench, model, first, name, "attribution");
   if (only.has("pack")) {
     const shape = `${PACKED_CASES} cases of ${TOKENS} tokens, ${RULE}, ${name}`;
-    const operations = () => PACKED_CASES * attributionOperations(config, TOKENS);
+    const cost = () => attributionCost(config, TOKENS, WEIGHT_BYTES, PACKED_CASES);
     const requests = cases.map((one) => ({ ...one, rule: RULE } as const));
-    bench.print(await bench.measure("pack", shape, operations, () => model.attributeMany(requests)));
+    bench.print(await bench.measure("pack", shape, cost, () => model.attributeMany(requests)));
   }
   if (only.has("graph")) await measureGraph(bench, model, first, name, "graph");
   if (only.has("skip")) await measureGraph(bench, model, first, name, "skip", skipLayers(config.layers));
@@ -220,15 +260,16 @@ async function measureDecode(bench: Bench, model: LoadedModel, cases: readonly C
   const requests = cases.map(({ inputIds }) => ({ inputIds, maxTokens: NEW_TOKENS }));
   let found: readonly GenerateResult[] = [];
   const work = async () => found = await model.generate(requests);
-  const operations = () =>
-    decodeOperations(
+  const cost = () =>
+    completionsCost(
       model.config,
       requests.map(({ inputIds }) => inputIds.length),
       // The token that ends a completion is computed too.
       found.map(({ ids, stop }) => ids.length + (stop === "eos" ? 1 : 0)),
+      WEIGHT_BYTES,
     );
   const shape = `${cases.length} prompts of ${TOKENS} tokens, at most ${NEW_TOKENS} new ones each, ${name}`;
-  bench.print(await bench.measure("decode", shape, operations, work));
+  bench.print(await bench.measure("decode", shape, cost, work));
 }
 
 async function measureDemo(bench: Bench): Promise<void> {
@@ -259,9 +300,9 @@ async function measureAttribution(
   name: string,
 ): Promise<void> {
   const tokens = one.inputIds.length;
-  const operations = () => attributionOperations(model.config, tokens);
+  const cost = () => attributionCost(model.config, tokens, WEIGHT_BYTES);
   const work = () => model.attribute({ ...one, rule: RULE });
-  bench.print(await bench.measure(name, `${tokens} tokens, ${RULE}, ${modelName}`, operations, work));
+  bench.print(await bench.measure(name, `${tokens} tokens, ${RULE}, ${modelName}`, cost, work));
 }
 
 async function measureGraph(
@@ -278,12 +319,14 @@ async function measureGraph(
   const work = async () => {
     result = await model.graph({ ...one, rule: RULE, ...(transitions ? { transitions } : {}) });
   };
-  const operations = () =>
-    transitions
-      ? skipGraphOperations(model.config, tokens, skippedBlocks(result as GraphResult))
-      : attributionOperations(model.config, tokens);
+  const cost = () => {
+    const whole = attributionCost(model.config, tokens, WEIGHT_BYTES);
+    if (!transitions) return whole;
+    // What packs of targets move is not counted: they are compared by their operations.
+    return { ...whole, operations: skipGraphOperations(model.config, tokens, skippedBlocks(result as GraphResult)) };
+  };
   const shape = `${tokens} tokens, ${RULE}, ${layers}, ${modelName}`;
-  const measurement = await bench.measure(name, shape, operations, work);
+  const measurement = await bench.measure(name, shape, cost, work);
   const targets = (result as GraphResult).transitions.reduce((sum, { rows }) => sum + rows, 0);
   bench.print({ ...measurement, targets });
 }
@@ -316,6 +359,7 @@ try {
   }
   const settings = readSettings(Deno.args);
   const bench = openBench(settings, await openDevice(settings.adapter));
+  await measureCopy(bench);
   await measureProducts(bench);
   if (settings.only.has("attention")) await measureAttention(bench);
   if (MODEL_GROUPS.some((group) => settings.only.has(group))) await measureModel(bench);

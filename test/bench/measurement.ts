@@ -15,6 +15,10 @@ export interface Measurement {
   readonly runs: number;
   /** Operations of `operations.ts` a second, in 10^9; null where no operations are counted. */
   readonly gflops: number | null;
+  /** Bytes that the operation has to move, as roofline.ts counts them; null where none are counted. */
+  readonly bytes: number | null;
+  /** The least time that counted operations and bytes take at the peak and the measured bandwidth, over the time taken. */
+  readonly shareOfRoofline: number | null;
   /** gflops / best matmul gflops at 512 rows or more of the same run; null where either is missing. */
   readonly shareOfPeak: number | null;
   /** Largest resident memory of the process on software adapters, largest sum of device buffers on hardware. */

@@ -7,7 +7,14 @@
 import type { ModelConfig } from "../../gpu/model/config.ts";
 import { headColumns } from "../../gpu/model/config.ts";
 import { blockStateBytes, countedOfAll, gradientRowBytes } from "../../gpu/pass/block.ts";
-import { attributionOperations, blockWeights, matmulOperations } from "./operations.ts";
+import {
+  attentionOperations,
+  attributionOperations,
+  blockWeights,
+  decodeOperations,
+  forwardOperations,
+  matmulOperations,
+} from "./operations.ts";
 
 export interface Chip {
   readonly name: string;
@@ -70,6 +77,39 @@ export const productCost = (m: number, n: number, k: number, weightBytes: number
   operations: matmulOperations(m, n, k),
   bytes: weightBytes * n * k + FLOAT * m * (n + k),
 });
+
+/** One block's attention: q, k and v are read, and what the heads write is written. */
+export function attentionCost(config: ModelConfig, tokens: number): Cost {
+  const { heads, keyValueHeads } = config;
+  return {
+    operations: attentionOperations(config, tokens),
+    bytes: FLOAT * tokens * 2 * (heads + keyValueHeads) * headColumns(config),
+  };
+}
+
+/** All blocks and the logits of the last token: weights are read once, every node layer is written and read. */
+export function forwardCost(config: ModelConfig, tokens: number, weightBytes: number): Cost {
+  const { layers, vocabulary, hidden } = config;
+  return {
+    operations: forwardOperations(config, tokens),
+    bytes: weightBytes * (blockWeights(config) + vocabulary * hidden) + 2 * FLOAT * layers * tokens * hidden,
+  };
+}
+
+/** Greedy completions side by side: prompts forward together, then steps in which all weights are read once. */
+export function completionsCost(
+  config: ModelConfig,
+  prompts: readonly number[],
+  newTokens: readonly number[],
+  weightBytes: number,
+): Cost {
+  const tokens = prompts.reduce((sum, length) => sum + length, 0);
+  let { bytes } = forwardCost(config, tokens, weightBytes);
+  for (let step = 0; step < Math.max(...newTokens) - 1; step++) {
+    bytes += decodingCost(config, prompts.length, tokens / prompts.length + step + 1, weightBytes).bytes;
+  }
+  return { operations: decodeOperations(config, prompts, newTokens), bytes };
+}
 
 /** Forward and backward over several prompts of so many tokens at once; the graph of adjacent layers costs the same. */
 export function attributionCost(config: ModelConfig, tokens: number, weightBytes: number, prompts = 1): Cost {

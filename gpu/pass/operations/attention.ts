@@ -1,12 +1,17 @@
 /**
- * Attention of every sequence to itself, block of scores by block of scores: no matrix of all scores is ever held.
- * Each sequence has score blocks of its own, so that packing changes no sum.
+ * Attention of every sequence to itself: by tiles, which hold no scores in memory, where the adapter has them
+ * (kernels/attention.ts), else by blocks of scores (score_blocks.ts). Either way a sequence's sums do not depend on what
+ * else is in the pass.
  */
 import type { Rule } from "../../engine.ts";
-import { heads as headOperand, matmul, matmulTransposed, type Operand } from "../../kernels/matmul.ts";
-import { columns4, panelsOf } from "../../kernels/panels.ts";
-import { softcap, softcapBackward } from "../../kernels/softcap.ts";
-import { type ScoreBlock, softmax, softmaxBackward } from "../../kernels/softmax.ts";
+import {
+  attentionBackward,
+  attentionEdges,
+  attentionForward,
+  type AttentionGradients,
+  type TileTable,
+} from "../../kernels/attention.ts";
+import type { ClosedRule } from "../../kernels/edges.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import {
   type GradientSpace,
@@ -14,19 +19,17 @@ import {
   type Operation,
   type Place,
   type PlacedBlock,
+  rowSlot,
   slot,
   type Workspace,
 } from "../operation.ts";
-import { headWidths, QUERY_KEY_VALUE, ROTATED } from "./heads.ts";
+import { ATTENDED, headWidths, QUERY_KEY_VALUE, ROTATED } from "./heads.ts";
+import { makeScoreBlocks, type ScoreBlocks } from "./score_blocks.ts";
 
-/** What the heads write, [rows, q]; in a gradient space its gradient. */
-export const ATTENDED = "attention";
-/** P of one score block, [heads, queries, keys]; in a gradient space dP, [targets, heads, queries, keys]. */
-export const PROBABILITY = "probability";
-/** dS of one score block, with the scale of the scores, as dP. */
-export const SCORES = "scores";
-/** Scores before their cap, [heads, queries, keys]; only where a layer has one. */
-export const UNCAPPED = "uncapped";
+/** Of each row (largest score, 1 / sum), [heads, rows], from which its probabilities come again. */
+const STATS = "attentionStats";
+/** <dO, O> of each row, [targets, heads, rows]. */
+const INNER_PRODUCTS = "attentionInnerProducts";
 
 /** Factors of the attention's backward pass: dq and dk, then dv. */
 const FACTORS: Readonly<Record<Rule, readonly [number, number]>> = {
@@ -35,179 +38,136 @@ const FACTORS: Readonly<Record<Rule, readonly [number, number]>> = {
   gradient: [1, 1],
 };
 
-/** Rows [firstRow, ...) of q, k or v of another matrix than the state's own. */
-export interface ScoreInputs {
-  /** [rows, q | k] */
-  readonly query?: GPUBuffer;
-  readonly key?: GPUBuffer;
+/** What reads score blocks of a backward pass. */
+export interface ScoreReader {
+  /** Blocks that it reads. */
+  wants(block: PlacedBlock): boolean;
+  /** Whether it reads P, dP and dS; on adapters with tiles they are recorded for it alone. */
+  readonly readsScores: boolean;
+  /** Called when they are recorded, to record more; without them when the gradients of q and k are. */
+  record(block: PlacedBlock): void;
 }
 
 export interface Attention extends Operation {
+  readonly blocks: ScoreBlocks;
   /** Factor of the gradient of rotated q and k that is still to be applied; 0 where there is none. */
   queryFactor(rule: Rule): number;
   /** Records what the heads write; `bias` [rows] is added to all scores toward each row. */
   forward(workspace: Workspace, place: Place, bias?: GPUBuffer): void;
+  /** Records the gradients of rotated q and k, and of v in the projections', from that of what the heads write. */
+  backward(space: GradientSpace, place: Place, rule: Rule, reader?: ScoreReader): void;
   /**
-   * Records the gradients of rotated q and k, and of v in the projections', from that of what the heads write.
-   * `afterScores` is called when P, dP and dS of a score block are recorded, to record more that reads them.
+   * Records A [queries, keys] of a block by tiles, after `backward` and in a layer without constants (block.ts) only.
+   * `residual` [rows]: <x_t, g1_t>.
    */
-  backward(space: GradientSpace, place: Place, rule: Rule, afterScores?: (block: PlacedBlock) => void): void;
-  /** Records the scaled scores of a block of queries before their cap, hidden pairs included. */
-  scores(workspace: Workspace, place: Place, block: PlacedBlock, out: GPUBuffer, inputs?: ScoreInputs): void;
-  /** Records P (workspace), dP and dS of a score block. */
-  scoreGradients(space: GradientSpace, place: Place, block: PlacedBlock): void;
-  /** Records out = <dO, v> of a score block, [targets, heads, queries, keys]; v lies in `values` as in the projections. */
-  valueGradients(space: GradientSpace, block: PlacedBlock, values: GPUBuffer, out: GPUBuffer): void;
-}
-
-/** A block's scores as a batch of matrices, one a head; `shared` where all targets use the same ones. */
-function scoreOperand(buffer: GPUBuffer, { heads, queries, keys }: ScoreBlock, shared = false): Operand {
-  const step = panelsOf(queries) * columns4(keys);
-  return { buffer, base: 0, step, outer: shared ? 0 : heads * step, stride: columns4(keys) };
+  edges(
+    space: GradientSpace,
+    place: Place,
+    rule: ClosedRule,
+    block: PlacedBlock,
+    residual: GPUBuffer,
+    out: GPUBuffer,
+  ): void;
 }
 
 export function makeAttention(config: ModelConfig): Attention {
-  const { heads, keyValueHeads } = config;
-  const { head, query, rotated, queryKeyValue } = headWidths(config);
-  const group = heads / keyValueHeads;
-
-  const scores: Attention["scores"] = ({ device }, { weights, state }, block, out, inputs = {}) => {
-    const own = slot(state, ROTATED);
-    matmul(device, {
-      mode: "nt",
-      m: block.queries,
-      n: block.keys,
-      k: head,
-      batch: heads,
-      group,
-      a: headOperand(inputs.query ?? own, rotated, head, 0, block.firstRow + block.firstQuery),
-      b: headOperand(inputs.key ?? own, rotated, head, query, block.firstRow + block.firstKey),
-      c: scoreOperand(out, block),
-      scale: weights.attention.scale,
-    });
-  };
-
-  /** Records P of a block of queries. */
-  function attend(workspace: Workspace, place: Place, block: PlacedBlock, bias?: GPUBuffer): void {
-    const { device } = workspace;
-    const { cap } = place.weights.attention;
-    const probability = slot(workspace, PROBABILITY);
-    scores(workspace, place, block, probability);
-    if (cap !== null) softcap(device, heads * panelsOf(block.queries), block.keys, cap, probability);
-    softmax(device, block, probability, bias && { buffer: bias, firstRow: block.firstRow + block.firstKey });
-  }
-
-  const valueGradients: Attention["valueGradients"] = (space, block, values, out) => {
-    const { workspace: { device }, targets, rows } = space;
-    matmul(device, {
-      mode: "nt",
-      m: block.queries,
-      n: block.keys,
-      k: head,
-      batch: heads,
-      outer: targets,
-      group,
-      a: headOperand(slot(space, ATTENDED), query, head, 0, block.firstRow + block.firstQuery, rows),
-      b: headOperand(values, queryKeyValue, head, rotated, block.firstRow + block.firstKey),
-      c: scoreOperand(out, block),
-    });
-  };
-
-  const scoreGradients: Attention["scoreGradients"] = (space, place, block) => {
-    const { workspace, targets } = space;
-    const { device } = workspace;
-    const { scale, cap } = place.weights.attention;
-    const ds = slot(space, SCORES);
-    attend(workspace, place, block);
-    valueGradients(space, block, slot(place.state, QUERY_KEY_VALUE), slot(space, PROBABILITY));
-    softmaxBackward(device, block, slot(workspace, PROBABILITY), slot(space, PROBABILITY), ds, scale, targets);
-    if (cap === null) return;
-    const uncapped = slot(space, UNCAPPED);
-    scores(workspace, place, block, uncapped);
-    softcapBackward(device, heads * panelsOf(block.queries), block.keys, cap, uncapped, ds, targets);
-  };
-
-  /** Records a query block's part of dq, dk and dv. */
-  function pullScores(space: GradientSpace, { state }: Place, rule: Rule, block: PlacedBlock): void {
-    const { workspace, targets, rows } = space;
-    const { device } = workspace;
-    const [factor, valueFactor] = FACTORS[rule];
-    const firstQuery = block.firstRow + block.firstQuery;
-    const firstKey = block.firstRow + block.firstKey;
-    const forKeys = { m: block.keys, n: head, q: block.queries, batch: keyValueHeads, outer: targets, heads: group };
-    matmulTransposed(device, {
-      ...forKeys,
-      x: scoreOperand(slot(workspace, PROBABILITY), block, true),
-      y: headOperand(slot(space, ATTENDED), query, head, 0, firstQuery, rows),
-      c: headOperand(slot(space, QUERY_KEY_VALUE), queryKeyValue, head, rotated, firstKey, rows),
-      scale: valueFactor,
-      accumulate: true,
-    });
-    if (factor === 0) return;
-    const ds = slot(space, SCORES);
-    matmul(device, {
-      mode: "nn",
-      m: block.queries,
-      n: head,
-      k: block.keys,
-      batch: heads,
-      outer: targets,
-      group,
-      a: scoreOperand(ds, block),
-      b: headOperand(slot(state, ROTATED), rotated, head, query, block.firstRow + block.firstKey),
-      c: headOperand(slot(space, ROTATED), rotated, head, 0, firstQuery, rows),
-    });
-    matmulTransposed(device, {
-      ...forKeys,
-      x: scoreOperand(ds, block),
-      y: headOperand(slot(state, ROTATED), rotated, head, 0, firstQuery),
-      c: headOperand(slot(space, ROTATED), rotated, head, query, firstKey, rows),
-      accumulate: true,
-    });
-  }
-
+  const { heads } = config;
+  const { query } = headWidths(config);
+  const blocks = makeScoreBlocks(config);
+  const tiled = makeTiled(config);
   return {
     name: "attention",
-    state: [],
+    state: [rowSlot(STATS, "largest scores and sums", 2 * heads)],
     scratch: [matrixSlot(ATTENDED, "attention output", query)],
-    gradients: [matrixSlot(ATTENDED, "gradient of the attention output", query)],
+    gradients: [
+      matrixSlot(ATTENDED, "gradient of the attention output", query),
+      rowSlot(INNER_PRODUCTS, "inner products of the attention output", heads),
+    ],
     counted: { perToken: 0, perScore: 4 * heads * config.headDimension },
+    blocks,
+    edges: tiled.edges,
     queryFactor: (rule) => FACTORS[rule][0],
     forward(workspace, place, bias) {
+      const { tiles } = workspace;
+      if (tiles) return tiled.forward(workspace, tiles, place, bias);
       for (const block of workspace.scoreBlocks(place.weights.attention)) {
-        attend(workspace, place, block, bias);
-        matmul(workspace.device, {
-          mode: "nn",
-          m: block.queries,
-          n: head,
-          k: block.keys,
-          batch: heads,
-          group,
-          a: scoreOperand(slot(workspace, PROBABILITY), block),
-          b: headOperand(
-            slot(place.state, QUERY_KEY_VALUE),
-            queryKeyValue,
-            head,
-            rotated,
-            block.firstRow + block.firstKey,
-          ),
-          c: headOperand(slot(workspace, ATTENDED), query, head, 0, block.firstRow + block.firstQuery),
-        });
+        blocks.attend(workspace, place, block, bias);
+        blocks.write(workspace, place, block);
       }
     },
-    backward(space, place, rule, afterScores) {
-      const { workspace } = space;
-      workspace.device.clear(slot(space, QUERY_KEY_VALUE));
-      workspace.device.clear(slot(space, ROTATED));
+    backward(space, place, rule, reader) {
+      const [factor, valueFactor] = FACTORS[rule];
+      const { tiles, workspace: { device } } = space;
+      if (tiles) tiled.backward(space, tiles, place, rule);
+      else [QUERY_KEY_VALUE, ROTATED].forEach((name) => device.clear(slot(space, name)));
       for (const block of space.scoreBlocks(place.weights.attention)) {
-        if (FACTORS[rule][0] > 0 || afterScores) scoreGradients(space, place, block);
-        else attend(workspace, place, block);
-        afterScores?.(block);
-        pullScores(space, place, rule, block);
+        const isRead = reader?.wants(block) === true;
+        if (isRead && reader.readsScores || !tiles && factor > 0) blocks.scoreGradients(space, place, block);
+        else if (!tiles) blocks.attend(space.workspace, place, block);
+        if (isRead) reader.record(block);
+        if (tiles) continue;
+        blocks.pullValues(space, block, valueFactor);
+        if (factor > 0) blocks.pullScores(space, place, block);
       }
     },
-    scores,
-    scoreGradients,
-    valueGradients,
+  };
+}
+
+/** Attention by tiles. */
+function makeTiled(config: ModelConfig) {
+  const { heads, keyValueHeads } = config;
+  const { head } = headWidths(config);
+  const inputs = ({ rows }: Workspace, { weights, state }: Place) =>
+    [
+      { rows, heads, keyValueHeads, headColumns: head, attention: weights.attention },
+      {
+        rotated: slot(state, ROTATED),
+        projections: slot(state, QUERY_KEY_VALUE),
+        stats: slot(state, STATS),
+      },
+    ] as const;
+  const gradientsOf = (space: GradientSpace): AttentionGradients => ({
+    targets: space.targets,
+    rows: space.rows,
+    out: slot(space, ATTENDED),
+    inner: slot(space, INNER_PRODUCTS),
+    rotated: slot(space, ROTATED),
+    projections: slot(space, QUERY_KEY_VALUE),
+  });
+  return {
+    forward(workspace: Workspace, tiles: TileTable, place: Place, bias?: GPUBuffer): void {
+      const [shape, buffers] = inputs(workspace, place);
+      attentionForward(workspace.device, { ...shape, tiles }, { ...buffers, out: slot(workspace, ATTENDED), bias });
+    },
+    backward(space: GradientSpace, tiles: TileTable, place: Place, rule: Rule): void {
+      const { workspace } = space;
+      const [shape, buffers] = inputs(workspace, place);
+      const [factor, valueFactor] = FACTORS[rule];
+      // Where q and k have no gradient, nothing else writes these columns.
+      if (factor === 0) workspace.device.clear(slot(space, QUERY_KEY_VALUE));
+      attentionBackward(workspace.device, { ...shape, tiles }, {
+        ...buffers,
+        gradients: gradientsOf(space),
+        hasQuery: factor > 0,
+        valueFactor,
+      });
+    },
+    edges(
+      space: GradientSpace,
+      place: Place,
+      rule: ClosedRule,
+      block: PlacedBlock,
+      residual: GPUBuffer,
+      out: GPUBuffer,
+    ): void {
+      const { workspace } = space;
+      const [shape, buffers] = inputs(workspace, place);
+      attentionEdges(workspace.device, rule, shape, block, {
+        ...buffers,
+        gradients: gradientsOf(space),
+        residual,
+        out,
+      });
+    },
   };
 }

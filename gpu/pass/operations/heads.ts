@@ -17,6 +17,8 @@ import {
 /** Projections before the head norms, [rows, q | k | v]; and normed and rotated, [rows, q | k]. */
 export const QUERY_KEY_VALUE = "queryKeyValue";
 export const ROTATED = "rotated";
+/** What the heads write, [rows, q]; in a gradient space its gradient. */
+export const ATTENDED = "attention";
 const HEAD_SCALE = "headScale";
 
 /** Columns of q, of q and k, and of q, k and v, the padding of heads included. */

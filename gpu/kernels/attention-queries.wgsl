@@ -1,0 +1,162 @@
+// The gradient of q through attention (attention-forward.wgsl) without matrices of P, dP and dS, for subgroups of software
+// adapters, and of each row the inner product <dO, O> = sum of P dP, which attention-keys.wgsl needs:
+//
+//   P = exp(score - largest) / sum,  dP = dO v^T,  dS = P (dP - <dO, O>), with CAP times 1 - tanh^2(score / cap)
+//   dq = scale dS k = scale (sum P dP k - <dO, O> sum P k)
+//
+// O is not kept, so the two sums run side by side. All dP of a row are taken less that of the row's first key, so that the
+// difference of the two cancels little. Lanes own queries as in the forward pass; z is a target's gradient.
+// Bindings: 0 Params, 1 q | k rotated, 2 q | k | v, 3 dO [targets, gradient rows, q], 4 stats [heads, rows], 5 tiles,
+// 6 inner products [targets, heads, gradient rows], 7 dq in d(q | k) [targets, gradient rows, q | k].
+enable subgroups;
+#include attention-tile
+
+struct Params {
+  shape: Shape, window: u32, scale: f32, raise: f32, cap: f32, gradient_rows: u32
+}
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> rotated: array<vec4f>;
+@group(0) @binding(2) var<storage, read> projections: array<vec4f>;
+@group(0) @binding(3) var<storage, read> gradient: array<vec4f>;
+@group(0) @binding(4) var<storage, read> stats: array<vec2f>;
+@group(0) @binding(5) var<storage, read> tiles: array<vec4u>;
+@group(0) @binding(6) var<storage, read_write> inner: array<f32>;
+@group(0) @binding(7) var<storage, read_write> rotated_gradient: array<vec4f>;
+
+// A lane reads and writes cells of its own, so no barrier is needed.
+var<workgroup> weighted: array<vec4f, $(CHUNKS * QV * LANES)>;
+var<workgroup> plain: array<vec4f, $(CHUNKS * QV * LANES)>;
+
+@compute @workgroup_size($LANES)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let tile = tiles[id.x];
+  let length = tile.y;
+  let first = tile.z;
+  let head = id.y;
+  let end = min(first + $(QV * LANES)u, length);
+  let start = first_key(first, p.window);
+  #for V 0 QV
+  let query_$V = first + $(V * LANES)u + lane;
+  let row_$V = tile.x + min(query_$V, padded(length) - 1u);
+  let q_at_$V = cell(row_$V, p.shape.rotated, head * p.shape.chunks);
+  let o_at_$V = cell(id.z * p.gradient_rows + row_$V, p.shape.queries, head * p.shape.chunks);
+  let stat_$V = stats[head * p.shape.rows + row_$V];
+  var base_$V = 0.0;
+  var inner_$V = 0.0;
+  #end
+  for (var c = 0u; c < p.shape.chunks; c++) {
+    #for V 0 QV
+    weighted[(c * $(QV)u + $(V)u) * $(LANES)u + lane] = vec4f(0);
+    plain[(c * $(QV)u + $(V)u) * $(LANES)u + lane] = vec4f(0);
+    #end
+  }
+  let k_head = p.shape.queries + head / p.shape.group * p.shape.chunks;
+  let v_head = p.shape.rotated + head / p.shape.group * p.shape.chunks;
+  for (var key = start; key < end; key += $(T)u) {
+    #for S 0 SLOTS
+    let key_row_$S = tile.x + min(key + $(S * LANES)u + lane, length - 1u);
+    let k_at_$S = cell(key_row_$S, p.shape.rotated, k_head);
+    let v_at_$S = cell(key_row_$S, p.shape.projections, v_head);
+    #end
+    #for J 0 T
+    #for V 0 QV
+    var s_$(J)_$V = 0.0;
+    var d_$(J)_$V = 0.0;
+    #end
+    #end
+    for (var c = 0u; c < p.shape.chunks; c++) {
+      #for V 0 QV
+      let x_$V = rotated[q_at_$V + c * 16u];
+      #end
+      #for S 0 SLOTS
+      let k_$S = rotated[k_at_$S + c * 16u];
+      #end
+      #for J 0 T
+      {
+        let y = subgroupBroadcast(k_$(J / LANES), $(J % LANES)u);
+        #for V 0 QV
+        s_$(J)_$V = s_$(J)_$V + x_$(V).x * y.x + x_$(V).y * y.y + x_$(V).z * y.z + x_$(V).w * y.w;
+        #end
+      }
+      #end
+    }
+    for (var c = 0u; c < p.shape.chunks; c++) {
+      #for V 0 QV
+      let x_$V = gradient[o_at_$V + c * 16u];
+      #end
+      #for S 0 SLOTS
+      let v_$S = projections[v_at_$S + c * 16u];
+      #end
+      #for J 0 T
+      {
+        let y = subgroupBroadcast(v_$(J / LANES), $(J % LANES)u);
+        #for V 0 QV
+        d_$(J)_$V = d_$(J)_$V + x_$(V).x * y.x + x_$(V).y * y.y + x_$(V).z * y.z + x_$(V).w * y.w;
+        #end
+      }
+      #end
+    }
+    #for V 0 QV
+    base_$V = select(base_$V, d_0_$V, key == start);
+    // A step's are summed before they are added, as in the forward pass.
+    var part_$V = 0.0;
+    #for J 0 T
+    {
+      #if CAP == yes
+      let t = tanh(clamp(p.scale * s_$(J)_$V / p.cap, -10.0, 10.0));
+      let score = p.cap * t;
+      #else
+      let score = s_$(J)_$V;
+      #end
+      let sees_it = sees(query_$V, key + $(J)u, p.window);
+      let probability = select(0.0, exp2(p.raise * (score - stat_$(V).x)) * stat_$(V).y, sees_it);
+      let product = probability * (d_$(J)_$V - base_$V);
+      part_$V += product;
+      #if CAP == yes
+      s_$(J)_$V = probability * (1.0 - t * t);
+      d_$(J)_$V = product * (1.0 - t * t);
+      #else
+      s_$(J)_$V = probability;
+      d_$(J)_$V = product;
+      #end
+    }
+    #end
+    inner_$V += part_$V;
+    #end
+    for (var c = 0u; c < p.shape.chunks; c++) {
+      #for S 0 SLOTS
+      let k_$S = rotated[k_at_$S + c * 16u];
+      #end
+      #for V 0 QV
+      var weighted_$V = weighted[(c * $(QV)u + $(V)u) * $(LANES)u + lane];
+      var plain_$V = plain[(c * $(QV)u + $(V)u) * $(LANES)u + lane];
+      #end
+      #for J 0 T
+      {
+        let y = subgroupBroadcast(k_$(J / LANES), $(J % LANES)u);
+        #for V 0 QV
+        weighted_$V = weighted_$V + d_$(J)_$V * y;
+        plain_$V = plain_$V + s_$(J)_$V * y;
+        #end
+      }
+      #end
+      #for V 0 QV
+      weighted[(c * $(QV)u + $(V)u) * $(LANES)u + lane] = weighted_$V;
+      plain[(c * $(QV)u + $(V)u) * $(LANES)u + lane] = plain_$V;
+      #end
+    }
+  }
+  #for V 0 QV
+  if (query_$V < padded(length)) {
+    let is_query = query_$V < length;
+    let gradient_row = id.z * p.gradient_rows + row_$V;
+    inner[(id.z * p.shape.queries / p.shape.chunks + head) * p.gradient_rows + row_$V] =
+      select(0.0, inner_$V + base_$V, is_query);
+    let at = cell(gradient_row, p.shape.rotated, head * p.shape.chunks);
+    for (var c = 0u; c < p.shape.chunks; c++) {
+      let i = (c * $(QV)u + $(V)u) * $(LANES)u + lane;
+      rotated_gradient[at + c * 16u] = select(vec4f(0), p.scale * (weighted[i] - inner_$V * plain[i]), is_query);
+    }
+  }
+  #end
+}

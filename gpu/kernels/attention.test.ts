@@ -1,0 +1,278 @@
+/** Attention by tiles against a plain reference, forward and backward, and alone to the last bit. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { relativeError } from "../../test/compare.ts";
+import { seededRandom } from "../../test/random.ts";
+import { openDevice } from "../device/dawn.ts";
+import type { Device } from "../device/device.ts";
+import {
+  attentionBackward,
+  attentionEdges,
+  attentionForward,
+  attentionReference,
+  type AttentionShape,
+  attentionTiling,
+  type TileTable,
+  uploadTiles,
+} from "./attention.ts";
+import { edgeBytes, edgeReference, type HeadNumbers } from "./edges.ts";
+import { packPanels, PANEL, panelBytes, panelsOf, unpackPanels } from "./panels.ts";
+import { HIDDEN } from "./softmax.ts";
+
+const TOLERANCE = 2e-6;
+const random = seededRandom(7);
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice();
+});
+afterAll(() => device?.close());
+beforeEach(({ skip }) => {
+  if (!attentionTiling(device, 8)) skip("this adapter computes attention by blocks of scores");
+});
+
+interface Case {
+  readonly heads: number;
+  readonly keyValueHeads: number;
+  readonly headColumns: number;
+  readonly window: number | null;
+  readonly cap: number | null;
+}
+
+/** Rows of random numbers, [tokens, columns]. */
+type Rows = number[][];
+const draw = (tokens: number, columns: number, scale = 1): Rows =>
+  Array.from({ length: tokens }, () => Array.from(random.normals(columns, scale)));
+const columnsOf = (rows: Rows, head: number, width: number, first = 0) =>
+  rows.map((row) => row.slice(first + head * width, first + (head + 1) * width));
+
+/** A sequence's q, k and v, and gradients of what the heads write, one for each target. */
+interface Tokens {
+  readonly projections: Rows;
+  readonly gradients: readonly Rows[];
+}
+
+function drawTokens({ heads, keyValueHeads, headColumns }: Case, tokens: number, targets = 1): Tokens {
+  return {
+    projections: draw(tokens, (heads + 2 * keyValueHeads) * headColumns),
+    gradients: Array.from({ length: targets }, () => draw(tokens, heads * headColumns)),
+  };
+}
+
+/** Sequences one after the other in panels; what pads them is no zero, so that a kernel that reads it is found. */
+function upload(parts: readonly Rows[], columns: number): GPUBuffer {
+  const rows = parts.flatMap((part) => {
+    const padding = panelsOf(part.length) * PANEL - part.length;
+    return [...part, ...Array.from({ length: padding }, () => new Array<number>(columns).fill(50))];
+  });
+  const buffer = device.allocate(panelBytes(rows.length, columns), "test matrix");
+  device.write(buffer, 0, packPanels(rows.flat(), rows.length, columns));
+  return buffer;
+}
+
+interface Options {
+  readonly bias?: GPUBuffer;
+  readonly hasQuery?: boolean;
+  readonly valueFactor?: number;
+}
+
+/** Records attention forward and backward of sequences in one pass, with gradients of all targets. */
+function record(one: Case, sequences: readonly Tokens[], { bias, hasQuery = true, valueFactor = 1 }: Options) {
+  const { heads, keyValueHeads, headColumns, window, cap } = one;
+  let rows = 0;
+  const places = sequences.map(({ projections: { length } }) => {
+    const firstRow = rows;
+    rows += panelsOf(length) * PANEL;
+    return { firstRow, length };
+  });
+  const targets = sequences[0]!.gradients.length;
+  const widths = [heads, heads + keyValueHeads, heads + 2 * keyValueHeads].map((count) => count * headColumns);
+  const [query, both, all] = widths as [number, number, number];
+  const projections = upload(sequences.map((sequence) => sequence.projections), all);
+  const rotated = upload(sequences.map((sequence) => sequence.projections.map((row) => row.slice(0, both))), both);
+  const gradients = {
+    targets,
+    rows,
+    out: upload(
+      Array.from({ length: targets }, (_, target) => sequences.map((sequence) => sequence.gradients[target]!)).flat(),
+      query,
+    ),
+    inner: device.allocate(targets * heads * rows * 4, "inner products"),
+    rotated: device.allocate(targets * panelBytes(rows, both), "gradients"),
+    projections: device.allocate(targets * panelBytes(rows, all), "gradients"),
+  };
+  const tiles = uploadTiles(device, headColumns, places, device.allocate) as TileTable;
+  const attention = { window, cap, scale: 0.3 };
+  const shape: AttentionShape = { rows, heads, keyValueHeads, headColumns, attention, tiles };
+  const out = device.allocate(panelBytes(rows, query), "output");
+  const stats = device.allocate(rows * heads * 8, "stats");
+  attentionForward(device, shape, { rotated, projections, out, stats, bias });
+  if (!bias) {
+    attentionBackward(device, shape, { rotated, projections, stats, gradients, hasQuery, valueFactor });
+  }
+  return { shape, places, buffers: { rotated, projections, stats, gradients }, out, widths: { query, both, all } };
+}
+
+/** What attention of sequences in one pass gives. */
+async function run(one: Case, sequences: readonly Tokens[], options: Options = {}) {
+  const { shape: { rows }, places, buffers: { gradients }, out, widths } = record(one, sequences, options);
+  const { targets } = gradients;
+  const { query, both, all } = widths;
+  const read = async (buffer: GPUBuffer, columns: number, count: number) => {
+    const packed = new Float32Array(await device.read(buffer, 0, count * panelBytes(rows, columns)));
+    const values = unpackPanels(packed, count * rows, columns);
+    return Array.from(
+      { length: count * rows },
+      (_, row) => Array.from(values.subarray(row * columns, (row + 1) * columns)),
+    );
+  };
+  const [written, dq, dv] = [
+    await read(out, query, 1),
+    await read(gradients.rotated, both, targets),
+    await read(gradients.projections, all, targets),
+  ];
+  return places.map(({ firstRow, length }) => {
+    const part = (from: Rows, target = 0) => from.slice(target * rows + firstRow, target * rows + firstRow + length);
+    const padding = (from: Rows) => from.slice(firstRow + length, firstRow + panelsOf(length) * PANEL).flat();
+    return {
+      out: part(written),
+      padding: [...padding(written), ...padding(dq), ...padding(dv)],
+      targets: Array.from({ length: targets }, (_, target) => ({
+        rotated: part(dq, target),
+        values: part(dv, target).map((row) => row.slice(both)),
+      })),
+    };
+  });
+}
+
+/** One head by the plain reference. */
+function headReference(one: Case, { projections, gradients }: Tokens, head: number, target = 0, bias?: number[]) {
+  const { heads, keyValueHeads, headColumns: width, window, cap } = one;
+  const keyHead = Math.floor(head * keyValueHeads / heads);
+  return attentionReference({ window, cap, scale: 0.3 }, {
+    query: columnsOf(projections, head, width),
+    key: columnsOf(projections, heads + keyHead, width),
+    value: columnsOf(projections, heads + keyValueHeads + keyHead, width),
+    gradient: columnsOf(gradients[target]!, head, width),
+  }, bias);
+}
+
+/** The same of all heads. */
+function reference(one: Case, tokens: Tokens, target = 0, bias?: number[]) {
+  const { heads, keyValueHeads, headColumns: width } = one;
+  const { projections } = tokens;
+  const sums = (count: number) => projections.map(() => new Array<number>(count * width).fill(0));
+  const [out, rotated, values] = [sums(heads), sums(heads + keyValueHeads), sums(keyValueHeads)];
+  const add = (to: Rows, from: Rows, at: number) =>
+    from.forEach((row, token) => row.forEach((x, i) => to[token]![at * width + i]! += x));
+  for (let head = 0; head < heads; head++) {
+    const keyHead = Math.floor(head * keyValueHeads / heads);
+    const result = headReference(one, tokens, head, target, bias);
+    add(out, result.out, head);
+    add(rotated, result.dq, head);
+    add(rotated, result.dk, heads + keyHead);
+    add(values, result.dv, keyHead);
+  }
+  return { out: out.flat(), rotated: rotated.flat(), values: values.flat() };
+}
+
+const plain: Case = { heads: 4, keyValueHeads: 2, headColumns: 8, window: null, cap: null };
+
+describe.each<Case>([
+  plain,
+  { ...plain, window: 7 },
+  { ...plain, heads: 3, keyValueHeads: 1, headColumns: 24, window: 40, cap: 2 },
+  { ...plain, heads: 1, keyValueHeads: 1, headColumns: 256 },
+])("attention of $heads heads of $headColumns columns, window $window, cap $cap", (one) => {
+  test("equals its reference forward and backward, for several sequences and for several targets", async () => {
+    const sequences = [drawTokens(one, 37), drawTokens(one, 1), drawTokens(one, 70)];
+    const found = await run(one, sequences, { valueFactor: 0.5 });
+    sequences.forEach((sequence, index) => {
+      const expected = reference(one, sequence);
+      const { out, targets: [gradients], padding } = found[index]!;
+      expect(relativeError(out.flat(), expected.out)).toBeLessThan(TOLERANCE);
+      expect(relativeError(gradients!.rotated.flat(), expected.rotated)).toBeLessThan(TOLERANCE);
+      expect(relativeError(gradients!.values.flat(), expected.values.map((x) => x / 2))).toBeLessThan(TOLERANCE);
+      expect(padding.every((value) => value === 0)).toBe(true);
+    });
+    const several = drawTokens(one, 45, 3);
+    const [packed] = await run(one, [several]);
+    packed!.targets.forEach(({ rotated, values }, target) => {
+      const expected = reference(one, several, target);
+      expect(relativeError(rotated.flat(), expected.rotated)).toBeLessThan(TOLERANCE);
+      expect(relativeError(values.flat(), expected.values)).toBeLessThan(TOLERANCE);
+    });
+  });
+});
+
+test("a sequence and a target give the same bits alone and beside others", async () => {
+  const sequences = [drawTokens(plain, 70), drawTokens(plain, 37)];
+  const together = await run(plain, sequences);
+  const [alone] = await run(plain, [sequences[1]!]);
+  expect(together[1]).toEqual(alone);
+  const several = drawTokens(plain, 45, 2);
+  const [both] = await run(plain, [several]);
+  const [second] = await run(plain, [{ ...several, gradients: [several.gradients[1]!] }]);
+  expect(both!.targets[1]).toEqual(second!.targets[0]);
+});
+
+test("a beginning of a sequence gives the same bits as in the whole, where no gradient comes from behind it", async () => {
+  const whole = drawTokens(plain, 70);
+  const none = whole.gradients[0]!.map((row, token) => token < 40 ? row : row.map(() => 0));
+  const [long] = await run(plain, [{ ...whole, gradients: [none] }]);
+  const [short] = await run(plain, [{ projections: whole.projections.slice(0, 40), gradients: [none.slice(0, 40)] }]);
+  expect(short!.out).toEqual(long!.out.slice(0, 40));
+  expect(short!.targets[0]!.rotated).toEqual(long!.targets[0]!.rotated.slice(0, 40));
+  expect(short!.targets[0]!.values).toEqual(long!.targets[0]!.values.slice(0, 40));
+});
+
+test("without a gradient of q and k only that of v is written", async () => {
+  const one = drawTokens(plain, 37);
+  const [found] = await run(plain, [one], { hasQuery: false });
+  expect(relativeError(found!.targets[0]!.values.flat(), reference(plain, one).values)).toBeLessThan(TOLERANCE);
+  expect(found!.targets[0]!.rotated.flat().every((value) => value === 0)).toBe(true);
+});
+
+test("with a number for each key, some of them hidden from everybody", async () => {
+  const one = drawTokens(plain, 37);
+  const bias = random.normals(48, 3);
+  // The first query sees the first key alone, which is hidden: its row is zeros.
+  for (const key of [0, 5, 6]) bias[key] = HIDDEN;
+  const buffer = device.allocate(bias.byteLength, "bias");
+  device.write(buffer, 0, bias);
+  const [found] = await run(plain, [one], { bias: buffer });
+  const expected = reference(plain, one, 0, Array.from(bias));
+  expect(expected.out.slice(0, 8).every((value) => value === 0)).toBe(true);
+  expect(relativeError(found!.out.flat(), expected.out)).toBeLessThan(TOLERANCE);
+});
+
+test.each(
+  [
+    ["attnlrp", plain],
+    ["attnlrp", { ...plain, window: 14, cap: 2 }],
+    ["cplrp", plain],
+  ] as const,
+)("edges of a block of queries, %s %j", async (rule, one) => {
+  const tokens = drawTokens(one, 53);
+  const before = drawTokens(one, 5);
+  const { shape, places, buffers } = record(one, [before, tokens], { hasQuery: rule === "attnlrp" });
+  const { firstRow } = places[1]!;
+  const residual = random.normals(shape.rows);
+  const ofRows = device.allocate(residual.byteLength, "residual");
+  device.write(ofRows, 0, residual);
+  const [firstQuery, queries, firstKey] = [32, 21, one.window === null ? 0 : 16];
+  const keys = panelsOf(firstQuery + queries) * PANEL - firstKey;
+  const block = { heads: one.heads, firstRow, firstQuery, queries, firstKey, keys, window: one.window };
+  const out = device.allocate(edgeBytes(block), "edges");
+  attentionEdges(device, rule, shape, block, { ...buffers, residual: ofRows, out });
+  const packed = new Float32Array(await device.read(out, 0, edgeBytes(block)));
+  const found = unpackPanels(packed, panelsOf(queries) * PANEL, keys);
+  const heads = Array.from({ length: one.heads }, (_, head): HeadNumbers => {
+    const { matrices } = headReference(one, tokens, head);
+    return { ...matrices, queryScores: matrices.scores };
+  });
+  const own = Array.from(residual.subarray(firstRow));
+  const expected = Array.from({ length: panelsOf(queries) * PANEL * keys }, (_, index) => {
+    const [target, source] = [firstQuery + Math.floor(index / keys), firstKey + index % keys];
+    return target < firstQuery + queries && source < 53 ? edgeReference(rule, heads, own, target, source) : 0;
+  });
+  expect(relativeError(found, expected)).toBeLessThan(TOLERANCE);
+});

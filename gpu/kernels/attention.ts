@@ -1,0 +1,315 @@
+/**
+ * Attention of sequences to themselves by tiles, forward and backward, without a matrix of scores in memory. For adapters
+ * whose subgroups have 4 to 16 lanes, that is, software. Sources: attention-forward.wgsl, attention-queries.wgsl,
+ * attention-keys.wgsl.
+ */
+import { type Device, floatBits } from "../device/device.ts";
+import type { LayerAttention } from "../model/config.ts";
+import type { ClosedRule } from "./edges.ts";
+import { columns4, PANEL, panelsOf } from "./panels.ts";
+import { softcapReference, softcapSlope } from "./softcap.ts";
+import { HIDDEN, type ScoreBlock, softmaxReference } from "./softmax.ts";
+
+/** How tiles are cut on an adapter. */
+interface Tiling {
+  readonly lanes: number;
+  /** Rows that a lane owns. */
+  readonly vectors: number;
+  /** Rows of the other side in a step, forward and backward. */
+  readonly steps: readonly [number, number];
+  /** Rows that a lane owns where edges are summed over heads. */
+  readonly edgeVectors: number;
+}
+
+/**
+ * Rows of a tile, and of the other side in a step forward and backward. More run no faster on lavapipe, and take several
+ * times as long to compile; on SwiftShader, whose subgroups have 4 lanes, minutes.
+ */
+const TILE_ROWS = 16;
+const STEPS = [32, 16] as const;
+const FEW_TILE_ROWS = 8;
+const FEW_STEPS = [8, 4] as const;
+
+/** The tiling of heads of this many columns, padding included; null where the adapter has none. */
+export function attentionTiling({ info: { lanes }, workgroupBytes }: Device, headColumns: number): Tiling | null {
+  if (lanes < 4 || lanes > 16) return null;
+  const isFew = lanes === 4;
+  // The backward pass has two sums of as many columns.
+  const vectors = Math.min(
+    Math.floor((isFew ? FEW_TILE_ROWS : TILE_ROWS) / lanes),
+    Math.floor(workgroupBytes / (2 * lanes * headColumns * 4)),
+  );
+  if (vectors < 1) return null;
+  return { lanes, vectors, steps: isFew ? FEW_STEPS : STEPS, edgeVectors: isFew ? 1 : vectors };
+}
+
+/** A sequence's rows. */
+interface Rows {
+  readonly firstRow: number;
+  readonly length: number;
+}
+
+/** The tiles of a pass's sequences on the device, for queries and keys alike. */
+export interface TileTable {
+  readonly buffer: GPUBuffer;
+  readonly count: number;
+}
+
+/** Writes the tiles of sequences; null on adapters that have none. */
+export function uploadTiles(
+  device: Device,
+  headColumns: number,
+  sequences: readonly Rows[],
+  allocate: (bytes: number, label: string) => GPUBuffer,
+): TileTable | null {
+  const tiling = attentionTiling(device, headColumns);
+  if (!tiling) return null;
+  const words = tilesOf(sequences, tiling.vectors * tiling.lanes);
+  const buffer = allocate(words.byteLength, "tiles of attention");
+  device.write(buffer, 0, words);
+  return { buffer, count: words.length / TILE_WORDS };
+}
+
+const TILE_WORDS = 4;
+
+/** (first row of the sequence, its length, first row of the tile in it, 0) of each tile. */
+function tilesOf(sequences: readonly Rows[], tileRows: number): Uint32Array<ArrayBuffer> {
+  return Uint32Array.from(sequences.flatMap(({ firstRow, length }) => {
+    const count = Math.ceil(length / tileRows);
+    // Those with much to do and those with little in turn: lavapipe gives each thread one run of neighbouring tiles.
+    const order = Array.from({ length: count }, (_, at) => at % 2 === 0 ? at / 2 : count - (at + 1) / 2);
+    return order.flatMap((tile) => [firstRow, length, tile * tileRows, 0]);
+  }));
+}
+
+/** Heads and rows that attention works on. */
+export interface AttentionShape {
+  /** Rows of the matrices. */
+  readonly rows: number;
+  readonly heads: number;
+  readonly keyValueHeads: number;
+  /** Columns of a head, its padding included. */
+  readonly headColumns: number;
+  readonly attention: Pick<LayerAttention, "window" | "scale" | "cap">;
+  readonly tiles: TileTable;
+}
+
+/** No context is as long as this. */
+const NO_WINDOW = 2 ** 30;
+
+function shapeParams({ rows, heads, keyValueHeads, headColumns }: Omit<AttentionShape, "tiles">): number[] {
+  const chunks = headColumns / 4;
+  return [
+    rows,
+    heads / keyValueHeads,
+    chunks,
+    heads * chunks,
+    (heads + keyValueHeads) * chunks,
+    (heads + 2 * keyValueHeads) * chunks,
+  ];
+}
+
+function tileConstants(device: Device, { headColumns }: Pick<AttentionShape, "headColumns">, isBackward: boolean) {
+  const tiling = attentionTiling(device, headColumns);
+  if (!tiling) throw new Error(`no tiles of attention on ${device.info.name}`);
+  const { lanes, vectors, steps } = tiling;
+  const T = steps[isBackward ? 1 : 0];
+  return { LANES: lanes, QV: vectors, T, SLOTS: T / lanes, CHUNKS: headColumns / 4 };
+}
+
+/** What kernels know of scores; they are compared before their scale where nothing else is done to them. */
+function scoreParams(
+  { attention: { window, scale, cap } }: Pick<AttentionShape, "attention">,
+  isScaled: boolean,
+): number[] {
+  return [
+    window ?? NO_WINDOW,
+    floatBits(scale),
+    floatBits(Math.LOG2E * (isScaled ? 1 : scale)),
+    floatBits(cap ?? 0),
+  ];
+}
+
+/** Records out [rows, q] = attention, and of each row what gives its probabilities back. */
+export function attentionForward(
+  device: Device,
+  shape: AttentionShape,
+  { rotated, projections, out, stats, bias }: {
+    /** [rows, q | k] */
+    readonly rotated: GPUBuffer;
+    /** [rows, q | k | v] */
+    readonly projections: GPUBuffer;
+    readonly out: GPUBuffer;
+    readonly stats: GPUBuffer;
+    /** [rows]: added to all scores toward a row; HIDDEN (softmax.ts) hides it. */
+    readonly bias?: GPUBuffer | undefined;
+  },
+): void {
+  const { cap } = shape.attention;
+  const isScaled = cap !== null || bias !== undefined;
+  device.run({
+    kernel: "attention-forward",
+    constants: {
+      ...tileConstants(device, shape, false),
+      SCALED: isScaled ? "yes" : "no",
+      CAP: cap === null ? "no" : "yes",
+      BIAS: bias ? "yes" : "no",
+    },
+    bindings: [rotated, projections, out, stats, shape.tiles.buffer, ...bias ? [bias] : []],
+    params: [...shapeParams(shape), ...scoreParams(shape, isScaled)],
+    workgroups: [shape.tiles.count, shape.heads, 1],
+  });
+}
+
+/** Gradients of several targets, one's panels after the other's. */
+export interface AttentionGradients {
+  readonly targets: number;
+  /** Of each target; a multiple of 16. */
+  readonly rows: number;
+  /** Of what the heads write, [targets, rows, q]. */
+  readonly out: GPUBuffer;
+  /** Written: <dO, O> of each row, [targets, heads, rows]. */
+  readonly inner: GPUBuffer;
+  /** Written: of rotated q and k, [targets, rows, q | k]. */
+  readonly rotated: GPUBuffer;
+  /** Its columns of v are written: [targets, rows, q | k | v]. */
+  readonly projections: GPUBuffer;
+}
+
+/**
+ * Records the gradients of rotated q and k, where `hasQuery`, and `valueFactor` times that of v, from the gradient of what
+ * the heads write; for all rows of the tiles, padding included.
+ */
+export function attentionBackward(
+  device: Device,
+  shape: AttentionShape,
+  { rotated, projections, stats, gradients, hasQuery, valueFactor }: {
+    readonly rotated: GPUBuffer;
+    readonly projections: GPUBuffer;
+    /** As the forward pass left them. */
+    readonly stats: GPUBuffer;
+    readonly gradients: AttentionGradients;
+    readonly hasQuery: boolean;
+    readonly valueFactor: number;
+  },
+): void {
+  const { heads, keyValueHeads, tiles, attention: { cap } } = shape;
+  const { targets, rows, inner } = gradients;
+  const constants = { ...tileConstants(device, shape, true), CAP: cap === null ? "no" : "yes" };
+  const params = [...shapeParams(shape), ...scoreParams(shape, cap !== null), rows];
+  const read = [rotated, projections, gradients.out, stats, tiles.buffer];
+  if (hasQuery) {
+    device.run({
+      kernel: "attention-queries",
+      constants,
+      bindings: [...read, inner, gradients.rotated],
+      params,
+      workgroups: [tiles.count, heads, targets],
+    });
+  }
+  device.run({
+    kernel: "attention-keys",
+    constants: { ...constants, QUERY: hasQuery ? "yes" : "no" },
+    bindings: [...read, gradients.projections, ...hasQuery ? [inner, gradients.rotated] : []],
+    params: [...params, floatBits(valueFactor)],
+    workgroups: [tiles.count, keyValueHeads, targets],
+  });
+}
+
+/**
+ * Records A [queries, keys] of a score block of one target's gradient; row = target, column = source. `residual` [rows]:
+ * <x_t, g1_t>. To be recorded after `attentionBackward`. Where q, k or v have constant parts this form does not hold.
+ */
+export function attentionEdges(
+  device: Device,
+  rule: ClosedRule,
+  shape: Omit<AttentionShape, "tiles">,
+  block: ScoreBlock & { readonly firstRow: number },
+  { rotated, projections, stats, gradients, residual, out }: {
+    readonly rotated: GPUBuffer;
+    readonly projections: GPUBuffer;
+    readonly stats: GPUBuffer;
+    readonly gradients: Pick<AttentionGradients, "out" | "inner" | "rotated">;
+    readonly residual: GPUBuffer;
+    readonly out: GPUBuffer;
+  },
+): void {
+  const { cap } = shape.attention;
+  const { T, ...constants } = tileConstants(device, shape, true);
+  const { edgeVectors } = attentionTiling(device, shape.headColumns) as Tiling;
+  device.run({
+    kernel: "attention-edges",
+    constants: { ...constants, T, QV: edgeVectors, STEP_CHUNKS: T / 4, RULE: rule, CAP: cap === null ? "no" : "yes" },
+    bindings: [
+      rotated,
+      projections,
+      gradients.out,
+      stats,
+      residual,
+      out,
+      ...rule === "attnlrp" ? [gradients.inner, gradients.rotated] : [],
+    ],
+    params: [
+      ...shapeParams(shape),
+      ...scoreParams(shape, cap !== null),
+      shape.heads,
+      block.firstRow,
+      block.firstQuery,
+      block.queries,
+      block.firstKey,
+      columns4(block.keys),
+    ],
+    workgroups: [Math.ceil(panelsOf(block.queries) * PANEL / (edgeVectors * constants.LANES)), block.keys / T, 1],
+  });
+}
+
+/** One head's rows of a sequence in plain numbers, [tokens, dimension] each. */
+export interface HeadRows {
+  readonly query: readonly (readonly number[])[];
+  readonly key: readonly (readonly number[])[];
+  readonly value: readonly (readonly number[])[];
+  /** Of what the head writes. */
+  readonly gradient: readonly (readonly number[])[];
+}
+
+const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, x, i) => sum + x * (b[i] as number), 0);
+
+/**
+ * Reference: what a head writes, the gradients of its q, k and v without factors, and its matrices [queries, keys].
+ * `bias`: a number for each key.
+ */
+export function attentionReference(
+  { window, scale, cap }: Pick<LayerAttention, "window" | "scale" | "cap">,
+  { query, key, value, gradient }: HeadRows,
+  bias: readonly number[] = [],
+) {
+  const zeros = () => query.map((row) => row.map(() => 0));
+  const [out, dq, dk, dv] = [zeros(), zeros(), zeros(), zeros()];
+  const square = () => query.map(() => query.map(() => 0));
+  const matrices = { probability: square(), probabilityGradient: square(), scoreGradient: square(), scores: square() };
+  const { probability: ps, probabilityGradient: dps, scoreGradient: dss, scores: ss } = matrices;
+  const add = (to: number[], factor: number, row: readonly number[]) =>
+    row.forEach((x, i) => to[i] = (to[i] as number) + factor * x);
+  query.forEach((q, t) => {
+    const low = Math.max(0, t + 1 - (window ?? Infinity));
+    const scores = key.slice(0, t + 1).map((k) => scale * dot(q, k));
+    const capped = scores.map((s, j) => (cap === null ? s : softcapReference(s, cap)) + (bias[j] ?? 0));
+    // All of a row's keys may be hidden.
+    if (capped.slice(low).every((s) => s <= HIDDEN / 2)) return;
+    const probability = softmaxReference(capped, low, t);
+    const dp = probability.map((_, j) => dot(gradient[t] as number[], value[j] as number[]));
+    const inner = dot(probability, dp);
+    probability.forEach((p, j) => {
+      const slope = cap === null ? 1 : softcapSlope(scores[j] as number, cap);
+      const ds = slope * p * ((dp[j] as number) - inner);
+      for (const [matrix, x] of [[ps, p], [dps, dp[j]], [dss, ds], [ss, scores[j]]] as const) {
+        (matrix[t] as number[])[j] = x as number;
+      }
+      add(out[t] as number[], p, value[j] as number[]);
+      add(dv[j] as number[], p, gradient[t] as number[]);
+      add(dq[t] as number[], scale * ds, key[j] as number[]);
+      add(dk[j] as number[], scale * ds, q);
+    });
+  });
+  return { out, dq, dk, dv, matrices };
+}
