@@ -30,6 +30,10 @@ const STEPS = [32, 16] as const;
 const FEW_TILE_ROWS = 8;
 const FEW_STEPS = [8, 4] as const;
 
+/** Columns of a head that workgroup memory has room for: heads of about the same size share a compiled kernel. */
+const COLUMN_STEPS = [64, 128, 256] as const;
+const roomFor = (headColumns: number) => COLUMN_STEPS.find((columns) => columns >= headColumns) ?? Infinity;
+
 /** The tiling of heads of this many columns, padding included; null where the adapter has none. */
 export function attentionTiling({ info: { lanes }, workgroupBytes }: Device, headColumns: number): Tiling | null {
   if (lanes < 4 || lanes > 16) return null;
@@ -37,7 +41,7 @@ export function attentionTiling({ info: { lanes }, workgroupBytes }: Device, hea
   // The backward pass has two sums of as many columns.
   const vectors = Math.min(
     Math.floor((isFew ? FEW_TILE_ROWS : TILE_ROWS) / lanes),
-    Math.floor(workgroupBytes / (2 * lanes * headColumns * 4)),
+    Math.floor(workgroupBytes / (2 * lanes * roomFor(headColumns) * 4)),
   );
   if (vectors < 1) return null;
   return { lanes, vectors, steps: isFew ? FEW_STEPS : STEPS, edgeVectors: isFew ? 1 : vectors };
@@ -114,7 +118,7 @@ function tileConstants(device: Device, { headColumns }: Pick<AttentionShape, "he
   if (!tiling) throw new Error(`no tiles of attention on ${device.info.name}`);
   const { lanes, vectors, steps } = tiling;
   const T = steps[isBackward ? 1 : 0];
-  return { LANES: lanes, QV: vectors, T, SLOTS: T / lanes, CHUNKS: headColumns / 4 };
+  return { LANES: lanes, QV: vectors, T, SLOTS: T / lanes, CHUNKS: roomFor(headColumns) / 4 };
 }
 
 /** What kernels know of scores; they are compared before their scale where nothing else is done to them. */
