@@ -100,7 +100,7 @@ function record(one: Case, sequences: readonly Tokens[], { bias, hasQuery = true
     projections: device.allocate(targets * panelBytes(rows, all), "gradients"),
   };
   const tiles = uploadTiles(device, headColumns, places, device.allocate) as TileTable;
-  const attention = { window, cap, scale: 0.3 };
+  const attention = { window, cap, scale: headColumns ** -0.5 };
   const shape: AttentionShape = { rows, heads, keyValueHeads, headColumns, attention, tiles };
   const out = device.allocate(panelBytes(rows, query), "output");
   const stats = device.allocate(rows * heads * 8, "stats");
@@ -147,7 +147,7 @@ async function run(one: Case, sequences: readonly Tokens[], options: Options = {
 function headReference(one: Case, { projections, gradients }: Tokens, head: number, target = 0, bias?: number[]) {
   const { heads, keyValueHeads, headColumns: width, window, cap } = one;
   const keyHead = Math.floor(head * keyValueHeads / heads);
-  return attentionReference({ window, cap, scale: 0.3 }, {
+  return attentionReference({ window, cap, scale: width ** -0.5 }, {
     query: columnsOf(projections, head, width),
     key: columnsOf(projections, heads + keyHead, width),
     value: columnsOf(projections, heads + keyValueHeads + keyHead, width),
