@@ -23,6 +23,7 @@ import "./types/provenance.ts";
 import "./types/masking_experiment.ts";
 import "./types/masking_summary.ts";
 import "./types/run_masking.ts";
+import "./types/ablation.ts";
 import "./types/pair_attributions.ts";
 import "./types/diagnosis.ts";
 import "./types/objective.ts";

@@ -5,12 +5,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ablationExperiments } from "../schema/tables/ablation_tables.ts";
 import { attributionGraphs, diagnoses, maskingExperiments } from "../schema/tables/analysis_tables.ts";
 import { attributions, failureCases } from "../schema/tables/tables.ts";
+import { summariseAblations } from "../server/ablation/ablation_job.ts";
 import { ROOT } from "../server/base/settings.ts";
 import { parseGraphFile } from "../web/src/graph/graph_data.ts";
 import { refused } from "./command_line.ts";
 import { testDatabase } from "./database.ts";
+import { globalId, graphqlClient } from "./graphql_client.ts";
 
 const DEMO = join(ROOT, "models", "demo-1m");
 
@@ -70,6 +73,62 @@ test("run marks, attributes, builds graphs, diagnoses and masks, a line for each
   expect(stored.every((count) => count >= 2)).toBe(true);
   expect(await culprit(...args)).toMatchObject({ code: 0 });
   expect(await counts()).toEqual(stored);
+});
+
+test("run sets heads to zero where it is asked to; what is stored is kept, read over GraphQL and summarised", async () => {
+  const { db } = database.connection;
+  const args = [
+    ...["run", "--stages", "ablate", "--limit", "2", "--heads", "1,4", "--neurons", "0"],
+    ...["--rankings", "attnlrp,random"],
+  ];
+  const first = await culprit(...args);
+  expect(first.note).toBe("");
+  expect(first.lines.at(-1)).toMatchObject({ total: 2, failed: 0, stages: { ablate: { done: 2 } } });
+  const stored = await db.select().from(ablationExperiments).orderBy(ablationExperiments.id);
+  expect(stored.map(({ unit, ranking, seed, counts }) => `${unit} ${ranking} ${seed} ${counts}`).slice(0, 4)).toEqual(
+    ["attnlrp 0", "random 1", "random 2", "random 3"].map((order) => `heads ${order} 1,4`),
+  );
+  expect(stored).toHaveLength(8);
+  await culprit(...args);
+  expect(await db.select().from(ablationExperiments).orderBy(ablationExperiments.id)).toEqual(stored);
+
+  const ask = graphqlClient(database, {
+    summariseAblations: (condition, seed) => summariseAblations(db, condition, seed),
+    showTokens: (_model, ids) => Promise.resolve(ids.map((id) => ({ text: `<${id}>`, special: false }))),
+  });
+  const { tokenPairId, curve, flipAway } = stored[0]!;
+  const { data } = await ask(
+    `query Read($id: ID!) {
+      node(id: $id) {
+        ... on TokenPair {
+          ablationExperiments {
+            unit ranking seed components flipAway
+            steps { ablated delta argmax argmaxText concentration }
+            ablated(count: 1) { layer index expert relevance }
+          }
+        }
+      }
+      ablationSummary { rankings { unit ranking counts cases away { rate } lost { value } concentration { value } } }
+      other: ablationSummary(filter: { benchmark: "none", outcome: M_IA }) { rankings { cases } }
+    }`,
+    { id: globalId("TokenPair", tokenPairId) },
+  );
+  const own = data.node.ablationExperiments.find((one: { ranking: string }) => one.ranking === "ATTNLRP");
+  const lead = curve.order[0]!;
+  expect(own).toMatchObject({ unit: "HEADS", seed: 0, components: 16, flipAway });
+  expect(own.ablated).toEqual([{ ...lead, expert: null, relevance: curve.relevance![0] }]);
+  expect(own.steps.map(({ ablated }: { ablated: number }) => ablated)).toEqual([0, 1, 4]);
+  expect(own.steps[1]).toMatchObject({
+    delta: curve.steps[1]!.delta,
+    argmaxText: `<${curve.steps[1]!.argmax}>`,
+    concentration: curve.relevance![0]! / curve.positive!,
+  });
+  const { rankings } = data.ablationSummary;
+  expect(rankings.map((one: { ranking: string; cases: number }) => `${one.ranking} ${one.cases}`))
+    .toEqual(["ATTNLRP 2", "RANDOM 2"]);
+  expect(rankings[0].counts).toEqual([1, 4]);
+  expect(rankings[1].concentration).toBeNull();
+  expect(data.other.rankings).toEqual([]);
 });
 
 test("graphs are written as files that the page reads, with a list", async () => {
@@ -148,6 +207,8 @@ describe("refuses with one line", () => {
       ["run", "--stages", "attribute,guess"],
       /^--stages: "guess" is not known; give of: mark, attribute/,
     ],
+    ["an outcome that is none", ["run", "--outcome", "maybe"], /^--outcome: "maybe" is no outcome; give of: M-IA/],
+    ["counts that fall", ["run", "--heads", "4,2"], /^--heads: "2" is no count above the one before it; give whole/],
     ["a selection that is none", ["run", "--selection", "some"], /^--selection: "some" is no selection/],
     ["a rule that is none", ["study", "--series", "x", "--rule", "lrp"], /^--rule: "lrp" is no rule/],
     ["no series", ["study"], /^--series: is missing/],

@@ -128,6 +128,12 @@ test("masking counts the passes of every curve and its completions", async () =>
   expect(found).toMatchObject({ runs: 1, longest: 50 });
 });
 
+test("ablation counts the rankings' attributions and a forward pass for every step", async () => {
+  // 3 attributions; 7 orders of 5 steps of heads and 5 of neurons and the whole input, each a third of one.
+  const found = await plan({ kind: "ablate", tokenPairIds: [pairs[2]!] });
+  expect(found.seconds).toBeCloseTo(2 + 5 * (3 + (1 + 7 * 10) / 3) + 0.03, 6);
+});
+
 test("one run that does not fit is said, with its numbers", async () => {
   const { db } = database.connection;
   await db.update(failureCases).set({ tokenCount: 101 }).where(eq(failureCases.key, "case/4"));

@@ -2,6 +2,7 @@
 import type { SQL } from "drizzle-orm";
 import type { MaskingOptions } from "../tables/analysis_values.ts";
 import type { Database } from "../tables/database.ts";
+import type { AblationSummaryRow, RunAblationRequest } from "./ablations.ts";
 import type { AnnotateRequest, AnnotatorAgreement, SegmentRange } from "./annotations.ts";
 import type { AskServices } from "./asks.ts";
 import type { AttributeRequest, BuildGraphRequest, ExplainObjectiveRequest } from "./attributions.ts";
@@ -56,6 +57,10 @@ export interface Services extends AskServices {
   ): Promise<string>;
   /** What the experiments that fit a condition, all of one budget, say together. */
   summariseMasking(condition: SQL, budget: number, seed: number): Promise<MaskingSummaryRow>;
+  /** Returns the job's id. */
+  runAblation(request: RunAblationRequest): Promise<string>;
+  /** What the experiments that fit a condition say together, of each unit those with the counts that most have. */
+  summariseAblations(condition: SQL, seed: number): Promise<AblationSummaryRow>;
   /** Returns the row id of the series. */
   addModelSeries(request: AddModelSeriesRequest): Promise<number>;
   /** Returns the job's id. */

@@ -1,5 +1,6 @@
 /** Shapes of the JSON columns of graphs, diagnoses, masking experiments and series. */
 
+import type { AblationOptions } from "./ablation_values.ts";
 import type { Rule } from "./rules.ts";
 import type { TraceSettings } from "./trace_values.ts";
 
@@ -23,6 +24,7 @@ export type AnalysisInput =
     /** New tokens at most of what the model would write with all of them masked; none when left out. */
     readonly rolloutTokens?: number;
   }
+  | { readonly kind: "ablate"; readonly tokenPairIds: readonly number[]; readonly settings: AblationOptions }
   | { readonly kind: "export_preferences"; readonly tokenPairIds: readonly number[]; readonly formula: WeightFormula }
   | { readonly kind: "mark"; readonly tokenPairIds: readonly number[] }
   | {

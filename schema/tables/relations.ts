@@ -1,12 +1,13 @@
 /** How the tables hang together, for Drizzle's relational queries: a list with its relations is one statement. */
 import { defineRelations } from "drizzle-orm";
+import * as ablationTables from "./ablation_tables.ts";
 import * as analysisTables from "./analysis_tables.ts";
 import * as askTables from "./ask_tables.ts";
 import * as coreTables from "./tables.ts";
 import * as traceTables from "./trace_tables.ts";
 import * as workerTables from "./worker_tables.ts";
 
-const tables = { ...coreTables, ...analysisTables, ...askTables, ...traceTables, ...workerTables };
+const tables = { ...coreTables, ...analysisTables, ...askTables, ...traceTables, ...workerTables, ...ablationTables };
 
 export const relations = defineRelations(tables, (r) => ({
   failureCases: {
@@ -29,6 +30,10 @@ export const relations = defineRelations(tables, (r) => ({
     maskingExperiments: r.many.maskingExperiments({ from: r.tokenPairs.id, to: r.maskingExperiments.tokenPairId }),
     causalMarks: r.one.causalMarks({ from: r.tokenPairs.id, to: r.causalMarks.tokenPairId }),
     objectives: r.many.objectiveAttributions({ from: r.tokenPairs.id, to: r.objectiveAttributions.tokenPairId }),
+    ablationExperiments: r.many.ablationExperiments({
+      from: r.tokenPairs.id,
+      to: r.ablationExperiments.tokenPairId,
+    }),
     traces: r.many.traces({ from: r.tokenPairs.id, to: r.traces.tokenPairId }),
   },
   attributions: {
@@ -53,6 +58,10 @@ export const relations = defineRelations(tables, (r) => ({
   maskingExperiments: {
     tokenPair: r.one.tokenPairs({ from: r.maskingExperiments.tokenPairId, to: r.tokenPairs.id, optional: false }),
     model: r.one.models({ from: r.maskingExperiments.modelId, to: r.models.id, optional: false }),
+  },
+  ablationExperiments: {
+    tokenPair: r.one.tokenPairs({ from: r.ablationExperiments.tokenPairId, to: r.tokenPairs.id, optional: false }),
+    model: r.one.models({ from: r.ablationExperiments.modelId, to: r.models.id, optional: false }),
   },
   objectiveAttributions: {
     tokenPair: r.one.tokenPairs({ from: r.objectiveAttributions.tokenPairId, to: r.tokenPairs.id, optional: false }),

@@ -54,6 +54,7 @@ export const jobKindEnum = pgEnum("job_kind", [
   "fetch_model",
   "explain_objective",
   "trace",
+  "ablate",
 ]);
 export const jobStatusEnum = pgEnum("job_status", ["queued", "running", "completed", "failed", "cancelled"]);
 

@@ -21,6 +21,7 @@ const JobKind = builder.enumType("JobKind", {
     BUILD_GRAPH: { value: "build_graph", description: "Builds attribution graphs." },
     DIAGNOSE: { value: "diagnose", description: "Says outcome and pattern of attributed pairs, with causal probes." },
     MASK: { value: "mask", description: "Masks tokens until the prediction flips." },
+    ABLATE: { value: "ablate", description: "Sets heads and neurons to zero until the prediction flips." },
     STUDY: { value: "study", description: "Attributes the same pairs on every member of a series of models." },
     MARK: { value: "mark", description: "Finds where prompts state what their answers have to keep to." },
     GENERATE: { value: "generate", description: "Answers a prompt that somebody typed." },

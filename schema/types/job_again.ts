@@ -52,6 +52,8 @@ async function about(input: JobInput, context: Context): Promise<string> {
       return "chosen" in input
         ? `${input.chosen.length} chosen tokens, ${input.replacement}`
         : `${input.settings.replacements.join(", ")}, ${pairsOf(input.tokenPairIds)}`;
+    case "ablate":
+      return `${input.settings.units.join(", ")}, ${pairsOf(input.tokenPairIds)}`;
     case "explain_objective":
       return `${input.objective.kind}, ${RULE_NAMES[input.rule]}, ${pairsOf(input.tokenPairIds)}`;
     case "trace":
@@ -110,6 +112,8 @@ async function again(input: JobInput, context: Context): Promise<string> {
         input.rolloutTokens ?? 0,
       );
     }
+    case "ablate":
+      return await services.runAblation({ ...input, idempotencyKey });
     case "generate":
     case "explain":
       throw new InputError("it answered a prompt", "retryJob", "ask again");

@@ -16,6 +16,11 @@ const PlannedWork = builder.enumType("PlannedWork", {
     ATTRIBUTE: { value: "attribute", description: "Attributions." },
     BUILD_GRAPH: { value: "build_graph", description: "Attribution graphs with the options of when nothing is said." },
     MASK: { value: "mask", description: "Masking experiments of every ranking." },
+    ABLATE: {
+      value: "ablate",
+      description:
+        "Ablation experiments of every ranking of heads and neurons, with what stands where nothing is said.",
+    },
     STUDY: { value: "study", description: "A study over a series of models." },
   } as const,
 });
@@ -31,7 +36,9 @@ const PlanInput = builder.inputType("PlanInput", {
     }),
     selection: t.field({
       type: Selection,
-      description: "Instead of ids: all pairs of a kind. Of MASK, MISSING means every pair: all of them are counted.",
+      description:
+        "Instead of ids: all pairs of a kind. Of MASK and ABLATE, MISSING means every pair: all of them are " +
+        "counted.",
     }),
     filter: t.field(pairFilter),
     cases: t.field(caseFilter),
@@ -54,7 +61,8 @@ const Plan = builder.objectRef<WorkPlan>("Plan").implement({
     runs: t.exposeInt("runs", { description: "Results that are missing; each is a run." }),
     longest: t.exposeInt("longest", { description: "Tokens of the longest run; 0 when nothing is missing." }),
     seconds: t.exposeFloat("seconds", {
-      description: "All runs one after another on one worker, without loading models, in seconds. Of MASK it is what " +
+      description:
+        "All runs one after another on one worker, without loading models, in seconds. Of MASK and ABLATE it is what " +
         "they take at most: curves share inputs, and completions that are checked may be shorter.",
     }),
     gpuBytes: t.exposeFloat("gpuBytes", {

@@ -29,6 +29,7 @@ const TABLES: ReadonlySet<string> = new Set([
   "attribution_graphs",
   "diagnoses",
   "masking_experiments",
+  "ablation_experiments",
   "model_series",
   "studies",
   "study_pairs",

@@ -1,23 +1,28 @@
-/** `culprit run`: marks, attributes, builds graphs, diagnoses and masks a selection of token pairs. */
+/** `culprit run`: marks, attributes, builds graphs, diagnoses, masks and ablates a selection of token pairs. */
 import { InputError, RULES } from "../../gpu/mod.ts";
 import { GRAPH_OPTIONS, MASKING_OPTIONS } from "../../schema/tables/analysis_values.ts";
 import type { Services } from "../../schema/services/services.ts";
+import { ABLATION_OPTIONS, type AblationOptions } from "../../schema/tables/ablation_values.ts";
+import { ABLATION_RANKINGS, UNITS } from "../ablation/ranking.ts";
 import { REPLACEMENTS } from "../masking/replacement.ts";
+import { ascending } from "./mask_arguments.ts";
 import { readSelection, selectedPairs, SELECTION_OPTIONS, SELECTION_USAGE } from "./selection.ts";
 import { optionText, type Verb, type VerbContext } from "./verb.ts";
 import type { JobTotals } from "./with_worker.ts";
 
-const STAGES = ["mark", "attribute", "graph", "diagnose", "mask"] as const;
+const STAGES = ["mark", "attribute", "graph", "diagnose", "mask", "ablate"] as const;
+/** Stages of when nothing is said: ablation takes as long as all of them. */
+const USUAL = STAGES.filter((stage) => stage !== "ablate").join(",");
 type Stage = (typeof STAGES)[number];
 
 export const verb: Verb = {
   name: "run",
   summary: "Marks instructions, attributes, builds graphs, diagnoses and masks a selection; what is stored stays",
-  usage:
-    `run [--stages LIST] [--rule RULE] [--replacements LIST] [--budget N] [--max-tokens N] ${SELECTION_USAGE} [--json]`,
+  usage: "run [--stages LIST] [--rule RULE] [--replacements LIST] [--budget N] [--max-tokens N] [--heads LIST] " +
+    `[--neurons LIST] [--rankings LIST] ${SELECTION_USAGE} [--json]`,
   example: "npx culprit run --model demo-1m --benchmark demo-ifeval --stages attribute,diagnose",
   options: {
-    stages: { type: "string", value: "LIST", help: `of ${STAGES.join(",")}; in this order`, default: STAGES.join(",") },
+    stages: { type: "string", value: "LIST", help: `of ${STAGES.join(",")}; in this order`, default: USUAL },
     rule: { type: "string", value: "RULE", help: RULES.join(", "), default: "attnlrp" },
     replacements: {
       type: "string",
@@ -31,6 +36,24 @@ export const verb: Verb = {
       value: "N",
       help: "new tokens of a completion at a flip; 0: none is checked",
       default: String(MASKING_OPTIONS.rolloutTokens),
+    },
+    heads: {
+      type: "string",
+      value: "LIST",
+      help: "ablate: how many heads at each step; 0: none",
+      default: ABLATION_OPTIONS.counts.heads.join(","),
+    },
+    neurons: {
+      type: "string",
+      value: "LIST",
+      help: "ablate: how many neurons at each step; 0: none",
+      default: ABLATION_OPTIONS.counts.neurons.join(","),
+    },
+    rankings: {
+      type: "string",
+      value: "LIST",
+      help: `ablate: what orders them, of ${ABLATION_RANKINGS.join(",")}`,
+      default: ABLATION_RANKINGS.join(","),
     },
     ...SELECTION_OPTIONS,
   },
@@ -52,6 +75,7 @@ async function run(context: VerbContext): Promise<void> {
     budget: optionCount(context, "budget") ?? MASKING_OPTIONS.budget,
     rolloutTokens: optionCount(context, "max-tokens", 0) ?? MASKING_OPTIONS.rolloutTokens,
   };
+  const ablation = ablationOf(context);
   const selection = readSelection(context);
   await withWorker(context, async (session) => {
     const tokenPairIds = await selectedPairs(session.connection.db, selection);
@@ -63,6 +87,7 @@ async function run(context: VerbContext): Promise<void> {
       graph: (services) => services.buildGraph({ ...asked, options: GRAPH_OPTIONS }),
       diagnose: (services) => services.diagnose(asked),
       mask: (services) => services.runMasking({ tokenPairIds, settings, idempotencyKey: undefined }),
+      ablate: (services) => services.runAblation({ tokenPairIds, settings: ablation, idempotencyKey: undefined }),
     };
     for (const stage of STAGES.filter((one) => stages.includes(one))) {
       totals[stage] = await followJob(context, session, await ask[stage](session.services), stage);
@@ -72,6 +97,19 @@ async function run(context: VerbContext): Promise<void> {
     if (context.json) await context.out(`${JSON.stringify({ total: tokenPairIds.length, failed, stages: totals })}\n`);
     if (failed > 0) throw new Error(`${failed} tasks failed`);
   });
+}
+
+function ablationOf(context: VerbContext): AblationOptions {
+  const units = UNITS.filter((unit) => optionText(context, unit) !== "0");
+  if (units.length === 0) throw new InputError("are both 0", "--heads, --neurons", "give counts of one of them");
+  const counts = (unit: (typeof UNITS)[number]) =>
+    units.includes(unit) ? ascending(optionText(context, unit) ?? "", unit) : [];
+  return {
+    ...ABLATION_OPTIONS,
+    units,
+    rankings: listOf(context, "rankings", ABLATION_RANKINGS),
+    counts: { heads: counts("heads"), neurons: counts("neurons") },
+  };
 }
 
 function listOf<Name extends string>(context: VerbContext, name: string, known: readonly Name[]): Name[] {

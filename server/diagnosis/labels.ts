@@ -23,6 +23,10 @@ type PatternName = keyof typeof PATTERNS;
 /** As people and files write it. */
 export const outcomeName = (outcome: Outcome): OutcomeName =>
   (Object.keys(OUTCOMES) as OutcomeName[]).find((name) => OUTCOMES[name] === outcome)!;
+/** The outcome that people write so; undefined for what is none. */
+export const outcomeOf = (name: string): Outcome | undefined =>
+  (OUTCOMES as Readonly<Record<string, Outcome>>)[name.toUpperCase()];
+export const OUTCOME_NAMES = Object.keys(OUTCOMES);
 /** As people and files write it; "none" for null. */
 export const patternName = (pattern: Pattern | null): PatternName | "none" =>
   (Object.keys(PATTERNS) as PatternName[]).find((name) => PATTERNS[name] === pattern) ?? "none";

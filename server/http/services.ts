@@ -38,6 +38,7 @@ import { createAttributeJob } from "../attributions/attribute_job.ts";
 import { createImportJob } from "../import/import_job.ts";
 import { cancelJob } from "../jobs/jobs.ts";
 import { createMarkJob } from "../marking/mark_job.ts";
+import { createAblationJob, summariseAblations } from "../ablation/ablation_job.ts";
 import { createChosenJob, createMaskingJob, summariseMasking } from "../masking/masking_job.ts";
 import { createPreferenceJob, describePreferences } from "../preferences/preference_job.ts";
 import { listWorkers } from "../jobs/list_workers.ts";
@@ -75,6 +76,8 @@ export function createServices({ settings, connection, boss, watcher, planner }:
     maskTokens: async (tokenPairId, positions, replacement, rolloutTokens) =>
       (await createChosenJob(db, boss, tokenPairId, { chosen: positions, replacement, rolloutTokens })).id,
     summariseMasking: (condition, budget, seed) => summariseMasking(db, condition, budget, seed),
+    runAblation: async (request) => (await createAblationJob(db, boss, request)).id,
+    summariseAblations: (condition, seed) => summariseAblations(db, condition, seed),
     explainObjective: async (request) => (await createObjectiveJob(db, boss, request)).id,
     trace: async (request) => (await createTraceJob(db, boss, request)).id,
     buildGraph: async (request) => (await createGraphJob(db, boss, request)).id,

@@ -2,10 +2,12 @@
 import { and, eq, inArray, type SQL, sql } from "drizzle-orm";
 import { InputError } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
-import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
+import { attributions, failureCases, models, type outcomeEnum, tokenPairs } from "../../schema/tables/tables.ts";
 import { randomStream } from "../base/statistics/random.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
 import { criterionPairs } from "../../schema/tables/criterion_pairs.ts";
+
+type Outcome = (typeof outcomeEnum.enumValues)[number];
 
 export const SELECTIONS = ["clean", "all"] as const;
 
@@ -22,6 +24,8 @@ export interface PairSelection extends CaseSelection {
   /** Pairs with delta > 1, or all. */
   readonly selection: (typeof SELECTIONS)[number];
   readonly limit: number | null;
+  /** Pairs whose AttnLRP attribution by the case's own model has one of these outcomes by diagnosis. */
+  readonly outcomes?: readonly Outcome[] | undefined;
   /** The pairs in an order that this seed draws, so that a limit takes a sample by chance; by id where nothing is said. */
   readonly seed?: number | undefined;
 }
@@ -50,7 +54,7 @@ export async function checkModel(db: Database, model: string | null, where: stri
  * alone: pairs that are found later stand among the others and change nothing of their order.
  */
 export async function pairsOf(db: Database, selection: PairSelection): Promise<number[]> {
-  const { seed, limit } = selection;
+  const { seed, limit, outcomes } = selection;
   const { id, targetId, contrastId } = tokenPairs;
   const rows = await db.select({ id, targetId, contrastId, key: failureCases.key }).from(tokenPairs)
     .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
@@ -59,6 +63,9 @@ export async function pairsOf(db: Database, selection: PairSelection): Promise<n
       criterionPairs,
       selection.selection === "clean" ? sql`${tokenPairs.delta} > ${CLEAN_DELTA}` : undefined,
       caseCondition(selection),
+      outcomes && sql`exists (select 1 from ${attributions}
+        where ${attributions.tokenPairId} = ${tokenPairs.id} and ${attributions.modelId} = ${failureCases.modelId}
+          and ${attributions.rule} = 'attnlrp' and ${inArray(attributions.outcome, [...outcomes])})`,
     )).orderBy(tokenPairs.id).limit(seed === undefined && limit !== null ? limit : 2 ** 31 - 1);
   if (seed === undefined) return rows.map((row) => row.id);
   const placed = rows.map((row) => ({

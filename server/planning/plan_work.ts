@@ -2,6 +2,7 @@
 import { and, eq, inArray, type SQL, sql } from "drizzle-orm";
 import { InputError, type Rule } from "../../gpu/mod.ts";
 import { attributionGraphs, studies, studyPairs } from "../../schema/tables/analysis_tables.ts";
+import { ABLATION_OPTIONS } from "../../schema/tables/ablation_values.ts";
 import { GRAPH_OPTIONS } from "../../schema/tables/analysis_values.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import type { PlanRequest, WorkPlan } from "../../schema/services/plans.ts";
@@ -10,6 +11,7 @@ import { among } from "../base/among.ts";
 import { hashOfOptions } from "../graphs/compute_graph.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
 import { criterionPairs } from "../../schema/tables/criterion_pairs.ts";
+import { ablationPasses } from "../ablation/passes.ts";
 import { decodingPasses, maskingPasses, ROLLOUTS } from "../masking/passes.ts";
 import type { Planner } from "./planner.ts";
 import { findSeries, membersOf } from "../studies/series.ts";
@@ -70,7 +72,7 @@ async function planModel(
     lengths: asked,
   });
   const times = asked.map((tokens, index) => ({ tokens, seconds: plans[index]!.seconds }));
-  const each = kind === "mask" ? maskingPasses(masking) : 1;
+  const each = kind === "mask" ? maskingPasses(masking) : kind === "ablate" ? ablationPasses(ABLATION_OPTIONS) : 1;
   const { gpuBytes, hostBytes, fits, why } = plans.at(-1)!;
   const more = kind === "mask" ? decodingPasses(masking) * secondsAt(times, ROLLOUTS) : 0;
   const seconds = lengths.reduce(
@@ -104,7 +106,7 @@ export function secondsAt(
 
 /** The result is there, as a query that has rows; null where what is stored is not looked at. */
 function stored(kind: PlanRequest["kind"], rule: Rule, heads: boolean): SQL | null {
-  if (kind === "mask") return null;
+  if (kind === "mask" || kind === "ablate") return null;
   const attribution = sql`from ${attributions} where ${attributions.tokenPairId} = ${tokenPairs.id}
     and ${attributions.rule} = ${rule} and ${attributions.modelId} = ${failureCases.modelId}`;
   if (kind !== "build_graph") return sql`(select 1 ${attribution})`;

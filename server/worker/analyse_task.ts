@@ -5,6 +5,7 @@ import { InputError, loadTokenizer } from "../../gpu/mod.ts";
 import type { AnalysisInput } from "../../schema/tables/analysis_values.ts";
 import { jobs } from "../../schema/tables/tables.ts";
 import type { Checkers } from "../checkers/check.ts";
+import { computeAblation } from "../ablation/compute_ablation.ts";
 import type { Attempt } from "../jobs/consumer.ts";
 import { computeDiagnosis } from "../diagnosis/compute_diagnosis.ts";
 import { computeObjective } from "../attributions/compute_objective.ts";
@@ -37,6 +38,8 @@ function compute(analysis: Analysis, input: AnalysisInput): Promise<StoreResult>
       return computeDiagnosis(analysis, input);
     case "mask":
       return computeMasking(analysis, input);
+    case "ablate":
+      return computeAblation(analysis, input);
     case "export_preferences":
       return computePreferences(analysis, input);
     case "mark":

@@ -17,6 +17,7 @@ const KIND = {
   FETCH_MODEL: "Model from the hub",
   EXPLAIN_OBJECTIVE: "Objective",
   TRACE: "Trace",
+  ABLATE: "Heads and neurons",
   BUILD_GRAPH: "Graph",
   DIAGNOSE: "Diagnosis",
   MASK: "Masking",
