@@ -85,7 +85,7 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
     "graph masking",
     "cases",
     "case",
-    "studies run ask glossary",
+    "studies run ask glossary trace",
     "page.tsx",
     "main.tsx",
   ],

@@ -11,6 +11,7 @@ import * as maskingOperations from "./src/masking/documents.ts";
 import * as planOperations from "./src/jobs/plan_documents.ts";
 import * as runOperations from "./src/run/documents.ts";
 import * as studyOperations from "./src/studies/documents.ts";
+import * as traceOperations from "./src/trace/documents.ts";
 
 const schema = buildSchema(readFileSync(new URL("../schema/schema.graphql", import.meta.url), "utf8"));
 
@@ -24,6 +25,7 @@ const operations = Object.entries({
   ...planOperations,
   ...runOperations,
   ...studyOperations,
+  ...traceOperations,
 })
   .flatMap(([name, value]) =>
     typeof value === "object" && "document" in value && !isFragment(textOf(value))
@@ -79,6 +81,7 @@ test("every document of the page is checked", () => {
     "READ_ASK_MODELS",
     "READ_CANDIDATES",
     "READ_CASE",
+    "READ_CHAIN_HEAT",
     "READ_CHOICES",
     "READ_COMPLETION",
     "READ_DIAGNOSIS",
@@ -88,13 +91,17 @@ test("every document of the page is checked", () => {
     "READ_OBJECTIVES",
     "READ_POINTS",
     "READ_RELEVANCE",
+    "READ_ROW_RELEVANCE",
     "READ_STUDY",
     "READ_TOKENS",
+    "READ_TRACE",
+    "READ_TRACED",
     "READ_VISITED",
     "RETRY_JOB",
     "RUN_STUDY",
     "SEARCH_CASE",
     "SET_SEGMENTS",
+    "TRACE",
     "WATCH_ANSWER",
     "WATCH_JOB",
     "WEIGH_ALL",

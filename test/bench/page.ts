@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
 /**
- * Measures the page in Chromium with a case of 12,374 tokens and a graph of 200,000 edges, both random:
+ * Measures the page in Chromium with a case of 12,374 tokens, a graph of 200,000 edges and a trace, all random:
  *
  *   npm run bench -- page
  *
@@ -16,6 +16,7 @@ import { startServer } from "../../server/serve.ts";
 import { readSettings } from "../../server/base/settings.ts";
 import { launchChromium } from "../browser_chromium.ts";
 import { LONG, storeLongCase } from "../long_case.ts";
+import { storeLongTrace } from "../long_trace.ts";
 import buildPage from "../page_setup.ts";
 import { machineName, oneMinuteLoad } from "./measurement.ts";
 
@@ -36,7 +37,7 @@ function noteArrivals(): void {
   globalThis.fetch = async (...request) => {
     const response = await fetch(...request);
     const asked = `${String(request[0])} ${String(request[1]?.body)}`;
-    if (/\.cgf|ReadTokens|ReadRelevance/.test(asked)) {
+    if (/\.cgf|ReadTokens|ReadRelevance|ReadTrace|ReadChainHeat/.test(asked)) {
       response.clone().arrayBuffer().then(() => document.documentElement.dataset["arrived"] = `${performance.now()}`);
     }
     return response;
@@ -127,7 +128,9 @@ export async function measurePage(): Promise<void> {
   });
   const browser = await launchChromium();
   try {
-    const { id } = await storeLongCase(server.connection.db);
+    const stored = await storeLongCase(server.connection.db);
+    const { id } = stored;
+    const { pair } = await storeLongTrace(server.connection.db, stored);
     const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
     await page.addInitScript(noteArrivals);
     await page.goto(server.address);
@@ -143,6 +146,11 @@ export async function measurePage(): Promise<void> {
     await page.goto(`${server.address}/#/case/${encodeURIComponent(id)}?view=graph`);
     const graphMs = await shownAfterData(page, ".graph-canvas");
     const panning = await framesOf(page, ".graph-canvas", "pan");
+    const graphHeap = await heapMegabytes(page);
+    await page.goto(`${server.address}/#/trace/${encodeURIComponent(pair)}`);
+    await page.waitForSelector(".trace-heat [role=option].heated");
+    const traceMs = await shownAfterData(page, ".trace-arc");
+    const traceScrolling = await framesOf(page, ".token-flow", "scroll");
     const whole = (value: number | null) => value === null ? null : Math.round(value);
     console.log(JSON.stringify({
       name: "page",
@@ -154,7 +162,9 @@ export async function measurePage(): Promise<void> {
       scrolling,
       graphMs: whole(graphMs),
       panning,
-      heapMegabytes: { heatmap: whole(heatHeap), graph: whole(await heapMegabytes(page)) },
+      traceMs: whole(traceMs),
+      traceScrolling,
+      heapMegabytes: { heatmap: whole(heatHeap), graph: whole(graphHeap), trace: whole(await heapMegabytes(page)) },
       chromiumMegabytes: { list: whole(emptyRss), most: whole(chromiumMegabytes()) },
       browser: browser.version(),
       machine: machineName(),

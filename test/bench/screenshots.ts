@@ -39,12 +39,37 @@ async function work(server: RunningServer, mutation: string): Promise<void> {
   await finished(server, job.id);
 }
 
+/** A sum that goes wrong in a step of its own. */
+const SOLVED = `model: "demo-1m", contrast: { text: "7" },
+  chat: "Mia has 3 marbles and 9 shells. Tom gives her 4 marbles. How many marbles does Mia have now?",
+  prefix: "Mia has 3 marbles. Tom gives her 9 shells. So Mia has $3 + 9 = "`;
+
+/** A case of several steps, traced. Returns its pair's global id. */
+async function traced(server: RunningServer): Promise<string> {
+  const { explain } = await server.query<{ explain: { failureCase: { id: string }; job: { id: string } } }>(
+    `mutation { explain(input: { ${SOLVED} }) { ... on Explanation { failureCase { id } job { id } } } }`,
+  );
+  await finished(server, explain.job.id);
+  const { node } = await server.query<{ node: { tokenPairs: readonly { id: string }[] } }>(
+    "query ($id: ID!) { node(id: $id) { ... on FailureCase { tokenPairs { id } } } }",
+    { id: explain.failureCase.id },
+  );
+  const { id } = node.tokenPairs[0]!;
+  await work(server, `trace(input: { tokenPairIds: ["${id}"] }) ${JOB}`);
+  return id;
+}
+
+/** Global ids of what pictures show. */
+interface Shown {
+  readonly failureCase: string;
+  readonly tracedPair: string;
+}
+
 /**
  * The demo cases, attributed and diagnosed; of the shown one a second rule, its graph and its masking. Returns its global
  * id.
  */
 async function prepare(server: RunningServer): Promise<string> {
-  await server.query(`mutation { addModel(input: { directory: "demo-1m" }) { __typename } }`);
   await work(server, `importFailureCases(input: { path: "${CASES}" }) ${JOB}`);
   const { failureCases } = await server.query<{
     failureCases: { nodes: readonly { id: string; tokenPairs: readonly { id: string }[] }[] };
@@ -103,7 +128,11 @@ async function askWhy(page: Page): Promise<void> {
   await page.waitForSelector(".answer-text[data-status=COMPLETED]");
 }
 
-function pictures(id: string): readonly Picture[] {
+function pictures({ failureCase: id, tracedPair }: Shown): readonly Picture[] {
+  const trace = {
+    at: `#/trace/${encodeURIComponent(tracedPair)}?least=0`,
+    ready: ".trace-heat [role=option].heated",
+  };
   const at = (view: string) => `#/case/${encodeURIComponent(id)}?view=${view}`;
   return [
     { name: "ask", at: "#/ask", ready: ".ask-form textarea", act: askWhy },
@@ -134,6 +163,16 @@ function pictures(id: string): readonly Picture[] {
         await toTabs(page);
       },
     },
+    { name: "trace", ...trace },
+    {
+      name: "trace-dark",
+      ...trace,
+      how: { colorScheme: "dark" },
+      act: async (page) => {
+        await page.click("label:has-text('signed')");
+        await page.click(".trace-line:not(.of-prompt):not(.of-error) .trace-part >> nth=-1");
+      },
+    },
     { name: "outcomes", at: "#/studies", ready: ".outcomes .stack", how: { viewport: { ...SIZE, height: 560 } } },
     {
       name: "run",
@@ -161,9 +200,12 @@ function pictures(id: string): readonly Picture[] {
 await buildPage();
 const server = await startServerProcess();
 try {
-  const id = await prepare(server);
+  await server.query(`mutation { addModel(input: { directory: "demo-1m" }) { __typename } }`);
+  // All cases are diagnosed only for pictures that show them.
+  const onlyTraces = Deno.args.length > 0 && Deno.args.every((name) => name.startsWith("trace"));
+  const shown = { failureCase: onlyTraces ? "" : await prepare(server), tracedPair: await traced(server) };
   const browser = await launchChromium();
-  const wanted = pictures(id).filter(({ name }) => Deno.args.length === 0 || Deno.args.includes(name));
+  const wanted = pictures(shown).filter(({ name }) => Deno.args.length === 0 || Deno.args.includes(name));
   for (const picture of wanted) await take(browser, server, picture);
   await browser.close();
 } finally {

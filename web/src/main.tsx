@@ -12,6 +12,7 @@ import "./cases/lists.css";
 import "./case/case.css";
 import "./studies/studies.css";
 import "./run/run.css";
+import "./trace/trace.css";
 import "./ask/ask.css";
 import "./glossary/glossary.css";
 

@@ -8,14 +8,22 @@ import { CopyLink } from "./shell/copy_link.tsx";
 import { JobsPanel } from "./jobs/jobs_panel.tsx";
 import { GraphFilePage } from "./graph/graph_file_page.tsx";
 import { GlossaryPage } from "./glossary/glossary_page.tsx";
-import { ASK, CASES, type CasesRoute, formatRoute, GLOSSARY_ROUTE, RUN, STUDIES } from "./shell/route.ts";
+import { ASK, CASES, type CasesRoute, formatRoute, GLOSSARY_ROUTE, type Route, RUN, STUDIES } from "./shell/route.ts";
 import { RunListed } from "./run/run_listed.tsx";
 import { RunPage } from "./run/run_page.tsx";
 import { StudiesPage } from "./studies/studies_page.tsx";
+import { TracePage } from "./trace/trace_page.tsx";
 import { TermTip } from "./shell/term_tip.tsx";
 import { lastList, useRoute } from "./shell/use_route.ts";
 
 const here = (is: boolean) => is ? { "aria-current": "page" as const } : {};
+
+/** What tells whether another place is shown: there the reader begins at its top. */
+function placeOf(route: Route): string {
+  if (route.page === "case") return route.id;
+  if (route.page === "trace") return route.pair;
+  return route.page === "cases" ? "" : route.page;
+}
 
 export function Page() {
   const { route, troubles } = useRoute();
@@ -24,7 +32,7 @@ export function Page() {
   const list = useRef<CasesRoute>(undefined);
   if (route.page === "cases") list.current = route;
 
-  const place = route.page === "case" ? route.id : route.page === "cases" ? "" : route.page;
+  const place = placeOf(route);
   const shown = useRef(place);
   useLayoutEffect(() => {
     if (shown.current === place) return;
@@ -74,6 +82,7 @@ export function Page() {
         {route.page === "run" ? <RunPage /> : null}
         {route.page === "graph" ? <GraphFilePage /> : null}
         {route.page === "glossary" ? <GlossaryPage /> : null}
+        {route.page === "trace" ? <TracePage key={route.pair} route={route} /> : null}
         {route.page === "case" ? <CaseView key={route.id} route={route} /> : null}
       </main>
       <TermTip />

@@ -7,7 +7,7 @@ import { Verdict } from "../heat/verdict.tsx";
 import { useEndedJobs } from "../jobs/job_store.ts";
 import { request } from "../shell/client.ts";
 import { Trouble, Waiting } from "../shell/notice.tsx";
-import { caseRoute, FIRST_HEAT, formatRoute } from "../shell/route.ts";
+import { caseRoute, FIRST_HEAT, formatRoute, traceRoute } from "../shell/route.ts";
 import { useLoad } from "../shell/use_load.ts";
 import { GENERATE } from "./documents.ts";
 import { useAnswer } from "./use_answer.ts";
@@ -61,6 +61,13 @@ export function ExplainedCase({ question }: { readonly question: Question }) {
               <a class="button strong" href={formatRoute({ ...caseRoute(caseId), pair: pair.id, ...heat })}>
                 Diagnosis, graph and masking of this case
               </a>
+              {failureCase.tokenCount > failureCase.promptTokens
+                ? (
+                  <a class="button" href={formatRoute({ ...traceRoute(pair.id), rule: heat.rule })}>
+                    Through its own words
+                  </a>
+                )
+                : null}
             </p>
           </>
         )}

@@ -8,7 +8,7 @@ import { MaskingSection } from "../masking/masking_section.tsx";
 import { Choice } from "../shell/choice.tsx";
 import { Fold } from "../shell/fold.tsx";
 import { Waiting } from "../shell/notice.tsx";
-import type { CaseRoute } from "../shell/route.ts";
+import { type CaseRoute, formatRoute, traceRoute } from "../shell/route.ts";
 import { go } from "../shell/use_route.ts";
 import { Candidates } from "./candidates.tsx";
 import { CompareSection } from "./compare_section.tsx";
@@ -67,6 +67,14 @@ export function PairViews(
             ]}
             onChange={(view) => go({ ...route, view }, "replace")}
           />
+          {failureCase.tokenCount > failureCase.promptTokens
+            ? (
+              <p class="small">
+                <a href={formatRoute({ ...traceRoute(pair.id), rule: route.rule })}>Through its own words</a>
+                <span class="quiet">: which steps of the completion led to the error, and what they rest on</span>
+              </p>
+            )
+            : null}
           <View route={route} failureCase={failureCase} pair={pair} tokens={tokens} />
         </>
       )}

@@ -1,5 +1,5 @@
 /** Where the results of a job are seen. */
-import { ASK, caseRoute, CASES, type Route, STUDIES } from "../shell/route.ts";
+import { ASK, caseRoute, CASES, type Route, STUDIES, traceRoute } from "../shell/route.ts";
 import type { Job } from "./documents.ts";
 
 const VIEWS: Partial<Record<Job["kind"], "graph" | "masking">> = { BUILD_GRAPH: "graph", MASK: "masking" };
@@ -13,6 +13,7 @@ export function resultOf(
   const { id, kind, status, done, failureCaseId, tokenPairId } = job;
   // A job that was cancelled, or failed in part, has made what it has made.
   if (status !== "COMPLETED" && done === 0) return undefined;
+  if (kind === "TRACE" && tokenPairId !== null) return traceRoute(tokenPairId);
   if (failureCaseId !== null) {
     return { ...caseRoute(failureCaseId), pair: tokenPairId ?? "", view: VIEWS[kind] ?? "heat" };
   }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ASK, caseRoute, CASES, formatRoute, parseRoute, readRoute, type Route, STUDIES } from "./route.ts";
+import { ASK, caseRoute, CASES, formatRoute, parseRoute, readRoute, type Route, STUDIES, traceRoute } from "./route.ts";
 
 const ROUTES: readonly Route[] = [
   ASK,
@@ -48,6 +48,19 @@ const ROUTES: readonly Route[] = [
     node: [3, 12_000],
   },
   { ...caseRoute("7"), view: "masking", replacement: "MEAN", scope: "ALL", masked: [12, 3, 40] },
+  traceRoute("VG9rZW5QYWlyOjI="),
+  {
+    ...traceRoute("a/b?c#d%"),
+    rule: "CPLRP",
+    trace: "VHJhY2U6MQ==",
+    part: 0,
+    signed: true,
+    least: 50,
+    open: [3, 12],
+    whole: [7],
+    heat: "step",
+    cut: [12, 40, 99],
+  },
   STUDIES,
   { page: "studies", picks: [{ study: "a, b~c", x: "0.6B", y: "SFT 1100" }, { study: "ü%", x: "~", y: "," }] },
 ];

@@ -155,6 +155,26 @@ const ASK_FIELDS = {
   at: whole("at", null),
 };
 
+/** Whose relevance the text of a trace is coloured by: the error's through the steps, or at once, or a step's own. */
+export const TRACE_HEATS = ["chain", "direct", "step"] as const;
+
+const TRACE_FIELDS = {
+  rule: choice("rule", RULES, "ATTNLRP"),
+  /** Id of one of the pair's traces; empty = the newest of the rule. */
+  trace: text("trace"),
+  /** The part whose ancestors and descendants are shown alone: sentences of the prompt, then steps, then the error. */
+  part: whole("part", null),
+  signed: flag("signed", false),
+  /** Parts that less of the error's relevance reaches, in thousandths, are folded. */
+  least: whole("least", 10, 1000),
+  /** First parts of folded runs that are opened, and parts whose whole text is shown. */
+  open: wholes("open"),
+  whole: wholes("whole"),
+  heat: choice("heat", TRACE_HEATS, "chain"),
+  /** Where steps begin while they are cut otherwise; empty = they are not. */
+  cut: wholes("cut"),
+};
+
 const STUDIES_FIELDS = {
   /** The two members that a study compares, where these are not its first and its last. */
   picks: studyPicks("compare"),
@@ -187,7 +207,22 @@ export interface AskRoute extends StateOf<typeof ASK_FIELDS> {
   readonly page: "ask";
 }
 
-export type Route = AskRoute | CasesRoute | CaseRoute | GlossaryRoute | GraphRoute | RunRoute | StudiesRoute;
+/** The steps of a completion before its error. */
+export interface TraceRoute extends StateOf<typeof TRACE_FIELDS> {
+  readonly page: "trace";
+  /** Id of the token pair. */
+  readonly pair: string;
+}
+
+export type Route =
+  | AskRoute
+  | CasesRoute
+  | CaseRoute
+  | GlossaryRoute
+  | GraphRoute
+  | RunRoute
+  | StudiesRoute
+  | TraceRoute;
 export type { StudyPick };
 
 export const FIRST_GRAPH: GraphState = usualState(GRAPH_FIELDS);
@@ -206,6 +241,13 @@ export function caseRoute(id: string): CaseRoute {
   return { page: "case", id, ...FIRST_VIEW };
 }
 
+const FIRST_TRACE = usualState(TRACE_FIELDS);
+
+/** The first view of a token pair's trace. */
+export function traceRoute(pair: string): TraceRoute {
+  return { page: "trace", pair, ...FIRST_TRACE };
+}
+
 /** What an address shows, and one line for each value that is none. */
 export interface ReadRoute {
   readonly route: Route;
@@ -220,6 +262,11 @@ export function readRoute(hash: string): ReadRoute {
   if (id !== undefined) {
     const { state, troubles } = readState(CASE_FIELDS, query);
     return { route: { page: "case", id: decode(id), ...state }, troubles };
+  }
+  const pair = /^\/trace\/([^/]+)$/.exec(path)?.[1];
+  if (pair !== undefined) {
+    const { state, troubles } = readState(TRACE_FIELDS, query);
+    return { route: { page: "trace", pair: decode(pair), ...state }, troubles };
   }
   if (path === "/ask") {
     const { state, troubles } = readState(ASK_FIELDS, query);
@@ -259,6 +306,8 @@ function queryOf(route: Route): URLSearchParams {
       return writeState(CASES_FIELDS, route);
     case "studies":
       return writeState(STUDIES_FIELDS, route);
+    case "trace":
+      return writeState(TRACE_FIELDS, route);
     case "glossary":
     case "graph":
     case "run":
@@ -266,9 +315,14 @@ function queryOf(route: Route): URLSearchParams {
   }
 }
 
+function pathOf(route: Route): string {
+  if (route.page === "case") return `/case/${encodeURIComponent(route.id)}`;
+  return route.page === "trace" ? `/trace/${encodeURIComponent(route.pair)}` : `/${route.page}`;
+}
+
 /** Writes a route as a hash, `#` included. */
 export function formatRoute(route: Route): string {
-  const path = route.page === "case" ? `/case/${encodeURIComponent(route.id)}` : `/${route.page}`;
+  const path = pathOf(route);
   const search = queryOf(route).toString();
   return `#${path}${search === "" ? "" : `?${search}`}`;
 }
