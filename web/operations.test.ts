@@ -7,6 +7,7 @@ import * as caseOperations from "./src/heat/documents.ts";
 import * as casesOperations from "./src/cases/documents.ts";
 import * as diagnosisOperations from "./src/case/documents.ts";
 import * as jobOperations from "./src/jobs/documents.ts";
+import * as ablationOperations from "./src/masking/ablation_documents.ts";
 import * as maskingOperations from "./src/masking/documents.ts";
 import * as planOperations from "./src/jobs/plan_documents.ts";
 import * as runOperations from "./src/run/documents.ts";
@@ -21,6 +22,7 @@ const operations = Object.entries({
   ...casesOperations,
   ...diagnosisOperations,
   ...jobOperations,
+  ...ablationOperations,
   ...maskingOperations,
   ...planOperations,
   ...runOperations,
@@ -39,6 +41,7 @@ test.each(operations)("the page's document %s is valid against schema.graphql", 
 
 test("every document of the page is checked", () => {
   expect(operations.map(([name]) => name).sort()).toEqual([
+    "ABLATE",
     "ADD_MODEL",
     "ADD_SERIES",
     "ANNOTATE",
@@ -76,6 +79,7 @@ test("every document of the page is checked", () => {
     "MASK_TOKENS",
     "PLAN",
     "READER_AGREEMENT",
+    "READ_ABLATIONS",
     "READ_ANNOTATION_PROMPT",
     "READ_ANSWER",
     "READ_ASK_MODELS",

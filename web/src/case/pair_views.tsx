@@ -4,6 +4,7 @@ import { GraphSection } from "../graph/graph_section.tsx";
 import type { Case, Pair, Token } from "../heat/documents.ts";
 import { HeatFigure } from "../heat/heat_figure.tsx";
 import { Verdict } from "../heat/verdict.tsx";
+import { AblationSection } from "../masking/ablation_section.tsx";
 import { MaskingSection } from "../masking/masking_section.tsx";
 import { Choice } from "../shell/choice.tsx";
 import { Fold } from "../shell/fold.tsx";
@@ -31,13 +32,16 @@ function View(props: PairProps & { readonly tokens: readonly Token[] }) {
       return <GraphSection {...props} />;
     case "masking":
       return (
-        <MaskingSection
-          route={props.route}
-          key={props.pair.id}
-          name={props.failureCase.key}
-          pair={props.pair}
-          tokens={props.tokens}
-        />
+        <>
+          <MaskingSection
+            route={props.route}
+            key={props.pair.id}
+            name={props.failureCase.key}
+            pair={props.pair}
+            tokens={props.tokens}
+          />
+          <AblationSection key={`${props.pair.id} ablation`} pair={props.pair} name={props.failureCase.key} />
+        </>
       );
   }
 }

@@ -2,7 +2,11 @@
 import { ASK, caseRoute, CASES, type Route, STUDIES, traceRoute } from "../shell/route.ts";
 import type { Job } from "./documents.ts";
 
-const VIEWS: Partial<Record<Job["kind"], "graph" | "masking">> = { BUILD_GRAPH: "graph", MASK: "masking" };
+const VIEWS: Partial<Record<Job["kind"], "graph" | "masking">> = {
+  BUILD_GRAPH: "graph",
+  MASK: "masking",
+  ABLATE: "masking",
+};
 
 /** The address of what a job made; undefined while there is nothing to see. */
 export function resultOf(
