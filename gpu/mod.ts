@@ -8,7 +8,8 @@ import type {
   ComponentsRequest,
   Engine,
   FoundAdapter,
-  GraphRequest,
+  GraphSettings,
+  Rule,
 } from "./engine.ts";
 import type { ModelConfig } from "./model/config.ts";
 
@@ -62,7 +63,10 @@ export async function surveyAdapters(
 }
 
 /** Throws InputError for a graph that a model of the configuration cannot have. */
-export async function checkGraphRequest(config: ModelConfig, request: GraphRequest): Promise<void> {
+export async function checkGraphRequest(
+  config: ModelConfig,
+  request: GraphSettings & { readonly rule: Rule },
+): Promise<void> {
   (await import("./explanation/graph.ts")).checkGraphRequest(config, request);
 }
 

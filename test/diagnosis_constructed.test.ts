@@ -2,15 +2,14 @@
  * Failures whose cause is known because the model was built to have it, diagnosed by the real engine: a transformer of
  * Qwen3's form in which one head reads the instruction and the topic, and nothing else happens.
  */
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Engine } from "../gpu/engine.ts";
 import { openEngine } from "../gpu/mod.ts";
-import { parseConfig } from "../gpu/model/config.ts";
-import { requiredTensors } from "../gpu/model/layout.ts";
 import { diagnose } from "../server/diagnosis/diagnose.ts";
+import { writeConstructed } from "./constructed_model.ts";
 
 const HIDDEN = 64;
 const HEAD = 32;
@@ -57,46 +56,24 @@ interface Built {
  * each other, so a token's score is the angle of its key: score = 8 cos(angle).
  */
 function writeModel(directory: string, { scores, pushes, prior }: Built): void {
-  const tensors = requiredTensors(parseConfig(CONFIG, "constructed"));
-  const values = new Map(tensors.map(({ name, shape }) => {
-    const count = shape.reduce((product, size) => product * size, 1);
-    return [name, new Float32Array(count).fill(shape.length === 1 ? 1 : 0)];
-  }));
-  const set = (name: string, row: number, column: number, value: number) =>
-    values.get(name)![row * (shapeOf(name)[1] ?? 1) + column] = value;
-  const shapeOf = (name: string) => tensors.find((tensor) => tensor.name === name)!.shape;
   // The slowest pairs of rotated dimensions: their angle over a few positions is nothing.
   const [along, across] = [HEAD / 2 - 1, HEAD / 2 - 2];
   const block = (name: string) => `model.layers.0.${name}.weight`;
-  values.get(block("self_attn.q_norm"))!.fill(8 / Math.sqrt(HEAD));
-  for (let id = 0; id < CONFIG.vocab_size; id++) {
-    set("model.embed_tokens.weight", id, id, 1);
-    set(block("self_attn.q_proj"), along, id, 1);
-    const cosine = (scores[id] ?? 0) / 8;
-    set(block("self_attn.k_proj"), along, id, cosine);
-    set(block("self_attn.k_proj"), across, id, Math.sqrt(1 - cosine ** 2));
-    set(block("self_attn.v_proj"), 0, id, pushes[id] ?? 0);
-  }
-  set("model.embed_tokens.weight", ANSWER, WRONG, prior);
-  set(block("self_attn.o_proj"), WRONG, 0, 1);
-  set("lm_head.weight", WRONG, WRONG, 1);
-  set("lm_head.weight", RIGHT, WRONG, -1);
-
-  mkdirSync(directory, { recursive: true });
-  writeFileSync(join(directory, "config.json"), JSON.stringify(CONFIG));
-  const header: Record<string, unknown> = {};
-  let end = 0;
-  for (const { name, shape } of tensors) {
-    header[name] = { dtype: "F32", shape, data_offsets: [end, end += 4 * values.get(name)!.length] };
-  }
-  const text = new TextEncoder().encode(JSON.stringify(header));
-  const length = new Uint8Array(8);
-  new DataView(length.buffer).setBigUint64(0, BigInt(text.length), true);
-  const file = openSync(join(directory, "model.safetensors"), "w");
-  for (const bytes of [length, text, ...tensors.map(({ name }) => new Uint8Array(values.get(name)!.buffer))]) {
-    writeSync(file, bytes);
-  }
-  closeSync(file);
+  writeConstructed(directory, CONFIG, ({ of, set }) => {
+    of(block("self_attn.q_norm")).fill(8 / Math.sqrt(HEAD));
+    for (let id = 0; id < CONFIG.vocab_size; id++) {
+      set("model.embed_tokens.weight", id, id, 1);
+      set(block("self_attn.q_proj"), along, id, 1);
+      const cosine = (scores[id] ?? 0) / 8;
+      set(block("self_attn.k_proj"), along, id, cosine);
+      set(block("self_attn.k_proj"), across, id, Math.sqrt(1 - cosine ** 2));
+      set(block("self_attn.v_proj"), 0, id, pushes[id] ?? 0);
+    }
+    set("model.embed_tokens.weight", ANSWER, WRONG, prior);
+    set(block("self_attn.o_proj"), WRONG, 0, 1);
+    set("lm_head.weight", WRONG, WRONG, 1);
+    set("lm_head.weight", RIGHT, WRONG, -1);
+  });
 }
 
 let engine: Engine;

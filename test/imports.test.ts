@@ -40,7 +40,7 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
     "style.ts",
     "picture.tsx",
     "plane.tsx",
-    "curves.tsx heat_picture.tsx interval_line.tsx reduced_graph.tsx scatter.tsx segment_bars.tsx",
+    "curves.tsx heat_picture.tsx interval_line.tsx reduced_graph.tsx scatter.tsx segment_bars.tsx trace.tsx",
     "heat_text.tsx markup.tsx",
   ],
   server: [

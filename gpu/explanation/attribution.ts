@@ -19,7 +19,16 @@ import { fillPacks, type Pack, packRows } from "../pass/pack.ts";
 import { targetBytes, targetsInPack } from "./packed_edges.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
 import { forward, type ForwardPass, pacer, placeOf, type Runner } from "../pass/pass.ts";
-import { pairOf, type Question, readsOf, resolveSeeds, type Seed, seedGradient, seedRows } from "../pass/seed.ts";
+import {
+  pairOf,
+  positionsOf,
+  type Question,
+  readsOf,
+  resolveSeeds,
+  type Seed,
+  seedGradient,
+  seedRows,
+} from "../pass/seed.ts";
 
 /** Attributions of any number of token pairs, in their order. Each result is that of the request alone, to the last bit. */
 export async function attributeAll(
@@ -57,15 +66,47 @@ export async function attributeQuestions(
   questions: readonly Question[],
   options: RunOptions,
 ): Promise<Attributed[]> {
-  const { device, model: { config }, keepBytes } = runner;
-  const limits = { bytes: runner.passBytes ?? Infinity, keepBytes, bindingBytes: device.info.bindingBytes };
-  const packs = fillPacks(questions, packRows(config, limits), bordersOf(rotationsOf(config)));
+  const packs = packsOf(runner, questions);
   const results = new Array<Attributed>(questions.length);
   for (const [index, pack] of packs.entries()) {
     const found = await attributePack(runner, pack, questions, withProgress(options, index, packs.length));
     pack.members.forEach(({ request }, at) => results[request] = found[at] as Attributed);
   }
   return results;
+}
+
+type Sized = Pick<Runner, "device" | "model" | "keepBytes" | "passBytes">;
+
+function packsOf({ device, model: { config }, keepBytes, passBytes }: Sized, questions: readonly Question[]): Pack[] {
+  const limits = { bytes: passBytes ?? Infinity, keepBytes, bindingBytes: device.info.bindingBytes };
+  return fillPacks(questions, packRows(config, limits), bordersOf(rotationsOf(config)));
+}
+
+/** A pass of a run, in tokens: what its time follows from. */
+export interface CountedPass {
+  /** Of its first question. */
+  readonly rule: Rule;
+  /** Of each prompt that goes forward. */
+  readonly sequences: readonly number[];
+  /** Of each gradient that is pulled back by itself; none where one gradient goes over all prompts. */
+  readonly targets: readonly { readonly rule: Rule; readonly rows: number }[];
+}
+
+/** The passes by which questions would be answered. */
+export function countPasses(runner: Sized, questions: readonly Question[]): readonly CountedPass[] {
+  return packsOf(runner, questions).map(({ sequences, members }) => {
+    const lengths = sequences.map(({ length }) => length);
+    const own = members.map(({ request }) => questions[request] as Question);
+    const { rule } = own[0] as Question;
+    if (members.length === sequences.length) return { rule, sequences: lengths, targets: [] };
+    const targets = [...new Set(own.map(({ rule }) => rule))].flatMap((rule) => {
+      const ofRule = own.filter((question) => question.rule === rule);
+      const last = (index: number) => positionsOf(ofRule[index] as Question).at(-1) as number;
+      return groupByRows(runner, [...ofRule.keys()], last)
+        .flatMap(({ members, rows }) => members.map(() => ({ rule, rows })));
+    });
+    return { rule, sequences: lengths, targets };
+  });
 }
 
 /** Progress of one of several packs as a part of all their blocks. */
@@ -179,7 +220,7 @@ interface TargetGroup {
 
 /** Groups of questions whose gradients fit into a pack's memory; those that read late positions go together. */
 function groupByRows(
-  runner: Runner,
+  runner: Sized,
   indices: readonly number[],
   lastPositionOf: (index: number) => number,
 ): TargetGroup[] {

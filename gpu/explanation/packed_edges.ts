@@ -110,7 +110,10 @@ async function pullPack(
 }
 
 /** How many targets over `rows` rows are pulled back at once. Their number changes no result. */
-export function targetsInPack({ device, model: { config }, passBytes }: Runner, rows: number): number {
+export function targetsInPack(
+  { device, model: { config }, passBytes }: Pick<Runner, "device" | "model" | "passBytes">,
+  rows: number,
+): number {
   const share = passBytes === undefined ? PACK_BYTES : passBytes * PACK_SHARE;
   const bytes = device.info.kind === "hardware" ? Math.max(PACK_BYTES, share) : Math.min(PACK_BYTES, share);
   const { bindingBytes } = device.info;

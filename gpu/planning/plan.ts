@@ -2,7 +2,8 @@
 import { blockStateBytes } from "../pass/block.ts";
 import { scoreCells } from "../pass/workspace.ts";
 import type { Device } from "../device/device.ts";
-import type { GraphSettings, PlannedRun, RunPlan } from "../engine.ts";
+import type { GraphSettings, PlannedRun, Rule, RunPlan } from "../engine.ts";
+import { countPasses } from "../explanation/attribution.ts";
 import { fitStates, freeBytesFor, keepBytesFor, whyNot } from "./fit.ts";
 import { checkGraphRequest } from "../explanation/graph.ts";
 import { checkRequest } from "../pass/requests.ts";
@@ -11,6 +12,7 @@ import { describeBytes, freeHostBytes, memorySetting, residentBytes } from "../d
 import type { ModelConfig } from "../model/config.ts";
 import { type ModelDirectory, openModelDirectory } from "../model/directory.ts";
 import { PANEL, panelsOf } from "../kernels/panels.ts";
+import type { Runner } from "../pass/pass.ts";
 import { measureSpeed, type Speed, type TimedRun, warmUp } from "./speed.ts";
 import { skipsBlocks } from "./rehearsal.ts";
 import { FLUSH_BYTES } from "../pass/weights.ts";
@@ -21,6 +23,12 @@ const LEFT_SHARE = 1 / 6;
 
 /** Tokens that have edges in a graph of packed products, as a share of all: not known before the run. */
 const ACTIVE_SHARE = 0.5;
+
+/**
+ * Share of an attribution that its backward pass takes: a forward pass takes about a third, which runs twice where block
+ * states are not kept. What several seeds of one prompt share is the forward pass.
+ */
+const BACKWARD_SHARE = { kept: 2 / 3, again: 1 / 2 } as const;
 
 /**
  * Plans a run with a model that is not loaded. Throws InputError for bad requests and directories; what does not fit is
@@ -42,9 +50,10 @@ export async function planRun(device: Device, directory: string, run: PlannedRun
       bytesBefore: 0,
       free,
     });
-    const timed = requests.map((request) => timedRun(model.config, run, request, keepBytes));
-    const [first] = timed;
-    const start = first ? await warmUp(device, model, first) : 0;
+    const [first] = requests;
+    const start = first
+      ? await warmUp(device, model, timedRun(model.config, run.kind, first.rule, first.inputIds.length, keepBytes))
+      : 0;
     // Now this process holds what the run's would, its weights and buffers left out.
     const isSoftware = info.kind !== "hardware";
     const resident = residentBytes()?.now ?? 0;
@@ -53,7 +62,7 @@ export async function planRun(device: Device, directory: string, run: PlannedRun
     const loading = weightBytes + Math.min(weightBytes, FLUSH_BYTES);
     const running = use.stagedBytes + Math.min(weightBytes * LEFT_SHARE, LEFT_BYTES);
     const hostBytes = Math.round(baseline + Math.max(loading, running) - gpuBytes);
-    const seconds = Number((start + await predictSeconds(device, model, run, timed)).toPrecision(3));
+    const seconds = Number((start + await predictSeconds(device, model, run, { keepBytes, passBytes })).toPrecision(3));
     const more = isSoftware ? gpuBytes + hostBytes - resident : gpuBytes;
     const wrong = whyNot(info, use, memorySetting() === undefined ? more : gpuBytes, free);
     const why = wrong ?? describeFit({ gpuBytes, hostBytes, isSoftware, free });
@@ -80,26 +89,43 @@ function describeFit({ gpuBytes, hostBytes, isSoftware, free }: {
 
 function timedRun(
   config: ModelConfig,
-  { kind }: PlannedRun,
-  { inputIds, rule }: Question,
+  kind: PlannedRun["kind"],
+  rule: Rule,
+  tokens: number,
   keepBytes: number,
 ): TimedRun {
-  const rows = panelsOf(inputIds.length) * PANEL;
-  return { kind, rule, tokens: inputIds.length, kept: blockStateBytes(config, rows) * config.layers <= keepBytes };
+  const rows = panelsOf(tokens) * PANEL;
+  return { kind, rule, tokens, kept: blockStateBytes(config, rows) * config.layers <= keepBytes };
 }
 
-/** Seconds of a run whose pipelines are compiled, without loading the model. */
+/** Seconds of a run whose pipelines are compiled, without loading the model: each pass once, each gradient by itself. */
 async function predictSeconds(
   device: Device,
   model: ModelDirectory,
   run: PlannedRun,
-  timed: readonly TimedRun[],
+  { keepBytes, passBytes }: Pick<Runner, "keepBytes" | "passBytes">,
 ): Promise<number> {
+  const { config } = model;
+  const ofTokens = async (rule: Rule, tokens: number) => {
+    const one = timedRun(config, run.kind, rule, tokens, keepBytes);
+    return { speed: await measureSpeed(device, model, one), kept: one.kept };
+  };
+  if (run.kind === "graph") {
+    const { inputIds: { length }, rule } = run.request;
+    const { speed } = await ofTokens(rule, length);
+    return speed.base + blockSeconds(device, config, speed, length) +
+      packedSeconds(device, config, speed, run.request);
+  }
   let seconds = 0;
-  for (const one of timed) {
-    const speed = await measureSpeed(device, model, one);
-    seconds += speed.base + blockSeconds(device, model.config, speed, one.tokens);
-    if (run.kind === "graph") seconds += packedSeconds(device, model.config, speed, run.request);
+  for (const { rule, sequences, targets } of countPasses({ device, model, keepBytes, passBytes }, run.requests)) {
+    const { speed, kept } = await ofTokens(rule, Math.max(...sequences));
+    const backward = kept ? BACKWARD_SHARE.kept : BACKWARD_SHARE.again;
+    const forward = targets.length === 0 ? 1 : 1 - backward;
+    for (const tokens of sequences) seconds += speed.base + forward * blockSeconds(device, config, speed, tokens);
+    for (const { rule, rows } of targets) {
+      const { speed } = await ofTokens(rule, rows);
+      seconds += backward * blockSeconds(device, config, speed, rows);
+    }
   }
   return seconds;
 }

@@ -72,6 +72,12 @@ export interface StoredReach {
   /** The step at whose end they begin; null for the prompt's end. */
   readonly step: number | null;
   readonly rollouts: readonly StoredRollout[];
-  /** Tokens after the place of the best-ranked continuation that passed; null where none did. */
+  /** The whole answer that the best-ranked continuation that passed led to; null where none did. */
   readonly completion: string | null;
+}
+
+/** The first step after which nothing passed; null where something passes at the last place, and where nothing ever did. */
+export function lostAt(reach: readonly StoredReach[]): number | null {
+  const last = reach.findLastIndex(({ completion }) => completion !== null);
+  return last < 0 ? null : reach[last + 1]?.step ?? null;
 }

@@ -1,13 +1,14 @@
 /** Trace: what a completion's steps rest on, and the error's relevance sent back through them (docs/traces.md). */
 import { sql } from "drizzle-orm";
 import { z } from "zod";
-import type {
-  StoredReach,
-  StoredRollout,
-  StoredStep,
-  StoredStretch,
-  StoredTraceRow,
-  TraceSettings,
+import {
+  lostAt,
+  type StoredReach,
+  type StoredRollout,
+  type StoredStep,
+  type StoredStretch,
+  type StoredTraceRow,
+  type TraceSettings,
 } from "../tables/trace_values.ts";
 import { builder, MAX_WINDOW } from "./builder.ts";
 import { caseFilter, chosenPairs, pairFilter } from "./chosen_pairs.ts";
@@ -20,6 +21,8 @@ import { checkWindow, decodeFloats } from "./window.ts";
 
 /** Steps of a trace that somebody cuts, at most. */
 const MOST_BOUNDARIES = 400;
+/** Tokens that are listed at most. */
+const MOST_STRONGEST = 200;
 /** Continuations tried at each step's end, at most. */
 const MOST_ROLLOUTS = 10;
 
@@ -139,16 +142,27 @@ const Reach = builder.objectRef<StoredReach>("TraceReach").implement({
     }),
     completion: t.exposeString("completion", {
       nullable: true,
-      description: "What the best-ranked continuation that passed says; null where none did.",
+      description: "The whole answer that the best-ranked continuation that passed led to; null where none did.",
     }),
   }),
 });
 
-/** The first step after which nothing passed; null where something passes at the last place. */
-function lostAt(reach: readonly StoredReach[]): number | null {
-  const last = reach.findLastIndex(({ completion }) => completion !== null);
-  return reach[last + 1]?.step ?? null;
+interface HotTokenRow {
+  readonly position: number;
+  readonly text: string;
+  readonly share: number;
+  readonly signed: number;
 }
+
+const HotToken = builder.objectRef<HotTokenRow>("TraceToken").implement({
+  description: "A token in which relevance of the error ends.",
+  fields: (t) => ({
+    position: t.exposeInt("position", { description: "Its position, counted from the prompt's first token." }),
+    text: t.exposeString("text", { description: "Its text." }),
+    share: t.exposeFloat("share", { description: "How much of the error's relevance ends there, as absolute share." }),
+    signed: t.exposeFloat("signed", { description: "The same in the signed form." }),
+  }),
+});
 
 const windowArgs = {
   from: { required: true, defaultValue: 0, description: "First position of the window." },
@@ -230,8 +244,42 @@ const Trace = builder.drizzleNode("traces", {
   }),
 });
 
-/** Its vectors, in windows. */
+/** Its vectors, in windows, and their largest. */
 builder.drizzleObjectFields(Trace, (t) => ({
+  strongest: t.field({
+    type: [HotToken],
+    description: "The tokens that no model wrote, special ones left out, in which most of the error's relevance ends.",
+    complexity: { field: 10, multiplier: 1 },
+    args: {
+      count: t.arg.int({
+        required: true,
+        defaultValue: 10,
+        description: `Tokens at most, up to ${MOST_STRONGEST}.`,
+        validate: z.int().min(1).max(MOST_STRONGEST),
+      }),
+    },
+    select: {
+      columns: { sentences: true, steps: true },
+      extras: {
+        absoluteHeat: (table) => sql<string>`encode(${table.heat}, 'base64')`,
+        signedHeatVector: (table) => sql<string>`encode(${table.signedHeat}, 'base64')`,
+      },
+      with: { tokenPair: { columns: {}, with: { failureCase: { columns: { tokenTexts: true, segments: true } } } } },
+    },
+    resolve: ({ sentences, steps, absoluteHeat, signedHeatVector, tokenPair: { failureCase } }, { count }) => {
+      const [heat, signed] = [decodeFloats(absoluteHeat), decodeFloats(signedHeatVector)];
+      return [...sentences, ...steps.filter(({ row }) => row === null)]
+        .flatMap(({ start, end }) => Array.from({ length: end - start }, (_, at) => start + at))
+        .filter((position) => failureCase.segments[position] !== "S")
+        .sort((a, b) => heat[b]! - heat[a]! || a - b).slice(0, count)
+        .map((position) => ({
+          position,
+          text: failureCase.tokenTexts[position] ?? "",
+          share: heat[position] ?? 0,
+          signed: signed[position] ?? 0,
+        }));
+    },
+  }),
   heat: t.floatList({
     description:
       "How much of the error's relevance reaches each token through the chain, as absolute share, a window. " +

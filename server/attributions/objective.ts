@@ -70,11 +70,14 @@ export async function attributeObjective(
   return combine(inputIds.length + partingOf(objective), sides, results);
 }
 
+/** An objective about the next token. */
+export type TokenObjective = Exclude<Objective, { readonly kind: "sequence" }>;
+
 /** The seed of an objective about the next token. */
-async function seedOf(
-  model: Explainer,
+export async function seedOf(
+  model: Pick<LoadedModel, "nextTokens">,
   inputIds: readonly number[],
-  objective: Exclude<Objective, { readonly kind: "sequence" }>,
+  objective: TokenObjective,
   options: RunOptions,
 ): Promise<readonly SeedTerm[]> {
   const position = inputIds.length - 1;
@@ -92,7 +95,7 @@ async function seedOf(
 
 /** Ids of the largest logits at every position from `from` on. */
 async function largest(
-  model: Explainer,
+  model: Pick<LoadedModel, "nextTokens">,
   inputIds: readonly number[],
   from: number,
   top: number,

@@ -69,8 +69,14 @@ export function phraseTokens(
   };
 }
 
+/** A text, and at which character each of its tokens ends. */
+export interface Spelled {
+  readonly text: string;
+  readonly ends: Uint32Array;
+}
+
 /** The text of ids, and at which character each token ends. A character's parts all end with it. */
-function spell(tokenizer: Tokenizer, ids: readonly number[]): { readonly text: string; readonly ends: Uint32Array } {
+export function spell(tokenizer: Pick<Tokenizer, "decode">, ids: readonly number[]): Spelled {
   const ends = new Uint32Array(ids.length);
   let text = "";
   for (let from = 0, to = 1; to <= ids.length; to++) {
@@ -88,7 +94,7 @@ function spell(tokenizer: Tokenizer, ids: readonly number[]): { readonly text: s
 const MOST_PARTS = 16;
 
 /** The first token that ends past a character. */
-function firstPast(ends: Uint32Array, character: number): number {
+export function firstPast(ends: Uint32Array, character: number): number {
   let low = 0;
   let high = ends.length - 1;
   while (low < high) {

@@ -6,6 +6,7 @@ import { describeTokens, signedLogits, tokenName, type TokenNames } from "./attr
 import { severalTokens, singleToken, type TokenReader } from "../models/typed_token.ts";
 import { readModelInput } from "./input_arguments.ts";
 import { optionText, requiredText, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
+import { hang } from "./text_table.ts";
 import { withModel } from "./with_model.ts";
 
 export const OBJECTIVE_OPTION: Readonly<Record<string, VerbOption>> = {
@@ -49,9 +50,7 @@ export async function attributeByObjective(context: VerbContext, verb: Verb, nam
   const rule = parseRule(optionText(context, "rule"));
   const isSequence = named.kind === "sequence";
   if (isSequence) ["target", "contrast"].forEach((option) => requiredText(context, verb, option));
-  else if (optionText(context, "contrast") !== undefined) {
-    throw new InputError(`says nothing with --objective ${named.kind}`, "--contrast", "leave it out");
-  }
+  else refuseContrast(context, named);
   const texts = [optionText(context, "target"), optionText(context, "contrast")];
   const prefix = optionText(context, "prefix");
   const { model, config, inputIds, tokenizer } = await readModelInput(context, verb, { prefix, texts });
@@ -67,7 +66,14 @@ export async function attributeByObjective(context: VerbContext, verb: Verb, nam
   } else await context.out(describeObjective(objective, result, tokenizer, context.colour));
 }
 
-function readObjective(
+/** Throws InputError for a contrast beside an objective that has none. */
+export function refuseContrast(context: VerbContext, { kind }: ObjectiveName): void {
+  if (optionText(context, "contrast") === undefined) return;
+  throw new InputError(`says nothing with --objective ${kind}`, "--contrast", "leave it out");
+}
+
+/** What is explained, with the tokens that were typed. Throws InputError. */
+export function readObjective(
   named: ObjectiveName,
   [target, contrast]: readonly (string | undefined)[],
   reader: TokenReader,
@@ -88,12 +94,13 @@ function readObjective(
   return { kind: "sequence", ...sides };
 }
 
-function objectiveJson(
+/** What `attribute --objective --json` prints. */
+export function objectiveJson(
   objective: Objective,
   result: ObjectiveResult,
   tokenizer: Tokenizer | null,
   layers: boolean,
-): object {
+) {
   const { rule, inputIds, value, terms, branches, nodeRelevance, adapter, seconds } = result;
   const texts = (ids: readonly number[]) => tokenizer ? ids.map(tokenizer.token) : null;
   const rows = (values: Float32Array, tokens: number) =>
@@ -124,13 +131,9 @@ function objectiveJson(
 /** Terms shown on a terminal. */
 const SHOWN_TERMS = 12;
 
-function describeObjective(
-  objective: Objective,
-  result: ObjectiveResult,
-  names: TokenNames,
-  colour: boolean,
-): string {
-  const { rule, inputIds, value, terms, branches, adapter, seconds } = result;
+/** The value with its terms, and how it was attributed. */
+export function describeValue(objective: Objective, result: ObjectiveResult, names: TokenNames): string {
+  const { rule, inputIds, value, terms, adapter, seconds } = result;
   const title = objective.kind === "top" ? `against the mean of the ${objective.count} largest others` : {
     logit: "the target's logit alone",
     mean: "against the mean of all logits",
@@ -147,11 +150,19 @@ function describeObjective(
     }${against(term)}]\n`
   );
   const rest = terms.length > SHOWN_TERMS ? `  and ${terms.length - SHOWN_TERMS} more terms\n` : "";
-  const own = branches.map(({ side, ids, nodeRelevance }) =>
+  return `value ${value.toFixed(4)}, ${title}\n${lines.join("")}${rest}` +
+    `${hang(`${rule}, ${inputIds.length} tokens, ${seconds.toFixed(2)} s on ${adapter}`, 2)}\n`;
+}
+
+function describeObjective(
+  objective: Objective,
+  result: ObjectiveResult,
+  names: TokenNames,
+  colour: boolean,
+): string {
+  const own = result.branches.map(({ side, ids, nodeRelevance }) =>
     `\nTokens of the ${side} alone:\n` +
     ids.map((id, at) => `  ${signedLogits(nodeRelevance[at]!).trim()}  ${tokenName(names, id)}\n`).join("")
   );
-  return `value ${value.toFixed(4)}, ${title}\n${lines.join("")}${rest}` +
-    `${rule}, ${inputIds.length} tokens, ${seconds.toFixed(2)} s on ${adapter}\n` +
-    describeTokens(result, names, colour, "Against it:") + own.join("");
+  return describeValue(objective, result, names) + describeTokens(result, names, colour, "Against it:") + own.join("");
 }

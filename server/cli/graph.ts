@@ -1,12 +1,5 @@
 /** `culprit graph`: how relevance travels between tokens, layer by layer. */
-import {
-  checkGraphRequest,
-  type GraphRequest,
-  type GraphResult,
-  InputError,
-  type ModelConfig,
-  type NodePlace,
-} from "../../gpu/mod.ts";
+import { type GraphRequest, type GraphResult, InputError, type NodePlace } from "../../gpu/mod.ts";
 import type { StoredGraphMetrics } from "../../schema/tables/analysis_values.ts";
 import {
   ATTRIBUTION_OPTIONS,
@@ -22,7 +15,11 @@ import {
   readComponents,
   runComponents,
 } from "./component_arguments.ts";
+import { OBJECTIVE_OPTION, parseObjective } from "./attribute_objective.ts";
+import { attributionJson } from "./attribution_json.ts";
+import { describeDifference } from "./attribution_table.ts";
 import { graphJson, graphNodes } from "./graph_json.ts";
+import { checkGraph, graphByObjective } from "./graph_objective.ts";
 import { describeMetrics } from "./graph_metrics_table.ts";
 import { describeGraph } from "./graph_table.ts";
 import { optionText, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
@@ -70,9 +67,9 @@ export const GRAPH_USAGE = `${ATTRIBUTION_USAGE} [--transitions LAYERS] [--mass 
 export const verb: Verb = {
   name: "graph",
   summary: "Shows between which tokens and layers the preference for the wrong token travelled",
-  usage: `graph ${GRAPH_USAGE} [--metrics] [--components K] [--into TARGETS [--from LAYERS]] [--json]`,
+  usage: `graph ${GRAPH_USAGE} [--objective O] [--metrics] [--components K] [--into TARGETS [--from LAYERS]] [--json]`,
   example: attributionExample("graph"),
-  options: { ...GRAPH_OPTIONS, ...METRICS_OPTION, ...COMPONENT_OPTIONS },
+  options: { ...GRAPH_OPTIONS, ...OBJECTIVE_OPTION, ...METRICS_OPTION, ...COMPONENT_OPTIONS },
   run,
 };
 
@@ -84,11 +81,13 @@ export async function readGraphRequest(
   const graphOptions = parseGraphOptions(context);
   const read = await readAttributionRequest(context, verb);
   const request: GraphRequest = { ...read.request, ...graphOptions };
-  await check(read.config, request);
+  await checkGraph(read.config, request);
   return { ...read, request };
 }
 
 async function run(context: VerbContext): Promise<void> {
+  const objective = parseObjective(context);
+  if (objective) return await graphByObjective(context, verb, objective, parseGraphOptions(context));
   const { model, request, config, tokenizer } = await readGraphRequest(context, verb);
   const wanted = await readComponents(context, config, request);
   const { result, nodes, edges } = await withModel(context, model, async (loaded, options) => {
@@ -97,13 +96,14 @@ async function run(context: VerbContext): Promise<void> {
   });
   const metrics = context.values["metrics"] === true ? await measured(result) : undefined;
   if (!context.json) {
-    await context.out(describeGraph(result, tokenizer, context.colour));
+    await context.out(describeGraph(describeDifference(result, tokenizer), result, tokenizer, context.colour));
     if (metrics !== undefined) await context.out(describeMetrics(metrics, request.inputIds, tokenizer));
     return await context.out(describeComponents(nodes, edges, request.inputIds, tokenizer, context.colour));
   }
   const tokens = tokenizer ? request.inputIds.map(tokenizer.token) : null;
   const more = { ...componentsJson(nodes, edges), ...(metrics === undefined ? {} : { metrics }) };
-  for (const piece of graphJson(result, tokens, context.values["layers"] === true, more)) await context.out(piece);
+  const { relevance: _, absorbed: __, ...fields } = attributionJson(result, tokens, context.values["layers"] === true);
+  for (const piece of graphJson(result, fields, more)) await context.out(piece);
 }
 
 /** Its file would load the GPU's driver for the help. */
@@ -162,15 +162,4 @@ function parseReach(text: string | undefined): "last" | "all" {
   const reach = REACHES.find((name) => name === text);
   if (reach) return reach;
   throw new InputError(`there is no reach ${JSON.stringify(text)}`, "--reach", `give one of: ${REACHES.join(", ")}`);
-}
-
-/** The engine's own check, before a model is loaded, with its fields under the names of the options. */
-async function check(config: ModelConfig, request: GraphRequest): Promise<void> {
-  try {
-    await checkGraphRequest(config, request);
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    const option = error.where.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    throw new InputError(error.what, `--${option}`, error.mend);
-  }
 }

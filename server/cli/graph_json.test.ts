@@ -38,7 +38,7 @@ test("more rows than a piece holds are one list, and no edges an empty one", () 
     adapter: "Test adapter",
     seconds: 0.25,
   };
-  const { nodes, transitions } = JSON.parse([...graphJson(result, null, false)].join(""));
+  const { nodes, transitions } = JSON.parse([...graphJson(result, {})].join(""));
   expect(nodes).toHaveLength(count + 1);
   expect(transitions[0]).toEqual({ source: 0, target: 1, ...numbers, edges: [], headEdges: [] });
   expect(transitions[1].edges).toEqual([...edges.sources].map((source) => [source, count, 0.5]));

@@ -1,5 +1,4 @@
-import type { GraphResult, Transition } from "../../gpu/mod.ts";
-import { attributionJson } from "./attribution_json.ts";
+import type { GraphEdges, RelevanceResult, Transition } from "../../gpu/mod.ts";
 
 /** A node of a graph. */
 export interface GraphNode {
@@ -11,7 +10,9 @@ export interface GraphNode {
 }
 
 /** The nodes that kept edges touch, and the last token of the last listed layer; by layer, then token. */
-export function graphNodes({ inputIds, nodeLayers, nodeRelevance, transitions }: GraphResult): readonly GraphNode[] {
+export function graphNodes(
+  { inputIds, nodeLayers, nodeRelevance, transitions }: RelevanceResult & GraphEdges,
+): readonly GraphNode[] {
   const tokens = inputIds.length;
   const touched = new Map(nodeLayers.map((layer) => [layer, new Set<number>()]));
   touched.get(nodeLayers.at(-1)!)!.add(tokens - 1);
@@ -29,16 +30,14 @@ export function graphNodes({ inputIds, nodeLayers, nodeRelevance, transitions }:
 const PIECE_ROWS = 10_000;
 
 /**
- * What `graph --json` prints, in pieces: edges by head can be millions of rows, more than one string holds.
- * Edges are [source token, target token, weight], edges by head [source token, target token, head, ov, qk].
+ * What `graph --json` prints, in pieces: edges by head can be millions of rows, more than one string holds. `fields` are
+ * those of what was attributed. Edges are [source token, target token, weight], edges by head [source token, target token, head, ov, qk].
  */
 export function* graphJson(
-  result: GraphResult,
-  tokens: readonly string[] | null,
-  layers: boolean,
+  result: RelevanceResult & GraphEdges,
+  fields: object,
   more: object = {},
 ): Generator<string> {
-  const { relevance: _, absorbed: __, ...fields } = attributionJson(result, tokens, layers);
   yield `${open({ ...fields, nodes: graphNodes(result), ...more })},"transitions":[`;
   for (const [index, transition] of result.transitions.entries()) {
     if (index > 0) yield ",";

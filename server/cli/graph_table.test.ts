@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { GraphResult, Transition } from "../../gpu/mod.ts";
+import { describeDifference } from "./attribution_table.ts";
 import { describeGraph } from "./graph_table.ts";
 
 const TRANSITION: Transition = {
@@ -35,7 +36,7 @@ const RESULT: GraphResult = {
 const TOKENIZER = { token: (id: number) => `t${id}\n`, isSpecial: (id: number) => id === 7 };
 
 test("what each transition keeps and drops, and the edges from other tokens into the last", () => {
-  expect(describeGraph(RESULT, TOKENIZER, false)).toBe(
+  expect(describeGraph(describeDifference(RESULT, TOKENIZER), RESULT, TOKENIZER, false)).toBe(
     `delta 1.5000 = 3.0000 (target 1 "t1\\n") - 1.5000 (contrast 2 "t2\\n")
 attnlrp, 3 tokens, 0.25 s on Test adapter
 4 nodes, 3 edges
@@ -72,7 +73,7 @@ test("no line is longer than 80 columns, whatever the tokens and counts", () => 
     logitDifference: -14,
     transitions: [big],
   };
-  const lines = describeGraph(result, names, false).split("\n");
+  const lines = describeGraph(describeDifference(result, names), result, names, false).split("\n");
   expect(lines.filter((line) => [...line].length > 80)).toEqual([]);
   expect(lines.slice(0, 2)).toEqual([
     'delta -14.0000 = -12.5000 (target 151643 "151643 is a token as long as few")',
@@ -82,11 +83,11 @@ test("no line is longer than 80 columns, whatever the tokens and counts", () => 
 });
 
 test("ids where there is no tokenizer, the signs coloured on a terminal, and no edges at all", () => {
-  const text = describeGraph(RESULT, null, true);
+  const text = describeGraph(describeDifference(RESULT, null), RESULT, null, true);
   expect(text).toContain("\x1b[31m    +2.0000  ##########\x1b[0m  8\n");
   expect(text).toContain("\x1b[34m    -0.5000");
   const none = { sources: new Uint32Array(), targets: new Uint32Array(), weights: new Float32Array() };
-  const empty = describeGraph({ ...RESULT, transitions: [{ ...TRANSITION, edges: none }] }, null, false);
+  const empty = describeGraph("", { ...RESULT, transitions: [{ ...TRANSITION, edges: none }] }, null, false);
   expect(empty).toContain("1 nodes, 0 edges\n");
   expect(empty).toMatch(/source token\):\n {2}none\n\nFor the contrast:\n {2}none\n$/);
 });

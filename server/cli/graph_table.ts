@@ -1,13 +1,6 @@
 /** An attribution graph as people read it on a terminal of 80 columns. */
-import type { GraphResult, Transition } from "../../gpu/mod.ts";
-import {
-  describeDifference,
-  describeLargest,
-  paint,
-  signedLogits,
-  tokenName,
-  type TokenNames,
-} from "./attribution_table.ts";
+import type { GraphEdges, RelevanceResult, Transition } from "../../gpu/mod.ts";
+import { describeLargest, paint, signedLogits, tokenName, type TokenNames } from "./attribution_table.ts";
 import { graphNodes } from "./graph_json.ts";
 import { isControl } from "../cases/segments.ts";
 
@@ -29,14 +22,18 @@ no path       dropped because they do not lead to the last token
 `;
 
 /**
- * Per transition what was kept and what was dropped, and the strongest edges from other tokens into the last one, of all
+ * Behind the head, which says what was attributed: per transition what was kept and what was dropped, and the strongest edges from other tokens into the last one, of all
  * transitions. Weights are raw, in logit units; bars are relative to the largest of these edges.
  */
-export function describeGraph(result: GraphResult, names: TokenNames, colour: boolean): string {
+export function describeGraph(
+  head: string,
+  result: RelevanceResult & GraphEdges,
+  names: TokenNames,
+  colour: boolean,
+): string {
   const { transitions } = result;
   const edges = transitions.reduce((sum, transition) => sum + transition.edges.weights.length, 0);
-  return describeDifference(result, names) +
-    `${graphNodes(result).length} nodes, ${edges} edges\n` +
+  return head + `${graphNodes(result).length} nodes, ${edges} edges\n` +
     HEADING + transitions.map(describeTransition).join("") + LEGEND +
     describeLastToken(result, names, colour);
 }
@@ -63,7 +60,11 @@ function layersOf({ source, target }: Pick<Transition, "source" | "target">): st
 }
 
 /** Edges from one token to itself are left out: most of what a token holds it has from the layer below. */
-function describeLastToken({ inputIds, transitions }: GraphResult, names: TokenNames, colour: boolean): string {
+function describeLastToken(
+  { inputIds, transitions }: RelevanceResult & GraphEdges,
+  names: TokenNames,
+  colour: boolean,
+): string {
   const last = inputIds.length - 1;
   const incoming = transitions.flatMap(({ source, target, edges: { sources, targets, weights } }) =>
     [...weights.keys()]

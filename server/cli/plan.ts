@@ -1,4 +1,4 @@
-/** `culprit plan attribute` and `culprit plan graph`: what a run would take. Nothing is attributed. */
+/** `culprit plan attribute`, `culprit plan graph` and `culprit plan trace`: what a run would take. Nothing is attributed. */
 import type { PlannedRun, RunPlan } from "../../gpu/mod.ts";
 import {
   ATTRIBUTION_OPTIONS,
@@ -7,6 +7,7 @@ import {
   readAttributionRequest,
 } from "./attribution_arguments.ts";
 import { GRAPH_OPTIONS, GRAPH_USAGE, readGraphRequest } from "./graph.ts";
+import { readTracePlan, TRACE_OPTIONS, TRACE_USAGE, traceExample } from "./trace.ts";
 import type { Verb, VerbContext } from "./verb.ts";
 import { hang } from "./text_table.ts";
 
@@ -31,6 +32,18 @@ export const planGraph: Verb = {
   async run(context) {
     const { model, request } = await readGraphRequest(context, planGraph);
     await plan(context, model, { kind: "graph", request });
+  },
+};
+
+export const planTrace: Verb = {
+  name: "plan trace",
+  summary: "Predicts memory and time of a trace, and whether it fits",
+  usage: `plan trace ${TRACE_USAGE} [--json]`,
+  example: traceExample("plan trace"),
+  options: TRACE_OPTIONS,
+  async run(context) {
+    const { model, requests } = await readTracePlan(context, planTrace);
+    await plan(context, model, { kind: "attribute", requests });
   },
 };
 

@@ -12,6 +12,7 @@ import { audited, listAudit } from "./audit.ts";
 import { TOOL_DOCUMENTS } from "../mcp/documents.ts";
 import type { createHttpMcp } from "../mcp/http_handler.ts";
 import { downloadGraph } from "../graphs/download.ts";
+import { downloadTrace } from "../traces/download.ts";
 import { unavailable } from "../database/database_errors.ts";
 import { downloadRelevance } from "../attributions/download.ts";
 import { createGraphQL, MAX_REQUEST_BYTES } from "./graphql.ts";
@@ -109,9 +110,10 @@ export function createHandler({ settings, context, workerState, limits = BODY_LI
     if (pathname === "/audit") {
       return ["audit", (await guarded(request, address, "admin", () => listAudit(context.db, url)))!];
     }
-    if (/^\/(attributions|graphs|preferences)\//.test(pathname)) {
+    if (/^\/(attributions|graphs|traces|preferences)\//.test(pathname)) {
       const answer = await read(async () =>
         await downloadRelevance(context.db, pathname) ?? await downloadGraph(context.db, pathname) ??
+          await downloadTrace(context.db, pathname) ??
           (pathname.startsWith("/preferences/") ? await downloadPreferences(context.db, url) : undefined)
       );
       if (answer) return ["download", answer];

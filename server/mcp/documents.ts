@@ -97,6 +97,26 @@ export const READ_MASKED = `query ToolMasked($id: ID!) {
   }
 }`;
 
+export const TRACE = `mutation ToolTrace($input: TraceInput!) {
+  trace(input: $input) { ... on Job { id } ... on InputError { problem: message } }
+}`;
+
+export const READ_TRACES = `query ToolTraces($id: ID!) {
+  node(id: $id) {
+    ... on TokenPair {
+      target { text } contrast { text } delta
+      traces {
+        rule boundaries lostAt
+        sentences { start end text }
+        steps { index kind text weight signedWeight row { own shares lost } }
+        error { shares special lost }
+        reach { step completion }
+        strongest(count: 8) { position text share signed }
+      }
+    }
+  }
+}`;
+
 export const PLAN = `query ToolPlan($input: PlanInput!) {
   plan(input: $input) {
     ... on Plan { runs longest seconds gpuBytes hostBytes fits why adapter }
@@ -120,5 +140,7 @@ export const TOOL_DOCUMENTS: readonly string[] = [
   READ_TOKENS,
   MASK,
   READ_MASKED,
+  TRACE,
+  READ_TRACES,
   PLAN,
 ];

@@ -12,9 +12,18 @@ import { findFailuresTool } from "./find_failures_tool.ts";
 import { maskTool } from "./mask_tool.ts";
 import { modelsTool } from "./models_tool.ts";
 import { planTool } from "./plan_tool.ts";
+import { traceTool } from "./trace_tool.ts";
 import type { Tool, ToolResult } from "./tool.ts";
 
-export const TOOLS: readonly Tool[] = [modelsTool, askTool, findFailuresTool, explainTool, maskTool, planTool];
+export const TOOLS: readonly Tool[] = [
+  modelsTool,
+  askTool,
+  findFailuresTool,
+  explainTool,
+  maskTool,
+  traceTool,
+  planTool,
+];
 
 const INSTRUCTIONS = "Culprit shows which input tokens made a language model fail. Ask a model, or find a stored " +
   "failure; explain one of its tokens against what should have stood there; then mask the blamed tokens to test the " +

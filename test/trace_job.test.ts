@@ -1,0 +1,170 @@
+/** Traces over GraphQL: asked, computed by a real worker on the demo model, read in windows, and equal to the engine's. */
+import { join } from "node:path";
+import { eq } from "drizzle-orm";
+import type { PgBoss } from "pg-boss";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { failureCases, jobs, tokenPairs } from "../schema/tables/tables.ts";
+import { loadTokenizer } from "../gpu/mod.ts";
+import { createTraceJob } from "../server/traces/trace_job.ts";
+import { ROOT } from "../server/base/settings.ts";
+import { segmentsOf } from "../server/cases/segments.ts";
+import { startQueue } from "../server/jobs/queue.ts";
+import { addModel } from "../server/models/add_model.ts";
+import { startSupervisor, type Supervisor } from "../server/worker/supervisor.ts";
+import { testDatabase } from "./database.ts";
+import { globalId, graphqlClient } from "./graphql_client.ts";
+
+const DEMO = join(ROOT, "models", "demo-1m");
+const database = testDatabase();
+let boss: PgBoss;
+const ask = graphqlClient(database, {
+  trace: async (request) => (await createTraceJob(database.connection.db, boss, request)).id,
+});
+let pairId: number;
+let tokens: number;
+let promptTokens: number;
+let supervisor: Supervisor;
+
+beforeAll(async () => {
+  const { db } = database.connection;
+  boss = await startQueue(database.url);
+  const { id: modelId } = await addModel(db, DEMO, undefined);
+  const tokenizer = await loadTokenizer(DEMO);
+  const promptIds = tokenizer.encode(tokenizer.chat([{ role: "user", content: "What is 2 + 2? Be brief." }]));
+  const prefixIds = tokenizer.encode("First 2 and 2. Then\n2 + 2 = 4\nSo it is ", { continues: true });
+  const inputIds = [...promptIds, ...prefixIds];
+  [tokens, promptTokens] = [inputIds.length, promptIds.length];
+  const [target, contrast] = [tokenizer.single("5", "target"), tokenizer.single("4", "contrast")];
+  const [row] = await db.insert(failureCases).values({
+    modelId,
+    key: "traces/1",
+    benchmark: "traces",
+    task: "1",
+    messages: [],
+    prompt: tokenizer.decode(promptIds),
+    prefix: "",
+    completion: "5",
+    completionIds: [...prefixIds, target],
+    instructionPhrases: [],
+    metadata: { maxTokens: prefixIds.length + 4 },
+    inputIds,
+    promptTokens: promptIds.length,
+    tokenTexts: inputIds.map((id) => tokenizer.token(id)),
+    segments: segmentsOf(tokenizer, inputIds, promptIds.length, []),
+    tokenCount: inputIds.length,
+    delta: 2,
+    status: "clean",
+    source: "imported",
+    item: { kind: "gsm8k", answer: "4" },
+    contentHash: "traces/1",
+  }).returning({ id: failureCases.id });
+  const [pair] = await db.insert(tokenPairs).values({
+    failureCaseId: row!.id,
+    position: inputIds.length,
+    targetId: target,
+    targetText: "5",
+    targetLogit: 5,
+    contrastId: contrast,
+    contrastText: "4",
+    contrastLogit: 3,
+    contrastRank: 1,
+    delta: 2,
+    source: "imported",
+    candidates: [],
+    contentHash: "traces/1",
+  }).returning({ id: tokenPairs.id });
+  pairId = pair!.id;
+  supervisor = startSupervisor(database.url);
+});
+afterAll(async () => {
+  await supervisor?.stop();
+  await boss?.stop({ graceful: false });
+});
+
+const TRACE = `mutation Trace($input: TraceInput!) {
+  trace(input: $input) { __typename ... on Job { id kind about } ... on InputError { message } }
+}`;
+
+async function trace(input: Record<string, unknown>): Promise<typeof jobs.$inferSelect> {
+  const { db } = database.connection;
+  const asked = (await ask(TRACE, { input: { tokenPairIds: [globalId("TokenPair", pairId)], ...input } })).data.trace;
+  expect(asked.kind, JSON.stringify(asked)).toBe("TRACE");
+  for (const deadline = Date.now() + 100_000; Date.now() < deadline;) {
+    const rows = await db.select().from(jobs).where(eq(jobs.kind, "trace")).orderBy(jobs.createdAt);
+    if (rows.every(({ finishedAt }) => finishedAt !== null)) return rows.at(-1)!;
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  throw new Error("The job did not end in time");
+}
+
+const ROW = "row { value tokens absolute own special signed shares weight signedWeight lost signedLost }";
+async function readTraces() {
+  const query = `query Read($id: ID!) { node(id: $id) { ... on TokenPair { traces {
+    rule boundaries promptTokens tokenCount sentences { start end text }
+    steps { index kind start end text weight signedWeight ${ROW} }
+    error ${ROW.slice(3)} heat signedHeat: heat(signed: true) direct: relevance second: relevance(step: 1)
+    window: relevance(step: 1, from: 3, count: 4) reach { step completion rollouts { id text rank passed } } lostAt
+  } } } }`;
+  return (await ask(query, { id: globalId("TokenPair", pairId) })).data.node.traces;
+}
+const sum = (values: readonly number[]) => values.reduce((all, value) => all + value, 0);
+const within = (values: readonly number[], { start, end }: { start: number; end: number }) => values.slice(start, end);
+
+test("a trace is computed, stored once, and its numbers fit together", async () => {
+  expect((await trace({})).errorMessage).toBe(null);
+  await trace({});
+  const traces = await readTraces();
+  expect(traces).toHaveLength(1);
+  const [one] = traces;
+  expect(one).toMatchObject({ rule: "ATTNLRP", boundaries: null, promptTokens, tokenCount: tokens, reach: null });
+  expect(one.sentences.map(({ text }: { text: string }) => text)).toEqual(["What is 2 + 2?", "Be brief."]);
+  expect(one.steps.map(({ text, kind }: { text: string; kind: string }) => [kind, text])).toEqual([
+    ["SENTENCE", "First 2 and 2."],
+    ["SENTENCE", "Then"],
+    ["LINE", "2 + 2 = 4"],
+    ["LINE", "So it is"],
+  ]);
+  expect(one.steps[0].start).toBe(promptTokens);
+  expect(one.steps.at(-1).end).toBe(tokens);
+  const rows = [...one.steps.map(({ row }: { row: unknown }) => row), one.error];
+  for (const [index, row] of rows.entries()) {
+    expect(row.shares).toHaveLength(one.sentences.length + index);
+    expect(sum(row.shares) + row.own + row.special).toBeCloseTo(1, 9);
+  }
+  const columns = [...one.sentences, ...one.steps];
+  const weights = columns.map((column) => sum(within(one.heat, column)));
+  one.steps.forEach(({ weight }: { weight: number }, index: number) => {
+    expect(weights[one.sentences.length + index]).toBeCloseTo(weight, 5);
+  });
+  expect(sum(one.sentences.map((_: unknown, at: number) => weights[at]!)) + sum(rows.map(({ lost }) => lost)))
+    .toBeCloseTo(1, 5);
+  // The error's own row, from its vector.
+  expect(sum(one.direct.map(Math.abs))).toBeCloseTo(one.error.absolute, 4);
+  expect(one.window).toEqual(one.second.slice(3, 7));
+  expect(one.second.slice(one.steps[1].end - 1).every((value: number) => value === 0)).toBe(true);
+});
+
+test("steps that somebody cut, and continuations from each step's end", async () => {
+  const boundaries = [promptTokens, promptTokens + 4];
+  expect((await trace({ boundaries, rollouts: 2 })).errorMessage).toBe(null);
+  const [one, ...others] = await readTraces();
+  expect(others).toHaveLength(1);
+  expect(one.boundaries).toEqual(boundaries);
+  expect(one.steps.map(({ kind, start }: { kind: string; start: number }) => [kind, start])).toEqual(
+    boundaries.map((start) => ["CHOSEN", start]),
+  );
+  expect(one.reach.map(({ step }: { step: number | null }) => step)).toEqual([null, 0, 1]);
+  for (const { rollouts } of one.reach) expect(rollouts.map(({ rank }: { rank: number }) => rank)).toEqual([0, 1]);
+  const job = await trace({ boundaries: [tokens + 5] });
+  expect(job.errorMessage).toMatch(/is no place for a step to begin; give ascending positions from 1 to/);
+});
+
+test("boundaries of several pairs, and ones that do not ascend, are one line", async () => {
+  const refused = async (input: Record<string, unknown>, message: RegExp) =>
+    expect((await ask(TRACE, { input })).data.trace.message).toMatch(message);
+  await refused({ selection: "CLEAN", boundaries: [3] }, /^boundaries: steps are cut for one pair at a time/);
+  await refused(
+    { tokenPairIds: [globalId("TokenPair", pairId)], boundaries: [5, 5] },
+    /^boundaries: 5 does not ascend/,
+  );
+});
