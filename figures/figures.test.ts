@@ -12,6 +12,7 @@ import { scatter } from "./scatter.tsx";
 import { segmentBars } from "./segment_bars.tsx";
 import { studySelection } from "./selection_words.ts";
 import { csv } from "./table.ts";
+import { traceFigure } from "./trace.tsx";
 import { cut, textWidth, wrap } from "./text_width.ts";
 
 const HOSTILE = `</text><script>alert("x")</script>`;
@@ -86,6 +87,21 @@ const DRAWINGS: readonly Drawing[] = [
     },
     tokens: ["a", HOSTILE],
     nodeLayers: [0, 2],
+  }),
+  traceFigure({
+    name: "t",
+    note: "",
+    trace: {
+      sentences: [{ text: HOSTILE, weight: 0.6, signedWeight: -0.2 }, { text: "b", weight: 0, signedWeight: 0 }],
+      steps: [{ text: "c", kind: "line", weight: 0.7, signedWeight: 0.5, lost: 0.1 }],
+      error: { text: " 5 instead of 4", lost: 0.3 },
+      flows: [{ row: null, column: 2, share: 0.7, signed: 0.5 }, { row: 0, column: 0, share: 0.6, signed: -0.2 }, {
+        row: 0,
+        column: 1,
+        share: 0.001,
+        signed: 0,
+      }],
+    },
   }),
 ];
 

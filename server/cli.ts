@@ -18,6 +18,7 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
   "attribute": () => import("./cli/attribute.ts"),
   "graph": () => import("./cli/graph.ts"),
   "trace": () => import("./cli/trace.ts"),
+  "trace proof": () => import("./cli/trace_proof.ts"),
   "plan attribute": async () => ({ verb: (await import("./cli/plan.ts")).planAttribute }),
   "plan graph": async () => ({ verb: (await import("./cli/plan.ts")).planGraph }),
   "plan trace": async () => ({ verb: (await import("./cli/plan.ts")).planTrace }),

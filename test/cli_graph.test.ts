@@ -1,10 +1,11 @@
 /** `culprit graph` on models whose edges a foreign implementation computed (golden data of LXT). */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { GRAPH_DEFAULTS } from "../gpu/explanation/graph.ts";
 import type { StoredGraphMetrics } from "../schema/tables/analysis_values.ts";
+import { ROOT } from "../server/base/settings.ts";
 import { writeTinyModel, writeTinyTokenizer } from "./model_folder.ts";
 import { culprit, golden, refused } from "./command_line.ts";
 import { relativeError } from "./compare.ts";
@@ -203,6 +204,60 @@ test.each(["attnlrp", "cplrp"])("--heads splits the edges of %s; off the diagona
       if (rule === "cplrp") expect(terms.every(([, , , , qk]) => qk === 0)).toBe(true);
     });
   }
+});
+
+test("--objective: the graph of one logit, of means, with autograd's relevance", async () => {
+  const goldens = JSON.parse(readFileSync(join(ROOT, "test/data/objectives.json"), "utf8")) as readonly {
+    readonly model: string;
+    readonly rule: string;
+    readonly inputIds: readonly number[];
+    readonly objective: { readonly kind: string; readonly target: number };
+    readonly value: number;
+    readonly relevance: readonly (readonly number[])[];
+  }[];
+  const ids = join(folder, "objective.json");
+  const command = ["graph", "--model", "models/demo-1m", "--ids", ids];
+  for (
+    const { inputIds, objective: { kind, target }, value, relevance } of goldens.filter(({ model, rule, objective }) =>
+      model === "demo-1m" && rule === "attnlrp" && objective.kind !== "sequence"
+    )
+  ) {
+    writeFileSync(ids, JSON.stringify(inputIds));
+    const objective = kind === "top" ? "top:4" : kind;
+    const { code, out } = await culprit([
+      ...command,
+      "--objective",
+      objective,
+      "--target",
+      `${target}`,
+      "--layers",
+      "--json",
+    ]);
+    expect(code).toBe(0);
+    const found = JSON.parse(out);
+    expect(Object.keys(found)).toEqual([
+      ...["rule", "objective", "value", "terms", "inputIds", "tokens", "nodeRelevance", "adapter", "seconds", "nodes"],
+      "transitions",
+    ]);
+    expect(found.value).toBeCloseTo(value, 3);
+    expect(relativeError(found.nodeRelevance.flat(), relevance.flat())).toBeLessThan(1e-4);
+    expect(found.transitions).toHaveLength(relevance.length - 1);
+  }
+  const { out } = await culprit([...command, "--objective", "mean"]);
+  expect(out).toMatch(/^value -?[\d.]+, against the mean of all logits\n[\s\S]*\n\d+ nodes, \d+ edges\n/);
+  await refused(
+    [...command, "--objective", "sequence"],
+    /^--objective: a graph is of one run of tokens, and two .*; explain/,
+  );
+  await refused(
+    [...command, "--objective", "mean", "--contrast", "5"],
+    /^--contrast: says nothing with --objective mean/,
+  );
+  await refused(
+    [...command, "--objective", "mean", "--metrics"],
+    /^--metrics: measures graphs of token pairs only; leave/,
+  );
+  await refused([...command, "--objective", "mean", "--mass", "2"], /^--mass: 2 is not a share/);
 });
 
 test("without --json a summary for people, with progress on a terminal", async () => {

@@ -101,7 +101,7 @@ let pair: string;
 
 test("ask over HTTP: the answer, its runner-up tokens, and progress while it is computed", async () => {
   expect((await http.listTools()).tools.map(({ name }) => name)).toEqual(
-    ["list_models", "ask", "find_failures", "explain", "mask", "plan"],
+    ["list_models", "ask", "find_failures", "explain", "mask", "trace", "plan"],
   );
   expect((await call(http, "list_models", {})).text).toMatch(/^demo-1m: /);
   let told = 0;
@@ -159,6 +159,11 @@ test("find failures, mask what the heatmap blames, and plan", async () => {
       `${position === null ? "nothing masked" : `token ${position} masked`}: delta ${delta.toFixed(3)}`
     ),
   );
+  const traced = await call(http, "trace", { pair });
+  expect(traced.text).toMatch(
+    /^".*" instead of ".*", delta -?[\d.]+: [\d.]+ % of the error's relevance lies on the prompt/,
+  );
+  expect(traced.text).toMatch(/\nstep 0 \((?:line|sentence)\): [\d.]+ %, signed -?[\d.]+ %/);
   const plan = await call(http, "plan", { work: "BUILD_GRAPH", pairs: [pair] });
   expect(plan.text).toMatch(/^BUILD_GRAPH: 1 runs of at most \d+ tokens, about [\d.]+ s, .* fits/);
 });

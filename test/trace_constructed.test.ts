@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Engine, openEngine, RULES } from "../gpu/mod.ts";
+import { type Engine, openEngine } from "../gpu/mod.ts";
 import type { Step } from "../server/traces/cut_steps.ts";
 import { traceCompletion } from "../server/traces/trace.ts";
 import { writeConstructed } from "./constructed_model.ts";
@@ -54,9 +54,9 @@ function writeChain(directory: string): void {
     const answers = new Map<number, number>([[STATED, stated], [COPIED, copied], [REPEATED, repeated]]);
     for (let id = 0; id < CONFIG.vocab_size; id++) {
       set("model.embed_tokens.weight", id, id, 1);
-      // Who asks nothing looks where nobody stands: at everything alike.
+      // Who asks nothing looks at the first token, which says nothing.
       set(block("self_attn.q_proj"), asks.get(id) ?? none - 1, id, 1);
-      if (id !== HINT) set(block("self_attn.k_proj"), answers.get(id) ?? none, id, 1);
+      if (id !== HINT) set(block("self_attn.k_proj"), id === START ? none - 1 : answers.get(id) ?? none, id, 1);
     }
     set(block("self_attn.k_proj"), repeated, HINT, 0.65);
     set(block("self_attn.k_proj"), none, HINT, Math.sqrt(1 - 0.65 ** 2));
@@ -94,35 +94,38 @@ afterAll(() => {
 const most = (values: ArrayLike<number>, positions: readonly number[]): number =>
   positions.toSorted((a, b) => values[b]! - values[a]!)[0]!;
 
-test.each(RULES)("the chain names the stated number first, the error's own heatmap names step 5, %s", async (rule) => {
-  const model = await engine.loadModel(folder);
-  const [asked] = await model.nextTokens([{ inputIds, from: 0, top: 1 }]);
-  const says = (id: number) => asked![(inputIds as number[]).indexOf(id)]![0]!.id;
-  expect([says(COPY), says(REPEAT), says(ANSWER)]).toEqual([COPIED, REPEATED, WRONG]);
-  const trace = await traceCompletion(model, {
-    inputIds,
-    special: inputIds.map((_, position) => position === 0),
-    sentences,
-    steps,
-    end: { kind: "pair", target: WRONG, contrast: RIGHT },
-    rule,
-  });
-  model.dispose();
-  const everywhere = [...inputIds.keys()].slice(1);
-  const prompt = [...PROMPT.keys()].slice(1);
-  const direct = trace.relevance.at(-1)!.map(Math.abs);
-  expect(inputIds[most(direct, everywhere)]).toBe(REPEATED);
-  // Of the prompt the error's own heatmap sees the hint alone.
-  expect(inputIds[most(direct, prompt)]).toBe(HINT);
-  expect(inputIds[most(trace.heat, prompt)]).toBe(STATED);
-  expect(inputIds[most(trace.signedHeat, prompt)]).toBe(STATED);
-  const [, second, third, , fifth] = trace.steps;
-  expect(fifth!.weight).toBeGreaterThan(0.7);
-  expect(second!.weight).toBeGreaterThan(0.5);
-  expect(third!.weight).toBeLessThan(0.1);
-  // Steps by weight: the one that repeats, then the one that copied.
-  const order = trace.steps.map(({ text }) => text).toSorted((a, b) =>
-    trace.steps.find(({ text }) => text === b)!.weight - trace.steps.find(({ text }) => text === a)!.weight
-  );
-  expect(order.slice(0, 2)).toEqual(["step 4", "step 1"]);
-});
+test.each(["attnlrp", "cplrp"] as const)(
+  "the chain names the stated number first, the error's own heatmap names step 5, %s",
+  async (rule) => {
+    const model = await engine.loadModel(folder);
+    const [asked] = await model.nextTokens([{ inputIds, from: 0, top: 1 }]);
+    const says = (id: number) => asked![(inputIds as number[]).indexOf(id)]![0]!.id;
+    expect([says(COPY), says(REPEAT), says(ANSWER)]).toEqual([COPIED, REPEATED, WRONG]);
+    const trace = await traceCompletion(model, {
+      inputIds,
+      special: inputIds.map((_, position) => position === 0),
+      sentences,
+      steps,
+      end: { kind: "pair", target: WRONG, contrast: RIGHT },
+      rule,
+    });
+    model.dispose();
+    const everywhere = [...inputIds.keys()].slice(1);
+    const prompt = [...PROMPT.keys()].slice(1);
+    const direct = trace.relevance.at(-1)!.map(Math.abs);
+    expect(inputIds[most(direct, everywhere)]).toBe(REPEATED);
+    // Of the prompt the error's own heatmap sees the hint alone.
+    expect(inputIds[most(direct, prompt)]).toBe(HINT);
+    expect(inputIds[most(trace.heat, prompt)]).toBe(STATED);
+    expect(inputIds[most(trace.signedHeat, prompt)]).toBe(STATED);
+    const [, second, third, , fifth] = trace.steps;
+    expect(fifth!.weight).toBeGreaterThan(0.7);
+    expect(second!.weight).toBeGreaterThan(0.5);
+    expect(third!.weight).toBeLessThan(0.1);
+    // Steps by weight: the one that repeats, then the one that copied.
+    const order = trace.steps.map(({ text }) => text).toSorted((a, b) =>
+      trace.steps.find(({ text }) => text === b)!.weight - trace.steps.find(({ text }) => text === a)!.weight
+    );
+    expect(order.slice(0, 2)).toEqual(["step 4", "step 1"]);
+  },
+);

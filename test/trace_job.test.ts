@@ -4,7 +4,12 @@ import { eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { failureCases, jobs, tokenPairs } from "../schema/tables/tables.ts";
-import { loadTokenizer } from "../gpu/mod.ts";
+import { traces } from "../schema/tables/trace_tables.ts";
+import { loadTokenizer, openEngine } from "../gpu/mod.ts";
+import { openCheckers } from "../server/checkers/check.ts";
+import { downloadTrace } from "../server/traces/download.ts";
+import { proveCase } from "../server/traces/proof.ts";
+import { provableCases } from "../server/traces/provable_cases.ts";
 import { createTraceJob } from "../server/traces/trace_job.ts";
 import { ROOT } from "../server/base/settings.ts";
 import { segmentsOf } from "../server/cases/segments.ts";
@@ -113,9 +118,9 @@ const within = (values: readonly number[], { start, end }: { start: number; end:
 test("a trace is computed, stored once, and its numbers fit together", async () => {
   expect((await trace({})).errorMessage).toBe(null);
   await trace({});
-  const traces = await readTraces();
-  expect(traces).toHaveLength(1);
-  const [one] = traces;
+  const found = await readTraces();
+  expect(found).toHaveLength(1);
+  const [one] = found;
   expect(one).toMatchObject({ rule: "ATTNLRP", boundaries: null, promptTokens, tokenCount: tokens, reach: null });
   expect(one.sentences.map(({ text }: { text: string }) => text)).toEqual(["What is 2 + 2?", "Be brief."]);
   expect(one.steps.map(({ text, kind }: { text: string; kind: string }) => [kind, text])).toEqual([
@@ -167,4 +172,56 @@ test("boundaries of several pairs, and ones that do not ascend, are one line", a
     { tokenPairIds: [globalId("TokenPair", pairId)], boundaries: [5, 5] },
     /^boundaries: 5 does not ascend/,
   );
+});
+
+test("the stored trace as JSON and as a picture", async () => {
+  const { db } = database.connection;
+  const [stored] = await db.select({ id: traces.id }).from(traces).orderBy(traces.id).limit(1);
+  const json = await (await downloadTrace(db, `/traces/${stored!.id}.json`))!.json();
+  expect(json).toMatchObject({ promptTokens, error: { target: { text: "5" }, contrast: { text: "4" } }, lostAt: null });
+  expect([json.inputIds.length, json.heat.length, json.relevance.length]).toEqual([tokens, tokens, tokens]);
+  expect(sum(json.relevance.map(Math.abs))).toBeCloseTo(json.error.absolute, 4);
+  const svg = (await downloadTrace(db, `/traces/${stored!.id}.svg`))!;
+  expect(svg.headers.get("content-type")).toBe("image/svg+xml");
+  expect(await svg.text()).toContain("First 2 and 2.");
+  expect((await downloadTrace(db, "/traces/99999.json"))!.status).toBe(404);
+  expect(await downloadTrace(db, "/graphs/1.json")).toBe(undefined);
+});
+
+test("the proof of a failure: every ranking of its prompt is masked, kept and generated again", async () => {
+  const checkers = openCheckers();
+  const engine = await openEngine();
+  try {
+    const [one, ...others] = await provableCases(
+      database.connection.db,
+      { model: "demo-1m", benchmark: "traces", limit: 5, seed: 1 },
+      checkers,
+    );
+    expect(others).toEqual([]);
+    const model = await engine.loadModel(DEMO);
+    const settings = { rule: "attnlrp", replacement: "attention", counts: [1, 3], rollouts: 2, seed: 1 } as const;
+    const proof = await proveCase(model, await loadTokenizer(DEMO), one!, settings);
+    for (const outcomes of Object.values(proof.rankings)) expect(outcomes.map(({ count }) => count)).toEqual([1, 3]);
+    // The first of the error's own ranking, masked, is what the engine says of it.
+    const relevance = await model.attribute({
+      inputIds: one!.inputIds,
+      target: one!.target,
+      contrast: one!.contrast,
+      rule: "attnlrp",
+    });
+    const positions = Array.from({ length: promptTokens }, (_, at) => at).filter((at) => !one!.special[at]);
+    const first = positions.toSorted((a, b) => relevance.nodeRelevance[b]! - relevance.nodeRelevance[a]!)[0]!;
+    const [masked] = await model.score([{
+      inputIds: one!.inputIds,
+      hidden: [first],
+      target: one!.target,
+      contrast: one!.contrast,
+    }]);
+    expect(proof.rankings["direct-signed"][0]!.delta).toBeCloseTo(masked!.logitDifference!, 4);
+    expect(proof.delta).toBeCloseTo(relevance.logitDifference, 4);
+    expect(await proveCase(model, await loadTokenizer(DEMO), one!, settings)).toEqual(proof);
+  } finally {
+    engine.close();
+    await checkers.close();
+  }
 });

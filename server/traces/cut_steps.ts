@@ -285,7 +285,7 @@ export function cutCompletion(
   const steps = boundaries ? chosenSteps(words, inputIds, boundaries, given) : [
     ...own.flatMap((turn, index) => [
       ...cutSteps(words, inputIds, turn.start, turn.end),
-      ...stepsFrom(words, inputIds, [{ start: turn.end, kind: "tool_output" }], given[index]!.end),
+      outputStep(turns, given[index]!),
     ]),
     ...cutSteps(words, inputIds, promptTokens, inputIds.length),
   ];

@@ -77,7 +77,7 @@ describe.each(FAMILIES)("%s", (family) => {
             const own = nodeRelevance.subarray(0, length);
             own.forEach((part, token) => sums[token]! += part);
             // Each token's rounding is relative to its own largest.
-            scale += Math.max(...own.map(Math.abs));
+            scale += Math.max(...nodeRelevance.map(Math.abs));
             value += logitDifference;
           }
           trace.relevance[row]!.forEach((found, token) =>

@@ -1,0 +1,175 @@
+/** `culprit trace proof`: whether the chain of traces names what stored failures of a benchmark hang on. */
+import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { InputError } from "../../gpu/mod.ts";
+import { parseRule } from "./attribution_arguments.ts";
+import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts";
+import { textTable } from "./text_table.ts";
+import type { ProofRecord, ProofSettings } from "../traces/proof.ts";
+import type { ProofSummary } from "../traces/proof_summary.ts";
+
+const REPLACEMENTS = ["remove", "neutral", "mean", "attention"] as const;
+
+export const verb: Verb = {
+  name: "trace proof",
+  summary: "Masks the prompt by the chain of traces and by other rankings, over stored failures of a benchmark",
+  usage: "trace proof --model NAME|MODEL --benchmark NAME [--limit N] [--counts LIST] [--replacement NAME] " +
+    "[--rollouts N] [--rule RULE] [--seed N] [--results FILE] [--json]",
+  example: "npx culprit trace proof --model models/demo-1m --benchmark demo-ifeval --limit 20",
+  options: {
+    model: { type: "string", value: "NAME|MODEL", help: "a model that was added: the one that failed" },
+    benchmark: { type: "string", value: "NAME", help: "the failures' benchmark; their answers must be checkable" },
+    limit: { type: "string", value: "N", help: "failures at most, drawn by the seed", default: "60" },
+    counts: { type: "string", value: "LIST", help: "how many tokens are masked", default: "1,2,4,8" },
+    replacement: { type: "string", value: "NAME", help: `of ${REPLACEMENTS.join(", ")}`, default: "attention" },
+    rollouts: {
+      type: "string",
+      value: "N",
+      help: "continuations at each step's end, for the causal order of steps; 0: none",
+      default: "3",
+    },
+    rule: { type: "string", value: "RULE", help: "backward rule: attnlrp, cplrp or gradient", default: "attnlrp" },
+    seed: { type: "string", value: "N", help: "of the sample, the random ranking and the intervals", default: "1" },
+    results: {
+      type: "string",
+      value: "FILE",
+      help: "a line for each failure; one that is there is not computed again (default: in CULPRIT_HOME)",
+    },
+  },
+  run,
+};
+
+interface Header {
+  readonly model: string;
+  readonly benchmark: string;
+  readonly settings: ProofSettings;
+}
+
+async function run(context: VerbContext): Promise<void> {
+  const { optionCount, refusePositionals, withModelSession } = await import("./model_session.ts");
+  const [{ proveCase }, { summariseProofs }, { provableCases }, { readSettings }] = await Promise.all([
+    import("../traces/proof.ts"),
+    import("../traces/proof_summary.ts"),
+    import("../traces/provable_cases.ts"),
+    import("../base/settings.ts"),
+  ]);
+  refusePositionals(context, verb.name);
+  const asked = requiredText(context, verb, "model");
+  const benchmark = requiredText(context, verb, "benchmark");
+  const settings = readProofSettings(context, optionCount(context, "rollouts", 0)!, optionCount(context, "seed", 0)!);
+  const limit = optionCount(context, "limit")!;
+  const records = await withModelSession(
+    context,
+    asked,
+    async ({ db, model, tokenizer, checkers, options, bar, load }) => {
+      const header: Header = { model: model.name, benchmark, settings };
+      const path = optionText(context, "results") ??
+        join(readSettings().home, "proofs", `${model.name.replaceAll(/[^\w.-]/g, "_")}-${benchmark}.jsonl`);
+      const known = await openResults(path, header);
+      const cases = await provableCases(db, { model: model.name, benchmark, limit, seed: settings.seed }, checkers);
+      if (cases.length === 0) {
+        throw new InputError(
+          `${model.name} has no clean failure of ${benchmark} whose answers can be checked`,
+          "--benchmark",
+          "collect answers and find token pairs first: npx culprit pairs --help",
+        );
+      }
+      const found: ProofRecord[] = [];
+      for (const [index, one] of cases.entries()) {
+        bar.update({ phase: "failures", done: index, total: cases.length });
+        const stored = known.get(one.key);
+        const record = stored ?? await proveCase(await load(model), tokenizer, one, settings, options);
+        if (!stored) await appendFile(path, `${JSON.stringify(record)}\n`);
+        found.push(record);
+        if (context.json) {
+          await context.out(
+            `${JSON.stringify({ id: one.key, kind: "proof", status: "COMPLETED", ...record })}\n`,
+          );
+        }
+      }
+      return found;
+    },
+  );
+  const summary = summariseProofs(records, settings.seed);
+  if (context.json) await context.out(`${JSON.stringify({ kind: "summary", settings, summary })}\n`);
+  else await context.out(summary === null ? "no failure was repeated by its own model\n" : describeProof(summary));
+}
+
+function readProofSettings(context: VerbContext, rollouts: number, seed: number): ProofSettings {
+  const replacement = REPLACEMENTS.find((name) => name === optionText(context, "replacement"));
+  if (replacement === undefined) {
+    throw new InputError("there is no such replacement", "--replacement", `give one of: ${REPLACEMENTS.join(", ")}`);
+  }
+  const counts = optionText(context, "counts")!.split(",").map((part) => Number(part.trim()));
+  if (counts.some((count, index) => !Number.isInteger(count) || count < 1 || count <= (counts[index - 1] ?? 0))) {
+    throw new InputError("are no ascending counts", "--counts", "give them as 1,2,4,8");
+  }
+  if (rollouts > 10) throw new InputError(`${rollouts} are too many`, "--rollouts", "give 10 at most");
+  return { rule: parseRule(optionText(context, "rule")), replacement, counts, rollouts, seed };
+}
+
+/** What is there, by key; a new file begins with what was asked. Throws InputError for a file of other settings. */
+async function openResults(path: string, header: Header): Promise<ReadonlyMap<string, ProofRecord>> {
+  const text = await readFile(path, "utf8").catch(() => null);
+  if (text === null) {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, `${JSON.stringify(header)}\n`);
+    return new Map();
+  }
+  // A line that was being written when the run was stopped is not whole: its failure is computed again.
+  const [first, ...lines] = text.split("\n");
+  if (first !== JSON.stringify(header)) {
+    throw new InputError("was made with other settings", path, "name another file by --results, or remove it");
+  }
+  const whole = lines.flatMap((line): ProofRecord[] => {
+    try {
+      return [JSON.parse(line) as ProofRecord];
+    } catch {
+      return [];
+    }
+  });
+  if (!text.endsWith("\n")) await writeFile(path, [first, ...whole.map((one) => JSON.stringify(one)), ""].join("\n"));
+  return new Map(whole.map((record) => [record.key, record]));
+}
+
+const spread = ({ value, low, high }: { readonly value: number; readonly low: number; readonly high: number }) =>
+  `${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
+
+/** Tables of 80 columns. */
+function describeProof({ cases, unrepeated, rankings, comparisons, order }: ProofSummary): string {
+  const left = unrepeated === 0 ? "" : `; ${unrepeated} left out, whose failed answer was not written again`;
+  const counts = rankings[0]!.flips.map(({ count }) => `${count}`);
+  const heads =
+    `${cases} failures${left}\n\nFinal answer is another when generated again, by tokens masked; mean [95 %]\n`;
+  const flips = textTable([
+    ["ranking", ...counts, "mean"],
+    ...rankings.map(({ ranking, flips, meanFlips }) => [
+      ranking,
+      ...flips.map(({ share }) => share.toFixed(2)),
+      spread(meanFlips),
+    ]),
+  ]);
+  const falls = textTable([
+    ["ranking", "fall of delta, completion kept"],
+    ...rankings.map(({ ranking, meanFall }) => [ranking, spread(meanFall)]),
+  ]);
+  const differences = textTable([
+    ["less", "flips", "fall of delta"],
+    ...comparisons.map(({ first, second, flips, fall }) => [`${first} - ${second}`, spread(flips), spread(fall)]),
+  ]);
+  return `${heads}${flips}\n${falls}\nPaired differences\n${differences}${describeOrder(order)}`;
+}
+
+function describeOrder(order: ProofSummary["order"]): string {
+  if (order === null) return "";
+  const { cases, reciprocal, comparisons } = order;
+  return `\nThe first step after which nothing passed, ${cases} failures: mean of 1 / its place among the steps\n${
+    textTable([
+      ["order", "mean", "chain less this"],
+      ["by the chain's weights", reciprocal.chain.toFixed(3), ""],
+      ["by the error's own shares", reciprocal.direct.toFixed(3), spread(comparisons.direct)],
+      ["the last first", reciprocal.last.toFixed(3), spread(comparisons.last)],
+      ["by chance", reciprocal.random.toFixed(3), spread(comparisons.random)],
+    ])
+  }`;
+}
