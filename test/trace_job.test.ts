@@ -108,7 +108,7 @@ async function readTraces() {
     rule boundaries promptTokens tokenCount sentences { start end text }
     steps { index kind start end text weight signedWeight ${ROW} }
     error ${ROW.slice(3)} heat signedHeat: heat(signed: true) direct: relevance second: relevance(step: 1)
-    window: relevance(step: 1, from: 3, count: 4) reach { step completion rollouts { id text rank passed } } lostAt
+    window: relevance(step: 1, from: 3, count: 4) reach { step completion rollouts { id text rank passed } } lostAt strongest(count: 3) { position text share signed }
   } } } }`;
   return (await ask(query, { id: globalId("TokenPair", pairId) })).data.node.traces;
 }
@@ -145,6 +145,12 @@ test("a trace is computed, stored once, and its numbers fit together", async () 
     .toBeCloseTo(1, 5);
   // The error's own row, from its vector.
   expect(sum(one.direct.map(Math.abs))).toBeCloseTo(one.error.absolute, 4);
+  expect(one.strongest).toHaveLength(3);
+  for (const { position, share, signed } of one.strongest) {
+    expect(position).toBeLessThan(promptTokens);
+    expect([share, signed]).toEqual([one.heat[position], one.signedHeat[position]]);
+  }
+  expect(one.strongest[0].share).toBeGreaterThanOrEqual(one.strongest[1].share);
   expect(one.window).toEqual(one.second.slice(3, 7));
   expect(one.second.slice(one.steps[1].end - 1).every((value: number) => value === 0)).toBe(true);
 });

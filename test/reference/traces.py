@@ -93,7 +93,8 @@ def real(folder, questions, count):
         print(f"{len(ids)} tokens, {len(starts)} steps", file=sys.stderr)
 
 
-found = []
+before = "["
 for one in demo() if sys.argv[1] == "demo" else real(*sys.argv[2:]):
-    found.append(one)
-print("[" + ",\n".join(json.dumps(one) for one in found) + "]")
+    print(before + json.dumps(one), end="", flush=True)
+    before = ",\n"
+print("]")
