@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { failureCases, jobs, tokenPairs } from "../schema/tables/tables.ts";
+import { failureCases, jobs, models, tokenPairs } from "../schema/tables/tables.ts";
 import { traces } from "../schema/tables/trace_tables.ts";
 import { loadTokenizer, openEngine } from "../gpu/mod.ts";
 import { openCheckers } from "../server/checkers/check.ts";
@@ -198,15 +198,18 @@ test("the proof of a failure: every ranking of its prompt is masked, kept and ge
   const checkers = openCheckers();
   const engine = await openEngine();
   try {
-    const [one, ...others] = await provableCases(
-      database.connection.db,
-      { model: "demo-1m", benchmark: "traces", limit: 5, seed: 1 },
-      checkers,
-    );
-    expect(others).toEqual([]);
+    const { db } = database.connection;
     const model = await engine.loadModel(DEMO);
+    const tokenizer = await loadTokenizer(DEMO);
+    const [stored] = await db.select().from(models);
+    const [one, ...others] = await provableCases(db, { benchmark: "traces", limit: 5, seed: 1 }, {
+      checkers,
+      tokenizer,
+      model: { ...stored!, loaded: model },
+    });
+    expect(others).toEqual([]);
     const settings = { rule: "attnlrp", replacement: "attention", counts: [1, 3], rollouts: 2, seed: 1 } as const;
-    const proof = await proveCase(model, await loadTokenizer(DEMO), one!, settings);
+    const proof = await proveCase(model, tokenizer, one!, settings);
     for (const outcomes of Object.values(proof.rankings)) expect(outcomes.map(({ count }) => count)).toEqual([1, 3]);
     // The first of the error's own ranking, masked, is what the engine says of it.
     const relevance = await model.attribute({
@@ -225,7 +228,7 @@ test("the proof of a failure: every ranking of its prompt is masked, kept and ge
     }]);
     expect(proof.rankings["direct-signed"][0]!.delta).toBeCloseTo(masked!.logitDifference!, 4);
     expect(proof.delta).toBeCloseTo(relevance.logitDifference, 4);
-    expect(await proveCase(model, await loadTokenizer(DEMO), one!, settings)).toEqual(proof);
+    expect(await proveCase(model, tokenizer, one!, settings)).toEqual(proof);
   } finally {
     engine.close();
     await checkers.close();

@@ -66,7 +66,12 @@ async function run(context: VerbContext): Promise<void> {
       const path = optionText(context, "results") ??
         join(readSettings().home, "proofs", `${model.name.replaceAll(/[^\w.-]/g, "_")}-${benchmark}.jsonl`);
       const known = await openResults(path, header);
-      const cases = await provableCases(db, { model: model.name, benchmark, limit, seed: settings.seed }, checkers);
+      const loaded = await load(model);
+      const cases = await provableCases(db, { benchmark, limit, seed: settings.seed }, {
+        checkers,
+        tokenizer,
+        model: { ...model, loaded },
+      });
       if (cases.length === 0) {
         throw new InputError(
           `${model.name} has no clean failure of ${benchmark} whose answers can be checked`,
@@ -78,7 +83,7 @@ async function run(context: VerbContext): Promise<void> {
       for (const [index, one] of cases.entries()) {
         bar.update({ phase: "failures", done: index, total: cases.length });
         const stored = known.get(one.key);
-        const record = stored ?? await proveCase(await load(model), tokenizer, one, settings, options);
+        const record = stored ?? await proveCase(loaded, tokenizer, one, settings, options);
         if (!stored) await appendFile(path, `${JSON.stringify(record)}\n`);
         found.push(record);
         if (context.json) {

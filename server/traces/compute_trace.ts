@@ -39,7 +39,10 @@ export async function computeTrace(
   const end = { kind: "pair", target: pair.targetId, contrast: pair.contrastId } as const;
   const found = await traceCompletion(loaded, { inputIds, rule, ...cut, special, end }, options);
   const reach = settings.rollouts === 0 ? null : await reachOf(loaded, words, {
-    searchCase: storedCase(await caseOf(db, tokenPairId), checkers),
+    searchCase: storedCase(await caseOf(db, tokenPairId), checkers, {
+      tokenizer: words,
+      model: { ...rows.model, loaded },
+    }),
     steps: cut.steps,
     rollouts: settings.rollouts,
   }, options);

@@ -93,9 +93,10 @@ export async function proveCase(
     maskedInput(ids, positions, settings.replacement, neutral);
   const deltas = await model.score(masks.map((one) => ({ ...mask(inputIds, one), target, contrast })), options);
   const promptIds = inputIds.slice(0, one.promptTokens);
-  const maxTokens = Math.min(searchCase.maxTokens, model.config.maxPositions - promptIds.length);
+  const room = model.config.maxPositions - promptIds.length;
+  const length = searchCase.thinking?.after([], room) ?? { maxTokens: Math.min(searchCase.maxTokens, room) };
   const again = await model.generate(
-    [{ positions: [] }, ...masks].map((one) => ({ ...mask(promptIds, one), maxTokens })),
+    [{ positions: [] }, ...masks].map((one) => ({ ...mask(promptIds, one), ...length })),
     options,
   );
   const [unmasked, ...masked] = await Promise.all(again.map(({ ids }) => searchCase.check!(textOf(tokenizer, ids))));

@@ -1,22 +1,28 @@
 /** Stored failures on which rankings of the prompt can be compared. */
 import type { Database } from "../../schema/tables/database.ts";
-import type { Checkers } from "../checkers/check.ts";
 import { pairsOf } from "../jobs/pair_selection.ts";
+import type { PairSearchParts } from "../search/parts.ts";
 import { storedCase } from "../search/stored_case.ts";
 import type { ProofCase } from "./proof.ts";
 
 /** Clean pairs of a benchmark, one a case, drawn by the seed; cases that nothing checks are left out. */
 export async function provableCases(
   db: Database,
-  { model, benchmark, limit, seed }: {
-    readonly model: string;
+  { benchmark, limit, seed }: {
     readonly benchmark: string;
     readonly limit: number;
     readonly seed: number;
   },
-  checkers: Pick<Checkers, "check">,
+  parts: Pick<PairSearchParts, "checkers" | "tokenizer" | "model">,
 ): Promise<ProofCase[]> {
-  const selection = { selection: "clean", model, benchmarks: [benchmark], key: null, limit: null, seed } as const;
+  const selection = {
+    selection: "clean",
+    model: parts.model.name,
+    benchmarks: [benchmark],
+    key: null,
+    limit: null,
+    seed,
+  } as const;
   const ids = await pairsOf(db, selection);
   const found = new Map<number, ProofCase>();
   for (let from = 0; from < ids.length && found.size < limit; from += limit) {
@@ -25,7 +31,7 @@ export async function provableCases(
     for (const id of part) {
       const row = rows.find((one) => one.id === id)!;
       const { failureCase } = row;
-      const searchCase = storedCase(failureCase, checkers);
+      const searchCase = storedCase(failureCase, parts.checkers, parts);
       if (searchCase.check === undefined || found.has(failureCase.id) || found.size >= limit) continue;
       found.set(failureCase.id, {
         key: failureCase.key,
