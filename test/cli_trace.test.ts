@@ -107,4 +107,12 @@ test("a plan, and what makes no sense is one line", async () => {
   await refused([...demo, "--target", "5", "--contrast", "5"], /^--contrast: target and contrast are the same token 5/);
   await refused(["trace", ...asked, "--completion", ""], /^--completion: the completion has no tokens; give what/);
   await refused([...demo, "--rule", "lrp"], /^--rule: there is no rule "lrp"/);
+  const proof = ["trace", "proof", "--model", "none", "--benchmark", "gsm8k"];
+  await refused(proof.slice(0, 4), /^--benchmark: is missing/);
+  await refused([...proof, "--counts", "2,1"], /^--counts: are no ascending counts; give them as 1,2,4,8/);
+  await refused(
+    [...proof, "--replacement", "noise"],
+    /^--replacement: there is no such replacement; give one of: remove/,
+  );
+  await refused([...proof, "--rollouts", "11"], /^--rollouts: 11 are too many; give 10 at most/);
 });
