@@ -42,6 +42,7 @@ const SETTINGS = {
   graphsEach: 2,
   maskedEach: 1,
   weightedEach: 1,
+  ablatedEach: 1,
   controlsEach: 1,
   budget: 2,
   replacements: ["attention"],
@@ -96,6 +97,13 @@ describe("npm run wild", () => {
     expect(numbers.masking.length).toBeGreaterThan(0);
     expect(numbers.sinkIntervals).toHaveLength(5);
     expect(numbers.weights).toMatchObject([{ pairs: 1 }]);
+    const outcomes = new Set(numbers.diagnoses.map(({ outcome }) => outcome).filter((one) => one !== "nc_ia_m_ag"));
+    expect(new Set(numbers.ablations.groups.map(({ outcome }) => outcome))).toEqual(outcomes);
+    for (const { summaries } of numbers.ablations.groups) {
+      expect(summaries.map(({ unit, ranking, cases }) => `${unit} ${ranking} ${cases}`)).toEqual(
+        ["heads", "neurons"].flatMap((unit) => ["attnlrp", "random", "lowest"].map((name) => `${unit} ${name} 1`)),
+      );
+    }
     // A handful of cases decides nothing, whatever their intervals are.
     expect(wildFindings(numbers).slice(1).map(({ verdict }) => verdict)).toEqual(Array(8).fill("undecided"));
     for (const name of parts.figures) expect(existsSync(join(folder, "wild", name)), name).toBe(true);

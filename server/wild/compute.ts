@@ -8,8 +8,11 @@ import { failureCases, models, responses, tokenPairs } from "../../schema/tables
 import { findBenchmark, isShipped } from "../benchmarks/benchmarks.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
 import { withDatabase } from "../cli/with_database.ts";
+import { outcomeName } from "../diagnosis/labels.ts";
+import { pairsOf } from "../jobs/pair_selection.ts";
 import { findModel } from "../models/find_model.ts";
 import { addTimed, type Note, runVerb, secondsOf } from "../paper/verbs.ts";
+import { ABLATED_OUTCOMES } from "./ablation.ts";
 import { controlLines } from "./control.ts";
 import {
   controlName,
@@ -78,6 +81,7 @@ const WORK: readonly Work[] = [
   { stages: ["mark", "attribute"], run: (run, stages) => eachSelection(run, stages, run.study.pairsEach) },
   { stages: ["graph", "diagnose"], run: (run, stages) => eachSelection(run, stages, run.study.graphsEach) },
   { stages: ["mask"], run: maskPairs },
+  { stages: ["ablate"], run: ablatePairs },
   { stages: ["weights"], run: exportWeights },
 ];
 
@@ -209,6 +213,21 @@ async function maskPairs(run: Run): Promise<void> {
   await eachSelection(run, ["mask"], maskedEach, [
     ...["--budget", String(budget), "--max-tokens", String(maskTokens), "--replacements", replacements.join(",")],
   ], failureBenchmarks(run.study));
+}
+
+/** Heads and neurons of as many explained pairs as unexplained ones, where there are so many. */
+async function ablatePairs(run: Run): Promise<void> {
+  const { model, seed, ablatedEach } = run.study;
+  const benchmarks = failureBenchmarks(run.study);
+  for (const outcome of ablatedEach === 0 ? [] : ABLATED_OUTCOMES) {
+    const selection = { selection: "clean", model, benchmarks, key: null, limit: 1, outcomes: [outcome] } as const;
+    if ((await withDatabase(({ db }) => pairsOf(db, selection))).length === 0) continue;
+    await timed(run, `ablate: ${outcomeName(outcome)}`, [
+      ...["run", "--stages", "ablate", "--model", model, "--benchmark", benchmarks.join(",")],
+      ...["--outcome", outcomeName(outcome), "--limit", String(ablatedEach), "--sample", String(seed)],
+      ...["--rankings", "attnlrp,random,lowest"],
+    ]);
+  }
 }
 
 /** The file of a benchmark's preference pairs in a home. */

@@ -16,6 +16,7 @@ import {
 } from "../paper/sections.ts";
 import type { Timed } from "../paper/verbs.ts";
 import type { DiagnosisRow } from "../report/read_report.ts";
+import { ablationPart } from "./ablation.ts";
 import { TOLERANCE } from "./check.ts";
 import { referenceName } from "../search/reference_pairs.ts";
 import type { WildNumbers } from "./numbers.ts";
@@ -48,6 +49,7 @@ export function wildDocument(parts: WildParts): string {
     maskingPart(parts, numbers, numbers.study),
     marksPart(numbers),
     unexplainedPart(numbers),
+    ablationPart(numbers.ablations, numbers.study),
     weightsPart(numbers),
     conditions(parts),
   ].join("\n\n") + "\n";

@@ -20,6 +20,7 @@ const COUNTS = {
   "graphs-each": "graphsEach",
   "masked-each": "maskedEach",
   "weighted-each": "weightedEach",
+  "ablated-each": "ablatedEach",
   "controls-each": "controlsEach",
   "reference-items": "referenceItems",
   "read-each": "readEach",

@@ -9,6 +9,7 @@ import { type PaperNumbers, paperNumbers } from "../paper/numbers.ts";
 import type { DiagnosisRow, Report } from "../report/read_report.ts";
 import type { Mean } from "../report/read_layers.ts";
 import type { MarksRow } from "../report/read_sums.ts";
+import { type AblationNumbers, readWildAblations } from "./ablation.ts";
 import { preferenceFile } from "./compute.ts";
 import { controlName, failureBenchmarks, type WildStudy } from "./study.ts";
 
@@ -82,6 +83,7 @@ export interface WildNumbers extends PaperNumbers {
   readonly marks: readonly MarksRow[];
   readonly causal: readonly CausalRow[];
   readonly unexplained: readonly Unexplained[];
+  readonly ablations: AblationNumbers;
   readonly weights: readonly WeightsRow[];
   readonly classifier: readonly string[];
 }
@@ -109,6 +111,7 @@ export async function wildNumbers(
     marks: tables.markOrigins,
     causal: await readCausal(db, study.model, names),
     unexplained: await readUnexplained(db, study.model, names),
+    ablations: await readWildAblations(db, study),
     weights: await readWeights(home, names),
     classifier: tables.versions,
   };

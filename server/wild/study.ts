@@ -34,6 +34,8 @@ export interface WildSettings {
   readonly maskedEach: number;
   /** The first of them that become preference pairs with weights: each token of both answers is attributed for that. */
   readonly weightedEach: number;
+  /** Clean pairs of each outcome, over all benchmarks, whose heads and neurons are set to zero, drawn by the seed; 0: none. */
+  readonly ablatedEach: number;
   /** Passed answers of a benchmark at which a pair is drawn by chance, as a control. */
   readonly controlsEach: number;
   /** Items of a benchmark with solutions of its own (GSM8K, MATH, code) whose solutions are gone through for pairs; 0: none. */
@@ -63,6 +65,7 @@ export const WILD_SETTINGS: WildSettings = {
   graphsEach: 1000,
   maskedEach: 1000,
   weightedEach: 20,
+  ablatedEach: 20,
   controlsEach: 50,
   referenceItems: 0,
   readEach: 20,
@@ -116,6 +119,7 @@ export const STAGES = [
   "graph",
   "diagnose",
   "mask",
+  "ablate",
   "weights",
   "readings",
   "report",

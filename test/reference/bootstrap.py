@@ -29,8 +29,12 @@ for name, sample in SAMPLES.items():
 labels = ["urt", "oit", "urt_oit", "none"]
 one = [rng.choice(labels) for _ in range(80)]
 other = [label if rng.random() < 0.6 else rng.choice(labels) for label in one]
+pair = (np.array(SAMPLES["skewed"]), np.array(SAMPLES["differences"]))
+found = bootstrap(pair, lambda a, b, axis: a.mean(axis) - b.mean(axis), n_resamples=200_000, method="percentile",
+                  rng=np.random.default_rng(1), batch=10_000).confidence_interval
 print(json.dumps(dict(
     intervals=intervals,
+    difference=dict(first="skewed", second="differences", low=float(found.low), high=float(found.high)),
     kappa=dict(pairs=list(zip(one, other)), kappa=cohen_kappa_score(one, other)),
     normal=[dict(z=z, probability=float(norm.cdf(z))) for z in (-6, -3.1, -1, -0.2, 0, 0.5, 1.959964, 4, 6)],
 )))

@@ -59,6 +59,35 @@ export function bootstrapInterval(
   return { value, low: quantile(statistics, low), high: quantile(statistics, high), count: sample.length };
 }
 
+/**
+ * The interval of the difference of two unpaired samples' means, first - second, by percentiles: both are drawn anew,
+ * each from itself. `count` is that of both together.
+ */
+export function bootstrapDifference(
+  first: readonly number[],
+  second: readonly number[],
+  { seed, name, resamples = BOOTSTRAP_DEFAULTS.resamples, confidence = BOOTSTRAP_DEFAULTS.confidence }: Omit<
+    BootstrapOptions,
+    "method"
+  >,
+): Interval {
+  if (first.length === 0 || second.length === 0) throw new RangeError("a bootstrap needs a case of each sample");
+  const random = randomStream(seed, `bootstrap/${name}`);
+  const drawnMean = (sample: readonly number[]) => {
+    let sum = 0;
+    for (let i = 0; i < sample.length; i++) sum += sample[random.below(sample.length)]!;
+    return sum / sample.length;
+  };
+  const statistics = Float64Array.from({ length: resamples }, () => drawnMean(first) - drawnMean(second)).sort();
+  const tail = (1 - confidence) / 2;
+  return {
+    value: mean(first) - mean(second),
+    low: quantile(statistics, tail),
+    high: quantile(statistics, 1 - tail),
+    count: first.length + second.length,
+  };
+}
+
 /** The shares of the sorted statistics at which the BCa interval ends. */
 function bcaShares(
   sample: readonly number[],

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { bootstrapInterval, type BootstrapOptions, mean, median } from "./bootstrap.ts";
+import { bootstrapDifference, bootstrapInterval, type BootstrapOptions, mean, median } from "./bootstrap.ts";
 import { agreement } from "./kappa.ts";
 import { normalCdf, normalQuantile } from "./normal.ts";
 import { randomStream, shuffled, xoshiro } from "./random.ts";
@@ -16,6 +16,13 @@ interface Golden {
     readonly low: number;
     readonly high: number;
   }[];
+  /** Of two samples' means, by their names. */
+  readonly difference: {
+    readonly first: string;
+    readonly second: string;
+    readonly low: number;
+    readonly high: number;
+  };
   readonly kappa: { readonly pairs: readonly (readonly [string, string])[]; readonly kappa: number };
   readonly normal: readonly { readonly z: number; readonly probability: number }[];
 }
@@ -77,6 +84,17 @@ describe("bootstrap", () => {
     expect(Math.abs(found.low - low)).toBeLessThan((high - low) / 20 + steps);
     expect(Math.abs(found.high - high)).toBeLessThan((high - low) / 20 + steps);
     expect(found.value).toBe(of(sample));
+  });
+
+  test("the interval of a difference of unpaired means equals scipy's", () => {
+    const { first, second, low, high } = golden.difference;
+    const sampleOf = (name: string) => golden.intervals.find((one) => one.name === name)!.sample;
+    const found = bootstrapDifference(sampleOf(first), sampleOf(second), { seed: 1, name: "test", resamples: 40_000 });
+    expect(Math.abs(found.low - low)).toBeLessThan((high - low) / 20);
+    expect(Math.abs(found.high - high)).toBeLessThan((high - low) / 20);
+    expect(found.value).toBe(mean(sampleOf(first)) - mean(sampleOf(second)));
+    expect(found.count).toBe(65);
+    expect(() => bootstrapDifference([1], [], { seed: 1, name: "test" })).toThrow(RangeError);
   });
 
   test("a seed gives the same interval again, another seed another", () => {
