@@ -46,7 +46,7 @@ function walk({ special, rows }: ChainParts, signed: boolean): { held: Float64Ar
       );
   let here = new Float64Array(rows.length);
   here[rows.length - 1] = 1;
-  for (let step = 0; step < 3000; step++) {
+  for (let step = 0; step < 250; step++) {
     const next = new Float64Array(rows.length);
     rows.forEach(({ own, relevance }, index) => {
       const all = sum(relevance.map(Math.abs));
