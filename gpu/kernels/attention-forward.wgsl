@@ -80,17 +80,19 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     }
     #if BIAS == yes
     #for S 0 SLOTS
+    #if CAP == yes
     let bias_$S = bias[key_row_$S];
+    #else
+    // Scores have no scale yet: a key whose bias is 0 has the bits that it has without any.
+    let bias_$S = bias[key_row_$S] / p.scale;
+    #end
     #end
     #end
     #for V 0 QV
     var high_$V = most_$V;
     #for J 0 T
-    #if SCALED == yes
-    s_$(J)_$V *= p.scale;
-    #end
     #if CAP == yes
-    s_$(J)_$V = p.cap * tanh(clamp(s_$(J)_$V / p.cap, -10.0, 10.0));
+    s_$(J)_$V = p.cap * tanh(clamp(p.scale * s_$(J)_$V / p.cap, -10.0, 10.0));
     #end
     #if BIAS == yes
     s_$(J)_$V += subgroupBroadcast(bias_$(J / LANES), $(J % LANES)u);

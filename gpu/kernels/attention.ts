@@ -122,14 +122,11 @@ function tileConstants(device: Device, { headColumns }: Pick<AttentionShape, "he
 }
 
 /** What kernels know of scores; they are compared before their scale where nothing else is done to them. */
-function scoreParams(
-  { attention: { window, scale, cap } }: Pick<AttentionShape, "attention">,
-  isScaled: boolean,
-): number[] {
+function scoreParams({ attention: { window, scale, cap } }: Pick<AttentionShape, "attention">): number[] {
   return [
     window ?? NO_WINDOW,
     floatBits(scale),
-    floatBits(Math.LOG2E * (isScaled ? 1 : scale)),
+    floatBits(Math.LOG2E * (cap === null ? scale : 1)),
     floatBits(cap ?? 0),
   ];
 }
@@ -150,17 +147,15 @@ export function attentionForward(
   },
 ): void {
   const { cap } = shape.attention;
-  const isScaled = cap !== null || bias !== undefined;
   device.run({
     kernel: "attention-forward",
     constants: {
       ...tileConstants(device, shape, false),
-      SCALED: isScaled ? "yes" : "no",
       CAP: cap === null ? "no" : "yes",
       BIAS: bias ? "yes" : "no",
     },
     bindings: [rotated, projections, out, stats, shape.tiles.buffer, ...bias ? [bias] : []],
-    params: [...shapeParams(shape), ...scoreParams(shape, isScaled)],
+    params: [...shapeParams(shape), ...scoreParams(shape)],
     workgroups: [shape.tiles.count, shape.heads, 1],
   });
 }
@@ -200,7 +195,7 @@ export function attentionBackward(
   const { heads, keyValueHeads, tiles, attention: { cap } } = shape;
   const { targets, rows, inner } = gradients;
   const constants = { ...tileConstants(device, shape, true), CAP: cap === null ? "no" : "yes" };
-  const params = [...shapeParams(shape), ...scoreParams(shape, cap !== null), rows];
+  const params = [...shapeParams(shape), ...scoreParams(shape), rows];
   const read = [rotated, projections, gradients.out, stats, tiles.buffer];
   if (hasQuery) {
     device.run({
@@ -255,7 +250,7 @@ export function attentionEdges(
     ],
     params: [
       ...shapeParams(shape),
-      ...scoreParams(shape, cap !== null),
+      ...scoreParams(shape),
       shape.heads,
       block.firstRow,
       block.firstQuery,
