@@ -4,8 +4,9 @@
 //   P = exp(score - largest) / sum,  dP = dO v^T,  dS = P (dP - <dO, O>), with CAP times 1 - tanh^2(score / cap)
 //   dq = scale dS k = scale (sum P dP k - <dO, O> sum P k)
 //
-// O is not kept, so the two sums run side by side. All dP of a row are taken less that of the row's first key, so that the
-// difference of the two cancels little. Lanes own queries as in the forward pass; z is a target's gradient.
+// O is not kept, so the two sums run side by side. All dP of a row are taken less that of its most probable key so far, so
+// that the difference of the two cancels little, in rows of one key nothing: when another key becomes the most probable,
+// both sums are moved. Lanes own queries as in the forward pass; z is a target's gradient.
 // Bindings: 0 Params, 1 q | k rotated, 2 q | k | v, 3 dO [targets, gradient rows, q], 4 stats [heads, rows], 5 tiles,
 // 6 inner products [targets, heads, gradient rows], 7 dq in d(q | k) [targets, gradient rows, q | k].
 enable subgroups;
@@ -42,7 +43,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
   let o_at_$V = cell(id.z * p.gradient_rows + row_$V, p.shape.queries, head * p.shape.chunks);
   let stat_$V = stats[head * p.shape.rows + row_$V];
   var base_$V = 0.0;
+  var best_$V = -1.0;
   var inner_$V = 0.0;
+  var total_$V = 0.0;
   #end
   for (var c = 0u; c < p.shape.chunks; c++) {
     #for V 0 QV
@@ -97,10 +100,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
       #end
     }
     #for V 0 QV
-    base_$V = select(base_$V, d_0_$V, key == start);
-    // A step's are summed before they are added, as in the forward pass.
-    var part_$V = 0.0;
+    var next_$V = base_$V;
     #for J 0 T
+    #if CAP == yes
+    var slope_$(J)_$V = 0.0;
+    #end
     {
       #if CAP == yes
       let t = tanh(clamp(p.scale * s_$(J)_$V / p.cap, -10.0, 10.0));
@@ -110,26 +114,38 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
       #end
       let sees_it = sees(query_$V, key + $(J)u, p.window);
       let probability = select(0.0, exp2(p.raise * (score - stat_$(V).x)) * stat_$(V).y, sees_it);
-      let product = probability * (d_$(J)_$V - base_$V);
-      part_$V += product;
       #if CAP == yes
-      s_$(J)_$V = probability * (1.0 - t * t);
-      d_$(J)_$V = product * (1.0 - t * t);
-      #else
-      s_$(J)_$V = probability;
-      d_$(J)_$V = product;
+      slope_$(J)_$V = 1.0 - t * t;
       #end
+      s_$(J)_$V = probability;
+      next_$V = select(next_$V, d_$(J)_$V, probability > best_$V);
+      best_$V = max(best_$V, probability);
     }
     #end
-    inner_$V += part_$V;
+    let shift_$V = base_$V - next_$V;
+    base_$V = next_$V;
+    // A step's are summed before they are added, as in the forward pass.
+    var part_$V = 0.0;
+    var parts_$V = 0.0;
+    #for J 0 T
+    parts_$V += s_$(J)_$V;
+    d_$(J)_$V = s_$(J)_$V * (d_$(J)_$V - base_$V);
+    part_$V += d_$(J)_$V;
+    #if CAP == yes
+    s_$(J)_$V *= slope_$(J)_$V;
+    d_$(J)_$V *= slope_$(J)_$V;
+    #end
+    #end
+    inner_$V = inner_$V + shift_$V * total_$V + part_$V;
+    total_$V += parts_$V;
     #end
     for (var c = 0u; c < p.shape.chunks; c++) {
       #for S 0 SLOTS
       let k_$S = rotated[k_at_$S + c * 16u];
       #end
       #for V 0 QV
-      var weighted_$V = weighted[(c * $(QV)u + $(V)u) * $(LANES)u + lane];
       var plain_$V = plain[(c * $(QV)u + $(V)u) * $(LANES)u + lane];
+      var weighted_$V = weighted[(c * $(QV)u + $(V)u) * $(LANES)u + lane] + shift_$V * plain_$V;
       #end
       #for J 0 T
       {
