@@ -11,6 +11,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
+import { gunzipSync } from "node:zlib";
 import { InputError, loadTokenizer, openEngine, type Tokenizer } from "../../gpu/mod.ts";
 import { continuationsOf } from "../../server/marking/continuations.ts";
 import { sentenceEffects } from "../../server/marking/causal.ts";
@@ -37,9 +38,10 @@ interface Marked extends SentenceMarks {
 }
 
 async function linesOf<Line>(path: string): Promise<Line[]> {
-  const text = await readFile(path, "utf8").catch(() => {
+  const bytes = await readFile(path).catch(() => {
     throw new InputError("cannot be read", path, "check the path");
   });
+  const text = (path.endsWith(".gz") ? gunzipSync(bytes) : bytes).toString("utf8");
   return text.split("\n").filter((line) => line.trim() !== "").map((line) => JSON.parse(line) as Line);
 }
 
