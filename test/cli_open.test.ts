@@ -1,5 +1,5 @@
 /** `culprit attribute --open`: the result in the page of a server that runs, or of one that is started for it. */
-import { spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,10 +23,9 @@ beforeAll(() => {
   writeFileSync(browser, `#!/bin/sh\nprintf %s "$1" > "${opened}.new" && mv "${opened}.new" "${opened}"\n`);
   chmodSync(browser, 0o755);
   vi.stubEnv("BROWSER", browser);
-  // The script is there to run.
-  spawn(browser, ["nothing"]).on("error", (error) => {
-    throw error;
-  });
+  // The script is there to run. It has ended before a test waits for the address that it writes.
+  execFileSync(browser, ["nothing"]);
+  rmSync(opened);
   return () => {
     vi.unstubAllEnvs();
     rmSync(folder, { recursive: true });
