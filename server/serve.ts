@@ -10,6 +10,7 @@ import { listen } from "./http/listen.ts";
 import { homeId } from "./base/home.ts";
 import { performFetch } from "./fetching/fetch_model.ts";
 import { createPlanner } from "./planning/planner.ts";
+import { createModelReader } from "./reading/model_reader.ts";
 import { queueName, startQueue } from "./jobs/queue.ts";
 import { createServices } from "./http/services.ts";
 import { isLoopback, type Settings } from "./base/settings.ts";
@@ -53,12 +54,14 @@ export async function startServer(settings: Settings, options: { readonly worker
       environment: { ...process.env, CULPRIT_HOME: settings.home },
     });
     working.push(() => importing.stop());
+    const reader = createModelReader();
+    working.push(() => reader.stop());
     const ownFetches = queueName("fetch", { home: await homeId(settings) });
     const fetches = await startConsumer(
       connection,
       boss,
       "fetch",
-      (attempt) => performFetch(settings, connection, boss, attempt),
+      (attempt) => performFetch(settings, connection, boss, attempt, { reader }),
       // They are to come into the cache of the machine that was asked.
       { serves: (queue) => queue === ownFetches },
     );
@@ -76,9 +79,9 @@ export async function startServer(settings: Settings, options: { readonly worker
     const planner = options.worker ? createPlanner() : undefined;
     if (planner) working.push(() => planner.stop());
 
-    const services = createServices({ settings, connection, boss, watcher, planner });
+    const services = createServices({ settings, connection, boss, watcher, planner, reader });
     const context: Context = { db: connection.db, services };
-    const handler = createHandler({ settings, context, workerState: () => supervisor?.state() });
+    const handler = createHandler({ settings, context, reader, workerState: () => supervisor?.state() });
     const http = await listen(settings.host, settings.port, handler);
     working.push(async () => {
       // Streams end with their watchers; whatever still hangs then is cut.

@@ -63,7 +63,7 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
     "studies",
     "preferences",
     "marking",
-    "planning",
+    "planning reading",
     "backup",
     "report",
     "worker",

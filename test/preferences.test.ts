@@ -22,6 +22,7 @@ import { importFile } from "../server/import/import_file.ts";
 import { createModelCache } from "../server/models/model_cache.ts";
 import { downloadPreferences } from "../server/preferences/preference_job.ts";
 import { preferencePair } from "../server/preferences/pair.ts";
+import { ownReader } from "../server/models/reading.ts";
 import { fileOf, readRows } from "../server/preferences/read.ts";
 import { PREFERENCE_FORMATS, type PreferenceRow, type RowOptions } from "../server/preferences/rows.ts";
 import { chooseWeights, relevanceShare, weightsOf } from "../server/preferences/weights.ts";
@@ -159,7 +160,7 @@ describe("an export", () => {
     ...change,
   });
   const read = (change: Partial<RowOptions> = {}) =>
-    readRows(database.connection.db, pairIds, FORMULA, options(change));
+    readRows({ db: database.connection.db, reader: ownReader() }, pairIds, FORMULA, options(change));
 
   beforeAll(async () => {
     const answer = await ask(
@@ -272,7 +273,7 @@ describe("an export", () => {
       leftOut: [{ reason: "no_passing_rollout", count: 1 }],
     });
     await db.update(tokenPairs).set({ candidates: pair!.candidates }).where(eq(tokenPairs.id, id));
-    const get = (path: string) => downloadPreferences(db, new URL(path, "http://localhost"));
+    const get = (path: string) => downloadPreferences(db, ownReader(), new URL(path, "http://localhost"));
     const lines = (await (await get(found.jsonl))!.text()).trim().split("\n");
     expect(lines.map((line) => JSON.parse(line))).toEqual((await read({ format: "trl" })).rows);
     const file = await (await get(found.parquet))!.arrayBuffer();

@@ -170,7 +170,12 @@ function readCoding(json: unknown, where: string, config: JsonObject, whereConfi
   const bpe = readBytePairEncoding(model, where);
   const added = readAddedTokens(json, where, config, whereConfig);
   const normalize = readNormalizer(json["normalizer"], where);
-  const encode = inTime(encoder(normalize, readPreTokenizer(json["pre_tokenizer"], where), bpe, added), where);
+  const words = readPreTokenizer(json["pre_tokenizer"], where);
+  const encode = inTime(
+    // The normalizer's patterns run over the contents of added tokens.
+    addedInTime(added, where, () => encoder(normalize, words, bpe, added)),
+    where,
+  );
   const first = firstToken(json, config, added);
   const cutsBytes = isByteLevel(json);
   const decoder = readDecoder(json["decoder"], cutsBytes, where);
@@ -183,7 +188,11 @@ function readCoding(json: unknown, where: string, config: JsonObject, whereConfi
     const own = addedById.get(id);
     if (own && cutsBytes) return utf8(own.content);
     // What is found in a normalized text stands for what it was normalized from: " </s>" for Llama 2's "</s>".
-    if (own) return decoder.bytesOf(own.normalized ? normalize(own.content, false) : own.content);
+    if (own) {
+      return decoder.bytesOf(
+        own.normalized ? addedInTime([own], where, () => normalize(own.content, false)) : own.content,
+      );
+    }
     const token = bpe.tokenOf[id];
     return token === undefined ? undefined : decoder.bytesOf(token);
   });
@@ -235,6 +244,20 @@ function inTime<Options>(encode: (text: string, options: Options) => number[], w
       );
     }
   };
+}
+
+/** The same for what is made of added tokens. */
+function addedInTime<Result>(added: readonly AddedToken[], where: string, work: () => Result): Result {
+  try {
+    return limited(timeForText(added.reduce((sum, { content }) => sum + content.length, 0)), work);
+  } catch (error) {
+    if (!(error instanceof TimeLimitError)) throw error;
+    throw new InputError(
+      `its added tokens cannot be normalised: ${error.message}`,
+      where,
+      "correct the patterns of its normalizer",
+    );
+  }
 }
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);

@@ -2,12 +2,10 @@
 import { eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { InputError } from "../../gpu/mod.ts";
-import type { Tokenizer } from "../../gpu/mod.ts";
 import { generations } from "../../schema/tables/ask_tables.ts";
 import { failureCases, jobs, models } from "../../schema/tables/tables.ts";
 import type {
   AnswerPlace,
-  AskedPrompt,
   AskedToken,
   CasePlace,
   CreatedExplanation,
@@ -17,39 +15,34 @@ import type {
 } from "../../schema/services/asks.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { canonicalHash, textHash } from "../base/canonical_hash.ts";
-import { segmentsOf } from "../cases/segments.ts";
-import { storable, tokenTextsOf } from "../cases/place_case.ts";
+import { storable } from "../cases/place_case.ts";
 import type { Transaction } from "../database/database.ts";
 import { enqueue } from "../jobs/enqueue.ts";
 import { type CreatedJob, insertJob } from "../jobs/jobs.ts";
 import { modelByName, type ModelRow } from "../models/find_model.ts";
-import { checkThinking } from "../models/thinking.ts";
-import { firstToken } from "../models/typed_token.ts";
+import type { ModelReader } from "../models/reading.ts";
+import {
+  type CaseTexts,
+  type NamedToken,
+  READ_CASE_TEXTS,
+  READ_PROMPT,
+  READ_TOKEN,
+  type ReadPrompt,
+} from "./readings.ts";
 
 /** The benchmark of failure cases that people typed. */
 export const ASK = "ask";
-
-type TokenizerOf = (directory: string) => Promise<Tokenizer>;
-
-/** A prompt with its tokens, and the beginning of the answer after it. */
-interface ReadPrompt {
-  readonly messages: readonly { readonly role: string; readonly content: string }[] | null;
-  readonly prompt: string;
-  readonly prefix: string;
-  readonly promptIds: number[];
-  readonly prefixIds: number[];
-}
 
 /** Stores a job that answers a prompt. Throws InputError for a model that is not there, or a prompt of no tokens. */
 export async function createGenerateJob(
   db: Database,
   boss: PgBoss,
-  tokenizerOf: TokenizerOf,
+  reader: ModelReader,
   { place, maxTokens, alternatives, thinkingTokens, idempotencyKey }: GenerateRequest,
 ): Promise<CreatedJob> {
   const { model, read, thinking } = "jobId" in place
-    ? await readOtherAnswer(db, tokenizerOf, place)
-    : await readTyped(db, tokenizerOf, place, thinkingTokens);
+    ? await readOtherAnswer(db, reader, place)
+    : await readTyped(db, reader, place, thinkingTokens);
   const promptHash = canonicalHash([read.promptIds, read.prefixIds]);
   return await db.transaction(async (tx) => {
     const thought = thinking === undefined ? {} : { thinkingTokens: thinking };
@@ -67,25 +60,24 @@ export async function createGenerateJob(
 export async function createExplainJob(
   db: Database,
   boss: PgBoss,
-  tokenizerOf: TokenizerOf,
+  reader: ModelReader,
   request: ExplainRequest,
 ): Promise<CreatedExplanation> {
   const { rule, idempotencyKey, place } = request;
-  const { model, answer, storeCase } = await explainedCase(db, tokenizerOf, place);
-  const tokenizer = await tokenizerOf(model.directory);
-  const contrast = typedToken(request.contrast, "contrast", model, tokenizer);
+  const { model, answer, storeCase } = await explainedCase(db, reader, place);
+  const contrast = await typedToken(reader, model, request.contrast, "contrast");
   const target = request.target
-    ? typedToken(request.target, "target", model, tokenizer)
-    : answer && { id: answer[0]!, others: 0 };
+    ? await typedToken(reader, model, request.target, "target")
+    : answer && { id: answer[0]! };
   if (target?.id === contrast.id) {
     throw new InputError(
-      `target and contrast are the same token ${JSON.stringify(tokenizer.token(contrast.id))}`,
+      `target and contrast are the same token ${JSON.stringify(contrast.name)}`,
       "contrast",
       "name the token that should have come instead of the target",
     );
   }
   return await db.transaction(async (tx) => {
-    const failureCaseId = await storeCase(tx, tokenizer);
+    const failureCaseId = await storeCase(tx);
     const input = {
       kind: "explain",
       modelId: model.id,
@@ -99,25 +91,25 @@ export async function createExplainJob(
       await tx.update(jobs).set({ total: 1 }).where(eq(jobs.id, job.id));
       await enqueue(tx, boss, "ask", [{ data: { jobId: job.id }, modelIds: [model.id] }], { small: true });
     }
-    return { failureCaseId, jobId: job.id, note: noteOf(request.contrast, contrast, tokenizer) };
+    return { failureCaseId, jobId: job.id, note: noteOf(request.contrast, contrast) };
   });
 }
 
 /** What is explained, and what stores its case or finds it; gives the case's row id. */
-async function explainedCase(db: Database, tokenizerOf: TokenizerOf, place: ExplainRequest["place"]) {
+async function explainedCase(db: Database, reader: ModelReader, place: ExplainRequest["place"]) {
   if ("failureCaseId" in place) {
     const { model, answer } = await readPlacedCase(db, place);
     return { model, answer, storeCase: () => Promise.resolve(place.failureCaseId) };
   }
-  const { model, read, answer } = "jobId" in place
-    ? await readAnswer(db, place)
-    : await readTyped(db, tokenizerOf, place);
-  const completionIds = [...read.prefixIds, ...(answer ?? [])];
-  return {
-    model,
-    answer,
-    storeCase: (tx: Transaction, tokenizer: Tokenizer) => storeCase(tx, model, read, completionIds, tokenizer),
+  const { model, read, answer } = "jobId" in place ? await readAnswer(db, place) : await readTyped(db, reader, place);
+  const typed = {
+    read,
+    inputIds: [...read.promptIds, ...read.prefixIds],
+    completionIds: [...read.prefixIds, ...(answer ?? [])],
   };
+  const promptTokens = read.promptIds.length;
+  const texts = await reader.read(READ_CASE_TEXTS, model.directory, { ...typed, promptTokens });
+  return { model, answer, storeCase: (tx: Transaction) => storeCase(tx, model, { ...typed, texts }) };
 }
 
 /** A stored case with its model; its error stands behind its tokens, and is the next token of its answer. */
@@ -135,37 +127,13 @@ async function readPlacedCase(db: Database, { failureCaseId }: CasePlace) {
   return { model, answer: next === undefined ? undefined : [next] };
 }
 
-function noteOf(typed: AskedToken, { id, others }: { readonly id: number; readonly others: number }, names: Tokenizer) {
+function noteOf(typed: AskedToken, { others, name }: NamedToken) {
   if (others === 0 || !("text" in typed)) return null;
-  return `${JSON.stringify(typed.text)} is ${others + 1} tokens: its first one, ${
-    JSON.stringify(names.token(id))
-  }, is ` +
-    "explained";
+  return `${JSON.stringify(typed.text)} is ${others + 1} tokens: its first one, ${JSON.stringify(name)}, is explained`;
 }
 
-function typedToken(typed: AskedToken, where: string, model: ModelRow, tokenizer: Tokenizer) {
-  const { vocabulary } = model;
-  return firstToken("id" in typed ? String(typed.id) : `text:${typed.text}`, where, { vocabulary, tokenizer });
-}
-
-/** Renders and tokenises what was typed: prompt and beginning of the answer apart, as generation has them. */
-function readPrompt(asked: AskedPrompt, tokenizer: Tokenizer, thinking = false): ReadPrompt {
-  const messages = "chat" in asked
-    ? [...asked.system === undefined ? [] : [{ role: "system", content: asked.system }], {
-      role: "user",
-      content: asked.chat,
-    }]
-    : null;
-  const prompt = messages ? tokenizer.chat(messages, { thinking }) : (asked as { readonly text: string }).text;
-  const promptIds = messages ? tokenizer.encode(prompt) : tokenizer.prompt(prompt);
-  if (promptIds.length === 0) throw new InputError("there are no tokens", "prompt", "give at least one token");
-  return {
-    messages: messages?.map(({ role, content }) => ({ role, content: storable(content) })) ?? null,
-    prompt: storable(prompt),
-    prefix: storable(asked.prefix),
-    promptIds,
-    prefixIds: asked.prefix === "" ? [] : tokenizer.encode(asked.prefix, { continues: true }),
-  };
+function typedToken(reader: ModelReader, model: ModelRow, token: AskedToken, where: string): Promise<NamedToken> {
+  return reader.read(READ_TOKEN, model.directory, { token, where, vocabulary: model.vocabulary });
 }
 
 /** What is explained: the tokens before it, and the answer from it on where that is known. */
@@ -180,14 +148,13 @@ interface ExplainedPlace {
 
 async function readTyped(
   db: Database,
-  tokenizerOf: TokenizerOf,
+  reader: ModelReader,
   { model: name, prompt }: TypedPlace,
   thinking?: number,
 ): Promise<ExplainedPlace> {
   const model = await modelByName(db, name, "model");
-  const tokenizer = await tokenizerOf(model.directory);
-  if (thinking !== undefined) checkThinking(tokenizer, model.name, "thinkingTokens");
-  return { model, read: readPrompt(prompt, tokenizer, thinking !== undefined), answer: undefined, thinking };
+  const typed = { asked: prompt, model: model.name, thinks: thinking !== undefined };
+  return { model, read: await reader.read(READ_PROMPT, model.directory, typed), answer: undefined, thinking };
 }
 
 /** A token of a stored answer: its ids as they were decoded, since a text may be cut into tokens otherwise. */
@@ -222,26 +189,30 @@ async function readAnswer(
 /** A stored answer up to a token, and another one in its place. */
 async function readOtherAnswer(
   db: Database,
-  tokenizerOf: TokenizerOf,
+  reader: ModelReader,
   { instead, ...place }: AnswerPlace & { readonly instead: number },
 ): Promise<ExplainedPlace> {
   const { model, read, thinking } = await readAnswer(db, place);
-  const tokenizer = await tokenizerOf(model.directory);
-  const { id } = typedToken({ id: instead }, "at.instead", model, tokenizer);
+  const { id, name } = await typedToken(reader, model, { id: instead }, "at.instead");
   const { prefix, prefixIds } = read;
-  const other = { ...read, prefix: prefix + storable(tokenizer.token(id)), prefixIds: [...prefixIds, id] };
+  const other = { ...read, prefix: prefix + storable(name), prefixIds: [...prefixIds, id] };
   return { model, read: other, answer: undefined, thinking };
+}
+
+interface TypedCase {
+  readonly read: ReadPrompt;
+  readonly inputIds: number[];
+  readonly completionIds: number[];
+  readonly texts: CaseTexts;
 }
 
 /** The failure case of these tokens; the one that is there where somebody asked the same before. */
 async function storeCase(
   tx: Transaction,
   model: ModelRow,
-  { messages, prompt, prefix, promptIds, prefixIds }: ReadPrompt,
-  completionIds: readonly number[],
-  tokenizer: Tokenizer,
+  { read, inputIds, completionIds, texts }: TypedCase,
 ): Promise<number> {
-  const inputIds = [...promptIds, ...prefixIds];
+  const { messages, prompt, prefix, promptIds, prefixIds } = read;
   const hash = textHash(JSON.stringify([promptIds, prefixIds]));
   const key = `${ASK}/${hash.slice(0, 12)}`;
   const [added] = await tx.insert(failureCases).values({
@@ -252,13 +223,11 @@ async function storeCase(
     messages: messages ?? [],
     prompt,
     prefix,
-    completion: storable(tokenizer.decode(completionIds, { continues: true })),
-    completionIds: [...completionIds],
+    ...texts,
+    completionIds,
     instructionPhrases: [],
     metadata: {},
     inputIds,
-    tokenTexts: tokenTextsOf(tokenizer, inputIds),
-    segments: segmentsOf(tokenizer, inputIds, promptIds.length, []),
     tokenCount: inputIds.length,
     promptTokens: promptIds.length,
     delta: null,

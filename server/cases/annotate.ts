@@ -3,6 +3,7 @@ import { and, eq } from "drizzle-orm";
 import { InputError, type Tokenizer } from "../../gpu/mod.ts";
 import { annotations, failureCases } from "../../schema/tables/tables.ts";
 import type { Transaction } from "../database/database.ts";
+import type { Reading } from "../models/reading.ts";
 import { excludeCase } from "./place_case.ts";
 
 /** An annotation as people and logs write it. */
@@ -25,8 +26,8 @@ export interface StoredAnnotation {
 }
 
 export interface AnnotateOptions {
-  readonly tokenizer: Tokenizer;
-  readonly vocabulary: number;
+  /** Reads what was annotated with the tokenizer of the case's model. */
+  readonly choose: (chosen: ChosenToken) => Promise<Choice>;
   /** Where the annotation stands, for errors. */
   readonly where: string;
   /** An exclusion leaves the case out at once, instead of being one vote. */
@@ -50,7 +51,9 @@ export async function annotate(
   if (annotator.trim() === "") {
     throw new InputError("the annotator has no name", options.where, "say who annotates");
   }
-  const chosen = decision === "exclude" ? NOTHING : choiceOf(annotation, row.completionIds, options);
+  const chosen = decision === "exclude"
+    ? NOTHING
+    : await options.choose({ annotation, completionIds: row.completionIds, where: options.where });
   const values = { failureCaseId, annotator, decision, reason, ...chosen };
   const same = and(eq(annotations.failureCaseId, failureCaseId), eq(annotations.annotator, annotator));
   const [before] = await tx.select().from(annotations).where(same);
@@ -68,15 +71,33 @@ export async function annotate(
   return { id: stored.id, failureCaseId, kind: "inserted" };
 }
 
-interface Choice {
+/** What an annotation says of a case, as it is stored. */
+export interface Choice {
   readonly position: number | null;
   readonly targetId: number | null;
   readonly contrastId: number | null;
 }
 const NOTHING: Choice = { position: null, targetId: null, contrastId: null };
 
-function choiceOf(annotation: LoggedAnnotation, completionIds: readonly number[], options: AnnotateOptions): Choice {
-  const { tokenizer, vocabulary, where } = options;
+export interface ChosenToken {
+  readonly annotation: LoggedAnnotation;
+  readonly completionIds: readonly number[];
+  /** Where the annotation stands, for errors. */
+  readonly where: string;
+}
+
+/** The same by a model's files. */
+export const READ_CHOICE: Reading<ChosenToken & { readonly vocabulary: number }, Choice> = {
+  name: "choice",
+  read: async (model, { vocabulary, ...chosen }) => choiceOf(await model.tokenizer(), vocabulary, chosen),
+};
+
+/** The tokens of an annotation. Throws InputError for a position, target or contrast that cannot be. */
+export function choiceOf(
+  tokenizer: Tokenizer,
+  vocabulary: number,
+  { annotation, completionIds, where }: ChosenToken,
+): Choice {
   const { position, contrast } = annotation;
   const wrong = (what: string, mend: string) => new InputError(what, where, mend);
   if (completionIds.length === 0) {

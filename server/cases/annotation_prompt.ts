@@ -1,19 +1,21 @@
 /** A text that asks an outside annotator, a person or a model, for a failure case's token pair. */
 import { asc, eq } from "drizzle-orm";
-import { InputError, type Tokenizer } from "../../gpu/mod.ts";
+import { InputError } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
+import type { ModelReader } from "../models/reading.ts";
+import { SHOW_TOKENS } from "./shown_tokens.ts";
 
 /** Tokens of the completion that are listed; more would drown whoever reads them. */
 const MAX_LISTED = 4000;
 /** Characters of the prompt that are shown. */
 const MAX_PROMPT = 60_000;
 
-/** Throws InputError when there is no such case. `tokenizerOf` loads the tokenizer of a model's directory. */
+/** Throws InputError when there is no such case. */
 export async function annotationPrompt(
   db: Database,
   failureCaseId: number,
-  tokenizerOf: (directory: string) => Promise<Tokenizer>,
+  reader: ModelReader,
 ): Promise<string> {
   const [row] = await db.select({
     key: failureCases.key,
@@ -30,9 +32,9 @@ export async function annotationPrompt(
   }
   const pairs = await db.select({ position: tokenPairs.position, candidates: tokenPairs.candidates }).from(tokenPairs)
     .where(eq(tokenPairs.failureCaseId, failureCaseId)).orderBy(asc(tokenPairs.id)).limit(10);
-  const tokenizer = await tokenizerOf(row.directory);
-  const listed = row.completionIds.slice(0, MAX_LISTED)
-    .map((id, position) => `${position}\t${id}\t${JSON.stringify(tokenizer.token(id))}`);
+  const ids = row.completionIds.slice(0, MAX_LISTED);
+  const listed = (await reader.read(SHOW_TOKENS, row.directory, { ids }))
+    .map(({ text }, position) => `${position}\t${ids[position]}\t${JSON.stringify(text)}`);
   const left = row.completionIds.length - listed.length;
   const alternatives = pairs.flatMap(({ position, candidates }) =>
     candidates.map(({ rank, id, text, passed }) =>

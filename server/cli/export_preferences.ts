@@ -44,22 +44,29 @@ async function run(context: VerbContext): Promise<void> {
   };
   const selection = readSelection(context);
   await withWorker(context, async (session) => {
-    const [{ createPreferenceJob }, { fileOf, readRows }] = await Promise.all([
+    const [{ createPreferenceJob }, { fileOf, readRows }, { ownReader }] = await Promise.all([
       import("../preferences/preference_job.ts"),
       import("../preferences/read.ts"),
+      import("../models/reading.ts"),
     ]);
     const { db } = session.connection;
     const tokenPairIds = await selectedPairs(db, selection);
     const job = await createPreferenceJob(db, session.boss, { tokenPairIds, formula, idempotencyKey: undefined });
     // The lines of --json are about rows, written below.
     const { failed } = await followJob({ ...context, json: false }, session, job.id, "weights");
-    const rows = await readRows(db, tokenPairIds, formula, options, async (id, key, result) => {
-      if (!context.json) return;
-      const status = typeof result === "string" ? "SKIPPED" : "COMPLETED";
-      const reason = typeof result === "string" ? { reason: result } : {};
-      const line = { id: btoa(`TokenPair:${id}`), kind: "preference", status, key, ...reason };
-      await context.out(`${JSON.stringify(line)}\n`);
-    });
+    const rows = await readRows(
+      { db, reader: ownReader() },
+      tokenPairIds,
+      formula,
+      options,
+      async (id, key, result) => {
+        if (!context.json) return;
+        const status = typeof result === "string" ? "SKIPPED" : "COMPLETED";
+        const reason = typeof result === "string" ? { reason: result } : {};
+        const line = { id: btoa(`TokenPair:${id}`), kind: "preference", status, key, ...reason };
+        await context.out(`${JSON.stringify(line)}\n`);
+      },
+    );
     await writeFile(file, fileOf(rows, options, context.values["parquet"] === true ? "parquet" : "jsonl"));
     const { pairs, leftOut } = rows;
     const totals = { total: pairs, rows: rows.rows.length, failed, leftOut, file, formula, ...options };

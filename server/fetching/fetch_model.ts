@@ -20,6 +20,7 @@ import { enqueueOn } from "../jobs/enqueue.ts";
 import { type CreatedJob, failJob, finishJob, insertJob, lockJob, saveState, startJob } from "../jobs/jobs.ts";
 import { type FetchTask, inside } from "../jobs/queue.ts";
 import { addModel } from "../models/add_model.ts";
+import type { ModelReader } from "../models/reading.ts";
 import { DOWNLOADS_OFF } from "../models/locate_allowed.ts";
 
 type FetchInput = Extract<JobInput, { kind: "fetch_model" }>;
@@ -64,7 +65,7 @@ export async function performFetch(
   { db }: Connection,
   boss: PgBoss,
   attempt: Attempt<FetchTask>,
-  options: LocateOptions = {},
+  { reader, ...options }: LocateOptions & { readonly reader?: ModelReader } = {},
 ): Promise<void> {
   const { jobId } = attempt.task;
   const [job] = await db.select({ input: jobs.input }).from(jobs).where(eq(jobs.id, jobId));
@@ -83,7 +84,7 @@ export async function performFetch(
       onProgress: teller.update,
     });
     await teller.end();
-    const added = await addModel(db, path, nameOf(input));
+    const added = await addModel(db, path, nameOf(input), reader);
     await db.transaction(async (tx) => {
       const { done, total } = teller.last();
       const state = { done: megabytes(done), total: megabytes(total), message: `${added.name} is there` };

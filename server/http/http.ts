@@ -20,6 +20,7 @@ import { createGuard } from "./guard.ts";
 import { receiveImport } from "./receive_import.ts";
 import { createMetrics } from "./metrics.ts";
 import { askedBy, ForbiddenError } from "../base/asker.ts";
+import { type ModelReader, ownReader } from "../models/reading.ts";
 import { downloadPreferences } from "../preferences/preference_job.ts";
 import { downloadCase, downloadReport } from "../report/download.ts";
 import { ROOT, type Settings } from "../base/settings.ts";
@@ -33,6 +34,8 @@ export interface HttpParts {
   readonly workerState: () => WorkerState | undefined;
   /** How large and how slow bodies may be; tests are less patient. */
   readonly limits?: BodyLimits;
+  /** Reads models' files; this process where nobody else waits for it. */
+  readonly reader?: ModelReader;
 }
 
 /** Answers a request that came from an address. */
@@ -42,7 +45,9 @@ export type Handler = (request: Request, address?: string) => Promise<Response>;
 const TOOLS: Documents = new Map(TOOL_DOCUMENTS.map((document) => [hashOfDocument(document), document]));
 
 /** The server's one request handler. */
-export function createHandler({ settings, context, workerState, limits = BODY_LIMITS }: HttpParts): Handler {
+export function createHandler(
+  { settings, context, workerState, limits = BODY_LIMITS, reader = ownReader() }: HttpParts,
+): Handler {
   const guard = createGuard(settings);
   const metrics = createMetrics(context.db, workerState);
   const streams = createOpenStreams(metrics);
@@ -114,7 +119,7 @@ export function createHandler({ settings, context, workerState, limits = BODY_LI
       const answer = await read(async () =>
         await downloadRelevance(context.db, pathname) ?? await downloadGraph(context.db, pathname) ??
           await downloadTrace(context.db, pathname) ??
-          (pathname.startsWith("/preferences/") ? await downloadPreferences(context.db, url) : undefined)
+          (pathname.startsWith("/preferences/") ? await downloadPreferences(context.db, reader, url) : undefined)
       );
       if (answer) return ["download", answer];
     }

@@ -7,7 +7,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
-import { InputError, loadTokenizer, type Tokenizer, UnavailableError } from "../../gpu/mod.ts";
+import { InputError, UnavailableError } from "../../gpu/mod.ts";
 import type { AnnotateRequest } from "../../schema/services/annotations.ts";
 import type { AttributeRequest } from "../../schema/services/attributions.ts";
 import type { Database } from "../../schema/tables/database.ts";
@@ -20,14 +20,16 @@ import { createExplainJob, createGenerateJob } from "../ask/ask_job.ts";
 import { addModel } from "../models/add_model.ts";
 import { createFetchJob } from "../fetching/fetch_model.ts";
 import { locateAllowed } from "../models/locate_allowed.ts";
-import { annotate } from "../cases/annotate.ts";
+import { type ModelReader, ownReader } from "../models/reading.ts";
+import { annotate, type ChosenToken, READ_CHOICE } from "../cases/annotate.ts";
 import { annotationAgreement } from "../cases/annotation_agreement.ts";
 import { annotationPrompt } from "../cases/annotation_prompt.ts";
 import { createObjectiveJob } from "../attributions/objective_job.ts";
 import { createDiagnoseJob } from "../diagnosis/diagnose_job.ts";
 import { versionOf } from "../diagnosis/thresholds.ts";
 import { setSegments } from "../marking/edit_segments.ts";
-import { isControl } from "../cases/segments.ts";
+import { storable } from "../cases/place_case.ts";
+import { SHOW_TOKENS } from "../cases/shown_tokens.ts";
 import { unpacked } from "./access/bounded_gunzip.ts";
 import { confinedPath } from "../base/confined_path.ts";
 import type { Connection } from "../database/database.ts";
@@ -58,15 +60,18 @@ export interface ServiceParts {
   readonly watcher: JobWatcher;
   /** Undefined where workers run elsewhere, on adapters of their own. */
   readonly planner?: Planner | undefined;
+  /** Reads models' files; this process where nobody else waits for it. */
+  readonly reader?: ModelReader;
 }
 
-export function createServices({ settings, connection, boss, watcher, planner }: ServiceParts): Services {
+export function createServices(
+  { settings, connection, boss, watcher, planner, reader = ownReader() }: ServiceParts,
+): Services {
   const { db } = connection;
-  const tokenizerOf = tokenizerCache();
   return {
     addModel: async ({ directory, name, ...how }) => {
       const located = await locateAllowed(settings, directory, "directory", how).catch(shown);
-      return (await addModel(db, located.path, name ?? located.name)).id;
+      return (await addModel(db, located.path, name ?? located.name, reader)).id;
     },
     fetchModel: async (request) => (await createFetchJob(settings, await homeId(settings), db, boss, request)).id,
     importFailureCases: async (request) =>
@@ -87,28 +92,23 @@ export function createServices({ settings, connection, boss, watcher, planner }:
     studyPoints: (id, request) => studyPoints(db, id, request),
     studyMovements: (id, request) => studyMovements(db, id, request),
     exportPreferences: async (request) => (await createPreferenceJob(db, boss, request)).id,
-    describePreferences: (jobId) => describePreferences(db, jobId),
+    describePreferences: (jobId) => describePreferences(db, reader, jobId),
     diagnose: async (request) => (await createDiagnoseJob(db, boss, request)).id,
     markInstructions: async (request) => (await createMarkJob(db, boss, request)).id,
     diagnosisVersion: () => versionOf(),
     labelAgreement: (request) => labelAgreement(db, request),
-    annotateCase: (id, request) => annotateCase(db, boss, tokenizerOf, id, request),
+    annotateCase: (id, request) => annotateCase(db, boss, reader, id, request),
     annotationAgreement: (benchmark) => annotationAgreement(db, benchmark),
-    annotationPrompt: (id) => annotationPrompt(db, id, tokenizerOf),
+    annotationPrompt: (id) => annotationPrompt(db, id, reader),
     setSegments: async (id, ranges) => {
       await setSegments(db, id, ranges);
       return id;
     },
-    showTokens: async (directory, ids) => {
-      const tokenizer = await tokenizerOf(directory);
-      return ids.map((id) => ({
-        text: tokenizer.token(id).replaceAll("\0", "\u2400"),
-        special: isControl(tokenizer, 1, id),
-      }));
-    },
-    generate: async (request) => (await createGenerateJob(db, boss, tokenizerOf, request)).id,
-    explain: (request) => createExplainJob(db, boss, tokenizerOf, request),
-    collectFailures: async (request) => (await createCollectJob(settings, db, boss, tokenizerOf, request)).id,
+    showTokens: async (directory, ids) =>
+      (await reader.read(SHOW_TOKENS, directory, { ids })).map((token) => ({ ...token, text: storable(token.text) })),
+    generate: async (request) => (await createGenerateJob(db, boss, reader, request)).id,
+    explain: (request) => createExplainJob(db, boss, reader, request),
+    collectFailures: async (request) => (await createCollectJob(settings, db, boss, reader, request)).id,
     findTokenPairs: async (request) => (await createPairSearchJob(db, boss, request)).id,
     cancelJob: async (id) => {
       await cancelJob(db, id);
@@ -127,22 +127,11 @@ export function createServices({ settings, connection, boss, watcher, planner }:
   };
 }
 
-/** Tokenizers of model directories, each loaded once; one that could not be loaded is tried again. */
-function tokenizerCache(): (directory: string) => Promise<Tokenizer> {
-  const known = new Map<string, Promise<Tokenizer>>();
-  return (directory) => {
-    const loading = known.get(directory) ?? loadTokenizer(directory);
-    known.set(directory, loading);
-    loading.catch(() => known.delete(directory));
-    return loading;
-  };
-}
-
 /** What was said and the job that computes the pair are stored together. */
 async function annotateCase(
   db: Database,
   boss: PgBoss,
-  tokenizerOf: (directory: string) => Promise<Tokenizer>,
+  reader: ModelReader,
   failureCaseId: number,
   request: AnnotateRequest,
 ): Promise<number> {
@@ -154,8 +143,9 @@ async function annotateCase(
     throw new InputError(`there is no failure case ${failureCaseId}`, "failureCaseId", "name one that is stored");
   }
   const { settle, ...annotation } = request;
-  const tokenizer = await tokenizerOf(model.directory);
-  const options = { tokenizer, vocabulary: model.vocabulary, where: "annotateCase", settle };
+  const { directory, vocabulary } = model;
+  const choose = (chosen: ChosenToken) => reader.read(READ_CHOICE, directory, { ...chosen, vocabulary });
+  const options = { choose, where: "annotateCase", settle };
   return await db.transaction(async (tx) => {
     const stored = await annotate(tx, failureCaseId, annotation, options);
     if (annotation.decision === "pair") await createAnnotatedJob(tx, boss, model.id, failureCaseId);

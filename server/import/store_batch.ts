@@ -4,7 +4,7 @@ import { InputError } from "../../gpu/mod.ts";
 import { labels } from "../../schema/tables/analysis_tables.ts";
 import { failureCases, models, pairLine, tokenPairs } from "../../schema/tables/tables.ts";
 import type { ImportReport } from "../../schema/tables/values.ts";
-import { annotate } from "../cases/annotate.ts";
+import { annotate, choiceOf, type ChosenToken } from "../cases/annotate.ts";
 import type { Transaction } from "../database/database.ts";
 import { raiseDelta } from "../cases/place_case.ts";
 import { type StoredResponse, storeResponses } from "../cases/store_responses.ts";
@@ -196,7 +196,8 @@ async function storeAnnotation(
     const one = await caseOf(tx, key, model, where);
     const known = await find(one.model);
     if (!known) throw new Error(`Model ${one.model} cannot be read`);
-    const { kind } = await annotate(tx, one.id, annotation, { ...known, where });
+    const choose = (chosen: ChosenToken) => Promise.resolve(choiceOf(known.tokenizer, known.vocabulary, chosen));
+    const { kind } = await annotate(tx, one.id, annotation, { choose, where });
     return { id: key, kind: "annotation", result: kind };
   } catch (error) {
     // Nothing was written: the others of the batch are stored.

@@ -14,6 +14,7 @@ import {
   type Tokenizer,
 } from "../../gpu/mod.ts";
 import type { Thought } from "../../schema/tables/values.ts";
+import type { Reading } from "./reading.ts";
 
 /** How a model thinks within a budget. */
 export interface Thinking {
@@ -33,6 +34,15 @@ export function checkThinking(tokenizer: Pick<Tokenizer, "thinking">, model: str
     "leave it out, or take a model that thinks, for example Qwen3, SmolLM3 or Olmo-3-Think",
   );
 }
+
+/** The same, of a model's files. */
+export const CHECK_THINKING: Reading<{ readonly model: string; readonly where: string }, null> = {
+  name: "thinking",
+  read: async ({ tokenizer }, { model, where }) => {
+    checkThinking(await tokenizer(), model, where);
+    return null;
+  },
+};
 
 /** Throws InputError at `where` for a model without a thinking mode. */
 export function openThinking(

@@ -2,17 +2,8 @@
  * The planning process: a device of its own, since a plan compiles and measures on it while the worker works. It answers
  * the questions of its standard input, a JSON line each, one after another, and ends with it.
  */
-import process from "node:process";
-import { createInterface } from "node:readline";
-import {
-  type AdapterInfo,
-  type Engine,
-  InputError,
-  openEngine,
-  type PlannedRun,
-  type Rule,
-  type RunPlan,
-} from "../../gpu/mod.ts";
+import { type AdapterInfo, type Engine, openEngine, type PlannedRun, type Rule, type RunPlan } from "../../gpu/mod.ts";
+import { answerQuestions } from "../base/answer_questions.ts";
 import { readSettings } from "../base/settings.ts";
 
 /** A run of a kind with a model, at some lengths. */
@@ -33,12 +24,6 @@ export interface PlanAnswer {
   /** What the first run of a process takes beyond that, in seconds. */
   readonly startSeconds: number;
 }
-
-/** A line of standard output. */
-export type PlanMessage =
-  | { readonly answer: PlanAnswer }
-  | { readonly problem: { readonly what: string; readonly where: string; readonly mend: string } }
-  | { readonly failure: string };
 
 /** Ids do not matter for what a run takes, but they must be ones that a vocabulary has. */
 function runOf({ kind, rule, heads }: PlanQuestion, tokens: number): PlannedRun {
@@ -65,25 +50,10 @@ async function answer(
   return { adapter: engine.adapter.name, plans, startSeconds: starts.get(key)! };
 }
 
-function messageOf(error: unknown): PlanMessage {
-  if (error instanceof InputError) return { problem: { what: error.what, where: error.where, mend: error.mend } };
-  return { failure: error instanceof Error ? error.stack ?? error.message : String(error) };
-}
-
 if (import.meta.main) {
-  // Who asks waits for lines on standard output; Ctrl-C in a terminal is his to hear.
-  process.on("SIGINT", () => {});
   const { adapter } = readSettings();
   const opening = openEngine(adapter === undefined ? {} : { adapter });
+  opening.catch(() => {});
   const starts = new Map<string, number>();
-  for await (const line of createInterface({ input: process.stdin })) {
-    let message: PlanMessage;
-    try {
-      message = { answer: await answer(await opening, JSON.parse(line) as PlanQuestion, starts) };
-    } catch (error) {
-      message = messageOf(error);
-    }
-    process.stdout.write(JSON.stringify(message) + "\n");
-  }
-  process.exit(0);
+  await answerQuestions(async (question: PlanQuestion) => answer(await opening, question, starts));
 }

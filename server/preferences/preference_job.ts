@@ -8,6 +8,7 @@ import type { ExportPreferencesRequest } from "../../schema/services/preferences
 import type { PreferenceExportRow } from "../../schema/services/preferences.ts";
 import { jobs } from "../../schema/tables/tables.ts";
 import type { CreatedJob } from "../jobs/jobs.ts";
+import type { ModelReader } from "../models/reading.ts";
 import { createPairJob, selectPairs } from "../jobs/pair_job.ts";
 import { fileOf, readRows } from "./read.ts";
 import { PREFERENCE_FORMATS } from "./rows.ts";
@@ -33,11 +34,15 @@ async function inputOf(db: Database, jobId: string): Promise<PreferenceInput | u
 }
 
 /** What a job can export now. Throws InputError when it is no such job. */
-export async function describePreferences(db: Database, jobId: string): Promise<PreferenceExportRow> {
+export async function describePreferences(
+  db: Database,
+  reader: ModelReader,
+  jobId: string,
+): Promise<PreferenceExportRow> {
   const input = await inputOf(db, jobId);
   if (!input) throw new InputError(`the job ${jobId} exports no preferences`, "preferences", "ask exportPreferences");
   const options = { format: "trl-weighted", weights: "relevance", seed: 1 } as const;
-  const { rows, pairs, leftOut } = await readRows(db, input.tokenPairIds, input.formula, options);
+  const { rows, pairs, leftOut } = await readRows({ db, reader }, input.tokenPairIds, input.formula, options);
   return {
     jobId,
     formula: input.formula,
@@ -50,7 +55,11 @@ export async function describePreferences(db: Database, jobId: string): Promise<
 const PATH = /^\/preferences\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/([a-z-]+)\.(jsonl|parquet)$/;
 
 /** Answers `/preferences/JOB/FORMAT.jsonl` with the rows as a file; undefined for other paths. */
-export async function downloadPreferences(db: Database, url: URL): Promise<Response | undefined> {
+export async function downloadPreferences(
+  db: Database,
+  reader: ModelReader,
+  url: URL,
+): Promise<Response | undefined> {
   const [, jobId, name, kind] = PATH.exec(url.pathname) ?? [];
   const format = PREFERENCE_FORMATS.find((one) => one === name);
   if (jobId === undefined || format === undefined) return undefined;
@@ -63,7 +72,7 @@ export async function downloadPreferences(db: Database, url: URL): Promise<Respo
   const input = await inputOf(db, jobId);
   if (!input) return new Response("There is no such export\n", { status: 404 });
   const options = { format, weights, seed };
-  const rows = await readRows(db, input.tokenPairIds, input.formula, options);
+  const rows = await readRows({ db, reader }, input.tokenPairIds, input.formula, options);
   return new Response(fileOf(rows, options, kind as "jsonl" | "parquet"), {
     headers: {
       "content-type": kind === "jsonl" ? "application/jsonl; charset=utf-8" : "application/vnd.apache.parquet",

@@ -1,16 +1,19 @@
 /** Reads the preference pairs of a selection, and counts those that are left out. */
 import { and, eq, inArray } from "drizzle-orm";
-import { loadTokenizer, type Tokenizer } from "../../gpu/mod.ts";
+import type { Tokenizer } from "../../gpu/mod.ts";
 import { preferences } from "../../schema/tables/analysis_tables.ts";
 import type { WeightFormula } from "../../schema/tables/analysis_values.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
+import type { ModelReader, Reading } from "../models/reading.ts";
 import { marksName } from "../marks/found_marks.ts";
 import { parquetFile } from "./parquet.ts";
-import { type LeftOut, preferencePair, standsAlone } from "./pair.ts";
+import { type LeftOut, preferencePair, type PreferenceSource, standsAlone } from "./pair.ts";
 import { COLUMNS, type Completion, type PreferenceRow, rowOf, type RowOptions, type StoredPreference } from "./rows.ts";
 
 const PAIRS_AT_ONCE = 200;
+/** Pairs that are tokenised in one go: others who ask wait for it. */
+const READ_AT_ONCE = 20;
 
 export interface PreferenceRows {
   readonly rows: readonly PreferenceRow[];
@@ -20,9 +23,15 @@ export interface PreferenceRows {
   readonly tokenizerHashes: readonly string[];
 }
 
+/** Where the rows are, and what reads their models' files. */
+export interface RowSource {
+  readonly db: Database;
+  readonly reader: ModelReader;
+}
+
 /** The rows of token pairs in their order, as far as their weights are stored. */
 export async function readRows(
-  db: Database,
+  source: RowSource,
   tokenPairIds: readonly number[],
   formula: WeightFormula,
   options: RowOptions,
@@ -31,7 +40,7 @@ export async function readRows(
   const rows: PreferenceRow[] = [];
   const leftOut: Record<string, number> = {};
   const hashes = new Set<string>();
-  for await (const { tokenPairId, key, found } of readPairs(db, tokenPairIds, formula)) {
+  for await (const { tokenPairId, key, found } of readPairs(source, tokenPairIds, formula)) {
     const result = typeof found === "string" ? found : rowOf(found, options);
     if (typeof result === "string") leftOut[result] = (leftOut[result] ?? 0) + 1;
     else {
@@ -50,18 +59,12 @@ export function fileOf({ rows, tokenizerHashes }: PreferenceRows, { format }: Ro
 }
 
 async function* readPairs(
-  db: Database,
+  { db, reader }: RowSource,
   ids: readonly number[],
   formula: WeightFormula,
 ): AsyncGenerator<
   { readonly tokenPairId: number; readonly key: string; readonly found: StoredPreference | LeftOut }
 > {
-  const tokenizers = new Map<string, Promise<Tokenizer>>();
-  const tokenizerOf = (directory: string) => {
-    const loading = tokenizers.get(directory) ?? loadTokenizer(directory);
-    tokenizers.set(directory, loading);
-    return loading;
-  };
   for (let from = 0; from < ids.length; from += PAIRS_AT_ONCE) {
     const page = await db.select({
       row: failureCases,
@@ -78,32 +81,76 @@ async function* readPairs(
       .innerJoin(models, eq(models.id, failureCases.modelId))
       .leftJoin(preferences, and(eq(preferences.tokenPairId, tokenPairs.id), eq(preferences.formula, formula)))
       .where(inArray(tokenPairs.id, ids.slice(from, from + PAIRS_AT_ONCE))).orderBy(tokenPairs.id);
-    for (const one of page) {
-      const tokenizer = await tokenizerOf(one.model.directory);
+    const read = await readTexts(reader, page);
+    for (const [index, one] of page.entries()) {
       const place = { tokenPairId: one.pair.id, key: one.row.key };
-      yield { ...place, found: storedPair(one, tokenizer) };
+      yield { ...place, found: storedPair(one, read[index]!) };
     }
   }
+}
+
+/** Both completions of each pair, or why it is left out, in order. */
+async function readTexts(reader: ModelReader, rows: readonly StoredRows[]): Promise<(PairTexts | LeftOut)[]> {
+  const read: (PairTexts | LeftOut)[] = [];
+  for (const [directory, all] of Map.groupBy(rows.entries(), ([, { model }]) => model.directory)) {
+    for (let from = 0; from < all.length; from += READ_AT_ONCE) {
+      const some = all.slice(from, from + READ_AT_ONCE);
+      const sources = some.map(([, { row, pair, weights }]) => ({
+        inputIds: row.inputIds,
+        promptTokens: row.promptTokens,
+        prompt: row.prompt,
+        completionIds: row.completionIds,
+        targetId: pair.targetId,
+        contrastId: pair.contrastId,
+        candidates: pair.candidates,
+        weighed: weights && { chosen: weights.chosenIds, rejected: weights.rejectedIds },
+      }));
+      const texts = await reader.read(READ_PAIRS, directory, sources);
+      for (const [index, [place]] of some.entries()) read[place] = texts[index]!;
+    }
+  }
+  return read;
 }
 
 interface StoredRows {
   readonly row: typeof failureCases.$inferSelect;
   readonly pair: typeof tokenPairs.$inferSelect;
-  readonly model: Pick<typeof models.$inferSelect, "name" | "hash" | "tokenizerHash">;
+  readonly model: Pick<typeof models.$inferSelect, "name" | "hash" | "directory" | "tokenizerHash">;
   readonly weights: typeof preferences.$inferSelect | null;
 }
 
-function storedPair({ row, pair, model, weights }: StoredRows, tokenizer: Tokenizer): StoredPreference | LeftOut {
-  const ids = preferencePair({ ...row, ...pair }, tokenizer);
+/** A pair whose completions are read; `weighed` has their tokens as they were weighed, null where they were not. */
+interface ReadSource extends PreferenceSource {
+  readonly weighed: { readonly chosen: readonly number[]; readonly rejected: readonly number[] } | null;
+}
+
+type CompletionText = Omit<Completion, "weights">;
+
+interface PairTexts {
+  readonly prompt: string;
+  readonly chosen: CompletionText;
+  readonly rejected: CompletionText;
+}
+
+/** Texts of pairs and whether they come back from them as the same ids. */
+export const READ_PAIRS: Reading<readonly ReadSource[], readonly (PairTexts | LeftOut)[]> = {
+  name: "preference pairs",
+  read: async (model, sources) => {
+    const tokenizer = await model.tokenizer();
+    return sources.map((source) => textsOf(source, tokenizer));
+  },
+};
+
+function textsOf(source: ReadSource, tokenizer: Tokenizer): PairTexts | LeftOut {
+  const ids = preferencePair(source, tokenizer);
   if (typeof ids === "string") return ids;
-  if (weights === null) return "not_computed";
-  const completion = (open: readonly number[], all: readonly number[], own: readonly number[]): Completion => {
+  if (source.weighed === null) return "not_computed";
+  const completion = (open: readonly number[], all: readonly number[]): CompletionText => {
     // Stored ids are the completion's, and perhaps the token that ends it.
     const bare = all.length > 0 && tokenizer.isSpecial(all.at(-1)!) ? all.slice(0, -1) : open;
     return {
       text: tokenizer.decode(all, { continues: true }),
       ids: all,
-      weights: own,
       open: {
         text: tokenizer.decode(bare, { continues: true }),
         tokens: bare.length,
@@ -111,6 +158,15 @@ function storedPair({ row, pair, model, weights }: StoredRows, tokenizer: Tokeni
       },
     };
   };
+  return {
+    prompt: tokenizer.decode(source.inputIds),
+    chosen: completion(ids.chosenIds, source.weighed.chosen),
+    rejected: completion(ids.rejectedIds, source.weighed.rejected),
+  };
+}
+
+function storedPair({ row, pair, model, weights }: StoredRows, read: PairTexts | LeftOut): StoredPreference | LeftOut {
+  if (typeof read === "string") return read;
   return {
     key: row.key,
     benchmark: row.benchmark,
@@ -120,12 +176,12 @@ function storedPair({ row, pair, model, weights }: StoredRows, tokenizer: Tokeni
     model: model.name,
     modelHash: model.hash,
     tokenizerHash: model.tokenizerHash,
-    formula: weights.formula,
-    adapter: weights.adapter,
-    marks: marksName(weights.marksOrigin, weights.marksVersion),
-    prompt: tokenizer.decode(row.inputIds),
+    formula: weights!.formula,
+    adapter: weights!.adapter,
+    marks: marksName(weights!.marksOrigin, weights!.marksVersion),
+    prompt: read.prompt,
     promptIds: row.inputIds,
-    chosen: completion(ids.chosenIds, weights.chosenIds, weights.chosenWeights),
-    rejected: completion(ids.rejectedIds, weights.rejectedIds, weights.rejectedWeights),
+    chosen: { ...read.chosen, weights: weights!.chosenWeights },
+    rejected: { ...read.rejected, weights: weights!.rejectedWeights },
   };
 }

@@ -1,6 +1,6 @@
 /** Jobs that run a model over a benchmark, or search token pairs: one task each, done by a worker. */
 import type { PgBoss } from "pg-boss";
-import { InputError, type Tokenizer } from "../../gpu/mod.ts";
+import { InputError } from "../../gpu/mod.ts";
 import type { CollectFailuresRequest, FindTokenPairsRequest } from "../../schema/services/searches.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import type { CollectInput, PairSearchInput } from "../../schema/tables/search_values.ts";
@@ -9,7 +9,8 @@ import { promptTemplateNamed } from "../benchmarks/prompt_templates.ts";
 import { confinedPath } from "../base/confined_path.ts";
 import { enqueue } from "../jobs/enqueue.ts";
 import { modelByName } from "../models/find_model.ts";
-import { checkThinking } from "../models/thinking.ts";
+import type { ModelReader } from "../models/reading.ts";
+import { CHECK_THINKING } from "../models/thinking.ts";
 import { type CreatedJob, insertJob } from "../jobs/jobs.ts";
 import type { Transaction } from "../database/database.ts";
 import type { Settings } from "../base/settings.ts";
@@ -19,7 +20,7 @@ export async function createCollectJob(
   settings: Settings,
   db: Database,
   boss: PgBoss,
-  tokenizerOf: (directory: string) => Promise<Tokenizer>,
+  reader: ModelReader,
   request: CollectFailuresRequest,
 ): Promise<CreatedJob> {
   const { model, benchmark, limit, seed, maxTokens, batch, thinkingTokens, idempotencyKey } = request;
@@ -27,7 +28,9 @@ export async function createCollectJob(
   const isPath = /[./\\]/.test(benchmark);
   const path = isPath ? await confinedPath(settings, benchmark, "benchmark") : benchmark;
   const [found, file] = [await modelByName(db, model, "model"), await findBenchmark(db, path, "benchmark")];
-  if (thinkingTokens !== undefined) checkThinking(await tokenizerOf(found.directory), found.name, "thinkingTokens");
+  if (thinkingTokens !== undefined) {
+    await reader.read(CHECK_THINKING, found.directory, { model: found.name, where: "thinkingTokens" });
+  }
   // Said here, since a worker on another machine reads a copy of the file.
   const template = promptTemplate ?? (isShipped(file.path) ? "plain" : null);
   const asking = {
