@@ -18,6 +18,7 @@ import { readSettings } from "../server/base/settings.ts";
 import { readSeriesFile } from "../server/studies/series_file.ts";
 import { movementOf } from "../server/studies/movement.ts";
 import { summariseStudy, verdictOf } from "../server/studies/summary.ts";
+import { readQuantised } from "../server/wild/quantisation.ts";
 import { mean } from "../server/base/statistics/bootstrap.ts";
 import { type JobWatcher, startJobWatcher } from "../server/jobs/watch_job.ts";
 import { storeModel, storePair, testDatabase } from "./database.ts";
@@ -291,6 +292,14 @@ describe("a study", () => {
       corrected: 0,
     });
     expect((await ask(query, { from: "tiny" })).errors?.[0]?.message).toMatch(/no member "tiny"/);
+    // A run in the wild finds the studies that its model is a member of.
+    const { db } = database.connection;
+    expect(await readQuantised(db, "middle", 1)).toMatchObject([
+      { series: "files", label: "small", pairs: 5, counts: null, moved: null },
+      { series: "files", label: "middle", pairs: 5, counts: { corrected: 1, not_corrected: 1, undecided: 3 } },
+      { series: "files", label: "large", pairs: 5, moved: { count: 5 } },
+    ]);
+    expect(await readQuantised(db, "stranger", 1)).toEqual([]);
   });
 
   test("refuses names of other studies, pairs of another tokenizer, and selections of nothing", async () => {

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { and, eq } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { attributions, failureCases, responses } from "../schema/tables/tables.ts";
+import { labels } from "../schema/tables/analysis_tables.ts";
+import { attributions, failureCases, responses, tokenPairs } from "../schema/tables/tables.ts";
 import { ROOT } from "../server/base/settings.ts";
 import { proportionInterval } from "../server/base/statistics/proportion.ts";
 import { pairsOf } from "../server/jobs/pair_selection.ts";
@@ -14,6 +15,8 @@ import { checkRun, readStoredRun, tenth } from "../server/wild/check.ts";
 import { drawControl } from "../server/wild/control.ts";
 import { randomStream } from "../server/base/statistics/random.ts";
 import { wildDocument, wildFindings, type WildParts } from "../server/wild/document.ts";
+import { compareReference } from "../server/wild/reference.ts";
+import type { StoredResult } from "../server/wild/results.ts";
 import { folderOf, runWild } from "../server/wild/run.ts";
 import { controlName, STAGES, stagesOf, WILD_SETTINGS } from "../server/wild/study.ts";
 import { testDatabase } from "./database.ts";
@@ -126,6 +129,32 @@ describe("npm run wild", () => {
     expect(order.toSorted((a, b) => a - b)).toEqual(await drawn(null, undefined));
     expect([await drawn(null, 2), await drawn(null, 3)]).not.toEqual([order, order]);
 
+    // What readers say stands beside the classifier.
+    expect(numbers.readers).toEqual([]);
+    const { key } = JSON.parse(form[0]!) as { key: string };
+    const [read] = await db.select({
+      pair: tokenPairs.id,
+      outcome: attributions.outcome,
+      pattern: attributions.pattern,
+    })
+      .from(tokenPairs).innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
+      .innerJoin(attributions, eq(attributions.tokenPairId, tokenPairs.id)).where(eq(failureCases.key, key));
+    const { pair, outcome, pattern } = read!;
+    await db.insert(labels).values([
+      { tokenPairId: pair, reader: "same", outcome: outcome!, pattern },
+      { tokenPairId: pair, reader: "other", outcome: outcome === "m_ia" ? "nc_ia_ag" : "m_ia", pattern: null },
+    ]);
+    await run(16, ["report"]);
+    const again = JSON.parse(await readFile(join(folder, "wild", "numbers.json"), "utf8")) as WildParts;
+    const told = again.numbers.readers.map(({ benchmark, one, other, outcome: { observed } }) => (
+      { benchmark, one, other, observed }
+    ));
+    expect(told).toEqual([null, "demo-ifeval"].flatMap((benchmark) => [
+      { benchmark, one: null, other: "other", observed: 0 },
+      { benchmark, one: null, other: "same", observed: 1 },
+      { benchmark, one: "other", other: "same", observed: 0 },
+    ]));
+
     // The same again computes nothing.
     const rows = await db.select({ id: attributions.id, at: attributions.createdAt }).from(attributions);
     await run(16, ["collect", "attribute"]);
@@ -185,6 +214,15 @@ describe("a control", () => {
     }
     expect(drawControl([80], [65, 66], next.slice(0, 2), tokenizer, randomStream(1, "control"))).toBeUndefined();
   });
+});
+
+test("another implementation's relevance is compared by case, as a share of its largest", () => {
+  const result = (key: string, relevance: readonly number[], logitDifference = 2) =>
+    ({ key, target: 1, contrast: 2, relevance, logitDifference }) as unknown as StoredResult;
+  const stored = [result("a", [4, -1]), result("b", [0, 1]), result("c", [5, 5])];
+  const numbers = compareReference([result("a", [4, -2], 2.5), result("b", [0, 1]), result("d", [9, 9])], stored);
+  expect(numbers).toEqual({ cases: 2, worst: 0.25, median: 0.25, delta: 0.5 });
+  expect(compareReference([{ ...result("a", [4, -1]), contrast: 3 }], stored)).toBeNull();
 });
 
 describe("a share's interval", () => {

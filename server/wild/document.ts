@@ -20,11 +20,15 @@ import { ablationPart } from "./ablation.ts";
 import { TOLERANCE } from "./check.ts";
 import { referenceName } from "../search/reference_pairs.ts";
 import type { WildNumbers } from "./numbers.ts";
+import { quantisationPart } from "./quantisation.ts";
+import { readersPart } from "./readers.ts";
+import { type ReferenceNumbers, referencePart } from "./reference.ts";
 import { solvedBenchmarks, type WildStudy } from "./study.ts";
 
 /** All that the document is written from; numbers.json holds it. */
 export interface WildParts extends PaperFigures {
   readonly numbers: WildNumbers;
+  readonly reference: ReferenceNumbers | null;
   readonly timed: readonly Timed[];
   readonly adapter: string;
   readonly cores: number;
@@ -50,7 +54,10 @@ export function wildDocument(parts: WildParts): string {
     marksPart(numbers),
     unexplainedPart(numbers),
     ablationPart(numbers.ablations, numbers.study),
+    readersPart(numbers.readers),
     weightsPart(numbers),
+    quantisationPart(numbers.quantised),
+    referencePart(parts.reference),
     conditions(parts),
   ].join("\n\n") + "\n";
 }
@@ -281,8 +288,7 @@ ${
       : `Failures that neither heatmap nor graph explains:\n\n${table(["case", "wrong", "right", "delta"], rows)}`
   }
 
-What is not asked here at all: failures without a clean pair (above), and whether a person would say the same as the
-classifier.`;
+What is not asked here at all: failures without a clean pair (above).`;
 }
 
 function weightsPart({ weights, study }: WildNumbers): string {

@@ -11,6 +11,8 @@ import type { Mean } from "../report/read_layers.ts";
 import type { MarksRow } from "../report/read_sums.ts";
 import { type AblationNumbers, readWildAblations } from "./ablation.ts";
 import { preferenceFile } from "./compute.ts";
+import { type QuantisedRow, readQuantised } from "./quantisation.ts";
+import { type ReadersRow, readReaders } from "./readers.ts";
 import { controlName, failureBenchmarks, type WildStudy } from "./study.ts";
 
 export const NUMBERS_FORMAT = "culprit-wild/1";
@@ -85,6 +87,8 @@ export interface WildNumbers extends PaperNumbers {
   readonly unexplained: readonly Unexplained[];
   readonly ablations: AblationNumbers;
   readonly weights: readonly WeightsRow[];
+  readonly readers: readonly ReadersRow[];
+  readonly quantised: readonly QuantisedRow[];
   readonly classifier: readonly string[];
 }
 
@@ -113,6 +117,8 @@ export async function wildNumbers(
     unexplained: await readUnexplained(db, study.model, names),
     ablations: await readWildAblations(db, study),
     weights: await readWeights(home, names),
+    readers: await readReaders(db, names),
+    quantised: await readQuantised(db, study.model, study.seed),
     classifier: tables.versions,
   };
 }

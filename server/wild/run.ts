@@ -13,8 +13,9 @@ import { readReport } from "../report/read_report.ts";
 import { computeStages, studyOf, type WildRequest } from "./compute.ts";
 import { wildDocument, type WildParts } from "./document.ts";
 import { wildNumbers } from "./numbers.ts";
+import { readReference } from "./reference.ts";
 import { writeReadings } from "./readings.ts";
-import { packed, readAnswers, readCaseLines, readResults } from "./results.ts";
+import { packed, readAnswers, readCaseLines, readResults, type StoredResult } from "./results.ts";
 import { controlName, failureBenchmarks, type Stage, type WildStudy } from "./study.ts";
 
 export interface WildRun {
@@ -54,13 +55,14 @@ export async function runWild({ request, stages, home, document, snapshot, note 
 async function writeResults(db: Database, study: WildStudy, home: string, document: string): Promise<void> {
   const folder = folderOf(document);
   await mkdir(folder, { recursive: true });
-  const { parts, figures } = await readParts(db, study, home, basename(folder));
+  const results = await readResults(db, study);
+  const { parts, figures } = await readParts(db, study, home, { folder, results });
   for (const name of await readdir(folder)) {
     if (name.endsWith(".svg") && !figures.has(name)) await rm(join(folder, name));
   }
   for (const [name, svg] of figures) await writeFile(join(folder, name), svg);
   await writeFile(join(folder, "answers.jsonl.gz"), packed(await readAnswers(db, study)));
-  await writeFile(join(folder, "results.jsonl.gz"), packed(await readResults(db, study)));
+  await writeFile(join(folder, "results.jsonl.gz"), packed(results));
   await writeFile(join(folder, "cases.jsonl.gz"), packed(await readCaseLines(db, study)));
   const numbers = join(folder, "numbers.json");
   await writeFile(numbers, `${JSON.stringify(parts, null, 2)}\n`);
@@ -70,7 +72,12 @@ async function writeResults(db: Database, study: WildStudy, home: string, docume
 }
 
 /** What the database holds, as parts of the document and figure files by name. */
-async function readParts(db: Database, study: WildStudy, home: string, folder: string) {
+async function readParts(
+  db: Database,
+  study: WildStudy,
+  home: string,
+  { folder, results }: { readonly folder: string; readonly results: readonly StoredResult[] },
+) {
   const names = failureBenchmarks(study);
   const report = (benchmarks: readonly string[]) =>
     readReport(db, {
@@ -92,6 +99,7 @@ async function readParts(db: Database, study: WildStudy, home: string, folder: s
   const figures = svgFiles(paperDrawings(tables));
   const parts: WildParts = {
     numbers,
+    reference: await readReference(folder, results),
     examples: tables.examples.map(({ label, key, target, contrast, delta, summary }) => (
       { label, key, target, contrast, delta, summary }
     )),
@@ -100,7 +108,7 @@ async function readParts(db: Database, study: WildStudy, home: string, folder: s
     adapter: newest?.adapter ?? "none",
     cores: availableParallelism(),
     figures: [...figures.keys()],
-    folder,
+    folder: basename(folder),
   };
   return { parts, figures };
 }
