@@ -3,13 +3,10 @@ import { join } from "node:path";
 import { eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { failureCases, jobs, models, tokenPairs } from "../schema/tables/tables.ts";
+import { failureCases, jobs, tokenPairs } from "../schema/tables/tables.ts";
 import { traces } from "../schema/tables/trace_tables.ts";
-import { loadTokenizer, openEngine } from "../gpu/mod.ts";
-import { openCheckers } from "../server/checkers/check.ts";
+import { loadTokenizer } from "../gpu/mod.ts";
 import { downloadTrace } from "../server/traces/download.ts";
-import { proveCase } from "../server/traces/proof.ts";
-import { provableCases } from "../server/traces/provable_cases.ts";
 import { createTraceJob } from "../server/traces/trace_job.ts";
 import { ROOT } from "../server/base/settings.ts";
 import { segmentsOf } from "../server/cases/segments.ts";
@@ -192,45 +189,4 @@ test("the stored trace as JSON and as a picture", async () => {
   expect(await svg.text()).toContain("First 2 and 2.");
   expect((await downloadTrace(db, "/traces/99999.json"))!.status).toBe(404);
   expect(await downloadTrace(db, "/graphs/1.json")).toBe(undefined);
-});
-
-test("the proof of a failure: every ranking of its prompt is masked, kept and generated again", async () => {
-  const checkers = openCheckers();
-  const engine = await openEngine();
-  try {
-    const { db } = database.connection;
-    const model = await engine.loadModel(DEMO);
-    const tokenizer = await loadTokenizer(DEMO);
-    const [stored] = await db.select().from(models);
-    const [one, ...others] = await provableCases(db, { benchmark: "traces", limit: 5, seed: 1 }, {
-      checkers,
-      tokenizer,
-      model: { ...stored!, loaded: model },
-    });
-    expect(others).toEqual([]);
-    const settings = { rule: "attnlrp", replacement: "attention", counts: [1, 3], rollouts: 2, seed: 1 } as const;
-    const proof = await proveCase(model, tokenizer, one!, settings);
-    for (const outcomes of Object.values(proof.rankings)) expect(outcomes.map(({ count }) => count)).toEqual([1, 3]);
-    // The first of the error's own ranking, masked, is what the engine says of it.
-    const relevance = await model.attribute({
-      inputIds: one!.inputIds,
-      target: one!.target,
-      contrast: one!.contrast,
-      rule: "attnlrp",
-    });
-    const positions = Array.from({ length: promptTokens }, (_, at) => at).filter((at) => !one!.special[at]);
-    const first = positions.toSorted((a, b) => relevance.nodeRelevance[b]! - relevance.nodeRelevance[a]!)[0]!;
-    const [masked] = await model.score([{
-      inputIds: one!.inputIds,
-      hidden: [first],
-      target: one!.target,
-      contrast: one!.contrast,
-    }]);
-    expect(proof.rankings["direct-signed"][0]!.delta).toBeCloseTo(masked!.logitDifference!, 4);
-    expect(proof.delta).toBeCloseTo(relevance.logitDifference, 4);
-    expect(await proveCase(model, tokenizer, one!, settings)).toEqual(proof);
-  } finally {
-    engine.close();
-    await checkers.close();
-  }
 });

@@ -3,7 +3,7 @@
  * solutions have it, else in `\\boxed{}`, else after "the answer is", else it is the last number of the response.
  */
 import type { CheckItem, Verdict } from "./checker.ts";
-import { finalAnswer } from "./math.ts";
+import { boxedAnswer } from "./math.ts";
 import { sameValue } from "./math/value.ts";
 import { withoutThinking } from "./thinking.ts";
 
@@ -29,20 +29,50 @@ export function goldNumber(solution: string): string | undefined {
 const NUMBER = /-?\$?\d[\d,]*(?:\.\d+)?|-?\$?\.\d+/g;
 
 function findNumber(response: string): { readonly prediction: string; readonly found: string } | undefined {
-  const places: readonly (readonly [found: string, text: string | undefined])[] = [
-    ["####", /####([^\n]*)/.exec(response)?.[1]],
-    ["boxed", finalAnswer(response)],
-    ["answer is", [...response.matchAll(/answer is:?([^\n]*)/gi)].at(-1)?.[1]],
-  ];
-  for (const [found, text] of places) {
-    const [number] = text?.match(NUMBER) ?? [];
-    if (number !== undefined) return { prediction: plain(number), found };
-    // A fraction, or the name of a number: compared as it is.
-    if (text !== undefined && text.trim() !== "" && found !== "answer is") return { prediction: text.trim(), found };
-  }
-  const last = response.match(NUMBER)?.at(-1);
-  return last === undefined ? undefined : { prediction: plain(last), found: "last number" };
+  const place = answerPlace(response);
+  return place && { prediction: place.prediction, found: place.found };
 }
+
+/** The final answer of a response: what it says, by what it was found, and its characters from `start` to before `end`. */
+export interface AnswerPlace {
+  readonly prediction: string;
+  readonly found: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Where a response has its final answer; undefined where it has none. */
+export function answerPlace(response: string): AnswerPlace | undefined {
+  const marked = /####([^\n]*)/.exec(response);
+  const boxed = boxedAnswer(response);
+  const said = [...response.matchAll(/answer is:?([^\n]*)/gi)].at(-1);
+  const behind = (match: RegExpMatchArray) => match.index! + match[0].length - match[1]!.length;
+  const places: readonly (readonly [found: string, text: string | undefined, start: number])[] = [
+    ["####", marked?.[1], marked ? behind(marked) : 0],
+    ["boxed", boxed?.text, boxed?.start ?? 0],
+    ["answer is", said?.[1], said ? behind(said) : 0],
+  ];
+  for (const [found, text, from] of places) {
+    if (text === undefined) continue;
+    const [number] = text.matchAll(NUMBER);
+    if (number !== undefined) return placeOf(found, number[0], from + number.index);
+    // A fraction, or the name of a number: compared as it is.
+    const bare = text.trim();
+    if (bare !== "" && found !== "answer is") {
+      const start = from + text.indexOf(bare);
+      return { prediction: bare, found, start, end: start + bare.length };
+    }
+  }
+  const last = [...response.matchAll(NUMBER)].at(-1);
+  return last && placeOf("last number", last[0], last.index);
+}
+
+const placeOf = (found: string, number: string, start: number): AnswerPlace => ({
+  prediction: plain(number),
+  found,
+  start,
+  end: start + number.length,
+});
 
 function plain(number: string): string {
   return number.replace(/[$,]/g, "");

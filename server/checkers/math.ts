@@ -75,16 +75,23 @@ function afterMark(response: string): string | undefined {
  * form `\boxed 5` ends at the next dollar sign. Undefined when there is none, or its brace is never closed.
  */
 export function finalAnswer(response: string): string | undefined {
+  return boxedAnswer(response)?.text;
+}
+
+/** The same with its place: the text is what the response has from `start` on. */
+export function boxedAnswer(response: string): { readonly text: string; readonly start: number } | undefined {
   const boxed = response.lastIndexOf("\\boxed");
-  const start = boxed >= 0 ? boxed : response.lastIndexOf("\\fbox");
-  if (start < 0) return undefined;
-  const rest = response.slice(start + (boxed >= 0 ? "\\boxed" : "\\fbox").length);
-  if (boxed >= 0 && rest.startsWith(" ")) return rest.slice(1).split("$")[0]!;
-  if (!rest.startsWith("{")) return undefined;
-  let depth = 0;
-  for (let at = 0; at < rest.length; at++) {
-    if (rest[at] === "{") depth++;
-    else if (rest[at] === "}" && --depth === 0) return rest.slice(1, at);
+  const name = boxed >= 0 ? "\\boxed" : "\\fbox";
+  const at = boxed >= 0 ? boxed : response.lastIndexOf(name);
+  if (at < 0) return undefined;
+  const start = at + name.length + 1;
+  const opening = response[start - 1];
+  if (boxed >= 0 && opening === " ") return { text: response.slice(start).split("$")[0]!, start };
+  if (opening !== "{") return undefined;
+  let depth = 1;
+  for (let end = start; end < response.length; end++) {
+    if (response[end] === "{") depth++;
+    else if (response[end] === "}" && --depth === 0) return { text: response.slice(start, end), start };
   }
   return undefined;
 }

@@ -73,7 +73,12 @@ function lineOf({ phase, done, total, unit, underWay = 0, detail }: PhaseProgres
 /** From what came since we first looked; nothing before a second has passed. */
 function timeLeft({ done: first, ms }: Beginning, done: number, total: number, now: number): string {
   if (done <= first || done >= total || now - ms < 1000) return "";
-  const seconds = Math.ceil((total - done) / (done - first) * (now - ms) / 1000);
+  return secondsLeft((total - done) / (done - first) * (now - ms) / 1000);
+}
+
+/** A time in words. */
+export function secondsLeft(exact: number): string {
+  const seconds = Math.ceil(exact);
   if (seconds < 120) return `${seconds} s left`;
   return seconds < 7200 ? `${Math.ceil(seconds / 60)} min left` : `${Math.ceil(seconds / 3600)} h left`;
 }

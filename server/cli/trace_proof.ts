@@ -5,7 +5,9 @@ import { InputError } from "../../gpu/mod.ts";
 import { parseRule } from "./attribution_arguments.ts";
 import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts";
 import { textTable } from "./text_table.ts";
-import type { ProofRecord, ProofSettings } from "../traces/proof.ts";
+import { type PhaseProgress, secondsLeft } from "./progress.ts";
+import type { ProofPart, ProofRecord, ProofSettings } from "../traces/proof.ts";
+import type { ProofErrorPlace } from "../traces/provable_cases.ts";
 import type { ProofSummary } from "../traces/proof_summary.ts";
 
 const REPLACEMENTS = ["remove", "neutral", "mean", "attention"] as const;
@@ -13,12 +15,19 @@ const REPLACEMENTS = ["remove", "neutral", "mean", "attention"] as const;
 export const verb: Verb = {
   name: "trace proof",
   summary: "Masks the prompt by the chain of traces and by other rankings, over stored failures of a benchmark",
-  usage: "trace proof --model NAME|MODEL --benchmark NAME [--limit N] [--counts LIST] [--replacement NAME] " +
-    "[--rollouts N] [--rule RULE] [--seed N] [--results FILE] [--json]",
+  usage: "trace proof --model NAME|MODEL --benchmark NAME [--error PLACE] [--limit N] [--counts LIST] " +
+    "[--replacement NAME] [--rollouts N] [--rule RULE] [--seed N] [--results FILE] [--json]",
   example: "npx culprit trace proof --model models/demo-1m --benchmark demo-ifeval --limit 20",
   options: {
     model: { type: "string", value: "NAME|MODEL", help: "a model that was added: the one that failed" },
     benchmark: { type: "string", value: "NAME", help: "the failures' benchmark; their answers must be checkable" },
+    error: {
+      type: "string",
+      value: "PLACE",
+      help:
+        "pair: the stored token pair; answer: the final answer against the right one, of all failures (GSM8K, MATH)",
+      default: "pair",
+    },
     limit: { type: "string", value: "N", help: "failures at most, drawn by the seed", default: "60" },
     counts: { type: "string", value: "LIST", help: "how many tokens are masked", default: "1,2,4,8" },
     replacement: { type: "string", value: "NAME", help: `of ${REPLACEMENTS.join(", ")}`, default: "attention" },
@@ -42,49 +51,54 @@ export const verb: Verb = {
 interface Header {
   readonly model: string;
   readonly benchmark: string;
+  readonly error: ProofErrorPlace;
   readonly settings: ProofSettings;
 }
 
 async function run(context: VerbContext): Promise<void> {
   const { optionCount, refusePositionals, withModelSession } = await import("./model_session.ts");
-  const [{ proveCase }, { summariseProofs }, { provableCases }, { readSettings }] = await Promise.all([
-    import("../traces/proof.ts"),
-    import("../traces/proof_summary.ts"),
-    import("../traces/provable_cases.ts"),
-    import("../base/settings.ts"),
-  ]);
+  const [{ PROOF_PARTS, proveCase }, { summariseProofs }, { PROOF_ERRORS, provableCases }, { readSettings }] =
+    await Promise.all([
+      import("../traces/proof.ts"),
+      import("../traces/proof_summary.ts"),
+      import("../traces/provable_cases.ts"),
+      import("../base/settings.ts"),
+    ]);
   refusePositionals(context, verb.name);
   const asked = requiredText(context, verb, "model");
   const benchmark = requiredText(context, verb, "benchmark");
   const settings = readProofSettings(context, optionCount(context, "rollouts", 0)!, optionCount(context, "seed", 0)!);
   const limit = optionCount(context, "limit")!;
+  const error = PROOF_ERRORS.find((name) => name === optionText(context, "error"));
+  if (error === undefined) {
+    throw new InputError("there is no such place", "--error", `give one of: ${PROOF_ERRORS.join(", ")}`);
+  }
   const records = await withModelSession(
     context,
     asked,
     async ({ db, model, tokenizer, checkers, options, bar, load }) => {
-      const header: Header = { model: model.name, benchmark, settings };
+      const header: Header = { model: model.name, benchmark, error, settings };
       const path = optionText(context, "results") ??
-        join(readSettings().home, "proofs", `${model.name.replaceAll(/[^\w.-]/g, "_")}-${benchmark}.jsonl`);
+        join(readSettings().home, "proofs", `${model.name.replaceAll(/[^\w.-]/g, "_")}-${benchmark}-${error}.jsonl`);
       const known = await openResults(path, header);
       const loaded = await load(model);
-      const cases = await provableCases(db, { benchmark, limit, seed: settings.seed }, {
+      const cases = await provableCases(db, { benchmark, limit, seed: settings.seed, error }, {
         checkers,
         tokenizer,
         model: { ...model, loaded },
       });
-      if (cases.length === 0) {
-        throw new InputError(
-          `${model.name} has no clean failure of ${benchmark} whose answers can be checked`,
-          "--benchmark",
-          "collect answers and find token pairs first: npx culprit pairs --help",
-        );
-      }
+      if (cases.length === 0) throw withoutCases(model.name, benchmark, error);
       const found: ProofRecord[] = [];
-      for (const [index, one] of cases.entries()) {
-        bar.update({ phase: "failures", done: index, total: cases.length });
+      const missing = cases.filter(({ key }) => !known.has(key)).length;
+      const shown = proofProgress(context, bar.update, PROOF_PARTS, { all: cases.length, missing });
+      for (const one of cases) {
         const stored = known.get(one.key);
-        const record = stored ?? await proveCase(loaded, tokenizer, one, settings, options);
-        if (!stored) await appendFile(path, `${JSON.stringify(record)}\n`);
+        const record = stored ??
+          await proveCase(loaded, tokenizer, one, settings, { ...options, onPart: shown.part });
+        if (!stored) {
+          await appendFile(path, `${JSON.stringify(record)}\n`);
+          shown.done(record);
+        }
         found.push(record);
         if (context.json) {
           await context.out(
@@ -98,6 +112,47 @@ async function run(context: VerbContext): Promise<void> {
   const summary = summariseProofs(records, settings.seed);
   if (context.json) await context.out(`${JSON.stringify({ kind: "summary", settings, summary })}\n`);
   else await context.out(summary === null ? "no failure was repeated by its own model\n" : describeProof(summary));
+}
+
+const withoutCases = (model: string, benchmark: string, error: ProofErrorPlace) =>
+  error === "pair"
+    ? new InputError(
+      `${model} has no clean failure of ${benchmark} whose answers can be checked`,
+      "--benchmark",
+      "collect answers and find token pairs first: npx culprit pairs --help",
+    )
+    : new InputError(
+      `${model} has no failed answer to ${benchmark} with a wrong final answer`,
+      "--benchmark",
+      "collect answers of GSM8K or MATH first: npx culprit collect --help",
+    );
+
+/** The bar on a terminal; elsewhere a line for each failure, so that a log says how far it is. */
+function proofProgress(
+  { progress, note }: Pick<VerbContext, "progress" | "note">,
+  update: (progress: PhaseProgress) => void,
+  parts: readonly ProofPart[],
+  { all, missing }: { readonly all: number; readonly missing: number },
+) {
+  let done = 0;
+  const began = performance.now();
+  let last = began;
+  return {
+    part: (part: ProofPart) => {
+      const underWay = parts.indexOf(part) / parts.length;
+      update({ phase: "proof", done: all - missing + done, total: all, underWay, detail: part });
+    },
+    done: (record: ProofRecord) => {
+      done++;
+      const now = performance.now();
+      const left = missing === done ? "" : `, ${secondsLeft((now - began) / 1000 / done * (missing - done))}`;
+      const seconds = Math.round((now - last) / 1000);
+      last = now;
+      if (progress) return;
+      const words = record.repeats ? `${record.steps} steps` : "not written again by its own model";
+      note(`${all - missing + done}/${all} ${record.key}: ${words}, ${seconds} s${left}\n`);
+    },
+  };
 }
 
 function readProofSettings(context: VerbContext, rollouts: number, seed: number): ProofSettings {

@@ -23,14 +23,17 @@ export interface RolledOut {
 }
 
 export interface Rollouts {
+  /** Tells a greedy response: every prefix of it from `forced` tokens on leads to it, and is not decoded. */
+  know(searchCase: SearchCase, response: KnownResponse): void;
   /** Responses in the order of what is wanted. */
   complete(wanted: readonly WantedRollout[], tokenizer: SearchTokenizer): Promise<RolledOut[]>;
   counts(): Pick<SearchCounts, "alternatives" | "rollouts" | "tokens">;
 }
 
 /** A known greedy response: every prefix of it from `forced` tokens on leads to it. */
-interface KnownResponse {
+export interface KnownResponse {
   readonly forced: number;
+  /** Without the token that ended it. */
   readonly ids: readonly number[];
 }
 
@@ -43,6 +46,11 @@ export function openRollouts(model: SearchModel, batch: number): Rollouts {
   let tokens = 0;
 
   const place = ({ promptIds, maxTokens }: SearchCase) => `${maxTokens} ${promptIds.join(",")}`;
+  function know(searchCase: SearchCase, response: KnownResponse): void {
+    const list = known.get(place(searchCase)) ?? [];
+    list.push(response);
+    known.set(place(searchCase), list);
+  }
   function find({ searchCase, prefix }: WantedRollout): readonly number[] | undefined {
     // A forced end ends the response.
     if (model.endIds.includes(prefix.at(-1) as number)) return prefix.slice(0, -1);
@@ -59,9 +67,7 @@ export function openRollouts(model: SearchModel, batch: number): Rollouts {
       const results = await model.rollouts(part.map((one) => requestOf(one, model.maxPositions)));
       part.forEach(({ searchCase, prefix }, index) => {
         const { ids } = results[index] as RolloutResult;
-        const list = known.get(place(searchCase)) ?? [];
-        list.push({ forced: prefix.length, ids: [...prefix.slice(0, -1), ...ids] });
-        known.set(place(searchCase), list);
+        know(searchCase, { forced: prefix.length, ids: [...prefix.slice(0, -1), ...ids] });
         tokens += ids.length;
       });
       decoded += part.length;
@@ -79,6 +85,7 @@ export function openRollouts(model: SearchModel, batch: number): Rollouts {
   }
 
   return {
+    know,
     complete: async (wanted, tokenizer) => {
       alternatives += wanted.length;
       const missing = new Map<string, WantedRollout>();
@@ -100,8 +107,15 @@ export function openRollouts(model: SearchModel, batch: number): Rollouts {
 function requestOf({ searchCase, prefix }: WantedRollout, maxPositions: number): RolloutRequest {
   const before = prefix.slice(0, -1);
   const inputIds = [...searchCase.promptIds, ...before];
-  const force = prefix.at(-1) as number;
-  const room = maxPositions - inputIds.length;
-  const asked = searchCase.thinking?.after(before, room);
-  return { inputIds, force, ...asked ?? { maxTokens: Math.min(searchCase.maxTokens - before.length, room) } };
+  return { inputIds, force: prefix.at(-1) as number, ...lengthAfter(searchCase, before, maxPositions) };
+}
+
+/** How long a response may go on after some of its tokens. */
+export function lengthAfter(
+  { promptIds, maxTokens, thinking }: SearchCase,
+  before: readonly number[],
+  maxPositions: number,
+): Pick<RolloutRequest, "maxTokens" | "thought"> {
+  const room = maxPositions - promptIds.length - before.length;
+  return thinking?.after(before, room) ?? { maxTokens: Math.min(maxTokens - before.length, room) };
 }

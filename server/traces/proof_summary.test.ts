@@ -1,14 +1,14 @@
 /** What many proofs say together, by hand. */
 import { expect, test } from "vitest";
-import { PROOF_RANKINGS, type ProofRanking, type ProofRecord } from "./proof.ts";
+import { type MeasuredProof, PROOF_RANKINGS, type ProofRanking } from "./proof.ts";
 import { summariseProofs } from "./proof_summary.ts";
 
 /** A failure of delta 4 whose rankings flip from so many tokens on, and take so much of delta for each. */
 function record(
   key: string,
   of: (ranking: ProofRanking) => { readonly from: number; readonly fall: number },
-  more: Partial<ProofRecord> = {},
-): ProofRecord {
+  more: Partial<MeasuredProof> = {},
+): MeasuredProof {
   const outcomes = (ranking: ProofRanking) =>
     [1, 2, 4].map((count) => {
       const { from, fall } = of(ranking);
@@ -20,7 +20,7 @@ function record(
     delta: 4,
     steps: 3,
     repeats: true,
-    rankings: rankings as unknown as ProofRecord["rankings"],
+    rankings: rankings as unknown as MeasuredProof["rankings"],
     lostAt: null,
     places: null,
     ...more,
@@ -34,7 +34,7 @@ test("shares by tokens masked, means over them, and differences paired by case",
     record("a", chainFirst),
     record("b", chainFirst, { lostAt: 1, places: { chain: 1, direct: 2, last: 3 } }),
     record("c", (ranking) => ({ ...chainFirst(ranking), from: ranking === "chain" ? 4 : 9 })),
-    record("left out", () => ({ from: 1, fall: 9 }), { repeats: false }),
+    { key: "left out", repeats: false },
   ], 1)!;
   expect([summary.cases, summary.unrepeated]).toEqual([3, 1]);
   const chain = summary.rankings.find(({ ranking }) => ranking === "chain")!;
@@ -53,6 +53,6 @@ test("shares by tokens masked, means over them, and differences paired by case",
 });
 
 test("nothing to say of failures that do not repeat", () => {
-  expect(summariseProofs([record("a", () => ({ from: 1, fall: 1 }), { repeats: false })], 1)).toBe(null);
+  expect(summariseProofs([{ key: "a", repeats: false }], 1)).toBe(null);
   expect(summariseProofs([record("a", () => ({ from: 1, fall: 1 }))], 1)!.order).toBe(null);
 });

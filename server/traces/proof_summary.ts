@@ -1,6 +1,6 @@
 /** What many proofs say together, with intervals paired by case. */
 import { bootstrapInterval, type Interval, mean } from "../base/statistics/bootstrap.ts";
-import { PROOF_RANKINGS, type ProofRanking, type ProofRecord } from "./proof.ts";
+import { type MeasuredProof, PROOF_RANKINGS, type ProofRanking, type ProofRecord } from "./proof.ts";
 
 export interface RankingSummary {
   readonly ranking: ProofRanking;
@@ -40,12 +40,12 @@ const COMPARED = (["chain", "chain-signed"] as const).flatMap((first) =>
 
 /** Null where there is no case whose failure repeats. */
 export function summariseProofs(all: readonly ProofRecord[], seed: number): ProofSummary | null {
-  const records = all.filter(({ repeats }) => repeats);
+  const records = all.filter((record) => record.repeats);
   if (records.length === 0) return null;
   const spread = (values: readonly number[], name: string) => bootstrapInterval(values, { seed, name });
-  const flipsOf = ({ rankings }: ProofRecord, ranking: ProofRanking) =>
+  const flipsOf = ({ rankings }: MeasuredProof, ranking: ProofRanking) =>
     mean(rankings[ranking].map(({ flipped }) => Number(flipped)));
-  const fallOf = ({ rankings, delta }: ProofRecord, ranking: ProofRanking) =>
+  const fallOf = ({ rankings, delta }: MeasuredProof, ranking: ProofRanking) =>
     mean(rankings[ranking].map((outcome) => delta - outcome.delta));
   const counts = records[0]!.rankings.chain.map(({ count }) => count);
   return {
@@ -71,7 +71,7 @@ export function summariseProofs(all: readonly ProofRecord[], seed: number): Proo
   };
 }
 
-function orderOf(records: readonly ProofRecord[], seed: number): ProofSummary["order"] {
+function orderOf(records: readonly MeasuredProof[], seed: number): ProofSummary["order"] {
   const placed = records.flatMap(({ places, steps }) => places === null ? [] : [{ ...places, steps }]);
   if (placed.length === 0) return null;
   const reciprocal = {
