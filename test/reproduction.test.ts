@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { gunzipSync } from "node:zlib";
-import { and, eq } from "drizzle-orm";
+import { and, desc, eq } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { attributionGraphs, maskingExperiments, studies } from "../schema/tables/analysis_tables.ts";
+import { attributionGraphs, maskingExperiments, modelSeries, studies } from "../schema/tables/analysis_tables.ts";
 import { attributions, failureCases, jobs, models, tokenPairs } from "../schema/tables/tables.ts";
 import { attributionRow } from "../server/attributions/attribution_row.ts";
 import { openModelDirectory } from "../gpu/model/directory.ts";
@@ -24,7 +24,7 @@ import { addModel } from "../server/models/add_model.ts";
 import { DEMO, FILES } from "../server/demo.ts";
 import { culprit } from "./command_line.ts";
 import { relativeError } from "./compare.ts";
-import { storePair, testDatabase } from "./database.ts";
+import { storeModel, storePair, testDatabase } from "./database.ts";
 import { fakeResult } from "./fake_engine.ts";
 
 const interval = (value: number, half = 0.1) => ({
@@ -174,6 +174,43 @@ describe("results that come with the project", () => {
     // Ids go on after those that were loaded.
     expect(await storePair(database, model!.id, "another")).toBeGreaterThan(pairId);
     for (const table of [attributions, tokenPairs, failureCases, models]) await db.delete(table);
+  });
+
+  test("load behind what is there: ids and all that names them move, and it is the newest", async () => {
+    const { connection } = database;
+    const { db } = connection;
+    const path = join(folder, "behind.backup");
+    const store = async (name: string, label: string) => {
+      const modelId = await storeModel(database, { name, directory: `nowhere/${name}` });
+      const pairId = await storePair(database, modelId, `${name}/1`);
+      const members = [{ modelId, label, position: 0 }];
+      await db.insert(modelSeries).values({ name: `series of ${name}`, kind: "quantisation", members });
+      return { modelId, pairId };
+    };
+    const own = await store("own", 'with "quotes" and a \\ in it');
+    await writeSnapshot(connection, path);
+    for (const table of [modelSeries, tokenPairs, failureCases, models]) await db.delete(table);
+    await store("other", "o");
+    const third = await store("third", "t");
+
+    expect(await loadSnapshot(connection, path)).toBe(4);
+    const pairs = await db.select({ id: tokenPairs.id, key: failureCases.key, model: models.name }).from(tokenPairs)
+      .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
+      .innerJoin(models, eq(models.id, failureCases.modelId)).orderBy(tokenPairs.id);
+    expect(pairs.map(({ key, model }) => [key, model])).toEqual(
+      ["other", "third", "own"].map((name) => [`${name}/1`, name]),
+    );
+    expect(pairs[2]!.id).toBe(own.pairId + third.pairId);
+    const [series] = await db.select().from(modelSeries).where(eq(modelSeries.name, "series of own"));
+    expect(series!.members).toEqual([
+      { modelId: own.modelId + third.modelId, label: 'with "quotes" and a \\ in it', position: 0 },
+    ]);
+    const [newest] = await db.select({ key: failureCases.key }).from(failureCases)
+      .orderBy(desc(failureCases.createdAt), desc(failureCases.id)).limit(1);
+    expect(newest!.key).toBe("own/1");
+    // Once only: its model is there.
+    expect(await loadSnapshot(connection, path)).toBe(0);
+    for (const table of [modelSeries, tokenPairs, failureCases, models]) await db.delete(table);
   });
 
   test.skipIf(!existsSync(SNAPSHOT))("are those of the models that lie beside them", async () => {

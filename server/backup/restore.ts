@@ -11,6 +11,7 @@ import type { Readable } from "node:stream";
 import type postgres from "postgres";
 import { InputError } from "../../gpu/mod.ts";
 import { BACKUP_FORMAT, type BackupEnd, type BackupHeader, type BackupTable, type BackupTask } from "./backup.ts";
+import type { RowChange } from "./moved_ids.ts";
 import { migrateDatabase, openDatabase } from "../database/database.ts";
 import { startEmbeddedPostgres } from "../database/embedded_postgres.ts";
 import { openQueue, startQueue } from "../jobs/queue.ts";
@@ -50,11 +51,40 @@ export async function restoreBackup(
 }
 
 /** Reads a backup into tables that are there, in one transaction; nothing of it waits in the queue. */
-export async function readBackupInto(sql: postgres.Sql, open: () => Readable, name: string): Promise<BackupEnd> {
+export async function readBackupInto(
+  sql: postgres.Sql,
+  open: () => Readable,
+  name: string,
+  change?: RowChange,
+): Promise<BackupEnd> {
   await checkWhole(readLines(open(), name), name);
   const lines = readLines(open(), name);
   parseHeader((await lines.next()).value, name);
-  return await sql.begin(async (tx) => (await readTables(tx, lines, name)).end);
+  return await sql.begin(async (tx) => (await readTables(tx, lines, name, change)).end);
+}
+
+/** One column of one of a backup's tables, as it is stored. */
+export async function readColumn(
+  open: () => Readable,
+  name: string,
+  { table, column }: { readonly table: string; readonly column: string },
+): Promise<string[]> {
+  const values: string[] = [];
+  let here: BackupTable | undefined;
+  const lines = readLines(open(), name);
+  parseHeader((await lines.next()).value, name);
+  for await (const text of lines) {
+    if (here === undefined) {
+      const value = parse(text, name) as BackupTable | BackupTask | BackupEnd;
+      if ("table" in value) here = value;
+    } else if (text.equals(END_OF_TABLE)) {
+      if (here.table === table) return values;
+      here = undefined;
+    } else if (here.table === table) {
+      values.push(text.toString("utf8").split("\t")[here.columns.indexOf(column)] ?? "");
+    }
+  }
+  return values;
 }
 
 /** Reads a backup to its end before anything is written: most broken ones are found without a database. */
@@ -113,13 +143,15 @@ async function readTables(
   sql: postgres.TransactionSql,
   lines: AsyncGenerator<Buffer>,
   name: string,
+  change?: RowChange,
 ): Promise<{ readonly end: BackupEnd; readonly tasks: readonly BackupTask[] }> {
   const tasks: BackupTask[] = [];
   let rows = 0;
   for await (const text of lines) {
     const value = parse(text, name) as BackupTable | BackupTask | BackupEnd;
     if ("table" in value) {
-      rows += await readTable(sql, value, lines, name);
+      const changed = change && ((row: Buffer) => Buffer.from(change(row.toString("utf8"), value)));
+      rows += await readTable(sql, value, lines, { name, changed });
     } else if ("queue" in value) {
       tasks.push(value);
     } else if (value.rows === rows && value.tasks === tasks.length) {
@@ -138,7 +170,7 @@ async function readTable(
   sql: postgres.TransactionSql,
   { table, columns }: BackupTable,
   lines: AsyncGenerator<Buffer>,
-  name: string,
+  { name, changed = (row) => row }: { readonly name: string; readonly changed?: ((row: Buffer) => Buffer) | undefined },
 ): Promise<number> {
   if (![table, ...columns].every((word) => /^\w+$/.test(word))) throw broken(name);
   const list = columns.map((column) => `"${column}"`).join(", ");
@@ -175,9 +207,10 @@ async function readTable(
       const { done, value } = await lines.next();
       if (done) throw broken(name);
       if (value.equals(END_OF_TABLE)) break;
-      held.push(value, NEWLINE);
+      const row = changed(value);
+      held.push(row, NEWLINE);
       rows++;
-      if ((bytes += value.length + 1) > WRITE_BYTES) await write();
+      if ((bytes += row.length + 1) > WRITE_BYTES) await write();
     }
     await write();
   } catch (error) {

@@ -9,12 +9,14 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
+import { inArray } from "drizzle-orm";
 import { addModel } from "../models/add_model.ts";
 import { type BackupEnd, type BackupHeader, type BackupTable, writeBackup } from "./backup.ts";
 import type { Connection } from "../database/database.ts";
 import { models } from "../../schema/tables/tables.ts";
 import { PRECOMPUTED } from "../database/precomputed.ts";
-import { readBackupInto } from "./restore.ts";
+import { movedIds } from "./moved_ids.ts";
+import { readBackupInto, readColumn } from "./restore.ts";
 import { ROOT } from "../base/settings.ts";
 
 export const SNAPSHOT: string = join(ROOT, "models", "results.backup");
@@ -28,6 +30,9 @@ const TABLES: ReadonlySet<string> = new Set([
   "attributions",
   "attribution_graphs",
   "diagnoses",
+  "causal_marks",
+  "labels",
+  "traces",
   "masking_experiments",
   "ablation_experiments",
   "model_series",
@@ -106,19 +111,30 @@ async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<string> {
 const encode = (value: object): Buffer => Buffer.from(`${JSON.stringify(value)}\n`);
 
 /**
- * Loads the snapshot into a database that holds no model, all of it or nothing. Returns its rows; 0 when there is no
- * snapshot, or nothing to do. Throws when its tables are no longer those of the database.
+ * Loads a snapshot, all of it or nothing, behind what the database holds: the newest results there are then its own.
+ * Returns its rows; 0 when there is no such file, or when the database has a model of one of its names. Throws when its
+ * tables are no longer those of the database.
  */
 export async function loadSnapshot(
   { db, sql }: Pick<Connection, "db" | "sql">,
   path: string = SNAPSHOT,
 ): Promise<number> {
-  if (!existsSync(path) || (await db.$count(models)) > 0) return 0;
-  const { rows } = await readBackupInto(sql, () => createReadStream(path), path);
-  for (const { name, directory } of await db.select().from(models)) {
+  if (!existsSync(path)) return 0;
+  const open = () => createReadStream(path);
+  const names = await readColumn(open, path, { table: "models", column: "name" });
+  if ((await db.$count(models, inArray(models.name, names))) > 0) return 0;
+  const move = await movedIds(sql);
+  const now = new Date().toISOString();
+  const { rows } = await readBackupInto(sql, open, path, (row, table) => storedAt(move(row, table), table, now));
+  for (const { name, directory } of await db.select().from(models).where(inArray(models.name, names))) {
     const place = join(ROOT, directory);
     // A model that is too large to come with the project has its results here, and its files where people get them.
     if (existsSync(place)) await addModel(db, place, name);
   }
   return rows;
+}
+
+function storedAt(row: string, { columns }: BackupTable, time: string): string {
+  const at = columns.indexOf("created_at");
+  return at < 0 ? row : row.split("\t").with(at, time).join("\t");
 }
