@@ -1,6 +1,6 @@
 /** The first run: the demo model, its failures, and their attributions, so that the page has something to show. */
 import { existsSync } from "node:fs";
-import { join, sep } from "node:path";
+import { isAbsolute, join, sep } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { eq } from "drizzle-orm";
 import { jobs, models } from "../schema/tables/tables.ts";
@@ -8,7 +8,7 @@ import { addModel } from "./models/add_model.ts";
 import { messageOf } from "./jobs/consumer.ts";
 import type { Server } from "./serve.ts";
 import { ROOT } from "./base/settings.ts";
-import { loadSnapshot } from "./backup/snapshot.ts";
+import { loadSnapshot, SNAPSHOT, WILD_SNAPSHOT } from "./backup/snapshot.ts";
 
 /** Where the models lie that come with the project; a server that has others is not new. */
 const SHIPPED = join(ROOT, "models") + sep;
@@ -26,13 +26,17 @@ export async function addDemo({ connection, services }: Server): Promise<void> {
   const files = FILES.filter((file) => existsSync(join(DEMO, file)));
   if (!existsSync(join(DEMO, "config.json")) || files.length === 0) return;
   const known = await db.select({ directory: models.directory }).from(models);
-  if (known.some(({ directory }) => !directory.startsWith(SHIPPED))) return;
+  if (known.some(({ directory }) => !directory.startsWith(SHIPPED) && isAbsolute(directory))) return;
 
   const log = getLogger(["culprit", "demo"]);
-  await loadSnapshot(connection).then(
-    (rows) => rows > 0 && log.info("Loaded {rows} rows of results that were computed before", { rows }),
-    (error) => log.warn("The results that come with the project were not loaded: {error}", { error: messageOf(error) }),
-  );
+  const load = async (path: string): Promise<void> => {
+    await loadSnapshot(connection, path).then(
+      (rows) => rows > 0 && log.info("Loaded {rows} rows of results that were computed before", { rows }),
+      (error) =>
+        log.warn("The results that come with the project were not loaded: {error}", { error: messageOf(error) }),
+    );
+  };
+  await load(SNAPSHOT);
   const model = await addModel(db, DEMO, undefined);
   let count = 0;
   const attributing: string[] = [];
@@ -63,6 +67,8 @@ export async function addDemo({ connection, services }: Server): Promise<void> {
       await services.attribute({ tokenPairIds: "clean", rule: "attnlrp", idempotencyKey: `demo attribute ${file}` }),
     );
   }
+  // A real model's failures stand in front of the demo's: the page shows first what was stored last.
+  await load(WILD_SNAPSHOT);
   // Where results came with the project, its model came with them, and nothing is missing.
   if (!model.created) return;
   attributing.push(

@@ -1,5 +1,5 @@
 /** The reproduction's document and findings from its numbers, and the results that a new installation loads. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,9 +19,10 @@ import { startQueue } from "../server/jobs/queue.ts";
 import { REPRODUCTION } from "../server/reproduction/study.ts";
 import { ROOT } from "../server/base/settings.ts";
 import { PRECOMPUTED } from "../server/database/precomputed.ts";
-import { loadSnapshot, SNAPSHOT, writeSnapshot } from "../server/backup/snapshot.ts";
+import { loadSnapshot, SNAPSHOT, WILD_SNAPSHOT, writeSnapshot } from "../server/backup/snapshot.ts";
 import { addModel } from "../server/models/add_model.ts";
 import { DEMO, FILES } from "../server/demo.ts";
+import type { WildStudy } from "../server/wild/study.ts";
 import { culprit } from "./command_line.ts";
 import { relativeError } from "./compare.ts";
 import { storeModel, storePair, testDatabase } from "./database.ts";
@@ -181,7 +182,8 @@ describe("results that come with the project", () => {
     const { db } = connection;
     const path = join(folder, "behind.backup");
     const store = async (name: string, label: string) => {
-      const modelId = await storeModel(database, { name, directory: `nowhere/${name}` });
+      const directory = `/a/b/models--org--${name}/snapshots/${"0".repeat(40)}/${name}.gguf`;
+      const modelId = await storeModel(database, { name, directory });
       const pairId = await storePair(database, modelId, `${name}/1`);
       const members = [{ modelId, label, position: 0 }];
       await db.insert(modelSeries).values({ name: `series of ${name}`, kind: "quantisation", members });
@@ -208,6 +210,9 @@ describe("results that come with the project", () => {
     const [newest] = await db.select({ key: failureCases.key }).from(failureCases)
       .orderBy(desc(failureCases.createdAt), desc(failureCases.id)).limit(1);
     expect(newest!.key).toBe("own/1");
+    // Where its model lies is said without the folders of the machine that computed it.
+    const [row] = await db.select().from(models).where(eq(models.name, "own"));
+    expect(row!.directory).toBe(`hub/models--org--own/snapshots/${"0".repeat(40)}/own.gguf`);
     // Once only: its model is there.
     expect(await loadSnapshot(connection, path)).toBe(0);
     for (const table of [modelSeries, tokenPairs, failureCases, models]) await db.delete(table);
@@ -256,6 +261,23 @@ describe("results that come with the project", () => {
       expect(blank).toBe(0);
     },
   );
+
+  test.skipIf(!existsSync(WILD_SNAPSHOT))("a real model's lie in front of them, at most 12 MB", async () => {
+    const { connection } = database;
+    expect(statSync(WILD_SNAPSHOT).size).toBeLessThanOrEqual(12_000_000);
+    expect(await loadSnapshot(connection, WILD_SNAPSHOT)).toBeGreaterThan(100);
+    const newest = await connection.db.select({ model: models.name, hash: models.hash, directory: models.directory })
+      .from(failureCases).innerJoin(models, eq(models.id, failureCases.modelId))
+      .orderBy(desc(failureCases.createdAt), desc(failureCases.id)).limit(100);
+    const { numbers } = JSON.parse(readFileSync(join(ROOT, "docs", "in-the-wild", "numbers.json"), "utf8"));
+    const { study } = numbers as { readonly study: WildStudy };
+    for (const row of newest) expect(row).toMatchObject({ model: study.model, hash: study.modelHash });
+    expect(newest[0]!.directory).toMatch(/^hub\/models--[^/]+\/snapshots\//);
+    const [{ ours } = { ours: -1 }] = await connection.sql<{ ours: number }[]>`
+      select count(*)::int as ours from attributions where adapter not like ${`${PRECOMPUTED}%`}`;
+    expect(ours).toBe(0);
+    expect(await loadSnapshot(connection, WILD_SNAPSHOT)).toBe(0);
+  });
 
   test.skipIf(!existsSync(SNAPSHOT))("are replaced by what is computed here, under the same ids", async () => {
     const { db } = database.connection;

@@ -59,7 +59,7 @@ async function run(limit: number, stages: readonly (typeof STAGES)[number][] = S
     stages,
     home: join(folder, "home"),
     document: join(folder, "wild.md"),
-    snapshot: false,
+    snapshot: null,
     note: (text) => void notes.push(text),
   });
   return notes;

@@ -5,12 +5,13 @@
 import { Buffer } from "node:buffer";
 import { createReadStream, createWriteStream, existsSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { inArray } from "drizzle-orm";
 import { addModel } from "../models/add_model.ts";
+import { HUB_SNAPSHOT } from "../models/held_models.ts";
 import { type BackupEnd, type BackupHeader, type BackupTable, writeBackup } from "./backup.ts";
 import type { Connection } from "../database/database.ts";
 import { models } from "../../schema/tables/tables.ts";
@@ -20,6 +21,8 @@ import { readBackupInto, readColumn } from "./restore.ts";
 import { ROOT } from "../base/settings.ts";
 
 export const SNAPSHOT: string = join(ROOT, "models", "results.backup");
+/** Results of a real model, which is too large to come with the project (docs/in-the-wild.md). */
+export const WILD_SNAPSHOT: string = join(ROOT, "models", "in-the-wild.backup");
 
 /** Tables of results; jobs, workers, benchmarks and audits belong to the server that holds them. */
 const TABLES: ReadonlySet<string> = new Set([
@@ -90,9 +93,16 @@ function atHome(line: string, { table, columns }: BackupTable): string {
     if (at >= 0) cells[at] = to(cells[at]!);
   };
   change("adapter", (name) => name.startsWith(PRECOMPUTED) ? name : PRECOMPUTED + name);
-  if (table === "models") change("directory", (path) => path.replace(`${ROOT}/`, ""));
+  if (table === "models") change("directory", shownPlace);
   change("job_id", () => "\\N");
   return cells.join("\t");
+}
+
+/** Where a model lies, without the names of this machine's folders: below the project, below a hub's cache, or its own name. */
+function shownPlace(directory: string): string {
+  if (directory.startsWith(`${ROOT}/`)) return directory.slice(ROOT.length + 1);
+  const place = HUB_SNAPSHOT.exec(directory)?.[1];
+  return place === undefined ? basename(directory) : `hub/${place}`;
 }
 
 async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<string> {

@@ -29,7 +29,7 @@ const COUNTS = {
 } as const satisfies Readonly<Record<string, keyof WildSettings>>;
 
 const USAGE = `npm run wild -- --model MODEL --benchmarks NAME|FILE,... [--limit N] [--max-tokens N] [--stages LIST]
-  [--home FOLDER] [--document FILE.md] [--snapshot] [--check] [--${Object.keys(COUNTS).join(" N] [--")} N]
+  [--home FOLDER] [--document FILE.md] [--snapshot FILE] [--check] [--${Object.keys(COUNTS).join(" N] [--")} N]
 `;
 
 const text = { type: "string" } as const;
@@ -37,7 +37,7 @@ const flag = { type: "boolean" } as const;
 const { values } = parseArgs({
   options: {
     ...{ model: text, benchmarks: text, limit: text, "max-tokens": text, stages: text, home: text, document: text },
-    ...{ check: flag, snapshot: flag, help: flag },
+    ...{ snapshot: text, check: flag, help: flag },
     ...Object.fromEntries(Object.keys(COUNTS).map((name) => [name, text])),
   },
 });
@@ -87,7 +87,7 @@ async function main(): Promise<number> {
     stages: stagesOf(textOf("stages")),
     home,
     document,
-    snapshot: given["snapshot"] === true,
+    snapshot: textOf("snapshot") ?? null,
     note,
   });
   return 0;

@@ -25,8 +25,8 @@ export interface WildRun {
   readonly home: string;
   /** The document; the stored files lie in a folder of its name beside it. */
   readonly document: string;
-  /** Whether the database's results are stored too, so that another installation can load them. */
-  readonly snapshot: boolean;
+  /** Where all that the database holds is stored too, so that a new installation can load it; null: nowhere. */
+  readonly snapshot: string | null;
   readonly note: Note;
 }
 
@@ -46,8 +46,7 @@ export async function runWild({ request, stages, home, document, snapshot, note 
   if (!stages.includes("report")) return;
   await withDatabase(async (connection) => {
     await writeResults(connection.db, study, home, document);
-    const path = join(folderOf(document), "results.backup");
-    if (snapshot) note(`${path}: ${await writeSnapshot(connection, path)} rows\n`);
+    if (snapshot !== null) note(`${snapshot}: ${await writeSnapshot(connection, snapshot)} rows\n`);
   });
   note(`written: ${document}\n`);
 }
