@@ -69,6 +69,8 @@ describe("pairs", () => {
       { question: "What is 2+3?", answer: "2+3=5.\n#### 5" },
       { question: "What is 4+4?", answer: "4+4=8.\n#### 8" },
       { question: "What is 1+1?", answer: "no number" },
+      { question: "What is 9+9?", answer: "9+9=18.\n#### 18" },
+      { question: "What is 5+5?", answer: "5+5=11.\n#### 11" },
     ];
     await writeFile(path, rows.map((row) => JSON.stringify(row)).join("\n"));
     const [seven, ...others] = tokenizer.encode("7", { continues: true });
@@ -77,7 +79,7 @@ describe("pairs", () => {
     // It writes 7 in place of each last token; from there on 2+3 ends as a wrong sum, 4+4 as the right one.
     const right = (ids: readonly number[]) => tokenizer.decode(ids).includes("4+4");
     const found = await referencePairs(
-      { id: 1, name: "sums", path, hash: "0", items: 3, kind: "gsm8k" } as unknown as Parameters<
+      { id: 1, name: "sums", path, hash: "0", items: 5, kind: "gsm8k" } as unknown as Parameters<
         typeof referencePairs
       >[0],
       { limit: null, maxTokens: 16, promptTemplate: null, positions: 4, batch: 8 },
@@ -86,8 +88,11 @@ describe("pairs", () => {
         modelId: 1,
         tokenizer,
         options: {},
-        // What ends in the right number passes.
-        checkers: { check: (_item, text) => Promise.resolve({ passed: /\+3.*5$|\+4.*8$/s.test(text) }) },
+        // What ends in the right number passes; one sum takes the checker too long.
+        checkers: {
+          check: (_item, text) =>
+            Promise.resolve({ passed: text.includes("9+9") ? null : /\+3.*5$|\+4.*8$/s.test(text) }),
+        },
         model: {
           config: { maxPositions: 512 } as never,
           nextTokens: (requests) =>
@@ -112,8 +117,14 @@ describe("pairs", () => {
       },
     );
     await rm(folder, { recursive: true });
-    expect(found).toMatchObject({ items: 3 });
-    expect(found.without).toEqual({ no_solution: 1, solution_fails: 0, context_too_long: 0, no_place: 1 });
+    expect(found).toMatchObject({ items: 5 });
+    expect(found.without).toEqual({
+      no_solution: 1,
+      solution_fails: 1,
+      solution_undecided: 1,
+      context_too_long: 0,
+      no_place: 1,
+    });
     const lines = found.lines.map((line) => JSON.parse(line));
     expect(lines).toMatchObject([{
       benchmark: "sums-reference",

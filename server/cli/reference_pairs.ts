@@ -79,6 +79,7 @@ const jsonOf = (benchmark: string, { lines, items, without }: ReferencePairs) =>
 const WORDS: Readonly<Record<keyof ReferencePairs["without"], string>> = {
   no_solution: "bring no solution",
   solution_fails: "have a solution that the checker does not pass",
+  solution_undecided: "have a solution that the checker could not decide about in its time",
   context_too_long: "do not fit the model",
   no_place: "have no place where the model errs",
 };

@@ -38,7 +38,7 @@ export interface ReferenceParts {
 }
 
 /** Why an item gave no pair. */
-export type WithoutPair = "no_solution" | "solution_fails" | "context_too_long" | "no_place";
+export type WithoutPair = "no_solution" | "solution_fails" | "solution_undecided" | "context_too_long" | "no_place";
 
 export interface ReferencePairs {
   /** Lines of culprit/1, in the order of the items. */
@@ -80,7 +80,13 @@ export async function referencePairs(
   parts: ReferenceParts,
 ): Promise<ReferencePairs> {
   const questions = await readQuestions(benchmark, settings, parts);
-  const without: Record<WithoutPair, number> = { no_solution: 0, solution_fails: 0, context_too_long: 0, no_place: 0 };
+  const without: Record<WithoutPair, number> = {
+    no_solution: 0,
+    solution_fails: 0,
+    solution_undecided: 0,
+    context_too_long: 0,
+    no_place: 0,
+  };
   const walks: Walk[] = [];
   for (const question of questions) {
     const walk = await walkOf(question, settings, parts);
@@ -107,7 +113,8 @@ async function walkOf(
   const { promptIds, item } = question.response;
   if (solution === undefined || !item) return "no_solution";
   const { text, given } = solution;
-  if ((await checkers.check(item, text)).passed !== true) return "solution_fails";
+  const { passed } = await checkers.check(item, text);
+  if (passed !== true) return passed === null ? "solution_undecided" : "solution_fails";
   const ids = tokenizer.encode(text, { continues: true });
   if (promptIds.length + ids.length + maxTokens > model.config.maxPositions) return "context_too_long";
   const [next] = await model.nextTokens(
