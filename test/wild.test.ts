@@ -1,6 +1,6 @@
 /** `npm run wild` on a demo model: stages that go on where they were, the stored files, the document, and --check. */
 import { existsSync, readFileSync } from "node:fs";
-import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -19,6 +19,7 @@ import { compareReference } from "../server/wild/reference.ts";
 import type { StoredResult } from "../server/wild/results.ts";
 import { folderOf, runWild } from "../server/wild/run.ts";
 import { controlName, STAGES, stagesOf, WILD_SETTINGS } from "../server/wild/study.ts";
+import { PROOF_RANKINGS } from "../server/traces/proof.ts";
 import { testDatabase } from "./database.ts";
 
 const MODEL = join(ROOT, "models", "demo-0.3m");
@@ -144,11 +145,29 @@ describe("npm run wild", () => {
       { tokenPairId: pair, reader: "same", outcome: outcome!, pattern },
       { tokenPairId: pair, reader: "other", outcome: outcome === "m_ia" ? "nc_ia_ag" : "m_ia", pattern: null },
     ]);
+    // So does what was proved of traces, from the files of the home.
+    const settings = { rule: "attnlrp", replacement: "attention", counts: [1, 4], rollouts: 0, seed: 1 };
+    const header = { model: "demo-0.3m", benchmark: "demo-ifeval", error: "answer", settings };
+    const curve = (from: number) => [1, 4].map((count) => ({ count, delta: 2, flipped: count >= from, passed: false }));
+    const rankings = Object.fromEntries(PROOF_RANKINGS.map((name) => [name, curve(name === "chain" ? 1 : 4)]));
+    const proved = { key: "a", delta: 3, steps: 2, repeats: true, rankings, lostAt: null, places: null };
+    const proofs = [header, proved, { key: "b", repeats: false }, { ...proved, key: "c" }];
+    await mkdir(join(folder, "home", "proofs"), { recursive: true });
+    await writeFile(
+      join(folder, "home", "proofs", "p.jsonl"),
+      proofs.map((row) => `${JSON.stringify(row)}\n`).join(""),
+    );
     await run(16, ["report"]);
     const again = JSON.parse(await readFile(join(folder, "wild", "numbers.json"), "utf8")) as WildParts;
     const told = again.numbers.readers.map(({ benchmark, one, other, outcome: { observed } }) => (
       { benchmark, one, other, observed }
     ));
+    expect(again.proofs).toMatchObject([{ file: "traces-demo-ifeval-answer.jsonl", tried: 3, summary: { cases: 2 } }]);
+    const written = await readFile(document, "utf8");
+    expect(written).toMatch(/3 failures, error at the final answer's first wrong token; 2 of them/);
+    expect(written).toMatch(/\| chain +\| 1\.00 +\| 1\.00 +\| 1\.000/);
+    expect(written).toMatch(/\| random +\| 0\.00 +\| 1\.00 +\| 0\.500/);
+    expect(existsSync(join(folder, "wild", "traces-demo-ifeval-answer.jsonl"))).toBe(true);
     expect(told).toEqual([null, "demo-ifeval"].flatMap((benchmark) => [
       { benchmark, one: null, other: "other", observed: 0 },
       { benchmark, one: null, other: "same", observed: 1 },

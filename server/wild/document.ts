@@ -20,6 +20,7 @@ import { ablationPart } from "./ablation.ts";
 import { TOLERANCE } from "./check.ts";
 import { referenceName } from "../search/reference_pairs.ts";
 import type { WildNumbers } from "./numbers.ts";
+import { type ProofNumbers, proofsPart } from "./proofs.ts";
 import { quantisationPart } from "./quantisation.ts";
 import { readersPart } from "./readers.ts";
 import { type ReferenceNumbers, referencePart } from "./reference.ts";
@@ -29,6 +30,7 @@ import { solvedBenchmarks, type WildStudy } from "./study.ts";
 export interface WildParts extends PaperFigures {
   readonly numbers: WildNumbers;
   readonly reference: ReferenceNumbers | null;
+  readonly proofs: readonly ProofNumbers[];
   readonly timed: readonly Timed[];
   readonly adapter: string;
   readonly cores: number;
@@ -55,6 +57,7 @@ export function wildDocument(parts: WildParts): string {
     unexplainedPart(numbers),
     ablationPart(numbers.ablations, numbers.study),
     readersPart(numbers.readers),
+    proofsPart(parts.proofs),
     weightsPart(numbers),
     quantisationPart(numbers.quantised),
     referencePart(parts.reference),

@@ -13,6 +13,7 @@ import { readReport } from "../report/read_report.ts";
 import { computeStages, studyOf, type WildRequest } from "./compute.ts";
 import { wildDocument, type WildParts } from "./document.ts";
 import { wildNumbers } from "./numbers.ts";
+import { readProofs } from "./proofs.ts";
 import { readReference } from "./reference.ts";
 import { writeReadings } from "./readings.ts";
 import { packed, readAnswers, readCaseLines, readResults, type StoredResult } from "./results.ts";
@@ -99,6 +100,7 @@ async function readParts(
   const parts: WildParts = {
     numbers,
     reference: await readReference(folder, results),
+    proofs: await readProofs(home, folder, study),
     examples: tables.examples.map(({ label, key, target, contrast, delta, summary }) => (
       { label, key, target, contrast, delta, summary }
     )),
