@@ -1,8 +1,9 @@
 /**
  * The real SmolLM2-135M-Instruct, where CULPRIT_REAL_MODEL names a folder that holds it in float32: LXT's node relevance
- * of six prompts, and transformers' greedy answers to 20 prompts of IFEval (test/reference/real_model.py).
+ * of six prompts, transformers' greedy answers to 20 prompts of IFEval (test/reference/real_model.py), and LXT's relevance
+ * of the steps of its answers to GSM8K, where that was made (test/reference/traces.py).
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Device } from "../gpu/device/device.ts";
@@ -11,6 +12,7 @@ import { type LoadedModel, RULES } from "../gpu/engine.ts";
 import { loadModel } from "../gpu/loaded_model.ts";
 import { openSafetensors } from "../gpu/model/safetensors.ts";
 import { relativeError } from "./compare.ts";
+import { compareTrace, type GoldenTrace } from "./traces.ts";
 
 const DATA = join(import.meta.dirname as string, "data", "real");
 const folder = Deno.env.get("CULPRIT_REAL_MODEL");
@@ -28,6 +30,11 @@ interface Greedy {
 }
 const { prompts } = JSON.parse(readFileSync(join(DATA, "smollm2.json"), "utf8")) as Golden;
 const greedy = JSON.parse(readFileSync(join(DATA, "greedy.json"), "utf8")) as readonly Greedy[];
+
+const TRACES = join(DATA, "traces.jsonl");
+const traces = existsSync(TRACES)
+  ? readFileSync(TRACES, "utf8").trim().split("\n").map((line) => JSON.parse(line) as GoldenTrace)
+  : [];
 
 /** Where two float32 implementations may choose differently: the two largest logits are closer than this. */
 const TIE = 1e-3;
@@ -82,4 +89,10 @@ describe.skipIf(!folder)("SmolLM2-135M-Instruct", () => {
       expect(gaps[at], `prompt ${index} parts at new token ${at}`).toBeLessThan(TIE);
     });
   }, 900_000);
+
+  test.each(traces.map((trace, at) => [at + 1, trace] as const))(
+    "trace %i: each step's relevance, summed over the prompt and the steps before, is LXT's",
+    async (_, trace) => await compareTrace(model, folder as string, trace, 1e-3),
+    900_000,
+  );
 });
