@@ -88,6 +88,48 @@ test("a search is one statement with an index", async () => {
   expect(plan).not.toContain("Seq Scan on failure_cases");
 });
 
+/** How many rows a plan's nodes read of the table, those that did not fit included. */
+function rowsRead(plan: unknown): number {
+  const node = plan as Record<string, unknown> & { readonly Plans?: readonly unknown[] };
+  const own = node["Relation Name"] === "failure_cases"
+    ? (node["Actual Rows"] as number) + (node["Rows Removed by Filter"] as number ?? 0) +
+      (node["Rows Removed by Index Recheck"] as number ?? 0)
+    : 0;
+  return (node.Plans ?? []).reduce<number>((sum, inner) => sum + rowsRead(inner), own);
+}
+
+test.each([
+  // Every case has it: the walk ends at the bound.
+  ["prompt number", 1000, { count: 1000, isAll: false }, 1010],
+  ["number 777 about", 1000, { count: 1, isAll: true }, 100],
+  ["nowhere at all", 1000, { count: 0, isAll: true }, 100],
+  ["prompt number", null, { count: MANY, isAll: true }, MANY + 4],
+])("what a text finds is counted up to a bound, and no more is read: %s, %s", async (search, atMost, found, most) => {
+  database.countStatements();
+  const { data, errors } = await ask(
+    `query ($search: String, $atMost: Int) {
+      failureCasesFound(filter: { search: $search }, atMost: $atMost) { count isAll }
+    }`,
+    { search, atMost },
+  );
+  expect(errors).toBeUndefined();
+  expect(data.failureCasesFound).toEqual(found);
+  const [statement] = database.countStatements();
+  const [explained] = await database.connection.sql.unsafe(
+    `explain (analyze, format json) ${statement!.text}`,
+    statement!.parameters as never[],
+  );
+  const [{ Plan: plan }] = explained!["QUERY PLAN"];
+  expect(rowsRead(plan)).toBeLessThanOrEqual(most);
+});
+
+test("a bound of nothing is refused in one line", async () => {
+  const { errors } = await ask("{ attributionsFound(atMost: 0) { count } }");
+  expect(errors![0]!.message).toMatch(/atMost/);
+  const { data } = await ask("{ attributionsFound(atMost: 3) { count isAll } all: attributionsFound { count isAll } }");
+  expect(data).toEqual({ attributionsFound: { count: 3, isAll: false }, all: { count: 4, isAll: true } });
+});
+
 test("attributions are found by the text of their case", async () => {
   const { data } = await ask(
     `{ attributions(first: 5, filter: { search: "quokka" }) { totalCount nodes { logitDifference } } }`,

@@ -7,6 +7,7 @@ import { type CaseFilter, FailureCaseFilter, matchingCases, SEARCHED } from "./c
 import { Segment } from "./failure_case.ts";
 import { cutFirst, Direction, direction, Range, withinRange } from "./lists.ts";
 import { MarkOrigin } from "./mark_origin.ts";
+import { AT_MOST, countFound, Found } from "./found.ts";
 import { Model } from "./model.ts";
 import { Outcome, Pattern } from "./outcome.ts";
 import { Rule } from "./rule.ts";
@@ -368,3 +369,16 @@ builder.queryField("attributions", (t) =>
       description: "An attribution with its cursor.",
     },
   ));
+
+builder.queryField("attributionsFound", (t) =>
+  t.field({
+    type: Found,
+    description: "How many attributions a filter finds.",
+    complexity: 20,
+    args: {
+      filter: t.arg({ type: AttributionFilter, description: "Which to count." }),
+      atMost: t.arg.int(AT_MOST),
+    },
+    resolve: (_parent, { filter, atMost }, { db }) =>
+      countFound(db, sql`${attributions}`, matchingAttributions(filter, attributions), atMost),
+  }));

@@ -7,6 +7,7 @@ import { Annotation } from "./annotation.ts";
 import { FailureCaseFilter, matchingCases } from "./case_filter.ts";
 import { CaseStatus, ExclusionType, ResponseSource, VerdictType } from "./case_status.ts";
 import { MarkOrigin } from "./mark_origin.ts";
+import { AT_MOST, countFound, Found } from "./found.ts";
 import { Model } from "./model.ts";
 import { Response } from "./response.ts";
 import { failureCases } from "../tables/tables.ts";
@@ -330,3 +331,16 @@ builder.queryField("failureCases", (t) =>
       description: "A failure case with its cursor.",
     },
   ));
+
+builder.queryField("failureCasesFound", (t) =>
+  t.field({
+    type: Found,
+    description: "How many failure cases a filter finds.",
+    complexity: 20,
+    args: {
+      filter: t.arg({ type: FailureCaseFilter, description: "Which to count." }),
+      atMost: t.arg.int(AT_MOST),
+    },
+    resolve: (_parent, { filter, atMost }, { db }) =>
+      countFound(db, sql`${failureCases}`, matchingCases(filter, failureCases), atMost),
+  }));

@@ -26,9 +26,12 @@ export const READ_ANSWER = `query ToolAnswer($id: ID!) {
   job(id: $id) { generation { text stop tokens { position text probability alternatives { id text probability } } } }
 }`;
 
+/** Failures that are counted at most: an agent reads a few of them. */
+const MOST_COUNTED = 10_000;
+
 export const FIND_CASES = `query ToolCases($first: Int!, $filter: FailureCaseFilter!) {
+  found: failureCasesFound(filter: $filter, atMost: ${MOST_COUNTED}) { count isAll }
   failureCases(first: $first, filter: $filter, orderBy: { by: DELTA, direction: DESC }) {
-    totalCount
     nodes {
       key benchmark status tokenCount model { name }
       tokenPairs { ${PAIR} attribution(rule: ATTNLRP) { ...Reading } }
@@ -42,8 +45,8 @@ fragment Reading on Attribution {
 }`;
 
 export const FIND_ATTRIBUTIONS = `query ToolAttributions($first: Int!, $filter: AttributionFilter!) {
+  found: attributionsFound(filter: $filter, atMost: ${MOST_COUNTED}) { count isAll }
   attributions(first: $first, filter: $filter, orderBy: { by: DELTA, direction: DESC }) {
-    totalCount
     nodes { ...Reading model { name } tokenPair { ${PAIR} failureCase { key benchmark status tokenCount } } }
   }
 }

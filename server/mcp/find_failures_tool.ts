@@ -21,9 +21,13 @@ interface CaseHead {
   readonly status: string;
   readonly tokenCount: number;
 }
+interface Found {
+  readonly count: number;
+  readonly isAll: boolean;
+}
 interface Cases {
+  readonly found: Found;
   readonly failureCases: {
-    readonly totalCount: number;
     readonly nodes: readonly (CaseHead & {
       readonly model: { readonly name: string };
       readonly tokenPairs: readonly (Pair & { readonly attribution: Reading | null })[];
@@ -31,8 +35,8 @@ interface Cases {
   };
 }
 interface Attributions {
+  readonly found: Found;
   readonly attributions: {
-    readonly totalCount: number;
     readonly nodes: readonly (Reading & {
       readonly model: { readonly name: string };
       readonly tokenPair: Pair & { readonly failureCase: CaseHead };
@@ -61,26 +65,26 @@ export const findFailuresTool = tool({
     const shared = { search, model, benchmark, delta };
     if (outcome !== undefined || pattern !== undefined || token !== undefined) {
       const filter = { ...shared, outcome, pattern, token, rule: "ATTNLRP" };
-      const { attributions } = await api.ask<Attributions>(FIND_ATTRIBUTIONS, { first: limit, filter }, signal);
+      const { attributions, found } = await api.ask<Attributions>(FIND_ATTRIBUTIONS, { first: limit, filter }, signal);
       const rows = attributions.nodes.map(({ tokenPair, model, ...reading }) =>
         describe({ ...tokenPair.failureCase, model: model.name }, tokenPair, reading)
       );
-      return { text: list(rows, attributions.totalCount) };
+      return { text: list(rows, found) };
     }
-    const { failureCases } = await api.ask<Cases>(FIND_CASES, { first: limit, filter: shared }, signal);
+    const { failureCases, found } = await api.ask<Cases>(FIND_CASES, { first: limit, filter: shared }, signal);
     const rows = failureCases.nodes.flatMap(({ tokenPairs, model, ...head }) => {
       const named = { ...head, model: model.name };
       return tokenPairs.length === 0
         ? [describe(named, undefined, undefined)]
         : tokenPairs.map(({ attribution, ...pair }) => describe(named, pair, attribution ?? undefined));
     });
-    return { text: list(rows, failureCases.totalCount) };
+    return { text: list(rows, found) };
   },
 });
 
-function list(rows: readonly string[], total: number): string {
-  if (total === 0) return "No failure fits.";
-  return `${total} fit, the first:\n${rows.join("\n")}`;
+function list(rows: readonly string[], { count, isAll }: Found): string {
+  if (count === 0) return "No failure fits.";
+  return `${isAll ? "" : "More than "}${count} fit, the first:\n${rows.join("\n")}`;
 }
 
 function describe(

@@ -2,6 +2,7 @@
 /** @jsxImportSource preact */
 /** The way back to the list and on to its other cases, by links and by the keys j and k. */
 import { useEffect } from "preact/hooks";
+import { foundText } from "../cases/found.ts";
 import { placeOf, readAhead } from "../cases/listed_cases.ts";
 import { type CaseRoute, formatRoute } from "../shell/route.ts";
 import { isTyping } from "../shell/typing.ts";
@@ -31,7 +32,7 @@ export function CaseSteps({ route }: { readonly route: CaseRoute }) {
       {place === undefined ? null : (
         <>
           <span class="quiet number">
-            {place.number.toLocaleString("en")} of {place.total.toLocaleString("en")}
+            {place.number.toLocaleString("en")} of {foundText(place.total)}
           </span>
           {step(place.previous, "Previous", "k")}
           {step(place.next, "Next", "j")}

@@ -5,6 +5,7 @@ import { Empty, Trouble, Waiting } from "../shell/notice.tsx";
 import { caseRoute, type CasesRoute, formatRoute } from "../shell/route.ts";
 import { useLoad } from "../shell/use_load.ts";
 import { type Answer, LIST_ANSWERS } from "./documents.ts";
+import type { Found } from "./found.ts";
 import { ListEnd } from "./list_end.tsx";
 import { type ListPage, usePages } from "./use_pages.ts";
 
@@ -25,7 +26,7 @@ async function readAnswers(
     ? { by: "KEY", direction: "ASC" } as const
     : { by: "CREATED", direction: order === "oldest" ? "ASC" : "DESC" } as const;
   const { responses } = await request(LIST_ANSWERS, { filter, orderBy, first: PAGE, after }, signal);
-  return { lines: responses.nodes, total: responses.totalCount, info: responses.pageInfo };
+  return { lines: responses.nodes, total: { count: responses.totalCount, isAll: true }, info: responses.pageInfo };
 }
 
 const said = (passed: boolean | null | undefined) => passed == null ? "–" : passed ? "passed" : "failed";
@@ -52,7 +53,7 @@ function Row({ answer }: { readonly answer: Answer }) {
   );
 }
 
-export function AnswerList({ route, shown }: { readonly route: CasesRoute; readonly shown: (total: number) => void }) {
+export function AnswerList({ route, shown }: { readonly route: CasesRoute; readonly shown: (total: Found) => void }) {
   const first = useLoad(`answers ${formatRoute(route)}`, async (signal) => {
     const page = await readAnswers(route, null, signal);
     shown(page.total);
@@ -61,7 +62,7 @@ export function AnswerList({ route, shown }: { readonly route: CasesRoute; reado
   const list = usePages(first.data, (after) => readAnswers(route, after));
   if (first.error !== undefined) return <Trouble error={first.error} onRetry={first.reload} />;
   if (first.data === undefined) return <Waiting what="answers" />;
-  if (first.data.total === 0) {
+  if (first.data.total.count === 0) {
     return (
       <Empty title="No answer matches">
         <p class="quiet">Answers come from evaluation logs that are imported, and from models that are run here.</p>

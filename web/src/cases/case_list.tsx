@@ -12,6 +12,7 @@ import { keepListed } from "./listed_cases.ts";
 import { Empty, Trouble, Waiting } from "../shell/notice.tsx";
 import { LIST_MODELS } from "./documents.ts";
 import { ORDER_NAMES } from "./filter_names.ts";
+import { type Found, foundText } from "./found.ts";
 import { listsAttributions } from "./list_filter.ts";
 import { readCasePage } from "./read_cases.ts";
 import { CASES, type CasesRoute, formatRoute, type Order, ORDERS } from "../shell/route.ts";
@@ -60,7 +61,7 @@ function nounOf(route: CasesRoute): string {
 /** Search box, order, and how much was found. */
 function ListHead({ route, total, filtered }: {
   readonly route: CasesRoute;
-  readonly total: number | undefined;
+  readonly total: Found | undefined;
   readonly filtered: boolean;
 }) {
   const change = (part: Partial<CasesRoute>) => go({ ...route, ...part }, "replace");
@@ -91,7 +92,7 @@ function ListHead({ route, total, filtered }: {
         <span role="status">
           {total === undefined
             ? "\u00a0"
-            : `${total.toLocaleString("en")} ${noun}${total === 1 ? "" : "s"}${filtered ? " found" : ""}`}
+            : `${foundText(total)} ${noun}${total.count === 1 ? "" : "s"}${filtered ? " found" : ""}`}
         </span>
         {filtered ? <a href={formatRoute({ ...CASES, order: route.order })}>Clear the filter</a> : null}
       </p>
@@ -102,7 +103,7 @@ function ListHead({ route, total, filtered }: {
 /** The table of cases or attributions; tells how many there are. */
 function Cases({ route, onTotal, filtered, ended }: {
   readonly route: CasesRoute;
-  readonly onTotal: (total: number | undefined) => void;
+  readonly onTotal: (total: Found | undefined) => void;
   readonly filtered: boolean;
   readonly ended: number;
 }) {
@@ -115,11 +116,11 @@ function Cases({ route, onTotal, filtered, ended }: {
   }, [ended]);
   useEffect(() => {
     const routes = pages.pages.flatMap((lines) => lines.map(({ to }) => to));
-    keepListed({ routes, total: page?.total ?? 0, more: pages.load });
+    keepListed({ routes, total: page?.total ?? { count: 0, isAll: true }, more: pages.load });
   }, [pages.count, page]);
   return (
     <>
-      {page !== undefined && page.total > 0 && !filtered ? <Welcome lines={page.lines} /> : null}
+      {page !== undefined && page.total.count > 0 && !filtered ? <Welcome lines={page.lines} /> : null}
       {list.error === undefined ? null : <Trouble error={list.error} onRetry={list.reload} />}
       {page === undefined
         ? list.error === undefined ? <Waiting what="cases" /> : null
@@ -135,12 +136,12 @@ export function CaseList(props: {
   /** Whether it is what the reader sees, and not kept behind a case. */
   readonly shown: boolean;
   /** What can be done with all that is listed. */
-  readonly actions: (total: number) => ComponentChildren;
+  readonly actions: (total: Found) => ComponentChildren;
 }) {
   const { route, shown } = props;
   const ended = useEndedJobs();
   const models = useLoad("models", (signal) => request(LIST_MODELS, {}, signal));
-  const [total, setTotal] = useState<number>();
+  const [total, setTotal] = useState<Found>();
   useEffect(() => {
     if (shown) document.title = "Cases · Culprit";
   }, [shown]);
@@ -162,7 +163,7 @@ export function CaseList(props: {
         <ActiveFilters route={route} />
         {route.list === "answers" ? <AnswerList route={route} shown={setTotal} /> : (
           <>
-            {total === undefined || total === 0 ? null : props.actions(total)}
+            {total === undefined || total.count === 0 ? null : props.actions(total)}
             <Cases route={route} onTotal={setTotal} filtered={filtered} ended={ended} />
           </>
         )}

@@ -6,6 +6,7 @@
  */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { CaseRow } from "./case_row.tsx";
+import type { Found } from "./found.ts";
 import { ListEnd } from "./list_end.tsx";
 import type { CaseLine } from "./read_cases.ts";
 import type { Pages } from "./use_pages.ts";
@@ -38,7 +39,7 @@ function useArrival(load: () => void, turn: unknown) {
 export function CaseTable({ list, total, busy }: {
   readonly list: Pages<CaseLine>;
   /** Rows in all, those that were not read included. */
-  readonly total: number;
+  readonly total: Found;
   readonly busy: boolean;
 }) {
   const { pages } = list;
@@ -60,7 +61,7 @@ export function CaseTable({ list, total, busy }: {
         ref={table}
         class="cases"
         aria-busy={busy}
-        aria-rowcount={total + 1}
+        aria-rowcount={total.isAll ? total.count + 1 : -1}
         onFocusIn={({ target }) => {
           const part = target instanceof Element ? target.closest("tbody") : null;
           setFocused(part === null ? -1 : Number(part.getAttribute("data-page")));

@@ -30,9 +30,11 @@ export type PairSummary = DataOf<typeof PAIR>;
 
 export const LIST_CASES = graphql(
   `
-  query ListCases($filter: FailureCaseFilter!, $orderBy: FailureCaseOrder!, $first: Int!, $after: String) {
+  query ListCases(
+    $filter: FailureCaseFilter!, $orderBy: FailureCaseOrder!, $first: Int!, $after: String, $atMost: Int
+  ) {
+    found: failureCasesFound(filter: $filter, atMost: $atMost) { count isAll }
     failureCases(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
-      totalCount
       pageInfo { hasNextPage endCursor }
       nodes {
         id
@@ -56,9 +58,11 @@ export type PageInfo = DataOf<typeof LIST_CASES>["failureCases"]["pageInfo"];
 
 export const LIST_ATTRIBUTIONS = graphql(
   `
-  query ListAttributions($filter: AttributionFilter!, $orderBy: AttributionOrder!, $first: Int!, $after: String) {
+  query ListAttributions(
+    $filter: AttributionFilter!, $orderBy: AttributionOrder!, $first: Int!, $after: String, $atMost: Int
+  ) {
+    found: attributionsFound(filter: $filter, atMost: $atMost) { count isAll }
     attributions(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
-      totalCount
       pageInfo { hasNextPage endCursor }
       nodes {
         id

@@ -1,9 +1,10 @@
 /** @jsxImportSource preact */
 /** The end of what was read of a list: the way to the next page, and what went wrong on it. */
 import { Trouble } from "../shell/notice.tsx";
+import { type Found, foundText } from "./found.ts";
 import type { Pages } from "./use_pages.ts";
 
-export function ListEnd({ list, total }: { readonly list: Pages<unknown>; readonly total: number }) {
+export function ListEnd({ list, total }: { readonly list: Pages<unknown>; readonly total: Found }) {
   return (
     <>
       {list.error === undefined ? null : <Trouble error={list.error} />}
@@ -13,7 +14,7 @@ export function ListEnd({ list, total }: { readonly list: Pages<unknown>; readon
             {list.loading ? "Loading" : "Load more"}
           </button>
           <span class="quiet number">
-            {`${list.count.toLocaleString("en")} of ${total.toLocaleString("en")}`}
+            {`${list.count.toLocaleString("en")} of ${foundText(total)}`}
           </span>
         </div>
       )}

@@ -1,10 +1,11 @@
 /** The cases of the list as it was last seen, so that a case knows what comes before and after it. */
 import type { CaseRoute } from "../shell/route.ts";
+import type { Found } from "./found.ts";
 
 interface Listed {
   readonly routes: readonly CaseRoute[];
   /** Cases of the list in all, those included that were not read. */
-  readonly total: number;
+  readonly total: Found;
   /** Reads the next page of the list. */
   readonly more: () => void;
 }
@@ -12,7 +13,7 @@ interface Listed {
 /** Cases from the end of what was read at which the next page is asked for. */
 const AHEAD = 5;
 
-let listed: Listed = { routes: [], total: 0, more: () => {} };
+let listed: Listed = { routes: [], total: { count: 0, isAll: true }, more: () => {} };
 
 export function keepListed(list: Listed): void {
   listed = list;
@@ -26,7 +27,7 @@ export function readAhead({ number }: Place): void {
 export interface Place {
   /** Number in the list, counted from 1. */
   readonly number: number;
-  readonly total: number;
+  readonly total: Found;
   readonly previous: CaseRoute | undefined;
   readonly next: CaseRoute | undefined;
 }

@@ -1,5 +1,6 @@
 /** One page of the case list, whichever of the two lists it comes from. */
 import { request } from "../shell/client.ts";
+import { countedAtMost } from "./found.ts";
 import { LIST_ATTRIBUTIONS, LIST_CASES, type PairSummary, type RowSummary } from "./documents.ts";
 import { attributionFilter, caseFilter, listsAttributions } from "./list_filter.ts";
 import type { ListPage } from "./use_pages.ts";
@@ -48,8 +49,13 @@ export function readCasePage(route: CasesRoute, after: string | null, signal?: A
 }
 
 async function readCases(route: CasesRoute, after: string | null, signal?: AbortSignal): Promise<CasePage> {
-  const variables = { first: PAGE, after, filter: caseFilter(route), orderBy: ORDER_BY[route.order] };
-  const { failureCases } = await request(LIST_CASES, variables, signal);
+  const { failureCases, found } = await request(LIST_CASES, {
+    first: PAGE,
+    after,
+    filter: caseFilter(route),
+    orderBy: ORDER_BY[route.order],
+    atMost: countedAtMost(route),
+  }, signal);
   const lines = failureCases.nodes.map(({ tokenPairs, model, ...failureCase }): CaseLine => {
     const pair = largestDelta(tokenPairs);
     const rules = pair?.attributions.map(({ rule }) => rule) ?? [];
@@ -64,7 +70,7 @@ async function readCases(route: CasesRoute, after: string | null, signal?: Abort
       shown: pair?.attributions.find(({ rule }) => rule === "ATTNLRP") ?? pair?.attributions[0],
     };
   });
-  return { lines, total: failureCases.totalCount, info: failureCases.pageInfo };
+  return { lines, total: found, info: failureCases.pageInfo };
 }
 
 /**
@@ -89,11 +95,12 @@ function openWith(rules: readonly Rule[]): { readonly rule?: Rule } {
 
 async function readAttributions(route: CasesRoute, after: string | null, signal?: AbortSignal): Promise<CasePage> {
   const { by, direction } = ORDER_BY[route.order];
-  const { attributions } = await request(LIST_ATTRIBUTIONS, {
+  const { attributions, found } = await request(LIST_ATTRIBUTIONS, {
     first: PAGE,
     after,
     filter: attributionFilter(route),
     orderBy: { by: by === "KEY" ? "CREATED" : by, direction: by === "KEY" ? "DESC" : direction },
+    atMost: countedAtMost(route),
   }, signal);
   const lines = attributions.nodes.map(({ id, logitDifference, tokenPair, model, ...shown }): CaseLine => ({
     ...tokenPair.failureCase,
@@ -106,5 +113,5 @@ async function readAttributions(route: CasesRoute, after: string | null, signal?
     rules: [shown.rule],
     shown,
   }));
-  return { lines, total: attributions.totalCount, info: attributions.pageInfo };
+  return { lines, total: found, info: attributions.pageInfo };
 }

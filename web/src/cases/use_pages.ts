@@ -2,11 +2,12 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { RequestError } from "../shell/client.ts";
 import type { PageInfo } from "./documents.ts";
+import type { Found } from "./found.ts";
 
 export interface ListPage<Line> {
   readonly lines: readonly Line[];
   /** Lines of all pages. */
-  readonly total: number;
+  readonly total: Found;
   readonly info: PageInfo;
 }
 

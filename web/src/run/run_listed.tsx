@@ -1,5 +1,6 @@
 /** @jsxImportSource preact */
 /** Every analysis on all that the list of cases shows, with its cost said before. */
+import { type Found, foundText } from "../cases/found.ts";
 import { attributionFilter, caseFilter, listsAttributions } from "../cases/list_filter.ts";
 import { follow, useEndedJobs } from "../jobs/job_store.ts";
 import { request } from "../shell/client.ts";
@@ -14,7 +15,7 @@ import { Pick, Starter, useValues } from "./starter.tsx";
 
 function Form({ route, total, title }: {
   readonly route: CasesRoute;
-  readonly total: number;
+  readonly total: Found;
   readonly title: string;
 }) {
   const ended = useEndedJobs();
@@ -42,7 +43,7 @@ function Form({ route, total, title }: {
       ready
       plan={analysis.plan?.(asked)}
       start={async () => follow(await analysis.start(asked))}
-      cost={analysis.plan === undefined ? <PastLine kind={analysis.kind} count={total} turn={ended} /> : null}
+      cost={analysis.plan === undefined ? <PastLine kind={analysis.kind} count={total.count} turn={ended} /> : null}
     >
       <Pick
         label="What"
@@ -76,9 +77,9 @@ function Form({ route, total, title }: {
   );
 }
 
-export function RunListed({ route, total }: { readonly route: CasesRoute; readonly total: number }) {
+export function RunListed({ route, total }: { readonly route: CasesRoute; readonly total: Found }) {
   const noun = listsAttributions(route) ? "attribution" : "case";
-  const title = total === 1 ? `Run on this ${noun}` : `Run on these ${total.toLocaleString("en")} ${noun}s`;
+  const title = total.count === 1 ? `Run on this ${noun}` : `Run on these ${foundText(total)} ${noun}s`;
   return (
     <Fold title={title}>
       {() => <Form key={formatRoute(route)} route={route} total={total} title={title} />}
