@@ -1,5 +1,6 @@
 /** @jsxImportSource preact */
 /** The heatmap as a picture: tokens in lines of fixed letters, each on the colour of its relevance. */
+import type { Folded } from "./folds.ts";
 import { fixed } from "./number_text.ts";
 import { type Drawing, px, usePaint } from "./picture.tsx";
 import type { Table } from "./table.ts";
@@ -25,6 +26,8 @@ export interface HeatData {
   /** What each of the tokens is, where they are words or sentences. */
   readonly unit?: string;
   readonly tokens: readonly HeatToken[];
+  /** What of a long running text is folded away, in order. */
+  readonly folds?: readonly Folded[];
   /** Texts of the wrong and the right token. */
   readonly target: string;
   readonly contrast: string;

@@ -21,7 +21,7 @@ const complaints: string[] = [];
 const windows: { readonly query: string; readonly from: number; readonly count: number }[] = [];
 
 beforeAll(async () => {
-  long = await storeLongCase(database.connection.db);
+  long = await storeLongCase(database.connection.db, { ...LONG, compared: true });
   const modelId = await storeModel(database);
   for (let index = 0; index < CASES; index++) await storePair(database, modelId, `case-${index}`);
   server = await startPageServer(database.url);
@@ -214,6 +214,74 @@ test("a selection survives scrolling away, and is copied as the tokens have it",
   expect(last).toBeGreaterThan(1000);
   expect(copied).toBe(long.texts.slice(20, last + 1).join(""));
   await page.evaluate(() => getSelection()?.removeAllRanges());
+});
+
+test("two attributions of a long case have the same folds and units, each with its own sums", async () => {
+  await page.goto(`${server.address}/#/case/${encodeURIComponent(long.id)}?view=compare`);
+  await page.waitForFunction(() => document.querySelectorAll(".compare-side .fold[data-sum]").length > 0);
+  await page.waitForFunction(() => {
+    const [left, right] = [...document.querySelectorAll(".compare-side")].map((side) =>
+      side.querySelectorAll(".fold[data-sum]").length
+    );
+    return left === right;
+  });
+  const read = () =>
+    page.$$eval(".compare-side", (sides) =>
+      sides.map((side) =>
+        [...side.querySelectorAll(".fold")].map((one) => ({
+          from: Number(one.getAttribute("data-position")),
+          count: Number(one.getAttribute("data-count")),
+          sum: Number(one.getAttribute("data-sum")),
+        }))
+      ));
+  const [left, right] = await read();
+  expect(right!.map(({ from, count }) => [from, count])).toEqual(left!.map(({ from, count }) => [from, count]));
+  // The two sides in the order that the page has: AttnLRP was stored first.
+  for (const [folds, relevance] of [[left!, long.relevance], [right!, long.other!]] as const) {
+    const inFold = (position: number) => folds.some(({ from, count }) => from <= position && position < from + count);
+    const order = [...Array(LONG.tokens).keys()].slice(1)
+      .sort((a, b) => Math.abs(relevance[b]!) - Math.abs(relevance[a]!));
+    for (const position of order.slice(0, 8)) expect(inFold(position), `${position}`).toBe(false);
+    for (const { from, count, sum } of folds) {
+      const own = relevance.subarray(Math.max(1, from), from + count);
+      expect(sum).toBeCloseTo(own.reduce((total, raw) => total + raw, 0), 4);
+    }
+  }
+  // One opened on a side is open on both, and the address keeps it.
+  await page.click(`.compare-side >> nth=1 >> .fold[data-position="${right![0]!.from}"]`);
+  await page.waitForFunction(
+    (count) => document.querySelectorAll(".compare-side .fold").length === count,
+    2 * (right!.length - 1),
+  );
+  expect(await page.evaluate(() => location.hash)).toContain(`open=${right![0]!.from}`);
+  await page.click('.compare label:has-text("words")');
+  await page.waitForSelector(".compare-side .pager:has-text('Words')");
+  const words = await read();
+  expect(words[1]!.map(({ from, count }) => [from, count])).toEqual(words[0]!.map(({ from, count }) => [from, count]));
+  expect(words[0]!.length).toBeGreaterThan(3);
+  await page.click('.compare label:has-text("whole")');
+  await page.waitForFunction(() => document.querySelector(".compare-side .fold") === null);
+});
+
+test("a long case as a page that stands alone is folded too, and opens its folds without a script", async () => {
+  await page.goto(`${server.address}/case.html?case=${encodeURIComponent(long.id)}&unit=words`);
+  const folds = await page.$$eval(".heat details", (all) =>
+    all.map((one) => ({
+      words: one.querySelector("summary")?.textContent ?? "",
+      count: one.querySelectorAll(".t").length,
+      open: (one as HTMLDetailsElement).open,
+    })));
+  expect(folds.length).toBeGreaterThan(3);
+  for (const { words, count, open } of folds) {
+    expect(words).toMatch(new RegExp(`^⋯ ${count.toLocaleString("en")} words, sum −?\\d+\\.\\d{3} logits ⋯$`));
+    expect(open).toBe(false);
+  }
+  const hidden = folds.reduce((sum, { count }) => sum + count, 0);
+  const all = await page.$$eval(".heat .t", (tokens) => tokens.length);
+  expect(all).toBeLessThan(LONG.tokens);
+  expect(all - hidden).toBeLessThan(600);
+  await page.click(".heat summary >> nth=0");
+  expect(await page.isVisible(".heat details >> nth=0 >> .t >> nth=0")).toBe(true);
 });
 
 test("the graph of 200,000 edges is one canvas", async () => {

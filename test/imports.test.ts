@@ -36,7 +36,9 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
   schema: ["tables", "services", "types", "schema.ts", "print.ts"],
   figures: [
     "glossary.ts",
-    "colour.ts number_text.ts token_text.ts text_width.ts table.ts ranking_names.ts selection_words.ts print_glossary.ts",
+    "colour.ts number_text.ts token_text.ts text_width.ts table.ts ranking_names.ts selection_words.ts print_glossary.ts " +
+    "strongest.ts units.ts",
+    "folds.ts",
     "style.ts",
     "picture.tsx",
     "plane.tsx",

@@ -17,12 +17,16 @@ export interface LongCase {
   /** Raw relevance, [blocks + 1, tokens]. */
   readonly relevance: Float32Array;
   readonly edges: number;
+  /** Relevance under CP-LRP, where it was asked for: other random numbers. */
+  readonly other?: Float32Array;
 }
 
 export interface LongShape {
   readonly tokens: number;
   readonly blocks: number;
   readonly edges: number;
+  /** Whether it is attributed under a second rule too. */
+  readonly compared?: boolean;
 }
 
 export const LONG: LongShape = { tokens: 12_374, blocks: 36, edges: 200_000 };
@@ -148,7 +152,7 @@ export async function storeLongCase(db: Database, shape: LongShape = LONG, key =
     candidates: [{ rank: 1, id: 6, text: " right", logit: 1, completion: null, passed: null }],
     contentHash: key,
   }).returning({ id: tokenPairs.id });
-  const [attribution] = await db.insert(attributions).values(attributionRow({
+  const attributed = {
     tokenPairId: pair!.id,
     modelId: model!.id,
     benchmark: "random",
@@ -156,7 +160,9 @@ export async function storeLongCase(db: Database, shape: LongShape = LONG, key =
     contrastText: " right",
     tokenTexts: texts,
     segments,
-  }, graph)).returning({ id: attributions.id });
+  };
+  const [attribution] = await db.insert(attributions).values(attributionRow(attributed, graph))
+    .returning({ id: attributions.id });
   await db.insert(attributionGraphs).values({
     attributionId: attribution!.id,
     options: GRAPH_OPTIONS,
@@ -172,5 +178,10 @@ export async function storeLongCase(db: Database, shape: LongShape = LONG, key =
     adapter: graph.adapter,
     seconds: graph.seconds,
   });
-  return { id: btoa(`FailureCase:${row!.id}`), texts, relevance: graph.nodeRelevance, edges: shape.edges };
+  const long = { id: btoa(`FailureCase:${row!.id}`), texts, relevance: graph.nodeRelevance, edges: shape.edges };
+  if (shape.compared !== true) return long;
+  const other = Float32Array.from(graph.nodeRelevance, () => heavy(random));
+  const second = { ...graph, rule: "cplrp", nodeRelevance: other } as const;
+  await db.insert(attributions).values(attributionRow(attributed, second));
+  return { ...long, other };
 }

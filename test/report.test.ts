@@ -324,6 +324,18 @@ describe("a filled database", () => {
     expect(text).toContain('<tr><td>d</td><td class="n">3</td><td class="n">2.000</td><td class="n">1.000</td></tr>');
     expect(text).toContain("It says why.");
     expect((await get("&pair=VG9rZW5QYWlyOjk5OTk5OQ==")).status).toBe(400);
+    // Tokens a, the hostile one, " c" and "d", which is the answer: " c" joins what stands before it in a sentence.
+    const sentences = await (await get("&unit=sentences")).text();
+    expect(sentences).toContain("<th>strongest sentences</th>");
+    expect(sentences).toContain("the sum over the tokens of each sentence");
+    expect(sentences).toContain(
+      '<tr><td>d</td><td class="n">3</td><td class="n">2.000</td><td class="n">1.000</td></tr>',
+    );
+    const wrong = await get("&unit=letters");
+    expect([wrong.status, await wrong.text()]).toEqual([
+      400,
+      'unit: "letters" is not known; give one of: tokens, words, sentences\n',
+    ]);
   });
 
   test("HTTP gives the same page, or one line about what is wrong", async () => {

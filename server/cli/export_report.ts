@@ -1,4 +1,5 @@
 /** `culprit export report`: the tables and figures of a selection, or one case, as one HTML page. */
+import { type Unit, UNITS } from "../../figures/units.ts";
 import { InputError, type Rule, RULES } from "../../gpu/mod.ts";
 import { checkWritable, writeFile } from "./export_preferences.ts";
 import { readSelection, SELECTION_OPTIONS, SELECTION_USAGE } from "./selection.ts";
@@ -8,11 +9,12 @@ export const exportReport: Verb = {
   name: "export report",
   summary: "Writes tables and figures of a selection as one HTML page that needs no network",
   usage:
-    `export report --out FILE.html [--case KEY] [--study NAME] [--rule RULE] [--seed N] ${SELECTION_USAGE} [--json]`,
+    `export report --out FILE.html [--case KEY [--unit UNIT]] [--study NAME] [--rule RULE] [--seed N] ${SELECTION_USAGE} [--json]`,
   example: "npx culprit export report --model demo-1m --out report.html",
   options: {
     out: { type: "string", value: "FILE.html", help: "the file to write" },
     case: { type: "string", value: "KEY", help: "only this case, by its whole key: heatmap, graph, masking" },
+    unit: { type: "string", value: "UNIT", help: `with --case: ${UNITS.join(", ")}`, default: UNITS[0] },
     study: { type: "string", value: "NAME", help: "the study to show; none if left out" },
     rule: { type: "string", value: "RULE", help: RULES.join(", "), default: "attnlrp" },
     seed: { type: "string", value: "N", help: "seed of bootstrap intervals", default: "1" },
@@ -36,7 +38,8 @@ async function run(context: VerbContext): Promise<void> {
   const selection = readSelection(context);
   const study = optionText(context, "study");
   const key = optionText(context, "case");
-  if (key !== undefined) return await writeCase(context, { file, key, rule, model: selection.model });
+  const unit = unitOf(context);
+  if (key !== undefined) return await writeCase(context, { file, key, rule, unit, model: selection.model });
   const [{ readReport }, { reportPage }, { checkModel }] = await Promise.all([
     import("../report/read_report.ts"),
     import("../report/page.tsx"),
@@ -59,13 +62,21 @@ async function run(context: VerbContext): Promise<void> {
   );
 }
 
+function unitOf(context: VerbContext): Unit {
+  const given = optionText(context, "unit");
+  const unit = UNITS.find((one) => one === given);
+  if (unit) return unit;
+  throw new InputError(`${JSON.stringify(given)} is no unit`, "--unit", `give one of: ${UNITS.join(", ")}`);
+}
+
 /** One case as a page. */
 async function writeCase(
   context: VerbContext,
-  { file, key, rule, model }: {
+  { file, key, rule, unit, model }: {
     readonly file: string;
     readonly key: string;
     readonly rule: Rule;
+    readonly unit: Unit;
     readonly model: string | null;
   },
 ): Promise<void> {
@@ -80,7 +91,7 @@ async function writeCase(
   );
   const own = and(eq(failureCases.key, key), model === null ? undefined : eq(models.name, model))!;
   const report = await withDatabase(({ db }) => readCaseReport(db, own, null, rule));
-  await writeFile(file, casePage(report));
+  await writeFile(file, casePage(report, unit));
   const line = { id: file, kind: "case", status: "COMPLETED", key };
   await context.out(
     context.json ? `${JSON.stringify(line)}\n${JSON.stringify({ total: 1, file })}\n` : `${key}: ${file}\n`,

@@ -1,35 +1,59 @@
 /** @jsxImportSource preact */
 /** Figures of single cases: heatmaps, and the reduced graph. */
 import { curves } from "../../figures/curves.tsx";
-import type { HeatData } from "../../figures/heat_picture.tsx";
+import { foldedSpans, sumOf, TALL } from "../../figures/folds.ts";
+import type { HeatData, HeatToken } from "../../figures/heat_picture.tsx";
 import { HeatText } from "../../figures/heat_text.tsx";
 import { fixed } from "../../figures/number_text.ts";
 import type { Drawing } from "../../figures/picture.tsx";
 import { reducedGraph } from "../../figures/reduced_graph.tsx";
+import { scaleOf } from "../../figures/strongest.ts";
 import { shownToken } from "../../figures/token_text.ts";
+import { promptUnitsOf, type Unit, UNIT_NAMES, unitSpans, unitSums } from "../../figures/units.ts";
 import { Figure, Missing, Token } from "./parts.tsx";
 import type { Example, GraphExample, HeatExample, Report } from "./read_report.ts";
 
 const SEGMENT_WORDS = { I: "instruction", Q: "query", A: "answer", S: "special" } as const;
 
-/** An example as the heatmap figures take it. */
-export function heatData(
-  { label, key, tokens, segments, relevance, scale, target, contrast, delta, model }: HeatExample,
-): HeatData {
-  return {
+/** An example in tokens, words or sentences, and the largest |relevance| of those that are not special, in logits. */
+export function heatOf(example: HeatExample, unit: Unit): { readonly data: HeatData; readonly scale: number } {
+  const { label, key, tokens, segments, promptTokens, relevance, target, contrast, delta, model } = example;
+  const own = tokens.map((text, position) => ({ text, special: segments[position] === "S" }));
+  const spans = unitSpans(own, promptTokens, unit);
+  const sums = unitSums(relevance, spans).map((sum) => sum * example.scale);
+  const isSpecial = (index: number): boolean => own[spans[index]!.from]!.special;
+  const counts = (index: number): boolean => !isSpecial(index);
+  const scale = unit === "tokens" ? example.scale : scaleOf(sums, counts);
+  const shown = spans.map(({ from, to }, index): HeatToken => {
+    const letters = segments.slice(from, to);
+    const letter = letters.includes("I") ? "I" : letters[0];
+    return {
+      text: tokens.slice(from, to).join(""),
+      segment: SEGMENT_WORDS[letter as keyof typeof SEGMENT_WORDS] ?? "special",
+      raw: sums[index]!,
+      value: isSpecial(index) ? null : sums[index]! / scale,
+      ...(unit === "tokens" ? {} : { span: [from, to - 1] as const }),
+    };
+  });
+  const text = { length: shown.length, promptTokens: promptUnitsOf(spans, promptTokens), counts, open: [] };
+  const folds = shown.length > TALL
+    ? foldedSpans([sums], text).map((span) => ({ ...span, sum: sumOf(sums, span, counts) }))
+    : [];
+  const data: HeatData = {
     name: `heatmap-${key}`,
     title: label,
     note: `${key} of ${model}: wrong ${shownToken(target)}, right ${shownToken(contrast)}, delta ${fixed(delta)}.`,
-    tokens: tokens.map((text, position) => ({
-      text,
-      segment: SEGMENT_WORDS[segments[position] as keyof typeof SEGMENT_WORDS] ?? "special",
-      raw: relevance[position]! * scale,
-      value: segments[position] === "S" ? null : relevance[position]!,
-    })),
+    unit: UNIT_NAMES[unit][0],
+    tokens: shown,
+    folds,
     target,
     contrast,
   };
+  return { data, scale };
 }
+
+/** The same by tokens. */
+export const heatData = (example: HeatExample): HeatData => heatOf(example, "tokens").data;
 
 export function HeatmapSection({ examples, rule }: Report) {
   if (examples.length === 0) {

@@ -2,24 +2,29 @@
 /** One case as an HTML page that needs nothing else: heatmap, strongest tokens, diagnosis, graph and masking. */
 import { entryOf } from "../../figures/glossary.ts";
 import { type Curve, curves } from "../../figures/curves.tsx";
+import type { HeatData } from "../../figures/heat_picture.tsx";
 import { HeatText } from "../../figures/heat_text.tsx";
 import { fixed } from "../../figures/number_text.ts";
 import type { Drawing } from "../../figures/picture.tsx";
 import { RANKINGS } from "../../figures/ranking_names.ts";
 import { shownToken } from "../../figures/token_text.ts";
-import { GraphFigures, heatData } from "./case_figures.tsx";
+import { type Unit, UNIT_NAMES } from "../../figures/units.ts";
+import { GraphFigures, heatOf } from "./case_figures.tsx";
 import { Figure, Table, Token } from "./parts.tsx";
 import type { CaseReport } from "./read_case_report.ts";
 import { pageOf, Section, Sheet } from "./sheet.tsx";
 
 const STRONGEST = 8;
 
-export function casePage(report: CaseReport): string {
-  return pageOf(<CasePage {...report} />);
+/** `unit`: what one colour stands for. */
+export function casePage(report: CaseReport, unit: Unit = "tokens"): string {
+  return pageOf(<CasePage report={report} unit={unit} />);
 }
 
-function CasePage(report: CaseReport) {
+function CasePage({ report, unit }: { readonly report: CaseReport; readonly unit: Unit }) {
   const { key, benchmark, task, model, rule, heat, targetLogit, contrastLogit, graph, masking } = report;
+  const { data, scale } = heatOf(heat, unit);
+  const [one, many] = UNIT_NAMES[unit];
   return (
     <Sheet title={`${key}: why`}>
       <h1>{key}</h1>
@@ -29,15 +34,18 @@ function CasePage(report: CaseReport) {
       </p>
       <Section title="Heatmap">
         <figure>
-          <HeatText data={heatData(heat)} />
+          <HeatText data={data} />
           <figcaption>
-            Relevance at the embeddings, rule {rule}, over the largest |relevance| of tokens that are not special (
-            {fixed(heat.scale, 3)}{" "}
+            Relevance at the embeddings, rule {rule}
+            {unit === "tokens" ? "" : `, the sum over the tokens of each ${one}`}, over the largest |relevance| of{" "}
+            {many} that are not special ({fixed(scale, 3)}{" "}
             logits). Red supports the wrong token, blue the right one; instruction tokens are underlined, special ones
-            are pale.
+            are pale.{data.folds?.length === 0
+              ? ""
+              : " What lies far from the error and from the strongest is folded away."}
           </figcaption>
         </figure>
-        <Strongest {...report} />
+        <Strongest data={data} one={one} many={many} />
       </Section>
       <Diagnosis {...report} />
       {graph === null ? null : (
@@ -55,18 +63,18 @@ function CasePage(report: CaseReport) {
   );
 }
 
-/** Tokens that pull hardest each way; special ones are left out, as in the colours. */
-function Strongest({ heat: { tokens, segments, relevance, scale } }: CaseReport) {
-  const ranked = tokens.map((text, position) => ({ text, position, value: relevance[position]! }))
-    .filter(({ position, value }) => segments[position] !== "S" && value !== 0)
-    .sort((a, b) => Math.abs(b.value) - Math.abs(a.value) || a.position - b.position).slice(0, STRONGEST);
+/** What pulls hardest each way; what is special is left out, as in the colours. */
+function Strongest({ data, one, many }: { readonly data: HeatData; readonly one: string; readonly many: string }) {
+  const ranked = data.tokens.map((token, position) => ({ ...token, position }))
+    .filter(({ raw, value }) => value !== null && raw !== 0)
+    .sort((a, b) => Math.abs(b.raw) - Math.abs(a.raw) || a.position - b.position).slice(0, STRONGEST);
   return (
     <Table
-      head={["strongest tokens", "position", "logits", "normalised"]}
-      rows={ranked.map(({ text, position, value }) => [
+      head={[`strongest ${many}`, one === "token" ? "position" : "first token", "logits", "normalised"]}
+      rows={ranked.map(({ text, position, span, raw, value }) => [
         shownToken(text),
-        position,
-        fixed(value * scale, 3),
+        span?.[0] ?? position,
+        fixed(raw, 3),
         fixed(value, 3),
       ])}
     />

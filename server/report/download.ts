@@ -1,5 +1,6 @@
 /** Reports over HTTP: `/report.html?model=&benchmark=&key=&selection=&study=&rule=&seed=`, and one case. */
 import { eq } from "drizzle-orm";
+import { UNITS } from "../../figures/units.ts";
 import { InputError, type Rule, RULES } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { failureCases } from "../../schema/tables/tables.ts";
@@ -22,13 +23,15 @@ export async function downloadReport(db: Database, url: URL): Promise<Response> 
   }
 }
 
-/** Answers `/case.html?case=ID&pair=ID&rule=RULE` with one case as a page, or with one line about what is wrong. */
+/** Answers `/case.html?case=ID&pair=ID&rule=RULE&unit=UNIT` with one case as a page, or with one line about what is wrong. */
 export async function downloadCase(db: Database, url: URL): Promise<Response> {
   try {
     const id = rowOf(url.searchParams.get("case"), "FailureCase", "case");
     if (id === null) throw new InputError("no case is named", "case", "give the id of a FailureCase");
     const pair = rowOf(url.searchParams.get("pair"), "TokenPair", "pair");
-    return pageResponse(casePage(await readCaseReport(db, eq(failureCases.id, id), pair, ruleOf(url.searchParams))));
+    const unit = oneOf(url.searchParams, "unit", UNITS);
+    const report = await readCaseReport(db, eq(failureCases.id, id), pair, ruleOf(url.searchParams));
+    return pageResponse(casePage(report, unit));
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     return new Response(`${error.message}\n`, { status: 400 });
@@ -54,27 +57,29 @@ function ruleOf(given: URLSearchParams): Rule {
   throw new InputError(`${JSON.stringify(asked)} is not known`, "rule", `give one of: ${RULES.join(", ")}`);
 }
 
+/** One of the known values; the first where none is given. */
+function oneOf<Name extends string>(given: URLSearchParams, name: string, known: readonly Name[]): Name {
+  const asked = given.get(name) || known[0];
+  const found = known.find((one) => one === asked);
+  if (found) return found;
+  throw new InputError(`${JSON.stringify(asked)} is not known`, name, `give one of: ${known.join(", ")}`);
+}
+
 function requestOf(given: URLSearchParams): ReportRequest {
   const text = (name: string) => given.get(name) || null;
-  const oneOf = <Name extends string>(name: string, known: readonly Name[]): Name => {
-    const asked = text(name) ?? known[0];
-    const found = known.find((one) => one === asked);
-    if (found) return found;
-    throw new InputError(`${JSON.stringify(asked)} is not known`, name, `give one of: ${known.join(", ")}`);
-  };
   const seed = text("seed") ?? "1";
   if (!/^\d{1,9}$/.test(seed)) {
     throw new InputError(`${JSON.stringify(seed)} is no seed`, "seed", "give a whole number");
   }
   return {
     selection: {
-      selection: oneOf("selection", SELECTIONS),
+      selection: oneOf(given, "selection", SELECTIONS),
       model: text("model"),
       benchmarks: text("benchmark")?.split(",") ?? null,
       key: text("key"),
       limit: null,
     },
-    rule: oneOf("rule", RULES),
+    rule: oneOf(given, "rule", RULES),
     study: text("study") ?? undefined,
     seed: Number(seed),
   };

@@ -66,6 +66,7 @@ export interface HeatExample {
   readonly tokens: readonly string[];
   /** One letter a token. */
   readonly segments: string;
+  readonly promptTokens: number;
   /** At the embeddings, divided by the largest of tokens that are not special. */
   readonly relevance: readonly number[];
   /** That largest one, in logits. */
@@ -281,6 +282,7 @@ export function heatExample({ label, attribution, pair, row: failure, model }: {
     delta: attribution.logitDifference,
     tokens: failure.tokenTexts,
     segments: failure.editedSegments ?? failure.segments,
+    promptTokens: failure.promptTokens,
     relevance: failure.tokenTexts.map((_, position) => floats.getFloat32(4 * position, true) / scale),
     scale,
   };

@@ -12,11 +12,14 @@ import { type Case, type MemberAttribution, type Pair, READ_MEMBERS, type Token 
 import { type Heat, readHeat } from "../heat/read_case.ts";
 import { signed } from "../heat/relevance.ts";
 import { type CaseRoute, formatRoute } from "../shell/route.ts";
+import { TextControls } from "../heat/heat_controls.tsx";
 import { TokenFlow } from "../heat/token_flow.tsx";
+import { type Shown, useShown } from "../heat/use_shown.ts";
+import { UNIT_NAMES } from "../../../figures/units.ts";
 import { heatPicture } from "../../../figures/heat_picture.tsx";
 import { heatData } from "../heat/heat_data.ts";
 import { SaveFigure } from "../shell/figure_frame.tsx";
-import { useLoad } from "../shell/use_load.ts";
+import { type Loaded, useLoad } from "../shell/use_load.ts";
 import { go } from "../shell/use_route.ts";
 
 const VIEW: View = { values: "normalised", special: false };
@@ -28,14 +31,17 @@ function nameOf({ rule, model }: MemberAttribution, ownModel: string): string {
 function Side(props: {
   readonly failureCase: Case;
   readonly pair: Pair;
-  readonly tokens: readonly Token[];
   readonly members: readonly MemberAttribution[];
   readonly chosen: MemberAttribution;
   readonly onChoose: (id: string) => void;
+  readonly reading: Loaded<Heat>;
+  readonly shown: Shown;
+  /** Which of the two it is. */
+  readonly at: 0 | 1;
+  readonly onOpen: (index: number) => void;
 }) {
-  const { failureCase, pair, tokens, members, chosen, onChoose } = props;
-  const reading = useLoad(`${chosen.id} 0`, () => readHeat(chosen.id, 0, failureCase.tokenCount));
-  const heat = reading.data;
+  const { failureCase, pair, members, chosen, onChoose, reading, shown: { units, heats, folds }, at } = props;
+  const heat = heats[at];
   const draw = (heat: Heat) =>
     heatPicture(heatData({
       name: failureCase.key,
@@ -43,7 +49,8 @@ function Side(props: {
       delta: chosen.logitDifference,
       layers: failureCase.model.layers,
       pair,
-      tokens,
+      tokens: units.units,
+      units,
       heat,
       view: VIEW,
       rule: chosen.rule,
@@ -65,10 +72,14 @@ function Side(props: {
       {reading.error === undefined ? null : <Trouble error={reading.error} onRetry={reading.reload} />}
       <div class="flow">
         <TokenFlow
-          tokens={tokens}
-          promptTokens={failureCase.promptTokens}
-          heat={reading.data}
+          tokens={units.units}
+          promptTokens={units.promptUnits}
+          names={UNIT_NAMES[units.unit]}
+          spans={units.unit === "tokens" ? undefined : units.spans}
+          heat={heat}
           view={VIEW}
+          folds={folds?.[at]}
+          onOpen={props.onOpen}
           asked={undefined}
           end={null}
         />
@@ -83,17 +94,66 @@ function Side(props: {
   );
 }
 
+/** Two attributions over one text: the same units, and the same folds with the sums of each. */
+function Sides(
+  props: CompareProps & {
+    readonly members: readonly MemberAttribution[];
+    readonly left: MemberAttribution;
+    readonly right: MemberAttribution;
+  },
+) {
+  const { route, failureCase, tokens, left, right } = props;
+  const count = failureCase.tokenCount;
+  const readings = [
+    useLoad(`${left.id} 0`, () => readHeat(left.id, 0, count)),
+    useLoad(`${right.id} 0`, () => readHeat(right.id, 0, count)),
+  ] as const;
+  const shown = useShown({
+    route,
+    tokens,
+    promptTokens: failureCase.promptTokens,
+    heats: readings.map(({ data }) => data),
+    view: VIEW,
+    foldable: true,
+  });
+  const change = (part: Partial<CaseRoute>) => go({ ...route, ...part }, "replace");
+  const side = (at: 0 | 1) => ({
+    ...props,
+    reading: readings[at],
+    shown,
+    at,
+    onOpen: (index: number) => change(shown.openFold(index)),
+  });
+  const names = UNIT_NAMES[route.unit];
+  return (
+    <section class="compare" aria-label="Two attributions side by side">
+      <div class="controls">
+        <TextControls route={route} onChange={change} long={shown.long} />
+      </div>
+      <Side {...side(0)} chosen={left} onChoose={(id) => change({ left: id, right: right.id })} />
+      <Side {...side(1)} chosen={right} onChoose={(id) => change({ left: left.id, right: id })} />
+      <p class="quiet small">
+        Relevance at the embeddings{route.unit === "tokens" ? "" : `, the sum over the tokens of each ${names[0]}`},
+        each side divided by its own largest |R| over non-special {names[1]}.
+        {shown.folds === undefined ? "" : " Both sides show what is strongest on either."}
+      </p>
+    </section>
+  );
+}
+
 /** An attribution by its id; `otherwise` where none was named. Undefined where the named one is not among them. */
 function named(members: readonly MemberAttribution[], id: string, otherwise: MemberAttribution | undefined) {
   return id === "" ? otherwise : members.find((member) => member.id === id);
 }
 
-export function CompareSection(props: {
+interface CompareProps {
   readonly route: CaseRoute;
   readonly failureCase: Case;
   readonly pair: Pair;
   readonly tokens: readonly Token[];
-}) {
+}
+
+export function CompareSection(props: CompareProps) {
   const { route, pair } = props;
   const ended = useEndedJobs();
   const reading = useLoad(`members ${pair.id}`, async (signal) => {
@@ -131,14 +191,5 @@ export function CompareSection(props: {
       </Empty>
     );
   }
-  const choose = (sides: Pick<CaseRoute, "left" | "right">) => go({ ...route, ...sides }, "replace");
-  return (
-    <section class="compare" aria-label="Two attributions side by side">
-      <Side {...props} members={members} chosen={left} onChoose={(id) => choose({ left: id, right: right.id })} />
-      <Side {...props} members={members} chosen={right} onChoose={(id) => choose({ left: left.id, right: id })} />
-      <p class="quiet small">
-        Relevance at the embeddings, each side divided by its own largest |R| over non-special tokens.
-      </p>
-    </section>
-  );
+  return <Sides {...props} members={members} left={left} right={right} />;
 }

@@ -4,7 +4,8 @@
 import { useEffect, useState } from "preact/hooks";
 import { quoteToken } from "../../../figures/token_text.ts";
 import type { Pair } from "../heat/documents.ts";
-import { signed, strongest } from "../heat/relevance.ts";
+import { signed } from "../heat/relevance.ts";
+import { strongest } from "../../../figures/strongest.ts";
 import { follow, useEndedJobs } from "../jobs/job_store.ts";
 import { WorkBox } from "../jobs/work_box.tsx";
 import { Choice } from "../shell/choice.tsx";

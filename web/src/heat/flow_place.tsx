@@ -6,11 +6,11 @@ import type { View } from "./heat_value.ts";
 import type { Token } from "./documents.ts";
 import { Overview } from "./overview.tsx";
 import type { Heat } from "./read_case.ts";
-import { type Chunk, chunkAt } from "./token_chunks.ts";
-import type { UnitNames } from "./units.ts";
+import type { Span, UnitNames } from "../../../figures/units.ts";
+import { chunkAt } from "./token_chunks.ts";
 
 /** The tokens in sight, to about a line: from `from` up to, not including, `to`. */
-export function tokensInSight(box: HTMLElement, chunks: readonly Chunk[]): Chunk {
+export function tokensInSight(box: HTMLElement, chunks: readonly Span[]): Span {
   const { top, bottom } = box.getBoundingClientRect();
   let [from, to] = [0, 0];
   for (const element of box.querySelectorAll("[data-chunk]")) {
@@ -30,7 +30,7 @@ export function tokensInSight(box: HTMLElement, chunks: readonly Chunk[]): Chunk
 
 export function FlowPlace(props: {
   readonly box: { readonly current: HTMLElement | null };
-  readonly chunks: readonly Chunk[];
+  readonly chunks: readonly Span[];
   readonly tokens: readonly Token[];
   readonly heat: Heat | undefined;
   readonly view: View;
@@ -38,7 +38,7 @@ export function FlowPlace(props: {
   readonly onPick: (position: number) => void;
 }) {
   const { box, chunks, tokens, heat, view, names } = props;
-  const [place, setPlace] = useState<Chunk>({ from: 0, to: 0 });
+  const [place, setPlace] = useState<Span>({ from: 0, to: 0 });
   useEffect(() => {
     const element = box.current;
     if (element === null) return;

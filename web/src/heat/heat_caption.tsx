@@ -1,7 +1,7 @@
 /** @jsxImportSource preact */
 /** What the colours and numbers of the heatmap mean, in words. */
 import { layerName, RULE_TERMS } from "../shell/names.ts";
-import type { UnitNames } from "./units.ts";
+import type { UnitNames } from "../../../figures/units.ts";
 import { Term } from "../shell/term.tsx";
 import type { AttributionSummary } from "./documents.ts";
 import type { Heat } from "./read_case.ts";

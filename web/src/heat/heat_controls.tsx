@@ -3,7 +3,42 @@
 import { Choice } from "../shell/choice.tsx";
 import { layerName, RULE_NAMES, RULE_TERMS } from "../shell/names.ts";
 import { Term } from "../shell/term.tsx";
-import { type HeatState, type Rule, RULES, UNITS } from "../shell/route.ts";
+import { type HeatState, type Rule, RULES } from "../shell/route.ts";
+import { UNITS } from "../../../figures/units.ts";
+
+/** What the text is made of, and how much of a long one is seen. */
+export function TextControls({ route, onChange: change, long }: {
+  readonly route: Pick<HeatState, "unit" | "text" | "open">;
+  readonly onChange: (part: Partial<HeatState>) => void;
+  /** Whether the text is so long that parts of it are folded. */
+  readonly long: boolean;
+}) {
+  return (
+    <>
+      <Choice
+        label="Unit"
+        term="unit"
+        value={route.unit}
+        options={UNITS.map((value) => ({ value, label: value }))}
+        onChange={(unit) => change({ unit })}
+      />
+      {long
+        ? (
+          <Choice
+            label="Text"
+            term="fold"
+            value={route.text}
+            options={[{ value: "folded", label: "folded" }, { value: "whole", label: "whole" }]}
+            onChange={(text) => change({ text, open: [] })}
+          />
+        )
+        : null}
+      {long && route.text === "folded" && route.open.length > 0
+        ? <button type="button" onClick={() => change({ open: [] })}>Fold again</button>
+        : null}
+    </>
+  );
+}
 
 export function HeatControls(props: {
   readonly route: HeatState;
@@ -49,27 +84,7 @@ export function HeatControls(props: {
         ]}
         onChange={(special) => change({ special: special === "yes" })}
       />
-      <Choice
-        label="Unit"
-        term="unit"
-        value={route.unit}
-        options={UNITS.map((value) => ({ value, label: value }))}
-        onChange={(unit) => change({ unit })}
-      />
-      {props.long
-        ? (
-          <Choice
-            label="Text"
-            term="fold"
-            value={route.text}
-            options={[{ value: "folded", label: "folded" }, { value: "whole", label: "whole" }]}
-            onChange={(text) => change({ text, open: [] })}
-          />
-        )
-        : null}
-      {props.long && route.text === "folded" && route.open.length > 0
-        ? <button type="button" onClick={() => change({ open: [] })}>Fold again</button>
-        : null}
+      <TextControls route={route} onChange={change} long={props.long} />
       <label class="slider">
         <span class="label">
           <Term of="node-layer" />

@@ -7,7 +7,8 @@ import type { Pair, Token } from "./documents.ts";
 import { colourRange, colourValue, type View } from "./heat_value.ts";
 import type { Heat } from "./read_case.ts";
 import { signed } from "./relevance.ts";
-import { UNIT_NAMES, type Units } from "./units.ts";
+import { UNIT_NAMES } from "../../../figures/units.ts";
+import type { Units } from "./units.ts";
 
 /** Positions of the first and the last token of a unit. */
 function spanOf({ spans }: Units, { position }: Token): readonly [first: number, last: number] {

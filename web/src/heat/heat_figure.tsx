@@ -18,9 +18,10 @@ import type { AttributionSummary, Case, Pair, Token } from "./documents.ts";
 import { type Heat, readHeat } from "./read_case.ts";
 import type { HeatState } from "../shell/route.ts";
 import { StrongestTokens } from "./strongest_tokens.tsx";
-import { foldsOf } from "./folds.ts";
-import { TALL, TokenFlow } from "./token_flow.tsx";
-import { heatOfUnits, UNIT_NAMES, unitAt, type Units, unitsOf } from "./units.ts";
+import { TokenFlow } from "./token_flow.tsx";
+import { type Unit, UNIT_NAMES } from "../../../figures/units.ts";
+import { unitAt, type Units } from "./units.ts";
+import { type Shown, useShown } from "./use_shown.ts";
 import { useLoad } from "../shell/use_load.ts";
 import { Fork } from "./verdict.tsx";
 import { WorkBox } from "../jobs/work_box.tsx";
@@ -40,33 +41,6 @@ function useAsked(at: number | null, total: number) {
     if (at !== null && asked?.position !== at) setAsked(known(at));
   }, [at]);
   return [asked, setAsked] as const;
-}
-
-/** What is shown of tokens and heat: as units, and of a long text what is folded. */
-function useShown(
-  props: FigureProps,
-  heat: Heat | undefined,
-  view: View,
-  asked: { readonly position: number } | undefined,
-) {
-  const { route, failureCase: { promptTokens }, tokens } = props;
-  const units = useMemo(() => unitsOf(tokens, promptTokens, route.unit), [tokens, promptTokens, route.unit]);
-  const shownHeat = useMemo(() => heat === undefined ? undefined : heatOfUnits(heat, units), [heat, units]);
-  const attributed = props.pair.attributions.some(({ rule }) => rule === route.rule);
-  const long = attributed && units.units.length > TALL;
-  const open = [...route.open, ...asked === undefined ? [] : [asked.position]];
-  const folds = useMemo(
-    () =>
-      long && route.text === "folded"
-        ? foldsOf(units.units, units.promptUnits, shownHeat, view, open.map((position) => unitAt(units, position)))
-        : undefined,
-    [long, route.text, units, shownHeat, view.special, open.join()],
-  );
-  // Somebody asked once: another unit asks for nothing.
-  const askedUnit = useMemo(() => asked === undefined ? undefined : { position: unitAt(units, asked.position) }, [
-    asked,
-  ]);
-  return { units, heat: shownHeat, long, folds, asked: askedUnit };
 }
 
 interface FigureProps {
@@ -120,6 +94,40 @@ function HeatFoot(
   );
 }
 
+/** The text with its colours. */
+function FigureText({ shown: { units, heats, folds }, stale, pair, view, asked, onOpen }: {
+  readonly shown: Shown;
+  /** Whether other colours are on their way. */
+  readonly stale: boolean;
+  readonly pair: Pair;
+  readonly view: View;
+  readonly asked: { readonly position: number } | undefined;
+  readonly onOpen: (index: number) => void;
+}) {
+  // Somebody asked once: another unit asks for nothing.
+  const askedUnit = useMemo(
+    () => asked === undefined ? undefined : { position: unitAt(units, asked.position) },
+    [asked],
+  );
+  const end = useMemo(() => <Fork pair={pair} />, [pair]);
+  return (
+    <div class={`flow${stale ? " stale" : ""}`}>
+      <TokenFlow
+        tokens={units.units}
+        promptTokens={units.promptUnits}
+        names={UNIT_NAMES[units.unit]}
+        spans={units.unit === "tokens" ? undefined : units.spans}
+        heat={heats[0]}
+        view={view}
+        folds={folds?.[0]}
+        onOpen={onOpen}
+        asked={askedUnit}
+        end={end}
+      />
+    </div>
+  );
+}
+
 export function HeatFigure(props: FigureProps) {
   const { route, onChange, failureCase, pair, tokens } = props;
   const [asked, setAsked] = useAsked(route.at, tokens.length);
@@ -132,15 +140,16 @@ export function HeatFigure(props: FigureProps) {
   );
   const heat = useSteadyHeat(reading.data, attribution?.id);
   const view = useMemo((): View => ({ values: route.values, special: route.special }), [route.values, route.special]);
-  const shown = useShown(props, heat, view, asked);
-  const { units } = shown;
-  const names = UNIT_NAMES[route.unit];
-  const spans = route.unit === "tokens" ? undefined : units.spans;
-  const openFold = (index: number) => {
-    const position = units.spans[index]?.from ?? index;
-    if (!route.open.includes(position)) onChange({ open: [...route.open, position] });
-  };
-  const end = useMemo(() => <Fork pair={pair} />, [pair]);
+  const shown = useShown({
+    route,
+    tokens,
+    promptTokens: failureCase.promptTokens,
+    heats: [heat],
+    view,
+    foldable: attribution !== undefined,
+    open: asked === undefined ? [] : [asked.position],
+  });
+  const { units, heats: [shownHeat] } = shown;
 
   return (
     <>
@@ -169,39 +178,33 @@ export function HeatFigure(props: FigureProps) {
           )
           : null}
         {reading.error === undefined ? null : <Trouble error={reading.error} onRetry={reading.reload} />}
-        <div class={`flow${heat !== undefined && reading.loading ? " stale" : ""}`}>
-          <TokenFlow
-            tokens={units.units}
-            promptTokens={units.promptUnits}
-            names={names}
-            spans={spans}
-            heat={shown.heat}
-            view={view}
-            folds={shown.folds}
-            onOpen={(position) => openFold(position)}
-            asked={shown.asked}
-            end={end}
-          />
-        </div>
+        <FigureText
+          shown={shown}
+          stale={heat !== undefined && reading.loading}
+          pair={pair}
+          view={view}
+          asked={asked}
+          onOpen={(index) => onChange(shown.openFold(index))}
+        />
         {attribution !== undefined && heat === undefined && reading.error === undefined
           ? <Waiting what="relevance" />
           : null}
-        {attribution === undefined || heat === undefined || shown.heat === undefined ? null : (
+        {attribution === undefined || heat === undefined || shownHeat === undefined ? null : (
           <HeatFoot
             {...props}
             attribution={attribution}
             heat={heat}
-            shownHeat={shown.heat}
+            shownHeat={shownHeat}
             units={units}
             view={view}
           />
         )}
       </figure>
-      {attribution === undefined || shown.heat === undefined ? null : (
+      {attribution === undefined || shownHeat === undefined ? null : (
         <StrongestTokens
           tokens={units.units}
           spans={units.spans}
-          heat={shown.heat}
+          heat={shownHeat}
           view={view}
           onPick={(index) => {
             const position = units.spans[index]?.from ?? index;
@@ -212,16 +215,17 @@ export function HeatFigure(props: FigureProps) {
       )}
       {attribution === undefined
         ? null
-        : <HeatOrigin failureCase={failureCase} pair={pair} attribution={attribution} />}
+        : <HeatOrigin failureCase={failureCase} pair={pair} attribution={attribution} unit={route.unit} />}
     </>
   );
 }
 
 /** Where the numbers come from, how they are computed again, and their files. */
-function HeatOrigin({ failureCase, pair, attribution }: {
+function HeatOrigin({ failureCase, pair, attribution, unit }: {
   readonly failureCase: Case;
   readonly pair: Pair;
   readonly attribution: Pair["attributions"][number];
+  readonly unit: Unit;
 }) {
   const { rule } = attribution;
   return (
@@ -235,7 +239,7 @@ function HeatOrigin({ failureCase, pair, attribution }: {
     >
       <DownloadLink path={attribution.download}>All node layers as a NumPy file</DownloadLink>, or{" "}
       <DownloadLink
-        path={`/case.html?${new URLSearchParams({ case: failureCase.id, pair: pair.id, rule })}`}
+        path={`/case.html?${new URLSearchParams({ case: failureCase.id, pair: pair.id, rule, unit })}`}
         name={`${fileName(failureCase.key)}.html`}
       >
         this case as a page that stands alone

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { absorbedOf, normalise, plain, scaleOf, signed, strongest } from "./relevance.ts";
+import { scaleOf, strongest } from "../../../figures/strongest.ts";
+import { absorbedOf, normalise, plain, signed } from "./relevance.ts";
 
 test("the scale is the largest |R| over the tokens that count", () => {
   expect(scaleOf([9, -2, 1])).toBe(9);

@@ -3,8 +3,8 @@
 import { colourRange, shownNumber, type View } from "./heat_value.ts";
 import type { Token } from "./documents.ts";
 import type { Heat } from "./read_case.ts";
-import type { Chunk } from "./token_chunks.ts";
-import { type RankedToken, strongest } from "./relevance.ts";
+import type { Span } from "../../../figures/units.ts";
+import { type RankedToken, strongest } from "../../../figures/strongest.ts";
 import { quoteToken } from "../../../figures/token_text.ts";
 
 const LISTED = 8;
@@ -14,7 +14,7 @@ function Ranked(props: {
   readonly side: "red" | "blue";
   readonly ranked: readonly RankedToken[];
   readonly tokens: readonly Token[];
-  readonly spans: readonly Chunk[];
+  readonly spans: readonly Span[];
   readonly heat: Heat;
   readonly view: View;
   readonly onPick: (position: number) => void;
@@ -45,7 +45,7 @@ function Ranked(props: {
 export function StrongestTokens(props: {
   readonly tokens: readonly Token[];
   /** Tokens of each, where they are words or sentences. */
-  readonly spans: readonly Chunk[];
+  readonly spans: readonly Span[];
   readonly heat: Heat;
   readonly view: View;
   readonly onPick: (position: number) => void;

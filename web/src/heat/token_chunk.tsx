@@ -7,8 +7,9 @@ import type { Token } from "./documents.ts";
 import type { Heat } from "./read_case.ts";
 import { signed } from "./relevance.ts";
 import { chipId, TokenChip } from "./token_chip.tsx";
-import type { Folded, TextChunk } from "./token_chunks.ts";
-import type { UnitNames } from "./units.ts";
+import type { Folded } from "../../../figures/folds.ts";
+import type { UnitNames } from "../../../figures/units.ts";
+import type { TextChunk } from "./token_chunks.ts";
 
 /** Tokens that are folded away, as one thing among the tokens. Their text is there: a browser that finds it opens them. */
 function Fold(props: {

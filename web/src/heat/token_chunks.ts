@@ -1,20 +1,10 @@
 /** A long text cut into chunks: only those near the reader are made of chips, the rest is plain text of the same size. */
+import type { Folded } from "../../../figures/folds.ts";
+import type { Span } from "../../../figures/units.ts";
 import type { Token } from "./documents.ts";
 
-/** Tokens `from` up to, not including, `to`. */
-export interface Chunk {
-  readonly from: number;
-  readonly to: number;
-}
-
-/** Tokens that are folded away. */
-export interface Folded extends Chunk {
-  /** Sum of their relevance in logits, of those that take part in the colours; undefined before it is there. */
-  readonly sum: number | undefined;
-}
-
 /** A part of a text: tokens, or a fold in their place. */
-export interface TextChunk extends Chunk {
+export interface TextChunk extends Span {
   readonly folded?: Folded;
 }
 
@@ -34,8 +24,8 @@ function endOf(tokens: readonly Token[], from: number, end: number, size: number
 }
 
 /** Cuts tokens `from` up to `to` into chunks of about `size`. Lines stay whole where they are not longer than a chunk. */
-export function chunkTokens(tokens: readonly Token[], from: number, to: number, size: number): readonly Chunk[] {
-  const chunks: Chunk[] = [];
+export function chunkTokens(tokens: readonly Token[], from: number, to: number, size: number): readonly Span[] {
+  const chunks: Span[] = [];
   for (let at = from; at < to;) {
     const end = endOf(tokens, at, to, size);
     chunks.push({ from: at, to: end });
@@ -47,7 +37,7 @@ export function chunkTokens(tokens: readonly Token[], from: number, to: number, 
 /** The same with a chunk for each fold that lies between `from` and `to`; folds are in order. */
 export function chunkText(
   tokens: readonly Token[],
-  { from, to }: Chunk,
+  { from, to }: Span,
   size: number,
   folds: readonly Folded[],
 ): readonly TextChunk[] {
@@ -75,11 +65,11 @@ export function stepFrom(chunks: readonly TextChunk[], position: number, step: 1
 }
 
 /** Index of the chunk that holds a position, -1 when none does. */
-export function chunkAt(chunks: readonly Chunk[], position: number): number {
+export function chunkAt(chunks: readonly Span[], position: number): number {
   let [low, high] = [0, chunks.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((chunks[middle] as Chunk).to <= position) low = middle + 1;
+    if ((chunks[middle] as Span).to <= position) low = middle + 1;
     else high = middle;
   }
   const chunk = chunks[low];

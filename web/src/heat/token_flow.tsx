@@ -12,15 +12,13 @@ import type { View } from "./heat_value.ts";
 import type { Token } from "./documents.ts";
 import type { Heat } from "./read_case.ts";
 import { chipId } from "./token_chip.tsx";
-import type { Chunk } from "./token_chunks.ts";
+import { type Folded, TALL } from "../../../figures/folds.ts";
+import { type Span, UNIT_NAMES, type UnitNames } from "../../../figures/units.ts";
 import { TokenChunk } from "./token_chunk.tsx";
-import { chunkAt, chunkText, type Folded, seenAt, stepFrom, type TextChunk } from "./token_chunks.ts";
+import { chunkAt, chunkText, seenAt, stepFrom, type TextChunk } from "./token_chunks.ts";
 import { TokenTip } from "./token_tip.tsx";
-import { UNIT_NAMES, type UnitNames } from "./units.ts";
 import { selectedText, useNear, useSelected } from "./use_near.ts";
 
-/** With more tokens the text scrolls in a box of its own, so that legend and numbers stay near, and is windowed. */
-export const TALL = 800;
 /** Tokens of a chunk, about. */
 const CHUNK = 128;
 
@@ -201,7 +199,7 @@ interface FlowProps {
   /** What the tokens are: words and sentences are shown as if they were tokens. */
   readonly names?: UnitNames;
   /** Of units that are more than tokens: the tokens of each. */
-  readonly spans?: readonly Chunk[] | undefined;
+  readonly spans?: readonly Span[] | undefined;
   /** What of a long text is folded away; undefined where nothing may be. */
   readonly folds?: readonly Folded[] | undefined;
   /** Asks that the fold that holds a position is opened. */

@@ -7,7 +7,7 @@ import type { Token } from "./documents.ts";
 import type { Heat } from "./read_case.ts";
 import { normalise, signed } from "./relevance.ts";
 import { chipId } from "./token_chip.tsx";
-import type { Chunk } from "./token_chunks.ts";
+import type { Span } from "../../../figures/units.ts";
 import { quoteToken } from "../../../figures/token_text.ts";
 
 /** Digits enough for a 32-bit float. */
@@ -18,7 +18,7 @@ export function TokenTip({ id, prefix, token, span, heat }: {
   readonly prefix: string;
   readonly token: Token;
   /** Its tokens, where it is a word or a sentence. */
-  readonly span: Chunk | undefined;
+  readonly span: Span | undefined;
   readonly heat: Heat | undefined;
 }) {
   const tip = useRef<HTMLDivElement>(null);

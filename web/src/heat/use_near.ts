@@ -1,7 +1,8 @@
 /// <reference lib="dom" />
 /** Which parts of a long text or list are near the reader. */
 import { useEffect, useState } from "preact/hooks";
-import { type Chunk, chunkAt } from "./token_chunks.ts";
+import type { Span } from "../../../figures/units.ts";
+import { chunkAt } from "./token_chunks.ts";
 
 /** Pixels above and below what is in sight within which parts are made ready. */
 const AHEAD = 400;
@@ -64,7 +65,7 @@ export function useNear(
 }
 
 /** Index of the chunk of the box that a node lies in, -1 when it lies in none. */
-function chunkOf(box: HTMLElement, chunks: readonly Chunk[], node: Node | null): number {
+function chunkOf(box: HTMLElement, chunks: readonly Span[], node: Node | null): number {
   const element = node instanceof Element ? node : node?.parentElement;
   const chunk = element?.closest("[data-chunk]");
   if (chunk === null || chunk === undefined || !box.contains(chunk)) return -1;
@@ -72,7 +73,7 @@ function chunkOf(box: HTMLElement, chunks: readonly Chunk[], node: Node | null):
 }
 
 /** The chunks that a selection begins and ends in: they stay as they are, or the selection would lose its ends. */
-export function useSelected(box: Box, chunks: readonly Chunk[], windowed: boolean): readonly number[] {
+export function useSelected(box: Box, chunks: readonly Span[], windowed: boolean): readonly number[] {
   const [selected, setSelected] = useState<readonly number[]>([]);
   useEffect(() => {
     if (!windowed) return;

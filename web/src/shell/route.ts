@@ -15,6 +15,7 @@ import {
   wholes,
   writeState,
 } from "./address_field.ts";
+import { UNITS } from "../../../figures/units.ts";
 import type { Named } from "./graphql.ts";
 import { type StudyPick, studyPicks } from "./study_picks.ts";
 
@@ -60,10 +61,6 @@ export const REPLACEMENTS = [
 ] as const satisfies readonly Named<"MaskingReplacement">[];
 export const SCOPES = ["PROMPT", "ALL"] as const satisfies readonly Named<"MaskingScope">[];
 
-/** What one colour stands for. */
-export const UNITS = ["tokens", "words", "sentences"] as const;
-export type Unit = (typeof UNITS)[number];
-
 /** Steps of a graph's slider of weights; each is a factor, since weights span orders of magnitude. */
 export const WEIGHT_STEPS = 40;
 
@@ -104,6 +101,7 @@ const HEAT_FIELDS = {
   values: choice("values", ["raw", "normalised"], "raw"),
   /** Whether special tokens take part in the colours and their scale. */
   special: flag("special", false),
+  /** What one colour stands for. */
   unit: choice("unit", UNITS, "tokens"),
   /** Of a long text: the error and islands around the strongest tokens, or all of it. */
   text: choice("text", ["folded", "whole"], "folded"),
