@@ -546,6 +546,11 @@ export interface Engine {
   wasteBytes(): number;
   /** Device memory that its buffers may take in all, in bytes; null where nobody tells. */
   memoryBytes(): number | null;
+  /**
+   * Runs what a person waits for, calls of models in the interactive lane among it: batches pause between two of their
+   * submissions until it ends, and for some seconds at most.
+   */
+  hurry<Result>(work: () => Promise<Result>): Promise<Result>;
   /** Loads a Hugging Face style model directory. Throws InputError when a file is missing, broken or not supported. */
   loadModel(directory: string, options?: RunOptions): Promise<LoadedModel>;
   /**

@@ -19,6 +19,7 @@ export async function openEngine({ adapter }: { readonly adapter?: string }): Pr
       const free = freeBytesFor(device);
       return free === undefined ? null : free + device.allocatedBytes();
     },
+    hurry: (work) => device.lanes.hurry(work),
     loadModel: (directory, loadOptions = {}) =>
       device.lanes.run(loadOptions.lane ?? "batch", () => loadModel(device, directory, loadOptions)),
     plan: (directory, run) => planRun(device, directory, run),

@@ -21,6 +21,7 @@ import { REPLACE_CODE } from "./deno_binary.mjs";
 import { createHeldModels } from "./models/held_models.ts";
 import { startLogging } from "./base/logging.ts";
 import { createModelCache } from "./models/model_cache.ts";
+import { createTokenizerCache } from "./models/tokenizer_cache.ts";
 import { laneOf, startQueue } from "./jobs/queue.ts";
 import { performSearch } from "./search/search_task.ts";
 import { readSettings, type Settings } from "./base/settings.ts";
@@ -65,7 +66,7 @@ export async function startWorker(
   const held = createHeldModels(connection.db, settings.modelFolders, settings.hub.cache);
   const { name: adapter } = engine.adapter;
   const registration = await register(connection.db, held, { adapter, memoryBytes: () => engine.memoryBytes() });
-  const parts = { connection, boss, cache, checkers, held };
+  const parts = { connection, boss, cache, checkers, held, tokenizers: createTokenizerCache() };
   const options = (name: string, lane?: Lane): ConsumerOptions => ({
     onWork: (tasks) => onWork(name, tasks),
     serves: (queue: string) => registration.serves(queue) && (lane === undefined || laneOf(queue) === lane),
@@ -73,21 +74,35 @@ export async function startWorker(
     stayMs: () => Math.max(LEAST_STAY_MS, STAY_LOADS * cache.longestLoadMs()),
   });
   const consumers = [
-    await startConsumer(connection, boss, "ask", (attempt) => performAsk(parts, attempt), options("ask")),
+    await startConsumer(
+      connection,
+      boss,
+      "ask",
+      (attempt) => engine.hurry(() => performAsk(parts, attempt)),
+      options("ask"),
+    ),
     await startConsumer(connection, boss, "search", (attempt) => performSearch(parts, attempt), options("search")),
   ];
   // What a person waits for has takers of its own: a batch in work must not be waited for.
   for (const lane of ["interactive", "batch"] as const) {
     const own = (kind: string) => options(`${lane} ${kind}`, lane);
+    // Not only while it computes: what it reads and writes is waited for too.
+    const hurried = <Result>(work: () => Promise<Result>) => lane === "interactive" ? engine.hurry(work) : work();
     consumers.push(
       await startPackConsumer(
         connection,
         boss,
         "attribute",
-        (pack) => performAttributes(parts, pack),
+        (pack) => hurried(() => performAttributes(parts, pack)),
         own("attribute"),
       ),
-      await startConsumer(connection, boss, "analyse", (attempt) => performAnalyse(parts, attempt), own("analyse")),
+      await startConsumer(
+        connection,
+        boss,
+        "analyse",
+        (attempt) => hurried(() => performAnalyse(parts, attempt)),
+        own("analyse"),
+      ),
     );
   }
   let stopping = false;

@@ -45,3 +45,39 @@ test("work outside of any lane gives way", async () => {
   await Promise.all([interactive, loading]);
   expect(went).toBe(true);
 });
+
+test("work in a hurry keeps batches waiting between its parts", async () => {
+  const lanes = createLanes();
+  const said: string[] = [];
+  const part = (name: string) => lanes.run("interactive", () => Promise.resolve(void said.push(name)));
+  const between = Promise.withResolvers<void>();
+  const hurried = lanes.hurry(async () => {
+    await part("first");
+    await between.promise;
+    await part("second");
+  });
+  const batch = lanes.run("batch", async () => {
+    await lanes.giveWay();
+    said.push("batch");
+  });
+  await new Promise((done) => setTimeout(done, 5));
+  expect(said).toEqual(["first"]);
+  between.resolve();
+  await Promise.all([hurried, batch]);
+  expect(said).toEqual(["first", "second", "batch"]);
+  await lanes.hurry(() => Promise.reject(new Error("no"))).catch(() => {});
+  await lanes.run("batch", () => lanes.giveWay());
+});
+
+test("what is in a hurry may wait for a batch: that goes on after a while", { timeout: 30_000 }, async () => {
+  const lanes = createLanes();
+  const loading = Promise.withResolvers<string>();
+  const hurried = lanes.hurry(() => loading.promise);
+  const batch = lanes.run("batch", async () => {
+    // Once only: a load gives way many times.
+    for (let part = 0; part < 50; part++) await lanes.giveWay();
+    loading.resolve("loaded");
+  });
+  expect(await hurried).toBe("loaded");
+  await batch;
+});

@@ -12,15 +12,25 @@ let waitingSince = 0;
 /** What a wait may be longer for sleeping, of what it has taken so far. */
 const SLEEP_SHARE = 1 / 16;
 const LONGEST_SLEEP_MS = 25;
+let wakefulUntil = 0;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 function throttle(): void {
   throttling = pendingWaits > 0;
   if (!throttling) return;
   polls++;
   const waited = performance.now() - waitingSince;
-  Atomics.wait(sleeper, 0, 0, Math.min(LONGEST_SLEEP_MS, Math.max(1, waited * SLEEP_SHARE)));
+  const longest = performance.now() < wakefulUntil ? 1 : LONGEST_SLEEP_MS;
+  Atomics.wait(sleeper, 0, 0, Math.min(longest, Math.max(1, waited * SLEEP_SHARE)));
   setImmediate(throttle);
 }
+/**
+ * Keeps sleeps short until a time, as `performance.now()` has it: somebody waits for work that goes on in many small steps
+ * of this thread, as questions to a database do.
+ */
+export function sleepLessUntil(time: number): void {
+  wakefulUntil = time;
+}
+
 /** Awaits GPU work while the thread sleeps between its turns. */
 export async function wait<T>(work: Promise<T>): Promise<T> {
   if (pendingWaits++ === 0) waitingSince = performance.now();

@@ -42,7 +42,8 @@ export async function performAsk(
   const options = { signal: AbortSignal.any([attempt.signal, ended.signal]), lane: "interactive" } as const;
   const lease = cache.lease();
   const model = () => lease.get(here, options);
-  const work: AskWork = { db, jobId, model, tokenizer: () => loadTokenizer(here.directory), options, ended };
+  const tokenizer = () => parts.tokenizers?.get(here.directory) ?? loadTokenizer(here.directory);
+  const work: AskWork = { db, jobId, model, tokenizer, options, ended };
   try {
     const store = await withRoom(cache, () => compute(work, input));
     await db.transaction(async (tx) => {

@@ -3,7 +3,8 @@
  * all memory. So a reading is plain data in and out, and is done here, or by a process that can be ended
  * (`reading/model_reader.ts`), as whoever asks can bear.
  */
-import { loadTokenizer, type Tokenizer } from "../../gpu/mod.ts";
+import type { Tokenizer } from "../../gpu/mod.ts";
+import { createTokenizerCache } from "./tokenizer_cache.ts";
 
 /** A model whose files are read. */
 export interface ReadModel {
@@ -25,22 +26,10 @@ export interface ModelReader {
   read<Input, Output>(reading: Reading<Input, Output>, directory: string, input: Input): Promise<Output>;
 }
 
-/** Tokenizers that are kept: a large one takes some hundred megabytes. */
-const MOST_TOKENIZERS = 3;
-
-/** Reads in this process. A tokenizer that could not be loaded is tried again. */
+/** Reads in this process. */
 export function ownReader(): ModelReader {
-  /** The one used last comes last. */
-  const known = new Map<string, Promise<Tokenizer>>();
-  const tokenizerOf = (directory: string): Promise<Tokenizer> => {
-    const loading = known.get(directory) ?? loadTokenizer(directory);
-    known.delete(directory);
-    known.set(directory, loading);
-    loading.catch(() => known.delete(directory));
-    if (known.size > MOST_TOKENIZERS) known.delete(known.keys().next().value!);
-    return loading;
-  };
+  const tokenizers = createTokenizerCache();
   return {
-    read: (reading, directory, input) => reading.read({ directory, tokenizer: () => tokenizerOf(directory) }, input),
+    read: (reading, directory, input) => reading.read({ directory, tokenizer: () => tokenizers.get(directory) }, input),
   };
 }

@@ -67,7 +67,7 @@ export async function performAnalyse(parts: AnalyseParts, attempt: Attempt<PairT
   try {
     const here = located(parts, rows.model);
     const model = () => lease.get(here, options);
-    const tokenizer = () => loadTokenizer(here.directory);
+    const tokenizer = () => parts.tokenizers?.get(here.directory) ?? loadTokenizer(here.directory);
     const analysis = { connection, task, rows, model, tokenizer, checkers, options };
     const store = await withRoom(cache, () => compute(analysis, job.input as AnalysisInput));
     await db.transaction(async (tx) => {

@@ -5,7 +5,8 @@
  *   deno run -A test/bench/engine_lanes.ts [--pack 32] [--waits 24] [MODEL]
  *
  * Prints a JSON line: medians and the longest in milliseconds, idle and beside packs of `--pack` attributions of 45
- * tokens each, and how many of these were done in a second.
+ * tokens each, and how many of these were done in a second. The person's work is what a heatmap of a typed prompt is: an
+ * attribution, logits, and questions to a database between them, which here are pauses; `hurried`: all of it in a hurry.
  */
 import { basename, join } from "node:path";
 import process from "node:process";
@@ -35,9 +36,26 @@ const engine = await openEngine();
 const directory = positionals[0] ?? join("models", "demo-1m");
 const model = await engine.loadModel(directory);
 
-async function waitOnce(): Promise<number> {
+/** Questions to a database before, between and after what is computed, and how long each takes idle, in milliseconds. */
+const QUESTIONS = [8, 2, 10] as const;
+const QUESTION_MS = 2;
+
+async function explain(): Promise<void> {
+  const ask = async (count: number) => {
+    for (let at = 0; at < count; at++) await new Promise((done) => setTimeout(done, QUESTION_MS));
+  };
+  const [before, between, after] = QUESTIONS;
+  const asked = request(28, 999);
+  await ask(before);
+  await model.attribute(asked, { lane: "interactive" });
+  await ask(between);
+  await model.logits(asked.inputIds, { lane: "interactive" });
+  await ask(after);
+}
+
+async function waitOnce(hurry: boolean): Promise<number> {
   const begin = performance.now();
-  await model.attribute(request(28, 999), { lane: "interactive" });
+  await (hurry ? engine.hurry(explain) : explain());
   return performance.now() - begin;
 }
 
@@ -46,26 +64,27 @@ function summary(times: readonly number[]) {
   return { medianMs: Math.round(sorted[Math.floor(sorted.length / 2)]!), longestMs: Math.round(sorted.at(-1)!) };
 }
 
-async function waitOften(): Promise<readonly number[]> {
+async function waitOften(hurry: boolean): Promise<readonly number[]> {
   const times: number[] = [];
   for (let at = 0; at < waits; at++) {
     const [least, most] = PAUSE_MS;
     await new Promise((done) => setTimeout(done, least + Math.random() * (most - least)));
-    times.push(await waitOnce());
+    times.push(await waitOnce(hurry));
   }
   return times;
 }
 
 // Pipelines are compiled.
 await model.attributeMany(batch.slice(0, 4));
-await waitOnce();
-const idle = await waitOften();
+await waitOnce(false);
+const idle = await waitOften(false);
 let [going, done] = [true, 0];
 const begin = performance.now();
 const running = (async () => {
   while (going) done += (await model.attributeMany(batch)).length;
 })();
-const busy = await waitOften();
+const busy = await waitOften(false);
+const hurried = await waitOften(true);
 going = false;
 await running;
 console.log(JSON.stringify({
@@ -75,6 +94,7 @@ console.log(JSON.stringify({
   waits,
   idle: summary(idle),
   busy: summary(busy),
+  hurried: summary(hurried),
   batchPerSecond: Number((1000 * done / (performance.now() - begin)).toPrecision(3)),
   adapter: engine.adapter.name,
   load: oneMinuteLoad(),
