@@ -34,6 +34,12 @@ export interface Services extends AskServices {
     readonly fetch?: boolean;
     readonly name: string | undefined;
   }): Promise<number>;
+  /** Where a model's files are, and where they come from. */
+  modelPlace(model: {
+    readonly name: string;
+    readonly directory: string;
+    readonly hash: string;
+  }): Promise<{ readonly isHere: boolean; readonly hub: string | null }>;
   /** Fetches a hub's model and adds it. Returns the job's id. */
   fetchModel(request: {
     readonly model: string;

@@ -4,6 +4,24 @@ import { InputError } from "./input_error.ts";
 import { found } from "./rows.ts";
 import { models } from "../tables/tables.ts";
 
+interface PlaceRow {
+  readonly isHere: boolean;
+  readonly hub: string | null;
+}
+
+const ModelPlace = builder.objectRef<PlaceRow>("ModelPlace").implement({
+  description: "Where a model's files are. Results of one that is nowhere can be looked at, and nothing be computed.",
+  fields: (t) => ({
+    isHere: t.exposeBoolean("isHere", {
+      description: "Whether a worker that runs holds them, or they lie where it was added from.",
+    }),
+    hub: t.exposeString("hub", {
+      nullable: true,
+      description: "What `fetchModel` fetches it by, as far as its place or its name tells; null for other models.",
+    }),
+  }),
+});
+
 export const Model = builder.drizzleNode("models", {
   name: "Model",
   description: "A language model: a Hugging Face style directory that was added.",
@@ -22,6 +40,14 @@ export const Model = builder.drizzleNode("models", {
     tokenizerHash: t.exposeString("tokenizerHash", { description: "Hash of the tokenizer's files." }),
     hash: t.exposeString("hash", { description: "Hash of configuration and weights." }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was added." }),
+    place: t.field({
+      type: ModelPlace,
+      description: "Where its files are.",
+      // A look at disk and workers for each model: not for lists.
+      complexity: 20,
+      select: { columns: { name: true, directory: true, hash: true } },
+      resolve: (model, _args, { services }) => services.modelPlace(model),
+    }),
   }),
 });
 

@@ -44,6 +44,7 @@ import { createAblationJob, summariseAblations } from "../ablation/ablation_job.
 import { createChosenJob, createMaskingJob, summariseMasking } from "../masking/masking_job.ts";
 import { createPreferenceJob, describePreferences } from "../preferences/preference_job.ts";
 import { listWorkers } from "../jobs/list_workers.ts";
+import { hubReference, isHere } from "../jobs/model_place.ts";
 import { planWork } from "../planning/plan_work.ts";
 import type { Planner } from "../planning/planner.ts";
 import { labelAgreement } from "../diagnosis/label_agreement.ts";
@@ -73,6 +74,7 @@ export function createServices(
       const located = await locateAllowed(settings, directory, "directory", how).catch(shown);
       return (await addModel(db, located.path, name ?? located.name, reader)).id;
     },
+    modelPlace: async (model) => ({ isHere: await isHere(db, model), hub: hubReference(model) }),
     fetchModel: async (request) => (await createFetchJob(settings, await homeId(settings), db, boss, request)).id,
     importFailureCases: async (request) =>
       (await importFailureCases({ settings, connection, boss, watcher }, request)).id,

@@ -6,6 +6,7 @@ import { jobs, models } from "../../schema/tables/tables.ts";
 import { describeBytes } from "../../gpu/mod.ts";
 import { messageOf, waitingQueues } from "./consumer.ts";
 import type { Connection } from "../database/database.ts";
+import { hubReference } from "./model_place.ts";
 import { queueName, routeOf, serves, shortHash } from "./queue.ts";
 import { notifyJob } from "./signals.ts";
 import { forgetWorkers, liveWorkers } from "./worker_registry.ts";
@@ -91,14 +92,17 @@ async function reasonOf(db: Database, queue: string, living: number, own: boolea
   if (living === 0 && own) return "the worker is starting";
   if (living === 0) return "no worker runs; start one with npx culprit worker";
   const { models: hashes, bytes } = routeOf(queue);
-  const rows = await db.select({ name: models.name, hash: models.hash }).from(models);
+  const rows = await db.select({ name: models.name, hash: models.hash, directory: models.directory }).from(models);
   const names = hashes.map((hash) => rows.find((row) => shortHash(row.hash) === hash)?.name ?? hash);
   const holding = (await liveWorkers(db)).filter((worker) =>
     serves({ ...worker, memoryBytes: null }, queueName("attribute", { models: hashes }))
   );
   const workers = living === 1 ? "the worker that runs does not hold" : `none of ${living} workers holds`;
   if (holding.length === 0) {
-    return `${workers} ${names.join(" and ")}; put the files it was added with into its CULPRIT_MODELS`;
+    const hubs = rows.filter(({ hash }) => hashes.includes(shortHash(hash))).map(hubReference);
+    const [hub] = hubs.length === 1 ? hubs : [];
+    const pull = hub == null ? "" : `, or fetch them there: npx culprit model pull ${hub}`;
+    return `${workers} ${names.join(" and ")}; put the files it was added with into its CULPRIT_MODELS${pull}`;
   }
   return `no worker that holds ${names.join(" and ")} has ${describeBytes(bytes ?? 0)} of device memory; start one`;
 }

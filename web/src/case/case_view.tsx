@@ -4,7 +4,9 @@ import { useEffect } from "preact/hooks";
 import { CaseHead } from "./case_head.tsx";
 import { CasePanels } from "./case_panels.tsx";
 import { CaseSteps } from "./case_steps.tsx";
+import { AbsentModel } from "../jobs/absent_model.tsx";
 import { useEndedJobs } from "../jobs/job_store.ts";
+import { PageModelContext } from "../jobs/page_model.ts";
 import { Trouble, Waiting } from "../shell/notice.tsx";
 import { PairChoice } from "./pair_choice.tsx";
 import { PairViews } from "./pair_views.tsx";
@@ -39,29 +41,32 @@ export function CaseView({ route }: { readonly route: CaseRoute }) {
     <div class="sheet">
       <CaseSteps route={route} />
       {error === undefined ? null : <Trouble error={error} onRetry={reading.error ? reading.reload : tokens.reload} />}
-      {failureCase === undefined ? error === undefined ? <Waiting what="the case" /> : null : (
-        <>
-          <CaseHead failureCase={failureCase} />
-          {pairs.length < 2 || pair === undefined ? null : (
-            <PairChoice
-              pairs={pairs}
-              value={pair.id}
-              onChange={(id) =>
-                go({ ...route, pair: id, left: "", right: "", at: null, node: [], masked: [] }, "replace")}
+      {failureCase === undefined
+        ? error === undefined ? <Waiting what="the case" /> : null
+        : (
+          <PageModelContext.Provider value={failureCase.model}>
+            <CaseHead failureCase={failureCase} />
+            <AbsentModel />
+            {pairs.length < 2 || pair === undefined ? null : (
+              <PairChoice
+                pairs={pairs}
+                value={pair.id}
+                onChange={(id) =>
+                  go({ ...route, pair: id, left: "", right: "", at: null, node: [], masked: [] }, "replace")}
+              />
+            )}
+            {pair === undefined
+              ? <UnplacedCase failureCase={failureCase} tokens={tokens.data} />
+              : <PairViews route={route} failureCase={failureCase} pair={pair} tokens={tokens.data} />}
+            <CasePanels
+              failureCase={failureCase}
+              pair={pair}
+              tokens={tokens.data}
+              onCase={reading.reload}
+              onTokens={tokens.reload}
             />
-          )}
-          {pair === undefined
-            ? <UnplacedCase failureCase={failureCase} tokens={tokens.data} />
-            : <PairViews route={route} failureCase={failureCase} pair={pair} tokens={tokens.data} />}
-          <CasePanels
-            failureCase={failureCase}
-            pair={pair}
-            tokens={tokens.data}
-            onCase={reading.reload}
-            onTokens={tokens.reload}
-          />
-        </>
-      )}
+          </PageModelContext.Provider>
+        )}
     </div>
   );
 }

@@ -13,7 +13,7 @@ export const READ_CASE = graphql(`
         key
         benchmark
         task
-        model { name layers }
+        model { name layers directory place { isHere hub } }
         tokenCount
         promptTokens
         prefix

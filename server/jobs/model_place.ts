@@ -1,0 +1,44 @@
+/** Whether a model's files are where work can be done; and where they come from, as far as that is known. */
+import { stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { and, arrayContains } from "drizzle-orm";
+import { parseModelPath, parseReference } from "../../gpu/mod.ts";
+import type { Database } from "../../schema/tables/database.ts";
+import { workers } from "../../schema/tables/worker_tables.ts";
+import { ROOT } from "../base/settings.ts";
+import { alive } from "./worker_registry.ts";
+
+export interface StoredModel {
+  readonly name: string;
+  readonly directory: string;
+  readonly hash: string;
+}
+
+/** A snapshot in any machine's cache of hub models. */
+const SNAPSHOT = /[/\\]models--([^/\\]+)[/\\]snapshots[/\\]([0-9a-f]{40})(?:[/\\](.+))?$/;
+
+/**
+ * What a hub's model is fetched by, at the very commit where its place says that, else by the name that it was added
+ * under; null where neither is a hub's, and where adapters are merged into it.
+ */
+export function hubReference({ name, directory }: Pick<StoredModel, "name" | "directory">): string | null {
+  const { base, adapters } = parseModelPath(directory);
+  if (adapters.length > 0) return null;
+  const [, folder, commit, file] = SNAPSHOT.exec(base) ?? [];
+  const text = folder === undefined
+    ? name
+    : `${folder.replace("--", "/")}@${commit}${file === undefined ? "" : `:${file.replaceAll("\\", "/")}`}`;
+  return parseReference(text) === undefined ? null : text;
+}
+
+/** Whether a worker that lives holds it, or its files lie where it was added from. */
+export async function isHere(db: Database, { directory, hash }: StoredModel): Promise<boolean> {
+  const [holder] = await db.select({ id: workers.id }).from(workers)
+    .where(and(alive, arrayContains(workers.models, [hash]))).limit(1);
+  if (holder) return true;
+  const { base } = parseModelPath(directory);
+  if (base === "") return false;
+  const place = resolve(ROOT, base);
+  const sign = /\.gguf$/i.test(place) ? place : join(place, "config.json");
+  return await stat(sign).then(() => true, () => false);
+}
