@@ -93,7 +93,7 @@ function referenceText(study: WildStudy): string {
   const names = solved.map(({ name }) => `\`${referenceName(name)}\``).join(", ");
   return `
 
-Pairs of ${names} come from the benchmarks' own solutions to ${study.referenceItems} items: the answer before the place is the
+Pairs of ${names} come from the benchmarks' own solutions to at most ${study.referenceItems} items each: the answer before the place is the
 solution's, the target is what the model would write there and then fails with, the contrast is the solution's token
 ([token-pairs.md](token-pairs.md)). They are failures of one step of the model, not of a whole answer of its own.`;
 }
