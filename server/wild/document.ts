@@ -44,8 +44,10 @@ export function wildDocument(parts: WildParts): string {
       findingsPart(wildFindings(numbers), "on this model")
     }\n\nA finding that rests on fewer than ${LEAST_CASES} cases stays undecided.`,
     answersPart(numbers),
-    tableOne(numbers),
-    cleanPart(numbers),
+    `${
+      tableOne(ofOwnAnswers(numbers))
+    }\n\nFailures that were not searched count as not clean here; see the next table.`,
+    cleanPart(ofOwnAnswers(numbers)),
     figureOne(numbers),
     sharesPart(numbers),
     controlPart(numbers),
@@ -101,9 +103,22 @@ solution's, the target is what the model would write there and then fails with, 
 /** Below so many cases a finding stays undecided: intervals of a handful are too narrow, of one they have no width. */
 const LEAST_CASES = 10;
 
+/** Without pairs from solutions: they are no failures that were searched. */
+const ofOwnAnswers = (numbers: WildNumbers): WildNumbers => ({
+  ...numbers,
+  failures: numbers.failures.filter(({ benchmark }) => numbers.study.benchmarks.some(({ name }) => name === benchmark)),
+});
+
+/** Failures that were not searched say nothing of how many are clean. */
+const ofSearched = (numbers: WildNumbers): WildNumbers => ({
+  ...numbers,
+  failures: ofOwnAnswers(numbers).failures.map((row) => ({ ...row, failures: row.clean + row.excluded }))
+    .filter(({ failures }) => failures > 0),
+});
+
 /** The paper's findings, and those that only this run asks. */
 export function wildFindings(numbers: WildNumbers): Finding[] {
-  return [...paperFindings(numbers), likeControls(numbers)].map((finding) =>
+  return [...paperFindings(ofSearched(numbers)), likeControls(numbers)].map((finding) =>
     finding.cases < LEAST_CASES ? { ...finding, verdict: "undecided" } : finding
   );
 }
