@@ -64,6 +64,16 @@ test("results of a model that is nowhere are shown as computed before, with the 
   expect(await page.isDisabled("button:has-text('Compute AttnLRP here')")).toBe(true);
 });
 
+test("whoever asks such a model is told how its files come here", async () => {
+  const { generate } = await server.query<{ generate: { message: string } }>(
+    'mutation { generate(input: { model: "demo-1m", chat: "Hi" }) { ... on InputError { message } } }',
+  );
+  expect(generate.message).toBe(
+    "/elsewhere/demo-1m: the files of demo-1m are not here; put its folder into a folder of CULPRIT_MODELS, then run: " +
+      "npx culprit model add FOLDER --name demo-1m",
+  );
+});
+
 test("where the hub's id is known, the button fetches the model first and computes then", async () => {
   await moveTo(join("/elsewhere", "models--org--demo", "snapshots", COMMIT));
   await page.reload();

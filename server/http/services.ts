@@ -44,7 +44,7 @@ import { createAblationJob, summariseAblations } from "../ablation/ablation_job.
 import { createChosenJob, createMaskingJob, summariseMasking } from "../masking/masking_job.ts";
 import { createPreferenceJob, describePreferences } from "../preferences/preference_job.ts";
 import { listWorkers } from "../jobs/list_workers.ts";
-import { hubReference, isHere } from "../jobs/model_place.ts";
+import { hubReference, isHere, tellingAbsent } from "../jobs/model_place.ts";
 import { planWork } from "../planning/plan_work.ts";
 import type { Planner } from "../planning/planner.ts";
 import { labelAgreement } from "../diagnosis/label_agreement.ts";
@@ -66,9 +66,10 @@ export interface ServiceParts {
 }
 
 export function createServices(
-  { settings, connection, boss, watcher, planner, reader = ownReader() }: ServiceParts,
+  { settings, connection, boss, watcher, planner, reader: anyReader = ownReader() }: ServiceParts,
 ): Services {
   const { db } = connection;
+  const reader = tellingAbsent(db, anyReader);
   return {
     addModel: async ({ directory, name, ...how }) => {
       const located = await locateAllowed(settings, directory, "directory", how).catch(shown);

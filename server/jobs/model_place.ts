@@ -1,10 +1,12 @@
 /** Whether a model's files are where work can be done; and where they come from, as far as that is known. */
 import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { and, arrayContains } from "drizzle-orm";
-import { parseModelPath, parseReference } from "../../gpu/mod.ts";
+import { and, arrayContains, eq } from "drizzle-orm";
+import { InputError, parseModelPath, parseReference } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
+import { models } from "../../schema/tables/tables.ts";
 import { workers } from "../../schema/tables/worker_tables.ts";
+import type { ModelReader } from "../models/reading.ts";
 import { ROOT } from "../base/settings.ts";
 import { alive } from "./worker_registry.ts";
 
@@ -29,6 +31,30 @@ export function hubReference({ name, directory }: Pick<StoredModel, "name" | "di
     ? name
     : `${folder.replace("--", "/")}@${commit}${file === undefined ? "" : `:${file.replaceAll("\\", "/")}`}`;
   return parseReference(text) === undefined ? null : text;
+}
+
+/** Reads as `reader`; where a model's files cannot be read because they are nowhere, that is said, with the way to them. */
+export function tellingAbsent(db: Database, reader: ModelReader): ModelReader {
+  return {
+    read: async (reading, directory, input) => {
+      try {
+        return await reader.read(reading, directory, input);
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+        const [model] = await db.select().from(models).where(eq(models.directory, directory)).limit(1);
+        if (model === undefined || await isHere(db, model)) throw error;
+        const hub = hubReference(model);
+        throw new InputError(
+          `the files of ${model.name} are not here`,
+          directory,
+          hub === null
+            ? "put its folder into a folder of CULPRIT_MODELS, then run: npx culprit model add FOLDER --name " +
+              model.name
+            : `fetch ${hub} from the hub: fetchModel with the name ${model.name}`,
+        );
+      }
+    },
+  };
 }
 
 /** Whether a worker that lives holds it, or its files lie where it was added from. */

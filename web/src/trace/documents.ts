@@ -12,7 +12,9 @@ export const READ_TRACED = graphql(`
         contrast { id text logit rank }
         delta
         source
-        failureCase { id key benchmark model { name } tokenCount promptTokens }
+        failureCase {
+          id key benchmark model { name directory place { isHere hub } } tokenCount promptTokens
+        }
         traces { id rule boundaries createdAt }
       }
     }

@@ -5,7 +5,9 @@ import { quoteToken } from "../../../figures/token_text.ts";
 import { readTokens } from "../heat/read_case.ts";
 import { plain, signed } from "../heat/relevance.ts";
 import { TokenBox } from "../heat/token_glyphs.tsx";
+import { AbsentModel } from "../jobs/absent_model.tsx";
 import { useEndedJobs } from "../jobs/job_store.ts";
+import { PageModelContext } from "../jobs/page_model.ts";
 import { WorkBox } from "../jobs/work_box.tsx";
 import { Choice } from "../shell/choice.tsx";
 import { RULE_NAMES } from "../shell/names.ts";
@@ -36,12 +38,15 @@ export function TracePage({ route }: { readonly route: TraceRoute }) {
   return (
     <div class="sheet trace">
       {reading.error === undefined ? null : <Trouble error={reading.error} onRetry={reading.reload} />}
-      {pair === undefined ? reading.error === undefined ? <Waiting what="the case" /> : null : (
-        <>
-          <TraceHead route={route} pair={pair} />
-          <TraceOfRule key={route.rule} route={route} pair={pair} onChange={change} />
-        </>
-      )}
+      {pair === undefined
+        ? reading.error === undefined ? <Waiting what="the case" /> : null
+        : (
+          <PageModelContext.Provider value={pair.failureCase.model}>
+            <TraceHead route={route} pair={pair} />
+            <AbsentModel />
+            <TraceOfRule key={route.rule} route={route} pair={pair} onChange={change} />
+          </PageModelContext.Provider>
+        )}
     </div>
   );
 }
