@@ -90,7 +90,8 @@ const DRAWINGS: readonly Drawing[] = [
   }),
   traceFigure({
     name: "t",
-    note: "",
+    rule: "attnlrp",
+    what: HOSTILE,
     trace: {
       sentences: [{ text: HOSTILE, weight: 0.6, signedWeight: -0.2 }, { text: "b", weight: 0, signedWeight: 0 }],
       steps: [{ text: "c", kind: "line", weight: 0.7, signedWeight: 0.5, lost: 0.1 }],

@@ -3,6 +3,7 @@
 import { fixed } from "./number_text.ts";
 import { type Drawing, px, usePaint } from "./picture.tsx";
 import { cut, textWidth } from "./text_width.ts";
+import { TraceArc } from "./trace_arc.tsx";
 
 interface Place {
   readonly text: string;
@@ -26,6 +27,10 @@ export interface TraceFigure {
     readonly signed: number;
   }[];
 }
+
+const NOTE =
+  "Arcs lead from what is explained to what it rests on; their width is the share of the error's relevance " +
+  "that goes that way. Red speaks for the error, blue against it. Numbers are percent.";
 
 const ROW = 22;
 const ARCS = 150;
@@ -90,9 +95,14 @@ function Mark({ line, x, y }: { readonly line: Line; readonly x: number; readonl
   );
 }
 
-/** `note`: how it was computed. */
+/** `rule`, and `what` is explained: a pair of tokens, or the last step. */
 export function traceFigure(
-  { name, note, trace }: { readonly name: string; readonly note: string; readonly trace: TraceFigure },
+  { name, rule, what, trace }: {
+    readonly name: string;
+    readonly rule: string;
+    readonly what: string;
+    readonly trace: TraceFigure;
+  },
 ): Drawing {
   const lines = linesOf(trace);
   const y = (index: number) => TOP + ROW * index;
@@ -110,27 +120,25 @@ export function traceFigure(
   return {
     name,
     title: "What the error rests on, through the steps of the completion",
-    note: note + (hidden === 0 ? "" : ` ${hidden} sentences and steps of the smallest shares are left out.`),
+    note: `${rule}: ${what}. ${NOTE}` +
+      (hidden === 0 ? "" : ` ${hidden} sentences and steps of the smallest shares are left out.`),
     width: WIDTH,
     height,
     content: (
       <>
         <text class="quiet" x={left + label} y={16}>share of the error's relevance that arrives, and what it says</text>
         {flows.map(({ from, to, share, signed }, index) => (
-          <path
+          <TraceArc
             key={index}
-            class={`edge ${signed < 0 ? "blue" : "red"}`}
-            style="fill:none"
-            stroke-opacity="0.55"
-            stroke-width={px(0.6 + 9 * Math.sqrt(share))}
-            d={arc(ARCS, y(from), y(to))}
-          >
-            <title>
-              {`${lines[from]!.label} rests on ${lines[to]!.label}: ${
-                fixed(100 * share, 1)
-              } % of the error's relevance, ${fixed(100 * signed, 1)} % signed`}
-            </title>
-          </path>
+            x={ARCS}
+            y={[y(from), y(to)]}
+            share={share}
+            largest={flows[0]!.share}
+            signed={signed}
+            said={`${lines[from]!.label} rests on ${lines[to]!.label}: ${
+              fixed(100 * share, 1)
+            } % of the error's relevance, ${fixed(100 * signed, 1)} % signed`}
+          />
         ))}
         {lines.map((line, index) => (
           <g key={index}>
@@ -150,10 +158,4 @@ export function traceFigure(
       rows: lines.map(({ label, text, weight, signedWeight, lost }) => [label, text, weight, signedWeight, lost]),
     },
   };
-}
-
-/** Half an ellipse to the left of x, from one height to another. */
-function arc(x: number, from: number, to: number): string {
-  const depth = Math.min(x - 12, 14 + Math.abs(from - to) * 0.42);
-  return `M${x} ${from}C${px(x - depth * 1.33)} ${from} ${px(x - depth * 1.33)} ${to} ${x} ${to}`;
 }

@@ -40,7 +40,7 @@ const hash = () => page.evaluate(() => decodeURIComponent(location.hash));
 test("a case leads to its trace: 12,374 tokens cut by tool outputs, few elements, every part in a line or folded", async () => {
   await page.goto(`${server.address}/#/case/${encodeURIComponent(caseId)}`);
   await page.click("a:text-is('Through its own words')");
-  await page.waitForSelector(".trace-arc");
+  await page.waitForSelector(".trace-arcs path");
   await page.waitForSelector(".trace-heat [role=option].heated");
   const told = await page.$$eval("[data-parts]", (all) =>
     all.flatMap((line) => {
@@ -67,7 +67,7 @@ test("a part is shown alone with what it rests on and what rests on it; Escape s
   const part = Number(await page.getAttribute(".trace-line:has([aria-pressed=true])", "data-part"));
   expect(await hash()).toContain(`part=${part}`);
   const arcs = await page.$$eval(
-    ".trace-arc",
+    ".trace-arcs path",
     (all) =>
       all.map((arc) => [arc.getAttribute("data-from"), arc.getAttribute("data-to")].map(Number) as [number, number]),
   );
@@ -90,7 +90,7 @@ test("a part is shown alone with what it rests on and what rests on it; Escape s
 
 test("all state is in the address, and steps are cut otherwise", async () => {
   await page.goto(address("?signed=yes&least=20"));
-  await page.waitForSelector(".trace-arc.red");
+  await page.waitForSelector(".trace-arcs .red");
   await page.click("button:has-text('Cut the steps otherwise')");
   const steps = await page.$$eval(".step-cutter li", (all) => all.length);
   await page.click(".step-cutter li >> nth=1 >> text=join with step 1");
@@ -110,6 +110,7 @@ test("all state is in the address, and steps are cut otherwise", async () => {
 
 test("the parts are a table, and nothing went wrong meanwhile", async () => {
   await page.click("summary:has-text('The parts as a table')");
+  await page.waitForSelector(".trace-table tbody tr");
   expect(await page.$$eval(".trace-table tbody tr", (all) => all.length)).toBe(long.parts);
   expect(complaints).toEqual([]);
 });

@@ -41,7 +41,7 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
     "folds.ts",
     "style.ts",
     "picture.tsx",
-    "plane.tsx",
+    "plane.tsx trace_arc.tsx",
     "curves.tsx heat_picture.tsx interval_line.tsx reduced_graph.tsx scatter.tsx segment_bars.tsx trace.tsx",
     "heat_text.tsx markup.tsx",
   ],

@@ -5,8 +5,13 @@ import type { PgBoss } from "pg-boss";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { failureCases, jobs, tokenPairs } from "../schema/tables/tables.ts";
 import { traces } from "../schema/tables/trace_tables.ts";
-import { loadTokenizer } from "../gpu/mod.ts";
+import { loadTokenizer, openEngine } from "../gpu/mod.ts";
 import { downloadTrace } from "../server/traces/download.ts";
+import { createPlanner, type Planner } from "../server/planning/planner.ts";
+import { planWork } from "../server/planning/plan_work.ts";
+import { cutCompletion } from "../server/traces/cut_steps.ts";
+import { stepsOfRow } from "../server/traces/stored_steps.ts";
+import { plannedSeeds } from "../server/traces/trace.ts";
 import { createTraceJob } from "../server/traces/trace_job.ts";
 import { ROOT } from "../server/base/settings.ts";
 import { segmentsOf } from "../server/cases/segments.ts";
@@ -21,7 +26,9 @@ const database = testDatabase();
 let boss: PgBoss;
 const ask = graphqlClient(database, {
   trace: async (request) => (await createTraceJob(database.connection.db, boss, request)).id,
+  planWork: (request) => planWork(database.connection.db, planner, request),
 });
+let planner: Planner;
 let pairId: number;
 let tokens: number;
 let promptTokens: number;
@@ -77,8 +84,10 @@ beforeAll(async () => {
   }).returning({ id: tokenPairs.id });
   pairId = pair!.id;
   supervisor = startSupervisor(database.url);
+  planner = createPlanner();
 });
 afterAll(async () => {
+  await planner?.stop();
   await supervisor?.stop();
   await boss?.stop({ graceful: false });
 });
@@ -189,4 +198,28 @@ test("the stored trace as JSON and as a picture", async () => {
   expect(await svg.text()).toContain("First 2 and 2.");
   expect((await downloadTrace(db, "/traces/99999.json"))!.status).toBe(404);
   expect(await downloadTrace(db, "/graphs/1.json")).toBe(undefined);
+});
+
+test("a plan counts the steps as they will be cut, and traces that are stored are not in it", async () => {
+  const query = "query ($input: PlanInput!) { plan(input: $input) { ... on Plan { runs longest gpuBytes fits why } } }";
+  const plan = async (rule: string) =>
+    (await ask(query, { input: { work: "TRACE", tokenPairIds: [globalId("TokenPair", pairId)], rule } })).data.plan;
+  const engine = await openEngine();
+  try {
+    const [row] = await database.connection.db.select().from(failureCases);
+    const { inputIds } = row!;
+    const cut = cutCompletion(await loadTokenizer(DEMO), inputIds, promptTokens, null);
+    expect(cut.steps.length).toBeGreaterThan(1);
+    expect(stepsOfRow(row!)).toEqual(cut.steps);
+    const end = { kind: "pair", target: 1, contrast: 2 } as const;
+    const requests = plannedSeeds({ inputIds, ...cut, end, rule: "cplrp" });
+    const { gpuBytes } = await engine.plan(DEMO, { kind: "attribute", requests });
+    expect(await plan("CPLRP")).toMatchObject({ runs: 1, longest: tokens, gpuBytes, fits: true });
+    // One backward pass alone takes less.
+    const [last] = requests.slice(-1);
+    expect((await engine.plan(DEMO, { kind: "attribute", requests: [last!] })).gpuBytes).toBeLessThan(gpuBytes);
+  } finally {
+    engine.close();
+  }
+  expect(await plan("ATTNLRP")).toMatchObject({ runs: 0, longest: 0 });
 });

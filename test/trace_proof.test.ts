@@ -161,6 +161,33 @@ test("what a solution gave stays where the model writes again; what it does not 
   expect(await proveCase(model, tokenizer, other, SETTINGS)).toEqual({ key: one.key, repeats: false });
 });
 
+test("culprit trace and its plan take a stored case by its key", async () => {
+  const [one] = await cases("pair");
+  const { inputIds, promptTokens, error } = one!;
+  const found = await culprit(["trace", "--case", one!.key, "--json"]);
+  expect(found.code, found.err).toBe(0);
+  const trace = JSON.parse(found.out);
+  expect(trace).toMatchObject({ promptTokens, inputIds: inputIds.slice(0, error.at), rule: "attnlrp" });
+  expect([trace.error.target.id, trace.error.contrast.id]).toEqual([error.target, error.contrast]);
+  // The same as typed.
+  const [ids, completion] = [join(folder, "ids.json"), join(folder, "completion.json")];
+  await writeFile(ids, JSON.stringify(inputIds.slice(0, promptTokens)));
+  await writeFile(completion, JSON.stringify(inputIds.slice(promptTokens)));
+  const typed = await culprit([
+    ...["trace", "--model", DEMO, "--ids", ids, "--completion", completion, "--at", `${error.at - promptTokens}`],
+    ...["--contrast", `${error.contrast}`, "--json"],
+  ]);
+  const { seconds: _seconds, ...same } = JSON.parse(typed.out);
+  expect(trace).toMatchObject(same);
+  const plan = await culprit(["plan", "trace", "--case", one!.key, "--model", "demo-1m", "--json"]);
+  expect(JSON.parse(plan.out).fits).toBe(true);
+  await refused(
+    ["trace", "--case", "none"],
+    /^--case: there is no failure case "none"; give the key of one that is stored/,
+  );
+  await refused(["trace", "--case", one!.key, "--chat", "a"], /^--chat: has no place beside --case, which brings all/);
+});
+
 test("a run goes on behind what is there, and says how far it is", async () => {
   const results = join(folder, "proof.jsonl");
   const args = ["trace", "proof", "--model", "demo-1m", "--benchmark", "demo-math", "--error", "answer"];

@@ -4,7 +4,7 @@ import type { Rule } from "../tables/rules.ts";
 
 /** Work that could be asked for. */
 export interface PlanRequest {
-  readonly kind: "attribute" | "build_graph" | "mask" | "ablate" | "study";
+  readonly kind: "attribute" | "build_graph" | "trace" | "mask" | "ablate" | "study";
   /** As in AttributeRequest; undefined for the pairs that a study has. */
   readonly tokenPairIds: readonly number[] | "missing" | "clean" | undefined;
   readonly rule: Rule;

@@ -15,6 +15,7 @@ const PlannedWork = builder.enumType("PlannedWork", {
   values: {
     ATTRIBUTE: { value: "attribute", description: "Attributions." },
     BUILD_GRAPH: { value: "build_graph", description: "Attribution graphs with the options of when nothing is said." },
+    TRACE: { value: "trace", description: "Traces, steps as the text cuts them, without continuations." },
     MASK: { value: "mask", description: "Masking experiments of every ranking." },
     ABLATE: {
       value: "ablate",

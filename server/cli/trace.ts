@@ -1,13 +1,14 @@
 /** `culprit trace`: which steps of a completion carried the error, and which words of the prompt carried those. */
 import { readFile, writeFile } from "node:fs/promises";
-import { InputError, type ModelConfig, type SeedRequest, type Tokenizer } from "../../gpu/mod.ts";
+import { InputError, loadTokenizer, type ModelConfig, type SeedRequest, type Tokenizer } from "../../gpu/mod.ts";
 import { singleToken } from "../models/typed_token.ts";
 import { cutCompletion } from "../traces/cut_steps.ts";
 import { plannedSeeds, traceCompletion, type TraceEnd, type TraceRequest, type TraceResult } from "../traces/trace.ts";
 import type { TraceDocument } from "../traces/trace_json.ts";
 import { parseRule } from "./attribution_arguments.ts";
 import { INPUT_OPTIONS, INPUT_USAGE, readModelInput } from "./input_arguments.ts";
-import { optionCount } from "./model_session.ts";
+import { MODEL_OPTION } from "./locate.ts";
+import { optionCount, refusePositionals } from "./model_session.ts";
 import { describeTrace } from "./trace_table.ts";
 import { optionText, requiredText, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
 import { withModel } from "./with_model.ts";
@@ -15,6 +16,8 @@ import { withModel } from "./with_model.ts";
 /** Options that say what is traced. */
 export const TRACE_OPTIONS: Readonly<Record<string, VerbOption>> = {
   ...INPUT_OPTIONS,
+  model: { ...MODEL_OPTION, help: `${MODEL_OPTION.help}; with --case the name of one that was added, if need be` },
+  case: { type: "string", value: "KEY", help: "a stored failure with its token pair, in place of all of the input" },
   completion: {
     type: "string",
     value: "TEXT|FILE",
@@ -42,7 +45,8 @@ export const TRACE_OPTIONS: Readonly<Record<string, VerbOption>> = {
 
 /** How the help writes them. */
 export const TRACE_USAGE =
-  `${INPUT_USAGE} --completion TEXT|FILE [--at POSITION | --target T] [--contrast C] [--boundaries LIST] [--rule RULE]`;
+  `(${INPUT_USAGE} --completion TEXT|FILE [--at POSITION | --target T] [--contrast C] | --case KEY [--model NAME]) ` +
+  "[--boundaries LIST] [--rule RULE]";
 
 export const traceExample = (verb: string): string =>
   `npx culprit ${verb} --model models/demo-1m --chat "What is 2 + 2?" --completion "2 and 2. So it is 5" --at 10`;
@@ -69,6 +73,34 @@ interface ReadTrace {
 
 /** Reads and checks all that a trace needs, before any GPU is touched. Throws InputError. */
 async function readTrace(context: VerbContext, verb: Verb): Promise<ReadTrace> {
+  const key = optionText(context, "case");
+  return key === undefined ? await readTyped(context, verb) : await readStored(context, verb, key);
+}
+
+/** A stored failure, with its own model. */
+async function readStored(context: VerbContext, verb: Verb, key: string): Promise<ReadTrace> {
+  const rule = parseRule(optionText(context, "rule"));
+  refusePositionals(context, verb.name);
+  const brought = ["prompt", "chat", "ids", "completion", "at", "target", "contrast"];
+  const other = brought.find((name) => optionText(context, name) !== undefined);
+  if (other !== undefined) {
+    throw new InputError("has no place beside --case, which brings all tokens", `--${other}`, "leave one of them out");
+  }
+  const [{ withDatabase }, { tracedCase }] = await Promise.all([
+    import("./with_database.ts"),
+    import("../traces/traced_case.ts"),
+  ]);
+  const { directory, inputIds, promptTokens: before, target, contrast } = await withDatabase(({ db }) =>
+    tracedCase(db, key, optionText(context, "model") ?? null)
+  );
+  const tokenizer = await loadTokenizer(directory);
+  const boundaries = readBoundaries(optionText(context, "boundaries"), before, inputIds.length);
+  const { promptTokens, ...cut } = cutCompletion(tokenizer, inputIds, before, boundaries);
+  const end = { kind: "pair", target, contrast } as const;
+  return { model: directory, promptTokens, tokenizer, request: { inputIds, rule, end, ...cut } };
+}
+
+async function readTyped(context: VerbContext, verb: Verb): Promise<ReadTrace> {
   const rule = parseRule(optionText(context, "rule"));
   const written = requiredText(context, verb, "completion");
   const at = optionCount(context, "at", 0);

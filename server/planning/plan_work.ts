@@ -7,7 +7,10 @@ import { GRAPH_OPTIONS } from "../../schema/tables/analysis_values.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import type { PlanRequest, WorkPlan } from "../../schema/services/plans.ts";
 import { attributions, failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
+import type { TraceSettings } from "../../schema/tables/trace_values.ts";
+import { traces } from "../../schema/tables/trace_tables.ts";
 import { among } from "../base/among.ts";
+import { canonicalHash } from "../base/canonical_hash.ts";
 import { hashOfOptions } from "../graphs/compute_graph.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
 import { criterionPairs } from "../../schema/tables/criterion_pairs.ts";
@@ -15,13 +18,25 @@ import { ablationPasses } from "../ablation/passes.ts";
 import { decodingPasses, maskingPasses, ROLLOUTS } from "../masking/passes.ts";
 import type { Planner } from "./planner.ts";
 import { findSeries, membersOf } from "../studies/series.ts";
+import type { Step } from "../traces/cut_steps.ts";
+import { stepsOfRow } from "../traces/stored_steps.ts";
 
 /** Runs with one model: how many there are of each length. */
 interface ModelRuns {
   readonly directory: string;
   /** Runs by their tokens, shortest first. */
-  readonly lengths: readonly { readonly tokens: number; readonly runs: number }[];
+  readonly lengths: readonly RunLength[];
 }
+
+interface RunLength {
+  readonly tokens: number;
+  readonly runs: number;
+  /** The failure case among them with the longest completion; null where the runs are not of single cases. */
+  readonly longest: number | null;
+}
+
+/** How traces are asked for where nothing is said. */
+const TRACE_SETTINGS: TraceSettings = { boundaries: null, rollouts: 0 };
 
 /** What a run takes besides, in the queue and the database, in seconds: seen on 2 cores, where it is the largest. */
 const STORE_SECONDS = 0.03;
@@ -35,7 +50,7 @@ const PLANNED_LENGTHS = 3;
 export async function planWork(db: Database, planner: Planner, request: PlanRequest): Promise<WorkPlan> {
   const work = await (request.kind === "study" ? studyRuns(db, request) : pairRuns(db, request));
   const plans = [];
-  for (const { directory, lengths } of work) plans.push(await planModel(planner, request, directory, lengths));
+  for (const runs of work) plans.push(await planModel(db, planner, request, runs));
   const [first] = plans;
   if (first === undefined) {
     const why = "nothing is missing: every result is stored";
@@ -55,10 +70,10 @@ export async function planWork(db: Database, planner: Planner, request: PlanRequ
 }
 
 async function planModel(
+  db: Database,
   planner: Planner,
   { kind, rule, heads, masking }: PlanRequest,
-  directory: string,
-  lengths: ModelRuns["lengths"],
+  { directory, lengths }: ModelRuns,
 ): Promise<WorkPlan> {
   const runs = lengths.reduce((sum, length) => sum + length.runs, 0);
   const own = plannedLengths(lengths.map(({ tokens }) => tokens));
@@ -66,10 +81,11 @@ async function planModel(
   const asked = kind === "mask" ? [...new Set([ROLLOUTS, ...own])].sort((a, b) => a - b) : own;
   const { adapter, plans, startSeconds } = await planner.ask({
     directory,
-    kind: kind === "build_graph" ? "graph" : "attribute",
+    kind: kind === "build_graph" ? "graph" : kind === "trace" ? "trace" : "attribute",
     rule,
     heads,
     lengths: asked,
+    ...(kind === "trace" && { steps: await stepsAt(db, lengths, asked) }),
   });
   const times = asked.map((tokens, index) => ({ tokens, seconds: plans[index]!.seconds }));
   const each = kind === "mask" ? maskingPasses(masking) : kind === "ablate" ? ablationPasses(ABLATION_OPTIONS) : 1;
@@ -80,6 +96,23 @@ async function planModel(
     startSeconds,
   );
   return { runs, longest: own.at(-1)!, seconds, gpuBytes, hostBytes, fits, why, adapter };
+}
+
+/** Steps of the cases with the longest completions of some lengths. */
+async function stepsAt(
+  db: Database,
+  lengths: readonly RunLength[],
+  asked: readonly number[],
+): Promise<readonly (readonly Step[])[]> {
+  const steps: (readonly Step[])[] = [];
+  for (const tokens of asked) {
+    const { longest } = lengths.find((length) => length.tokens === tokens)!;
+    const { tokenTexts, segments, promptTokens } = failureCases;
+    const [row] = await db.select({ tokenTexts, segments, promptTokens }).from(failureCases)
+      .where(eq(failureCases.id, longest!));
+    steps.push(stepsOfRow(row!));
+  }
+  return steps;
 }
 
 /** The shortest, the middle and the longest of ascending lengths, each once. */
@@ -107,6 +140,10 @@ export function secondsAt(
 /** The result is there, as a query that has rows; null where what is stored is not looked at. */
 function stored(kind: PlanRequest["kind"], rule: Rule, heads: boolean): SQL | null {
   if (kind === "mask" || kind === "ablate") return null;
+  if (kind === "trace") {
+    return sql`(select 1 from ${traces} where ${traces.tokenPairId} = ${tokenPairs.id} and ${traces.rule} = ${rule}
+      and ${traces.modelId} = ${failureCases.modelId} and ${traces.settingsHash} = ${canonicalHash(TRACE_SETTINGS)})`;
+  }
   const attribution = sql`from ${attributions} where ${attributions.tokenPairId} = ${tokenPairs.id}
     and ${attributions.rule} = ${rule} and ${attributions.modelId} = ${failureCases.modelId}`;
   if (kind !== "build_graph") return sql`(select 1 ${attribution})`;
@@ -128,6 +165,7 @@ async function pairRuns(db: Database, { kind, tokenPairIds, rule, heads }: PlanR
     directory: models.directory,
     tokens: failureCases.tokenCount,
     runs: sql<number>`count(*)::int`,
+    longest: sql<number>`(array_agg(${failureCases.id} order by ${failureCases.promptTokens}, ${failureCases.id}))[1]`,
   }).from(tokenPairs)
     .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
     .innerJoin(models, eq(models.id, failureCases.modelId))
@@ -164,14 +202,14 @@ async function studyRuns(db: Database, { series, name, rule, tokenPairIds }: Pla
         sql`not exists (select 1 from ${attributions} where ${attributions.tokenPairId} = ${tokenPairs.id}
           and ${attributions.rule} = ${rule} and ${attributions.modelId} = ${modelId})`,
       )).groupBy(failureCases.tokenCount).orderBy(failureCases.tokenCount);
-    if (rows.length > 0) runs.push({ directory: model.directory, lengths: rows });
+    if (rows.length > 0) {
+      runs.push({ directory: model.directory, lengths: rows.map((row) => ({ ...row, longest: null })) });
+    }
   }
   return runs;
 }
 
 /** Rows in the order of their models and lengths. */
-function byModel(
-  rows: readonly { readonly directory: string; readonly tokens: number; readonly runs: number }[],
-): ModelRuns[] {
+function byModel(rows: readonly (RunLength & { readonly directory: string })[]): ModelRuns[] {
   return [...Map.groupBy(rows, ({ directory }) => directory)].map(([directory, lengths]) => ({ directory, lengths }));
 }

@@ -1,19 +1,17 @@
 /** A trace as a picture. */
 import { svgFile } from "../../figures/markup.tsx";
 import { type TraceFigure, traceFigure } from "../../figures/trace.tsx";
+import { passedOn } from "../../figures/trace_arc.tsx";
 import type { StoredTraceRow } from "../../schema/tables/trace_values.ts";
 import type { TraceDocument } from "./trace_json.ts";
 
 /** An SVG file of the light theme. */
 export function traceSvg(trace: TraceDocument): string {
   const { target, contrast } = trace.error;
-  const pair = target && contrast
+  const what = target && contrast
     ? `${JSON.stringify(target.text)} against ${JSON.stringify(contrast.text)}`
     : "the last step";
-  const note =
-    `${trace.rule}: ${pair}. Arcs lead from what is explained to what it rests on; their width is the share of ` +
-    "the error's relevance that goes that way. Red speaks for the error, blue against it. Numbers are percent.";
-  return svgFile(traceFigure({ name: "trace", note, trace: figureOf(trace) }));
+  return svgFile(traceFigure({ name: "trace", rule: trace.rule, what, trace: figureOf(trace) }));
 }
 
 function figureOf(trace: TraceDocument): TraceFigure {
@@ -47,12 +45,10 @@ function figureOf(trace: TraceDocument): TraceFigure {
 }
 
 /** What a row passes on to each column. */
-function flowsOf({ weight, signedWeight, shares, signed, absolute, own }: StoredTraceRow, row: number | null) {
-  if (absolute === 0 || own >= 1) return [];
-  return shares.map((share, column) => ({
+const flowsOf = (resting: StoredTraceRow, row: number | null) =>
+  passedOn(resting).filter(({ share }) => share > 0).map(({ to, share, signed }) => ({
     row,
-    column,
-    share: weight * share / (1 - own),
-    signed: signedWeight * signed[column]! / (absolute * (1 - own)),
-  })).filter(({ share }) => share > 0);
-}
+    column: to,
+    share: resting.weight * share,
+    signed: resting.signedWeight * signed,
+  }));

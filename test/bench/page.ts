@@ -149,7 +149,7 @@ export async function measurePage(): Promise<void> {
     const graphHeap = await heapMegabytes(page);
     await page.goto(`${server.address}/#/trace/${encodeURIComponent(pair)}`);
     await page.waitForSelector(".trace-heat [role=option].heated");
-    const traceMs = await shownAfterData(page, ".trace-arc");
+    const traceMs = await shownAfterData(page, ".trace-arcs path");
     const traceScrolling = await framesOf(page, ".token-flow", "scroll");
     const whole = (value: number | null) => value === null ? null : Math.round(value);
     console.log(JSON.stringify({

@@ -1,14 +1,12 @@
 /// <reference lib="dom" />
 /** @jsxImportSource preact */
-/** Arcs beside the lines of a trace: from each row up to what it rests on, as wide as what flows. */
+/** Arcs beside the lines of a trace: from each row up to what it rests on, as the figure has them. */
 import type { RefObject } from "preact";
-import { useEffect, useLayoutEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { TraceArc } from "../../../figures/trace_arc.tsx";
 import { asPercent } from "./percent.ts";
 import type { Flow, Part } from "./trace_flow.ts";
 
-/** Pixels of the margin that they stand in, and of the widest. */
-const WIDTH = 132;
-const WIDEST = 14;
 /** Arcs at most, the widest: more are a blot. */
 const MOST = 240;
 
@@ -36,11 +34,13 @@ export function TraceArcs(props: {
 }) {
   const { list, parts, flows, layout, signed } = props;
   const [places, setPlaces] = useState<ReadonlyMap<number, number>>(new Map());
-  const [height, setHeight] = useState(0);
+  const margin = useRef<SVGSVGElement>(null);
+  const [{ width, height }, setSize] = useState({ width: 0, height: 0 });
   const look = () => {
     if (list.current === null) return;
     setPlaces(measure(list.current));
-    setHeight(list.current.offsetHeight);
+    // The margin is as wide as the style sheet says: less on a phone.
+    setSize({ width: margin.current?.clientWidth ?? 0, height: list.current.offsetHeight });
   };
   useLayoutEffect(look, [layout, parts]);
   useEffect(() => {
@@ -56,27 +56,21 @@ export function TraceArcs(props: {
     return from === undefined || to === undefined || from === to ? [] : [{ ...flow, y: [from, to] as const }];
   });
   return (
-    <svg class="trace-arcs" width={WIDTH} height={height} aria-hidden="true">
-      {drawn.toReversed().map(({ from, to, share, signed: sign, y: [low, high] }) => {
-        const reach = Math.min(WIDTH - 8, 14 + 0.35 * Math.abs(low - high));
-        const side = !signed ? "" : sign < 0 ? "blue" : "red";
-        return (
-          <path
-            key={`${from} ${to}`}
-            class={`trace-arc ${side}`}
-            data-from={from}
-            data-to={to}
-            stroke-width={Math.max(0.75, WIDEST * Math.sqrt(share / Math.max(largest, 0.1)) * Math.sqrt(0.5))}
-            d={`M ${WIDTH} ${low} C ${WIDTH - reach} ${low}, ${WIDTH - reach} ${high}, ${WIDTH} ${high}`}
-          >
-            <title>
-              {`${parts[from]?.label} rests on ${parts[to]?.label}: ${asPercent(share)}${
-                signed ? `, signed ${asPercent(sign)}` : ""
-              }`}
-            </title>
-          </path>
-        );
-      })}
+    <svg ref={margin} class="drawing trace-arcs" style={{ height: `${height}px` }} aria-hidden="true">
+      {drawn.toReversed().map(({ from, to, share, signed: sign, y }) => (
+        <TraceArc
+          key={`${from} ${to}`}
+          x={width}
+          y={y}
+          share={share}
+          largest={largest}
+          signed={signed ? sign : null}
+          said={`${parts[from]?.label} rests on ${parts[to]?.label}: ${asPercent(share)}${
+            signed ? `, signed ${asPercent(sign)}` : ""
+          }`}
+          between={[from, to]}
+        />
+      ))}
     </svg>
   );
 }

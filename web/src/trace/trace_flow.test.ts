@@ -1,7 +1,8 @@
 /** What flows between the parts of a trace, by numbers that are worked out by hand. */
 import { expect, test } from "vitest";
+import { passedOn } from "../../../figures/trace_arc.tsx";
 import type { Trace, TraceRow } from "./documents.ts";
-import { flowsOf, isolate, linesOf, partsOf, passedOn } from "./trace_flow.ts";
+import { flowsOf, isolate, linesOf, partsOf } from "./trace_flow.ts";
 
 const row = (values: Partial<TraceRow>): TraceRow => ({
   value: 1,

@@ -2,6 +2,7 @@
  * What flows between the parts of a trace (docs/traces.md). Parts are the prompt's sentences, then the steps, then the
  * error; each row passes what reaches it on to the parts before it, as shares that leave its own tokens out.
  */
+import { passedOn } from "../../../figures/trace_arc.tsx";
 import type { StepKind, Trace, TraceRow } from "./documents.ts";
 
 export interface Part {
@@ -26,14 +27,6 @@ export interface Flow {
   readonly to: number;
   readonly share: number;
   readonly signed: number;
-}
-
-/** What a row passes on of 1 that reaches it, to each part before it; the tokens of its own are left out. */
-export function passedOn({ shares, signed, absolute, own }: TraceRow): readonly Omit<Flow, "from">[] {
-  const rest = 1 - own;
-  // A row that rests on nothing but itself passes nothing on.
-  if (rest <= 0 || absolute <= 0) return [];
-  return shares.map((share, to) => ({ to, share: share / rest, signed: (signed[to] ?? 0) / (absolute * rest) }));
 }
 
 export function partsOf({ sentences, steps, error, tokenCount }: Trace, wrong: string): readonly Part[] {

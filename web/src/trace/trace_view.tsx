@@ -2,8 +2,10 @@
 /** One trace: its parts with arcs, the text on the colours of the chain, the steps cut otherwise, and its files. */
 import { useMemo } from "preact/hooks";
 import { quoteToken } from "../../../figures/token_text.ts";
+import { traceFigure } from "../../../figures/trace.tsx";
 import type { Token } from "../heat/documents.ts";
 import { DownloadLink } from "../shell/download_link.tsx";
+import { SaveFigure } from "../shell/figure_frame.tsx";
 import { Fold } from "../shell/fold.tsx";
 import { fileName } from "../shell/picture_files.tsx";
 import type { TraceRoute } from "../shell/route.ts";
@@ -11,7 +13,7 @@ import type { Trace, TracedPair } from "./documents.ts";
 import { asPercent } from "./percent.ts";
 import { startTrace } from "./read_trace.ts";
 import { StepCutter } from "./step_cutter.tsx";
-import { flowsOf, isolate, type Part, partsOf } from "./trace_flow.ts";
+import { type Flow, flowsOf, isolate, type Part, partsOf } from "./trace_flow.ts";
 import { TraceHeat } from "./trace_heat.tsx";
 import { TraceLines } from "./trace_lines.tsx";
 
@@ -43,10 +45,10 @@ export function TraceView(props: {
         onChange={onChange}
       />
       <p class="exports small">
-        Save this trace as{" "}
-        <DownloadLink path={trace.json} name={`${fileName(pair.failureCase.key)}-trace.json`}>JSON</DownloadLink>{" "}
-        <DownloadLink path={trace.svg} name={`${fileName(pair.failureCase.key)}-trace.svg`}>SVG</DownloadLink>
+        Save all numbers of this trace as{" "}
+        <DownloadLink path={trace.json} name={`${fileName(pair.failureCase.key)}-trace.json`}>JSON</DownloadLink>
       </p>
+      <SaveFigure what="this trace" draw={() => figureOf(trace, pair, parts, flows)} />
       <TraceHeat route={route} pair={pair} trace={trace} parts={parts} tokens={tokens} onChange={onChange} />
       <Fold title="The parts as a table">{() => <PartTable parts={parts} />}</Fold>
       {cut.length > 0
@@ -69,6 +71,33 @@ export function TraceView(props: {
       <p class="quiet small">Computed on {trace.adapter} in {trace.seconds.toFixed(2)} s.</p>
     </>
   );
+}
+
+/** The figure that the server's file of this trace has. */
+function figureOf(trace: Trace, pair: TracedPair, parts: readonly Part[], flows: readonly Flow[]) {
+  const { target, contrast, failureCase } = pair;
+  const count = trace.sentences.length;
+  const place = ({ text, weight, signedWeight }: Part) => ({ text, weight, signedWeight });
+  return traceFigure({
+    name: `${fileName(failureCase.key)}-trace`,
+    rule: trace.rule.toLowerCase(),
+    what: `${JSON.stringify(target.text)} against ${JSON.stringify(contrast.text)}`,
+    trace: {
+      sentences: parts.slice(0, count).map(place),
+      steps: parts.slice(count, -1).map((part) => ({
+        ...place(part),
+        kind: part.kind.toLowerCase().replace("_", " "),
+        lost: part.row?.lost ?? 0,
+      })),
+      error: { text: `${target.text} instead of ${contrast.text}`, lost: trace.error.lost },
+      flows: flows.map(({ from, to, share, signed }) => ({
+        row: from === parts.length - 1 ? null : from - count,
+        column: to,
+        share,
+        signed,
+      })),
+    },
+  });
 }
 
 /** What is lost on the way, and which part is shown alone. */
