@@ -99,6 +99,7 @@ describe("npm run wild", () => {
     expect(numbers.diagnoses.reduce((sum, { count }) => sum + count, 0)).toBe(Math.min(2, clean));
     expect(numbers.controls.reduce((sum, { count }) => sum + count, 0)).toBe(1);
     expect(numbers.masking.length).toBeGreaterThan(0);
+    expect(numbers.readers).toEqual([]);
     expect(numbers.sinkIntervals).toHaveLength(5);
     expect(numbers.weights).toMatchObject([{ pairs: 1 }]);
     const outcomes = new Set(numbers.diagnoses.map(({ outcome }) => outcome).filter((one) => one !== "nc_ia_m_ag"));
@@ -130,9 +131,16 @@ describe("npm run wild", () => {
     expect(order.toSorted((a, b) => a - b)).toEqual(await drawn(null, undefined));
     expect([await drawn(null, 2), await drawn(null, 3)]).not.toEqual([order, order]);
 
-    // What readers say stands beside the classifier.
-    expect(numbers.readers).toEqual([]);
-    const { key } = JSON.parse(form[0]!) as { key: string };
+    // The same again computes nothing.
+    const rows = await db.select({ id: attributions.id, at: attributions.createdAt }).from(attributions);
+    await run(16, ["collect", "attribute"]);
+    expect(await db.select({ id: attributions.id, at: attributions.createdAt }).from(attributions)).toEqual(rows);
+  }, 600_000);
+
+  test("says what readers say, and what was proved of traces", async () => {
+    const { db } = database.connection;
+    const form = await readFile(join(folder, "home", "readings", "labels", "form.jsonl"), "utf8");
+    const { key } = JSON.parse(form.split("\n")[0]!) as { key: string };
     const [read] = await db.select({
       pair: tokenPairs.id,
       outcome: attributions.outcome,
@@ -163,7 +171,7 @@ describe("npm run wild", () => {
       { benchmark, one, other, observed }
     ));
     expect(again.proofs).toMatchObject([{ file: "traces-demo-ifeval-answer.jsonl", tried: 3, summary: { cases: 2 } }]);
-    const written = await readFile(document, "utf8");
+    const written = await readFile(join(folder, "wild.md"), "utf8");
     expect(written).toMatch(/3 failures, error at the final answer's first wrong token; 2 of them/);
     expect(written).toMatch(/\| chain +\| 1\.00 +\| 1\.00 +\| 1\.000/);
     expect(written).toMatch(/\| random +\| 0\.00 +\| 1\.00 +\| 0\.500/);
@@ -173,12 +181,7 @@ describe("npm run wild", () => {
       { benchmark, one: null, other: "same", observed: 1 },
       { benchmark, one: "other", other: "same", observed: 0 },
     ]));
-
-    // The same again computes nothing.
-    const rows = await db.select({ id: attributions.id, at: attributions.createdAt }).from(attributions);
-    await run(16, ["collect", "attribute"]);
-    expect(await db.select({ id: attributions.id, at: attributions.createdAt }).from(attributions)).toEqual(rows);
-  }, 600_000);
+  }, 300_000);
 
   test("--check agrees with what is stored, and sees what was changed", async () => {
     const stored = await readStoredRun(folderOf(join(folder, "wild.md")));
