@@ -39,7 +39,8 @@ test("a query that waits for the database, given up by its client", async () => 
     const answer = post("{ failureCases(first: 1) { nodes { key } } }", gone.signal).catch((error: Error) => error);
     // It waits for the lock now.
     for (let waiting = 0; waiting === 0;) {
-      const [row] = await tx.execute(sql`select count(*)::int as n from pg_locks where not granted`);
+      const [row] = await tx.execute(sql`select count(*)::int as n from pg_locks where not granted
+        and database = (select oid from pg_database where datname = current_database())`);
       waiting = (row as unknown as { readonly n: number }).n;
     }
     gone.abort();

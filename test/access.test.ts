@@ -249,7 +249,11 @@ test("what comes while enough operations are running is refused at once, and ans
   });
   await locked.promise;
   const waiting = Array.from({ length: 5 }, once);
-  await new Promise((done) => setTimeout(done, 100));
+  // All five wait for the lock.
+  const atLock = () =>
+    database.connection.sql`select 1 from pg_locks
+      where not granted and database = (select oid from pg_database where datname = current_database())`;
+  await expect.poll(async () => (await atLock()).length, { timeout: 20_000 }).toBe(5);
   expect(await codeOf(await once())).toEqual([429, "TOO_MANY"]);
   free.resolve();
   await lock;

@@ -53,17 +53,19 @@ async function unpack(folder: string): Promise<string> {
 /** Without any font text has no height, and nothing counts as visible: the package's font joins the system's. */
 function fonts(cache: string): string {
   const file = join(cache, "fonts.conf");
-  writeFileSync(
-    file,
-    `<?xml version="1.0"?>
+  const text = `<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig>
   <include ignore_missing="yes">/etc/fonts/fonts.conf</include>
   <dir>${join(cache, "fonts")}</dir>
   <cachedir>${join(cache, "fonts-cache")}</cachedir>
 </fontconfig>
-`,
-  );
+`;
+  if (existsSync(file) && readFileSync(file, "utf8") === text) return file;
+  // At one blow: another test's browser may read it now.
+  const draft = `${file}-${process.pid}`;
+  writeFileSync(draft, text);
+  renameSync(draft, file);
   return file;
 }
 

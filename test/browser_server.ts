@@ -1,10 +1,10 @@
 /** The real server as people start it: a process of its own with an empty home folder, asked over HTTP. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { createInterface } from "node:readline";
 import { ROOT } from "../server/base/settings.ts";
 
 export interface RunningServer {
@@ -25,18 +25,17 @@ export async function startServerProcess(settings: Readonly<Record<string, strin
   const home = mkdtempSync(join(tmpdir(), "culprit-browser-"));
   // Under root the database runs as another user, who must be able to enter.
   chmodSync(home, 0o755);
-  const port = await freePort();
   const { DATABASE_URL: _database, CULPRIT_TOKENS: _tokens, ...environment } = process.env;
   const child = spawn(
     process.execPath,
-    ["run", "-A", "--quiet", "--config", join(ROOT, "deno.json"), join(ROOT, "server", "cli.ts"), "serve"],
+    ["run", "-A", "--quiet", "--config", join(ROOT, "deno.json"), join(ROOT, "server", "cli.ts"), "serve", "--json"],
     {
       cwd: ROOT,
       stdio: ["ignore", "pipe", "pipe"],
       env: {
         ...environment,
         CULPRIT_HOME: home,
-        PORT: String(port),
+        PORT: "0",
         HOST: "127.0.0.1",
         DENO_NO_UPDATE_CHECK: "1",
         ...settings,
@@ -47,18 +46,27 @@ export async function startServerProcess(settings: Readonly<Record<string, strin
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (chunk: Uint8Array) => words = (words + new TextDecoder().decode(chunk)).slice(-4000));
   }
-  const address = `http://localhost:${port}`;
   const stop = async () => {
     await end(child);
     rmSync(home, { recursive: true, force: true });
   };
   try {
+    const address = await addressOf(child);
     await waitUntilReady(address, child);
+    return { address, query: (document, variables = {}) => ask(address, document, variables), stop };
   } catch (error) {
     await stop();
     throw new Error(`${(error as Error).message}; the server said:\n${words}`);
   }
-  return { address, query: (document, variables = {}) => ask(address, document, variables), stop };
+}
+
+/** The address in the first line that it writes: a port that we chose could be another's by the time it is opened. */
+function addressOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const lines = createInterface({ input: child.stdout! });
+    lines.once("line", (line) => resolve((JSON.parse(line) as { readonly address: string }).address));
+    child.once("exit", () => reject(new Error("The server ended while starting")));
+  });
 }
 
 async function waitUntilReady(address: string, child: ChildProcess): Promise<void> {
@@ -93,15 +101,4 @@ async function end(child: ChildProcess): Promise<void> {
   const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
   await ended;
   clearTimeout(timer);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }

@@ -63,7 +63,7 @@ test("a typed word of several tokens is explained by its first, and that is said
 test("a person on a terminal chooses position and alternative", async () => {
   const { code, out, err } = await culprit(["ask", ...ASK], ["99\n", "3\n", "2\n", "\n"], { interactive: true });
   expect(code).toBe(0);
-  expect(err).toContain("the answer has 17 tokens, none at position 99; give a position from 0 to 16");
+  expect(err).toContain("the response has 17 tokens, none at position 99; give a position from 0 to 16");
   expect(out).toContain('position 3: 220 " "');
   expect(out).toMatch(/delta \d+\.\d+ = /);
 });
@@ -110,6 +110,6 @@ test("what cannot be explained is one line", async () => {
   const { code, err } = await culprit(["ask", ...ASK, "--at", "99", "--contrast", "5"]);
   expect([code, err]).toEqual([
     2,
-    "--at: the answer has 17 tokens, none at position 99; give a position from 0 to 16\n",
+    "--at: the response has 17 tokens, none at position 99; give a position from 0 to 16\n",
   ]);
 });

@@ -116,7 +116,7 @@ function start(args: readonly string[]) {
 
 test("Ctrl-C ends a server whose clients hang on, with the database that it started", async () => {
   const { child, home, words } = start(["serve", "--json", "--no-worker"]);
-  await vi.waitUntil(() => words.out.includes("listening"), { timeout: 100_000 });
+  await vi.waitUntil(() => /listening.*\n/.test(words.out), { timeout: 100_000 });
   const { address } = JSON.parse(words.out.split("\n")[0]!) as { readonly address: string };
   const postmaster = Number(readFileSync(join(home, "postgres", "postmaster.pid"), "utf8").split("\n")[0]);
   // An upload that goes on for ever.

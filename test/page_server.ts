@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../server/base/free_port.ts";
 import { startServer } from "../server/serve.ts";
 import { readSettings } from "../server/base/settings.ts";
 
@@ -13,7 +12,7 @@ export interface PageServer {
 
 export async function startPageServer(databaseUrl: string): Promise<PageServer> {
   const home = mkdtempSync(join(tmpdir(), "culprit-page-"));
-  const settings = { ...readSettings({}), home, port: await freePort(), databaseUrl };
+  const settings = { ...readSettings({}), home, port: 0, databaseUrl };
   const { address, stop } = await startServer(settings, { worker: false });
   return {
     address,

@@ -307,18 +307,34 @@ test("an import job that is taken from its process ends once, with every line co
 
   const [task] = await boss.fetch<{ jobId: string }>("import/home");
   const taken = new AbortController();
-  const watch = setInterval(async () => {
-    if ((await jobRow()).report) taken.abort(new Error("taken away"));
-  }, 5);
+  // The second batch waits until the task is taken away.
+  const { sql } = connection;
+  await sql.unsafe(`
+    create function wait_for_lock() returns trigger language plpgsql as
+      'begin perform pg_advisory_xact_lock(7); return new; end';
+    create trigger second_batch before insert on failure_cases for each row when (new.key = 'job/150')
+      execute function wait_for_lock()`);
+  const [free, locked] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const holding = sql.begin(async (tx) => {
+    await tx`select pg_advisory_xact_lock(7)`;
+    locked.resolve();
+    await free.promise;
+  });
+  await locked.promise;
   const { id: taskId, retryCount, data } = task!;
   const attempt = { id: taskId, retryCount, queue: "import/home", task: data, signal: taken.signal };
-  await expect(performImport(connection, boss, attempt)).rejects.toThrow();
-  clearInterval(watch);
-  expect((await jobRow()).report!.lines).toBeLessThan(350);
+  const importing = expect(performImport(connection, boss, attempt)).rejects.toThrow();
+  await expect.poll(async () => (await jobRow()).report?.lines, { timeout: 60_000 }).toBe(100);
+  taken.abort(new Error("taken away"));
+  free.resolve();
+  await holding;
+  await importing;
+  await sql.unsafe("drop trigger second_batch on failure_cases; drop function wait_for_lock()");
+  expect((await jobRow()).report!.lines).toBe(100);
   await boss.fail("import/home", attempt);
 
   const consumer = await startConsumer(connection, boss, "import", (next) => performImport(connection, boss, next));
-  while ((await jobRow()).status === "running") await new Promise((done) => setTimeout(done, 50));
+  await expect.poll(async () => (await jobRow()).status, { timeout: 60_000 }).not.toMatch(/queued|running/);
   await consumer.stop();
   await boss.stop({ graceful: false });
   expect(await jobRow()).toMatchObject({

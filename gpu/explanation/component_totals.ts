@@ -2,11 +2,8 @@
 import type { AttributionRequest, ComponentTotalsResult, RunOptions } from "../engine.ts";
 import { headWidths } from "../pass/operations/heads.ts";
 import type { LayerMlp, ModelConfig } from "../model/config.ts";
-import { forward, type Runner } from "../pass/pass.ts";
-import { pairOf, readsOf, resolveSeeds, type Seed } from "../pass/seed.ts";
-import { walkDown } from "../pass/walk.ts";
-import { refuseNonFinite } from "./attribution.ts";
-import { type BlockRows, dotAt, NODES_AT_ONCE, readBlockRows } from "./components.ts";
+import type { Runner } from "../pass/pass.ts";
+import { type BlockRows, dotAt, NODES_AT_ONCE, readBlockRows, walkBlocks } from "./components.ts";
 
 /** Neurons of a block, those of one expert after the other's. */
 const neuronsOf = (mlp: LayerMlp): number => mlp.width * (mlp.kind === "experts" ? mlp.experts : 1);
@@ -17,47 +14,26 @@ export async function attributeTotals(
   request: AttributionRequest,
   options: RunOptions,
 ): Promise<ComponentTotalsResult> {
-  const start = performance.now();
-  const { device, model: { config, directory } } = runner;
-  const { inputIds, rule } = request;
-  const tokens = inputIds.length;
-  const pass = await forward(runner, [inputIds], options, {
-    purpose: "backward",
-    reads: readsOf([request], [0]),
-  });
-  try {
-    const [seed] = await resolveSeeds(runner, pass, [request]) as [Seed];
-    const { target, contrast } = pairOf(seed);
-    const heads = Array.from({ length: config.layers }, () => new Float64Array(config.heads));
-    const neurons = config.mlp.map((mlp) => new Float64Array(neuronsOf(mlp)));
-    const nodeRelevance = await walkDown(runner, pass, { seed, rule, lowest: 0 }, {
-      async atMiddle(step) {
-        for (let first = 0; first < tokens; first += NODES_AT_ONCE) {
-          const count = Math.min(NODES_AT_ONCE, tokens - first);
-          const part = Array.from({ length: count }, (_, row) => first + row);
-          const rows = await readBlockRows(runner, pass.workspace, step, part);
-          addHeads(config, rows, count, heads[step.layer] as Float64Array);
-          addNeurons(rows, count, neurons[step.layer] as Float64Array);
-        }
-      },
-    }, options);
-    refuseNonFinite(nodeRelevance, tokens, directory);
-    return {
-      rule,
-      inputIds,
-      target,
-      contrast,
-      logitDifference: target.logit - contrast.logit,
-      layers: config.layers,
-      nodeRelevance,
-      heads: heads.map((sums) => Float32Array.from(sums)),
-      neurons: neurons.map((sums) => Float32Array.from(sums)),
-      adapter: device.info.name,
-      seconds: (performance.now() - start) / 1000,
-    };
-  } finally {
-    pass.workspace.free();
-  }
+  const { model: { config } } = runner;
+  const tokens = request.inputIds.length;
+  const heads = Array.from({ length: config.layers }, () => new Float64Array(config.heads));
+  const neurons = config.mlp.map((mlp) => new Float64Array(neuronsOf(mlp)));
+  const result = await walkBlocks(runner, request, options, (workspace) => ({
+    async atMiddle(step) {
+      for (let first = 0; first < tokens; first += NODES_AT_ONCE) {
+        const count = Math.min(NODES_AT_ONCE, tokens - first);
+        const part = Array.from({ length: count }, (_, row) => first + row);
+        const rows = await readBlockRows(runner, workspace, step, part);
+        addHeads(config, rows, count, heads[step.layer] as Float64Array);
+        addNeurons(rows, count, neurons[step.layer] as Float64Array);
+      }
+    },
+  }));
+  return {
+    ...result,
+    heads: heads.map((sums) => Float32Array.from(sums)),
+    neurons: neurons.map((sums) => Float32Array.from(sums)),
+  };
 }
 
 function addHeads(config: ModelConfig, rows: BlockRows, tokens: number, sums: Float64Array): void {

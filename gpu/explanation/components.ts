@@ -5,6 +5,8 @@ import { slot, type Workspace } from "../pass/operation.ts";
 import { ATTENDED, headWidths } from "../pass/operations/heads.ts";
 import { INNER } from "../pass/operations/mlp.ts";
 import type {
+  AttributionRequest,
+  AttributionResult,
   Component,
   ComponentsRequest,
   ComponentsResult,
@@ -17,7 +19,7 @@ import type { ModelConfig } from "../model/config.ts";
 import { columns4 } from "../kernels/panels.ts";
 import { forward, type Runner } from "../pass/pass.ts";
 import { pairOf, readsOf, resolveSeeds, type Seed } from "../pass/seed.ts";
-import { readMatrixRows, type Step, walkDown } from "../pass/walk.ts";
+import { readMatrixRows, type Step, type Visitor, walkDown } from "../pass/walk.ts";
 
 /** Heads and neurons of a node that are given when a request does not say. */
 export const DEFAULT_TOP = 10;
@@ -107,47 +109,23 @@ export function dotAt(a: ArrayLike<number>, b: ArrayLike<number>, start: number,
   return sum;
 }
 
-/** Attributes, and splits the blocks of the request's nodes into heads and neurons. */
-export async function attributeComponents(
+/** Attributes by one walk down, which `visitor` looks into. */
+export async function walkBlocks(
   runner: Runner,
-  request: ComponentsRequest,
+  request: AttributionRequest,
   options: RunOptions,
-): Promise<ComponentsResult> {
+  visitor: (workspace: Workspace) => Visitor,
+): Promise<AttributionResult> {
   const start = performance.now();
   const { device, model: { config, directory } } = runner;
-  const { inputIds, rule, top = DEFAULT_TOP } = request;
-  const tokens = inputIds.length;
-  const nodes = request.nodes ??
-    Array.from({ length: config.layers }, (_, block) => ({ layer: block + 1, token: tokens - 1 }));
-  const pass = await forward(runner, [inputIds], options, {
-    purpose: "backward",
-    reads: readsOf([request], [0]),
-  });
+  const { inputIds, rule } = request;
+  const pass = await forward(runner, [inputIds], options, { purpose: "backward", reads: readsOf([request], [0]) });
   try {
     const [seed] = await resolveSeeds(runner, pass, [request]) as [Seed];
     const { target, contrast } = pairOf(seed);
-    const found = new Map<NodePlace, Omit<NodeComponents, "relevance" | "aroundMlp">>();
-    const aroundMlp = new Map<NodePlace, number>();
-    const nodesAt = (layer: number) => nodes.filter((node) => node.layer === layer + 1);
-    const nodeRelevance = await walkDown(runner, pass, { seed, rule, lowest: 0 }, {
-      async atOutput({ layer, place, gradient }) {
-        for (const part of parts(nodesAt(layer))) {
-          const at = part.map(({ token }) => token);
-          const middle = await readMatrixRows(runner, place.state.middle, config.hidden, at);
-          const gradients = await readMatrixRows(runner, gradient, config.hidden, at);
-          part.forEach((node, row) =>
-            aroundMlp.set(node, dotAt(middle, gradients, row * config.hidden, config.hidden))
-          );
-        }
-      },
-      async atMiddle(step) {
-        for (const part of parts(nodesAt(step.layer))) {
-          const rows = await readBlockRows(runner, pass.workspace, step, part.map(({ token }) => token));
-          part.forEach((node, row) => found.set(node, { ...splitNode(config, rows, row, top), ...node }));
-        }
-      },
-    }, options);
-    refuseNonFinite(nodeRelevance, tokens, directory);
+    const down = { seed, rule, lowest: 0 };
+    const nodeRelevance = await walkDown(runner, pass, down, visitor(pass.workspace), options);
+    refuseNonFinite(nodeRelevance, inputIds.length, directory);
     return {
       rule,
       inputIds,
@@ -156,17 +134,52 @@ export async function attributeComponents(
       logitDifference: target.logit - contrast.logit,
       layers: config.layers,
       nodeRelevance,
-      nodes: nodes.map((node) => ({
-        ...(found.get(node) as Omit<NodeComponents, "relevance" | "aroundMlp">),
-        relevance: nodeRelevance[node.layer * tokens + node.token] as number,
-        aroundMlp: aroundMlp.get(node) as number,
-      })),
       adapter: device.info.name,
       seconds: (performance.now() - start) / 1000,
     };
   } finally {
     pass.workspace.free();
   }
+}
+
+/** Attributes, and splits the blocks of the request's nodes into heads and neurons. */
+export async function attributeComponents(
+  runner: Runner,
+  request: ComponentsRequest,
+  options: RunOptions,
+): Promise<ComponentsResult> {
+  const { model: { config } } = runner;
+  const { inputIds, top = DEFAULT_TOP } = request;
+  const tokens = inputIds.length;
+  const nodes = request.nodes ??
+    Array.from({ length: config.layers }, (_, block) => ({ layer: block + 1, token: tokens - 1 }));
+  const found = new Map<NodePlace, Omit<NodeComponents, "relevance" | "aroundMlp">>();
+  const aroundMlp = new Map<NodePlace, number>();
+  const nodesAt = (layer: number) => nodes.filter((node) => node.layer === layer + 1);
+  const result = await walkBlocks(runner, request, options, (workspace) => ({
+    async atOutput({ layer, place, gradient }) {
+      for (const part of parts(nodesAt(layer))) {
+        const at = part.map(({ token }) => token);
+        const middle = await readMatrixRows(runner, place.state.middle, config.hidden, at);
+        const gradients = await readMatrixRows(runner, gradient, config.hidden, at);
+        part.forEach((node, row) => aroundMlp.set(node, dotAt(middle, gradients, row * config.hidden, config.hidden)));
+      }
+    },
+    async atMiddle(step) {
+      for (const part of parts(nodesAt(step.layer))) {
+        const rows = await readBlockRows(runner, workspace, step, part.map(({ token }) => token));
+        part.forEach((node, row) => found.set(node, { ...splitNode(config, rows, row, top), ...node }));
+      }
+    },
+  }));
+  return {
+    ...result,
+    nodes: nodes.map((node) => ({
+      ...(found.get(node) as Omit<NodeComponents, "relevance" | "aroundMlp">),
+      relevance: result.nodeRelevance[node.layer * tokens + node.token] as number,
+      aroundMlp: aroundMlp.get(node) as number,
+    })),
+  };
 }
 
 function* parts<Item>(items: readonly Item[]): Generator<readonly Item[]> {

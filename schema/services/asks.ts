@@ -16,7 +16,7 @@ export interface TypedPlace {
 }
 
 /** A token of a stored answer, counted from its first. */
-export interface AnswerPlace {
+export interface ResponsePlace {
   readonly jobId: string;
   readonly position: number;
 }
@@ -28,7 +28,7 @@ export interface CasePlace {
 
 export interface GenerateRequest {
   /** A prompt, or a stored answer that goes on with another token. */
-  readonly place: TypedPlace | AnswerPlace & { readonly instead: number };
+  readonly place: TypedPlace | ResponsePlace & { readonly instead: number };
   /** Tokens of the answer at most. */
   readonly maxTokens: number;
   /** Other tokens ranked at each token of the answer. */
@@ -40,7 +40,7 @@ export interface GenerateRequest {
 
 export interface ExplainRequest {
   /** After a prompt, at a token of a stored answer, or at the error of a stored case. */
-  readonly place: TypedPlace | AnswerPlace | CasePlace;
+  readonly place: TypedPlace | ResponsePlace | CasePlace;
   /** The model's own choice when left out. */
   readonly target: AskedToken | undefined;
   readonly contrast: AskedToken;

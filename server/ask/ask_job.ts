@@ -1,16 +1,16 @@
-/** Asking: a prompt typed just now becomes a job that answers it, or a failure case that a job explains. */
+/** Asking: a prompt typed just now becomes a job that responds to it, or a failure case that a job explains. */
 import { eq } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
 import { InputError } from "../../gpu/mod.ts";
 import { generations } from "../../schema/tables/ask_tables.ts";
 import { failureCases, jobs, models } from "../../schema/tables/tables.ts";
 import type {
-  AnswerPlace,
   AskedToken,
   CasePlace,
   CreatedExplanation,
   ExplainRequest,
   GenerateRequest,
+  ResponsePlace,
   TypedPlace,
 } from "../../schema/services/asks.ts";
 import type { Database } from "../../schema/tables/database.ts";
@@ -33,7 +33,7 @@ import {
 /** The benchmark of failure cases that people typed. */
 export const ASK = "ask";
 
-/** Stores a job that answers a prompt. Throws InputError for a model that is not there, or a prompt of no tokens. */
+/** Stores a job that responds to a prompt. Throws InputError for a model that is not there, or a prompt of no tokens. */
 export async function createGenerateJob(
   db: Database,
   boss: PgBoss,
@@ -41,7 +41,7 @@ export async function createGenerateJob(
   { place, maxTokens, alternatives, thinkingTokens, idempotencyKey }: GenerateRequest,
 ): Promise<CreatedJob> {
   const { model, read, thinking } = "jobId" in place
-    ? await readOtherAnswer(db, reader, place)
+    ? await readOtherResponse(db, reader, place)
     : await readTyped(db, reader, place, thinkingTokens);
   const promptHash = canonicalHash([read.promptIds, read.prefixIds]);
   return await db.transaction(async (tx) => {
@@ -64,11 +64,11 @@ export async function createExplainJob(
   request: ExplainRequest,
 ): Promise<CreatedExplanation> {
   const { rule, idempotencyKey, place } = request;
-  const { model, answer, storeCase } = await explainedCase(db, reader, place);
+  const { model, response, storeCase } = await explainedCase(db, reader, place);
   const contrast = await typedToken(reader, model, request.contrast, "contrast");
   const target = request.target
     ? await typedToken(reader, model, request.target, "target")
-    : answer && { id: answer[0]! };
+    : response && { id: response[0]! };
   if (target?.id === contrast.id) {
     throw new InputError(
       `target and contrast are the same token ${JSON.stringify(contrast.name)}`,
@@ -98,21 +98,23 @@ export async function createExplainJob(
 /** What is explained, and what stores its case or finds it; gives the case's row id. */
 async function explainedCase(db: Database, reader: ModelReader, place: ExplainRequest["place"]) {
   if ("failureCaseId" in place) {
-    const { model, answer } = await readPlacedCase(db, place);
-    return { model, answer, storeCase: () => Promise.resolve(place.failureCaseId) };
+    const { model, response } = await readPlacedCase(db, place);
+    return { model, response, storeCase: () => Promise.resolve(place.failureCaseId) };
   }
-  const { model, read, answer } = "jobId" in place ? await readAnswer(db, place) : await readTyped(db, reader, place);
+  const { model, read, response } = "jobId" in place
+    ? await readResponse(db, place)
+    : await readTyped(db, reader, place);
   const typed = {
     read,
     inputIds: [...read.promptIds, ...read.prefixIds],
-    completionIds: [...read.prefixIds, ...(answer ?? [])],
+    completionIds: [...read.prefixIds, ...(response ?? [])],
   };
   const promptTokens = read.promptIds.length;
   const texts = await reader.read(READ_CASE_TEXTS, model.directory, { ...typed, promptTokens });
-  return { model, answer, storeCase: (tx: Transaction) => storeCase(tx, model, { ...typed, texts }) };
+  return { model, response, storeCase: (tx: Transaction) => storeCase(tx, model, { ...typed, texts }) };
 }
 
-/** A stored case with its model; its error stands behind its tokens, and is the next token of its answer. */
+/** A stored case with its model; its error stands behind its tokens, and is the next token of its response. */
 async function readPlacedCase(db: Database, { failureCaseId }: CasePlace) {
   const [row] = await db.select().from(failureCases).innerJoin(models, eq(models.id, failureCases.modelId))
     .where(eq(failureCases.id, failureCaseId));
@@ -124,7 +126,7 @@ async function readPlacedCase(db: Database, { failureCaseId }: CasePlace) {
     throw new InputError("its error is not placed yet", "failureCase", "find its token pair first, or mark it");
   }
   const next = completionIds[tokenCount - promptTokens];
-  return { model, answer: next === undefined ? undefined : [next] };
+  return { model, response: next === undefined ? undefined : [next] };
 }
 
 function noteOf(typed: AskedToken, { others, name }: NamedToken) {
@@ -136,12 +138,12 @@ function typedToken(reader: ModelReader, model: ModelRow, token: AskedToken, whe
   return reader.read(READ_TOKEN, model.directory, { token, where, vocabulary: model.vocabulary });
 }
 
-/** What is explained: the tokens before it, and the answer from it on where that is known. */
+/** What is explained: the tokens before it, and the response from it on where that is known. */
 interface ExplainedPlace {
   readonly model: ModelRow;
   readonly read: ReadPrompt;
-  /** Ids of the answer from the explained token on. */
-  readonly answer: readonly number[] | undefined;
+  /** Ids of the response from the explained token on. */
+  readonly response: readonly number[] | undefined;
   /** Tokens of a thought before the answer, where the model is to think. */
   readonly thinking?: number | undefined;
 }
@@ -154,22 +156,22 @@ async function readTyped(
 ): Promise<ExplainedPlace> {
   const model = await modelByName(db, name, "model");
   const typed = { asked: prompt, model: model.name, thinks: thinking !== undefined };
-  return { model, read: await reader.read(READ_PROMPT, model.directory, typed), answer: undefined, thinking };
+  return { model, read: await reader.read(READ_PROMPT, model.directory, typed), response: undefined, thinking };
 }
 
-/** A token of a stored answer: its ids as they were decoded, since a text may be cut into tokens otherwise. */
-async function readAnswer(
+/** A token of a stored response: its ids as they were decoded, since a text may be cut into tokens otherwise. */
+async function readResponse(
   db: Database,
-  { jobId, position }: AnswerPlace,
+  { jobId, position }: ResponsePlace,
 ): Promise<ExplainedPlace> {
   const [row] = await db.select().from(generations).innerJoin(models, eq(models.id, generations.modelId))
     .where(eq(generations.jobId, jobId));
-  if (!row) throw new InputError(`there is no answer of a job ${jobId}`, "at.job", "give the id of a GENERATE job");
+  if (!row) throw new InputError(`there is no response of a job ${jobId}`, "at.job", "give the id of a GENERATE job");
   const { generations: generation, models: model } = row;
   const ids = generation.tokens.map(({ id }) => id);
   if (position >= ids.length) {
     throw new InputError(
-      `the answer has ${ids.length} tokens${generation.stop === null ? " so far" : ""}, none at position ${position}`,
+      `the response has ${ids.length} tokens${generation.stop === null ? " so far" : ""}, none at position ${position}`,
       "at.position",
       ids.length === 0 ? "ask something else" : `give a position from 0 to ${ids.length - 1}`,
     );
@@ -183,20 +185,20 @@ async function readAnswer(
     prefix: generation.prefix + before.map(({ text }) => text).join(""),
     prefixIds: [...generation.prefixIds, ...before.map(({ id }) => id)],
   };
-  return { model, read, answer: ids.slice(position), thinking: generation.thought?.budget };
+  return { model, read, response: ids.slice(position), thinking: generation.thought?.budget };
 }
 
-/** A stored answer up to a token, and another one in its place. */
-async function readOtherAnswer(
+/** A stored response up to a token, and another one in its place. */
+async function readOtherResponse(
   db: Database,
   reader: ModelReader,
-  { instead, ...place }: AnswerPlace & { readonly instead: number },
+  { instead, ...place }: ResponsePlace & { readonly instead: number },
 ): Promise<ExplainedPlace> {
-  const { model, read, thinking } = await readAnswer(db, place);
+  const { model, read, thinking } = await readResponse(db, place);
   const { id, name } = await typedToken(reader, model, { id: instead }, "at.instead");
   const { prefix, prefixIds } = read;
   const other = { ...read, prefix: prefix + storable(name), prefixIds: [...prefixIds, id] };
-  return { model, read: other, answer: undefined, thinking };
+  return { model, read: other, response: undefined, thinking };
 }
 
 interface TypedCase {

@@ -1,4 +1,4 @@
-/** Performs jobs of the ask room as tasks of the queue: answers, and explanations of typed prompts. */
+/** Performs jobs of the ask room as tasks of the queue: responses, and explanations of typed prompts. */
 import { eq } from "drizzle-orm";
 import type { AskWork } from "./ask_work.ts";
 import { InputError } from "../../gpu/mod.ts";
@@ -73,6 +73,6 @@ async function compute(
   input: GenerateInput | ExplainInput,
 ): Promise<(tx: Transaction) => Promise<void>> {
   if (input.kind === "explain") return await performExplain(work, input);
-  const answer = await performGenerate(work, input);
-  return async (tx) => void await tx.update(generations).set(answer).where(eq(generations.jobId, work.jobId));
+  const response = await performGenerate(work, input);
+  return async (tx) => void await tx.update(generations).set(response).where(eq(generations.jobId, work.jobId));
 }

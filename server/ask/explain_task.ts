@@ -39,7 +39,7 @@ export async function performExplain(
     // What somebody asks about a benchmark's case says nothing of what became of it.
     if (row.source === "asked") await raiseDelta(tx, row.id, pair.delta);
     if (row.completionIds.length === row.tokenCount - row.promptTokens) {
-      // The answer was not known: what is known of it now is the token that is explained.
+      // The response was not known: what is known of it now is the token that is explained.
       const completionIds = [...row.completionIds, pair.targetId];
       await tx.update(failureCases).set({
         completionIds,

@@ -1,4 +1,4 @@
-/** An answer of a model, and at each of its tokens what else the model could have said. */
+/** A response of a model, and at each of its tokens what else the model could have said. */
 import type { GenerateRequest, GenerateResult, LoadedModel, RankedLogit, RunOptions } from "../../gpu/mod.ts";
 
 /** What the model could have said instead. */
@@ -8,7 +8,7 @@ export interface Alternative extends RankedLogit {
 }
 
 export interface ExploredToken extends RankedLogit {
-  /** Counted from the answer's first token. */
+  /** Counted from the response's first token. */
   readonly position: number;
   /** The largest other logits, largest first. */
   readonly alternatives: readonly Alternative[];
@@ -22,18 +22,18 @@ export interface Exploration {
 }
 
 export interface ExploreRequest {
-  /** Prompt, and the beginning of the answer where it is given, [tokens]. */
+  /** Prompt, and the beginning of the response where it is given, [tokens]. */
   readonly inputIds: readonly number[];
-  /** Tokens of the answer at most. */
+  /** Tokens of the response at most. */
   readonly maxTokens: number;
   /** Lets the model think first. */
   readonly thought?: NonNullable<GenerateRequest["thought"]>;
-  /** Other tokens shown at each token of the answer. */
+  /** Other tokens shown at each token of the response. */
   readonly alternatives: number;
 }
 
 /**
- * Decodes greedily and ranks the logits at every token of the answer; logits are raw, their probabilities beside them. Two passes: decoding
+ * Decodes greedily and ranks the logits at every token of the response; logits are raw, their probabilities beside them. Two passes: decoding
  * keeps no logits but the first ones. Throws InputError as the engine's `generate`.
  */
 export async function explore(
@@ -41,8 +41,8 @@ export async function explore(
   { alternatives, ...request }: ExploreRequest,
   options: RunOptions = {},
 ): Promise<Exploration> {
-  const [answer] = await model.generate([request], options);
-  const { ids, stop, thought } = answer!;
+  const [response] = await model.generate([request], options);
+  const { ids, stop, thought } = response!;
   const tokens = await rankTokens(model, { inputIds: request.inputIds, ids, alternatives }, options);
   return { stop, tokens, ...(thought && { thought }) };
 }

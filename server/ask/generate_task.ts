@@ -1,4 +1,4 @@
-/** Performs a GENERATE job: decodes an answer, told while it grows, and ranks what else could have been said. */
+/** Performs a GENERATE job: decodes a response, told while it grows, and ranks what else could have been said. */
 import { eq } from "drizzle-orm";
 import type { GenerateRequest, LoadedModel, Tokenizer } from "../../gpu/mod.ts";
 import { type GeneratedToken, generations } from "../../schema/tables/ask_tables.ts";
@@ -9,10 +9,10 @@ import { answerAfter, growingThought, openThinking, type Thinking, thoughtOf } f
 import { rankTokens } from "./explore.ts";
 import type { AskWork } from "./ask_work.ts";
 
-/** Least time between two looks at a growing answer, in milliseconds. */
+/** Least time between two looks at a growing response, in milliseconds. */
 const TELL_MS = 150;
 
-/** Computes the answer, and returns what writes it. Throws InputError for a prompt that the model cannot take. */
+/** Computes the response, and returns what writes it. Throws InputError for a prompt that the model cannot take. */
 export async function performGenerate({ db, jobId, model, tokenizer, options, ended }: AskWork, input: GenerateInput) {
   const { alternatives } = input;
   const [row] = await db.select({ promptIds: generations.promptIds, prefixIds: generations.prefixIds }).from(
@@ -44,12 +44,12 @@ export async function performGenerate({ db, jobId, model, tokenizer, options, en
       ended.abort(new Error("The job has ended"));
     }
   });
-  const [answer] = await loaded.generate([request], {
+  const [response] = await loaded.generate([request], {
     ...options,
     onTokens: ([ids]) => tell.look([...ids!]),
   });
   await tell.settled();
-  const { ids, stop } = answer!;
+  const { ids, stop } = response!;
   const ranked = await rankTokens(loaded, { inputIds: request.inputIds, ids, alternatives }, options);
   const tokens = ranked.map(({ id, logit, logProbability, alternatives }): GeneratedToken => ({
     ...named({ id, logit }),
@@ -59,7 +59,7 @@ export async function performGenerate({ db, jobId, model, tokenizer, options, en
       probability: Math.exp(logProbability),
     })),
   }));
-  const thought = thinking ? thoughtOf(thinking, answer!) : null;
+  const thought = thinking ? thoughtOf(thinking, response!) : null;
   return { text: storable(names.decode(ids, { continues: true })), tokens, thought, stop };
 }
 
@@ -90,7 +90,7 @@ function teller<Value>(tell: (value: Value) => Promise<void>) {
     look: (value: Value) => {
       if (busy || performance.now() - last < TELL_MS) return;
       last = performance.now();
-      // Whoever watches sees the whole answer at its end: a look that fails costs nothing.
+      // Whoever watches sees the whole response at its end: a look that fails costs nothing.
       busy = tell(value).catch(() => {}).finally(() => busy = undefined);
     },
     /** Resolves when nothing is on its way: what is written last must not be overtaken. */

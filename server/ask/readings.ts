@@ -7,7 +7,7 @@ import type { Reading } from "../models/reading.ts";
 import { checkThinking } from "../models/thinking.ts";
 import { firstToken, type TypedToken } from "../models/typed_token.ts";
 
-/** A prompt with its tokens, and the beginning of the answer after it. */
+/** A prompt with its tokens, and the beginning of the response after it. */
 export interface ReadPrompt {
   readonly messages: readonly { readonly role: string; readonly content: string }[] | null;
   readonly prompt: string;
@@ -20,7 +20,7 @@ interface TypedPrompt {
   readonly asked: AskedPrompt;
   /** The model's name, for errors. */
   readonly model: string;
-  /** Whether it is to think before it answers. */
+  /** Whether it is to think before it responds. */
   readonly thinks: boolean;
 }
 
@@ -34,7 +34,7 @@ export const READ_PROMPT: Reading<TypedPrompt, ReadPrompt> = {
   },
 };
 
-/** Prompt and beginning of the answer apart, as generation has them. */
+/** Prompt and beginning of the response apart, as generation has them. */
 function readPrompt(tokenizer: Tokenizer, { asked, thinks: thinking }: TypedPrompt): ReadPrompt {
   const messages = "chat" in asked
     ? [...asked.system === undefined ? [] : [{ role: "system", content: asked.system }], {

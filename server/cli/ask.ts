@@ -1,5 +1,5 @@
 /**
- * `culprit ask`: what the model answers, what else it could have said at every token, and why it did not. On a terminal a
+ * `culprit ask`: what the model responds, what else it could have said at every token, and why it did not. On a terminal a
  * person chooses token and alternative; elsewhere `--at` and `--contrast` do.
  */
 import {
@@ -26,22 +26,22 @@ const { ids: _ids, ...TEXT_OPTIONS } = INPUT_OPTIONS;
 
 export const verb: Verb = {
   name: "ask",
-  summary: "Answers a prompt, shows what else could have been said at each token, and why it was not",
+  summary: "Responds to a prompt, shows what else could have been said at each token, and why it was not",
   usage: "ask --model MODEL (--prompt TEXT | --chat TEXT) [--prefix TEXT] [--max-tokens N] [--thinking N] " +
     "[--alternatives N] " +
     "[--at POSITION --contrast T [--rule RULE]] [--json]",
   example: `npx culprit ask --model models/demo-1m --chat "What is 2 + 2?" --at 0 --contrast "text:4"`,
   options: {
     ...TEXT_OPTIONS,
-    prefix: { type: "string", value: "TEXT", help: "how the answer begins" },
-    "max-tokens": { type: "string", value: "N", help: "tokens of the answer at most", default: "256" },
+    prefix: { type: "string", value: "TEXT", help: "how the response begins" },
+    "max-tokens": { type: "string", value: "N", help: "tokens of the response at most", default: "256" },
     thinking: {
       type: "string",
       value: "N",
-      help: "with --chat: lets the model think before it answers, in N tokens at most; off if left out",
+      help: "with --chat: lets the model think before it responds, in N tokens at most; off if left out",
     },
-    alternatives: { type: "string", value: "N", help: "other tokens at each token of the answer", default: "10" },
-    at: { type: "string", value: "POSITION", help: "the token to explain, counted from the answer's first, 0" },
+    alternatives: { type: "string", value: "N", help: "other tokens at each token of the response", default: "10" },
+    at: { type: "string", value: "POSITION", help: "the token to explain, counted from the response's first, 0" },
     contrast: { type: "string", value: "T", help: "what should have stood there: an id, or text:5" },
     rule: { type: "string", value: "RULE", help: "backward rule: attnlrp, cplrp or gradient", default: "attnlrp" },
   },
@@ -73,17 +73,17 @@ async function run(context: VerbContext): Promise<void> {
       ? { maxTokens: Math.min(maxTokens, room) }
       : thinkingAnswer(input, { budget, answerTokens: maxTokens, room });
     const request = { inputIds, ...asked, alternatives };
-    const answer = await explore(loaded, request, options);
+    const response = await explore(loaded, request, options);
     const explain = (token: ExploredToken, id: number) =>
-      explainToken(loaded, { inputIds, answer, token, id, rule }, options);
-    const explained = at === undefined ? undefined : await explain(tokenAt(answer, at, "--at"), contrast!);
+      explainToken(loaded, { inputIds, response, token, id, rule }, options);
+    const explained = at === undefined ? undefined : await explain(tokenAt(response, at, "--at"), contrast!);
     if (context.json) {
-      await context.out(`${JSON.stringify(askJson(inputIds, answer, explained, names))}\n`);
+      await context.out(`${JSON.stringify(askJson(inputIds, response, explained, names))}\n`);
     } else {
-      await context.out(describeAnswer(answer, names));
+      await context.out(describeResponse(response, names));
       if (explained) await context.out(`\n${describeAttribution(explained, names, context.colour)}`);
-      else if (context.interactive) await converse(context, answer, config, names, explain);
-      else if (answer.tokens.length > 0) {
+      else if (context.interactive) await converse(context, response, config, names, explain);
+      else if (response.tokens.length > 0) {
         context.note("explain one with --at POSITION --contrast T, T an id or text:TOKEN\n");
       }
     }
@@ -99,12 +99,12 @@ function thinkingAnswer(
   return answerAfter(thinking, { promptIds, before: inputIds.slice(promptTokens), ...place });
 }
 
-/** Why the model said the token of an answer and not another one. */
+/** Why the model said the token of a response and not another one. */
 async function explainToken(
   model: LoadedModel,
-  { inputIds, answer, token, id, rule }: {
+  { inputIds, response, token, id, rule }: {
     readonly inputIds: readonly number[];
-    readonly answer: Exploration;
+    readonly response: Exploration;
     readonly token: ExploredToken;
     readonly id: number;
     readonly rule: AttributionResult["rule"];
@@ -113,12 +113,12 @@ async function explainToken(
 ): Promise<AttributionResult> {
   if (token.id === id) {
     throw new InputError(
-      `the answer has this very token at position ${token.position}`,
+      `the response has this very token at position ${token.position}`,
       "--contrast",
       "name what should have stood there instead",
     );
   }
-  const before = answer.tokens.slice(0, token.position).map((one) => one.id);
+  const before = response.tokens.slice(0, token.position).map((one) => one.id);
   return await model.attribute({ inputIds: [...inputIds, ...before], target: token.id, contrast: id, rule }, options);
 }
 
@@ -126,7 +126,7 @@ function tokenAt({ tokens }: Exploration, position: number, where: string): Expl
   const token = tokens[position];
   if (token) return token;
   const mend = tokens.length === 0 ? "ask something else" : `give a position from 0 to ${tokens.length - 1}`;
-  throw new InputError(`the answer has ${tokens.length} tokens, none at position ${position}`, where, mend);
+  throw new InputError(`the response has ${tokens.length} tokens, none at position ${position}`, where, mend);
 }
 
 /** An id from digits, or the first token of a text; says when that text is more than one. */
@@ -148,16 +148,16 @@ function readContrast(
 /** As printed with --json. */
 function askJson(
   inputIds: readonly number[],
-  answer: Exploration,
+  response: Exploration,
   explained: AttributionResult | undefined,
   tokenizer: Tokenizer,
 ) {
   return {
     prompt: tokenizer.decode(inputIds),
-    text: tokenizer.decode(answer.tokens.map(({ id }) => id), { continues: true }),
-    ...thoughtJson(answer, tokenizer),
-    stop: answer.stop,
-    tokens: answer.tokens.map(({ position, id, logit, alternatives }) => ({
+    text: tokenizer.decode(response.tokens.map(({ id }) => id), { continues: true }),
+    ...thoughtJson(response, tokenizer),
+    stop: response.stop,
+    tokens: response.tokens.map(({ position, id, logit, alternatives }) => ({
       position,
       id,
       text: tokenizer.token(id),
@@ -175,14 +175,14 @@ function thoughtJson({ tokens, thought }: Exploration, tokenizer: Tokenizer) {
   return { thought: { text, ...thought }, answer };
 }
 
-/** The fields of `attribute`. Its `tokens`, texts of the input, are `inputTokens` here: `tokens` are the answer's. */
+/** The fields of `attribute`. Its `tokens`, texts of the input, are `inputTokens` here: `tokens` are the response's. */
 function explanationJson(explained: AttributionResult | undefined, tokenizer: Tokenizer) {
   if (!explained) return {};
   const { tokens, ...fields } = attributionJson(explained, explained.inputIds.map(tokenizer.token), false);
   return { ...fields, inputTokens: tokens };
 }
 
-function describeAnswer({ tokens, stop, thought }: Exploration, tokenizer: Tokenizer): string {
+function describeResponse({ tokens, stop, thought }: Exploration, tokenizer: Tokenizer): string {
   const rows = tokens.map(({ position, id, logit, alternatives }) => {
     const [rival] = alternatives;
     const shown = rival ? `${(logit - rival.logit).toFixed(3).padStart(9)}  ${tokenName(tokenizer, rival.id, 20)}` : "";
@@ -206,7 +206,7 @@ function describeAnswer({ tokens, stop, thought }: Exploration, tokenizer: Token
 /** Lets a person choose tokens and alternatives until the line is empty or ends. */
 async function converse(
   context: VerbContext,
-  answer: Exploration,
+  response: Exploration,
   config: ModelConfig,
   tokenizer: Tokenizer,
   explain: (token: ExploredToken, contrast: number) => Promise<AttributionResult>,
@@ -224,7 +224,7 @@ async function converse(
       if (!/^\d+$/.test(place)) {
         throw new InputError(`${JSON.stringify(place)} is no position`, "position", "give a number");
       }
-      const token = tokenAt(answer, Number(place), "position");
+      const token = tokenAt(response, Number(place), "position");
       await context.out(describeAlternatives(token, tokenizer));
       const choice = await next("Rather which? (a rank of the list, id:N, or text:TOKEN) ");
       if (choice === undefined) return;

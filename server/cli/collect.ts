@@ -1,11 +1,11 @@
-/** `culprit collect`: runs a model over a benchmark, checks its answers and stores them. */
+/** `culprit collect`: runs a model over a benchmark, checks its responses and stores them. */
 import { PROMPT_TEMPLATE_NAMES, promptTemplateNamed } from "../benchmarks/prompt_templates.ts";
 import { optionText, requiredText, type Verb, type VerbContext, type VerbOption } from "./verb.ts";
 import type { CollectedItem, CollectTotals } from "../benchmarks/collect.ts";
 import type { ModelSession } from "./model_session.ts";
 import type { QuestionSettings } from "../benchmarks/questions.ts";
 
-/** How answers are generated; `pairs --collect` has them too. */
+/** How responses are generated; `pairs --collect` has them too. */
 export const COLLECT_OPTIONS: Readonly<Record<string, VerbOption>> = {
   limit: { type: "string", value: "N", help: "only the first items of a benchmark" },
   seed: {
@@ -13,13 +13,13 @@ export const COLLECT_OPTIONS: Readonly<Record<string, VerbOption>> = {
     value: "N",
     help: "items in the order of this seed, so that --limit takes a sample by chance; in the file's if left out",
   },
-  "max-tokens": { type: "string", value: "N", help: "tokens of an answer at most", default: "512" },
+  "max-tokens": { type: "string", value: "N", help: "tokens of a response at most", default: "512" },
   thinking: {
     type: "string",
     value: "N",
-    help: "lets the model think before it answers, in N tokens at most; thinking is off if left out",
+    help: "lets the model think before it responds, in N tokens at most; thinking is off if left out",
   },
-  batch: { type: "string", value: "N", help: "answers that are decoded together", default: "256" },
+  batch: { type: "string", value: "N", help: "responses that are decoded together", default: "256" },
   template: {
     type: "string",
     value: "NAME",
@@ -32,7 +32,7 @@ export const COLLECT_COUNTS = ["limit", "max-tokens", "thinking", "batch"];
 
 export const verb: Verb = {
   name: "collect",
-  summary: "Runs a model over a benchmark, and stores its answers with their verdicts",
+  summary: "Runs a model over a benchmark, and stores its responses with their verdicts",
   usage: "collect --model NAME|MODEL --benchmark NAME|FILE [--limit N] [--seed N] [--max-tokens N] [--thinking N] " +
     "[--batch N] [--json]",
   example: "npx culprit collect --model models/demo-1m --benchmark demo-ifeval --max-tokens 96",
@@ -78,7 +78,7 @@ export interface NamedTotals {
   readonly totals: CollectTotals;
 }
 
-/** Collects the answers to several benchmarks, a line for each item with --json. */
+/** Collects the responses to several benchmarks, a line for each item with --json. */
 export async function collectAll(
   context: VerbContext,
   session: ModelSession,

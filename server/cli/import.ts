@@ -1,4 +1,4 @@
-/** `culprit import`: stores answers and failure cases of evaluation logs. */
+/** `culprit import`: stores responses and failure cases of evaluation logs. */
 import { InputError } from "../../gpu/mod.ts";
 import { type ColumnNames, IMPORT_FORMATS, type ImportFormat, type ImportReport } from "../../schema/tables/values.ts";
 import type { ImportedLine } from "../import/store_batch.ts";
@@ -7,7 +7,7 @@ import { optionText, type Verb, type VerbContext } from "./verb.ts";
 
 export const verb: Verb = {
   name: "import",
-  summary: "Stores answers and failure cases of evaluation logs; the same file again changes nothing",
+  summary: "Stores responses and failure cases of evaluation logs; the same file again changes nothing",
   usage:
     `import [--from auto|${
       IMPORT_FORMATS.join("|")
@@ -26,7 +26,7 @@ export const verb: Verb = {
     "benchmark": { type: "string", value: "NAME", help: "the benchmark's name; the log's own if left out" },
     "plain": { type: "boolean", help: "the model read the log's prompts as they are, without its chat template" },
     "prompt": { type: "string", value: "COLUMN", help: "JSON lines or Parquet of any origin: the column of prompts" },
-    "answer": { type: "string", value: "COLUMN", help: "the column of answers" },
+    "answer": { type: "string", value: "COLUMN", help: "the column of responses" },
     "passed": { type: "string", value: "COLUMN", help: "the column that says whether they passed" },
     "id": { type: "string", value: "COLUMN", help: "the column of the rows' names" },
     "annotator": { type: "string", value: "NAME", help: "who made the annotations or labels" },
@@ -92,7 +92,7 @@ async function run(context: VerbContext): Promise<void> {
     note("labelAgreement in GraphQL, and npx culprit export report, compare them with the classifier\n");
   }
   if (report.undecided > 0 && known !== "gaia2" && values["items"] === undefined) {
-    note("Import the file again with --items FILE, the benchmark's own, to have undecided answers checked\n");
+    note("Import the file again with --items FILE, the benchmark's own, to have undecided responses checked\n");
   }
   for (const { message } of report.failed) note(`${message}\n`);
   await out(json ? `${JSON.stringify(totalsOf(report))}\n` : summaryOf(report));
@@ -111,7 +111,7 @@ function columnsOf(context: VerbContext): ColumnNames | undefined {
   if ([prompt, answer, passed, id].every((one) => one === undefined)) return undefined;
   if (prompt === undefined || answer === undefined) {
     throw new InputError(
-      "it takes the columns of prompts and of answers",
+      "it takes the columns of prompts and of responses",
       prompt === undefined ? "--prompt" : "--answer",
       "name both: --prompt COLUMN --answer COLUMN",
     );
@@ -134,16 +134,16 @@ const MENDED: Readonly<Record<string, string>> = {
   unstorable_characters: "characters cannot be stored (NUL, halves of surrogate pairs): U+FFFD stands for them",
 };
 
-/** Counts of answers stand only where there were any. */
+/** Counts of responses stand only where there were any. */
 function totalsOf(
-  { lines, inserted, unchanged, failedCount, failed: _failed, skipped, mended, ...answers }: ImportReport,
+  { lines, inserted, unchanged, failedCount, failed: _failed, skipped, mended, ...counts }: ImportReport,
 ) {
   return {
     total: lines,
     inserted,
     unchanged,
     failed: failedCount,
-    ...(answers.responses > 0 ? answers : {}),
+    ...(counts.responses > 0 ? counts : {}),
     ...(Object.keys(skipped).length > 0 ? { skipped } : {}),
     ...(Object.keys(mended).length > 0 ? { mended } : {}),
   };
@@ -153,7 +153,7 @@ function summaryOf(report: ImportReport): string {
   const { inserted, unchanged, failedCount, responses, passed, failedResponses, undecided, disagreements } = report;
   const lines = [`${inserted} added, ${unchanged} unchanged, ${failedCount} failed`];
   if (responses > 0) {
-    lines.push(`${responses} answers: ${passed} passed, ${failedResponses} did not, ${undecided} undecided`);
+    lines.push(`${responses} responses: ${passed} passed, ${failedResponses} did not, ${undecided} undecided`);
   }
   if (disagreements > 0) {
     lines.push(`${disagreements} where our checker and the log disagree: npx culprit export disagreements`);

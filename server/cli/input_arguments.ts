@@ -47,7 +47,7 @@ export async function readModelInput(
   { prefix, texts, thinking = false }: {
     readonly prefix?: string | undefined;
     readonly texts: readonly (string | undefined)[];
-    /** Opens a chat's answer with thinking on. */
+    /** Opens a chat's response with thinking on. */
     readonly thinking?: boolean;
   },
 ): Promise<ModelInput> {

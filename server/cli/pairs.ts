@@ -1,4 +1,4 @@
-/** `culprit pairs`: searches the token pairs of failed answers by the strict recovery criterion. */
+/** `culprit pairs`: searches the token pairs of failed responses by the strict recovery criterion. */
 import { and, count, eq, inArray } from "drizzle-orm";
 import { InputError } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
@@ -13,7 +13,7 @@ import { hang, textTable } from "./text_table.ts";
 
 export const verb: Verb = {
   name: "pairs",
-  summary: "Searches target and contrast of failed answers: forces alternatives, rolls out, checks",
+  summary: "Searches target and contrast of failed responses: forces alternatives, rolls out, checks",
   usage:
     "pairs --model NAME|MODEL [--collect NAME,...|--benchmark NAME,...|--reference NAME,...] [--sibling NAME|MODEL] " +
     "[--alternatives 10] " +
@@ -35,7 +35,7 @@ export const verb: Verb = {
       type: "string",
       value: "NAME|FILE,...",
       help: "benchmarks with solutions of their own: pairs where the model, at a place of a solution, would write " +
-        "something else and then fails; no answer of the model's is searched",
+        "something else and then fails; no response of the model's is searched",
     },
     sibling: {
       type: "string",

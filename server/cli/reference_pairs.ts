@@ -1,7 +1,4 @@
 /** `culprit pairs --reference`: token pairs from the solutions of benchmarks, stored as cases of benchmarks of their own. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { InputError } from "../../gpu/mod.ts";
 import type { ReferencePairs } from "../search/reference_pairs.ts";
 import { questionSettings } from "./collect.ts";
@@ -17,9 +14,10 @@ export async function addReferencePairs(
   session: ModelSession,
   names: readonly string[],
 ): Promise<void> {
-  const [{ referenceName, referencePairs }, { findBenchmark }] = await Promise.all([
+  const [{ referenceName, referencePairs }, { findBenchmark }, { importLines }] = await Promise.all([
     import("../search/reference_pairs.ts"),
     import("../benchmarks/benchmarks.ts"),
+    import("../import/import_lines.ts"),
   ]);
   const { db, model, tokenizer, checkers, options, bar } = session;
   const benchmarks = [];
@@ -46,30 +44,9 @@ export async function addReferencePairs(
         "name a benchmark like GSM8K, MATH, HumanEval or HumanEval+",
       );
     }
-    await storeLines(session, referenceName(benchmark.name), pairs.lines);
+    await importLines(db, referenceName(benchmark.name), pairs.lines);
     bar.end();
     await context.out(context.json ? jsonOf(referenceName(benchmark.name), pairs) : summaryOf(benchmark.name, pairs));
-  }
-}
-
-/** As an import of a culprit/1 file: what is stored already stays. */
-async function storeLines({ db }: ModelSession, name: string, lines: readonly string[]): Promise<void> {
-  if (lines.length === 0) return;
-  const { importFile } = await import("../import/import_file.ts");
-  const folder = await mkdtemp(join(tmpdir(), "culprit-reference-"));
-  try {
-    const path = join(folder, `${name}.jsonl`);
-    await writeFile(path, lines.map((line) => `${line}\n`).join(""));
-    const { report } = await importFile(db, {
-      path,
-      name: path,
-      from: "culprit",
-      at: undefined,
-      onBatch: () => Promise.resolve(),
-    });
-    if (report.failed[0] !== undefined) throw new Error(report.failed[0].message);
-  } finally {
-    await rm(folder, { recursive: true });
   }
 }
 

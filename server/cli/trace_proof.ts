@@ -20,7 +20,7 @@ export const verb: Verb = {
   example: "npx culprit trace proof --model models/demo-1m --benchmark demo-ifeval --limit 20",
   options: {
     model: { type: "string", value: "NAME|MODEL", help: "a model that was added: the one that failed" },
-    benchmark: { type: "string", value: "NAME", help: "the failures' benchmark; their answers must be checkable" },
+    benchmark: { type: "string", value: "NAME", help: "the failures' benchmark; their responses must be checkable" },
     error: {
       type: "string",
       value: "PLACE",
@@ -117,14 +117,14 @@ async function run(context: VerbContext): Promise<void> {
 const withoutCases = (model: string, benchmark: string, error: ProofErrorPlace) =>
   error === "pair"
     ? new InputError(
-      `${model} has no clean failure of ${benchmark} whose answers can be checked`,
+      `${model} has no clean failure of ${benchmark} whose responses can be checked`,
       "--benchmark",
-      "collect answers and find token pairs first: npx culprit pairs --help",
+      "collect responses and find token pairs first: npx culprit pairs --help",
     )
     : new InputError(
-      `${model} has no failed answer to ${benchmark} with a wrong final answer`,
+      `${model} has no failed response to ${benchmark} with a wrong final answer`,
       "--benchmark",
-      "collect answers of GSM8K or MATH first: npx culprit collect --help",
+      "collect responses of GSM8K or MATH first: npx culprit collect --help",
     );
 
 /** The bar on a terminal; elsewhere a line for each failure, so that a log says how far it is. */
@@ -197,7 +197,7 @@ const spread = ({ value, low, high }: { readonly value: number; readonly low: nu
 
 /** Tables of 80 columns. */
 function describeProof({ cases, unrepeated, rankings, comparisons, order }: ProofSummary): string {
-  const left = unrepeated === 0 ? "" : `; ${unrepeated} left out, whose failed answer was not written again`;
+  const left = unrepeated === 0 ? "" : `; ${unrepeated} left out, whose failed response was not written again`;
   const counts = rankings[0]!.flips.map(({ count }) => `${count}`);
   const heads =
     `${cases} failures${left}\n\nFinal answer is another when generated again, by tokens masked; mean [95 %]\n`;

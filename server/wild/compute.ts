@@ -1,6 +1,4 @@
 /** Runs the stages through the command line's own verbs; what is stored is not computed again. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { and, eq, sql } from "drizzle-orm";
 import { InputError, loadTokenizer, openEngine } from "../../gpu/mod.ts";
@@ -9,6 +7,7 @@ import { findBenchmark, isShipped } from "../benchmarks/benchmarks.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
 import { withDatabase } from "../cli/with_database.ts";
 import { outcomeName } from "../diagnosis/labels.ts";
+import { importLines } from "../import/import_lines.ts";
 import { pairsOf } from "../jobs/pair_selection.ts";
 import { findModel } from "../models/find_model.ts";
 import { addTimed, type Note, runVerb, secondsOf } from "../paper/verbs.ts";
@@ -144,18 +143,11 @@ async function addReferencePairs(run: Run): Promise<void> {
 /** Draws pairs of passed answers and imports them as cases of a benchmark of their own. */
 async function addControls(run: Run): Promise<void> {
   const { request, study, home, note } = run;
-  const folder = await mkdtemp(join(tmpdir(), "culprit-controls-"));
   const started = performance.now();
-  try {
-    for (const { name } of study.benchmarks) {
-      const lines = await drawControls(request.model, study, name);
-      if (lines.length === 0) continue;
-      const file = join(folder, `${controlName(name)}.jsonl`);
-      await writeFile(file, lines.map((line) => `${line}\n`).join(""));
-      await runVerb(["import", "--from", "culprit", file], note);
-    }
-  } finally {
-    await rm(folder, { recursive: true });
+  for (const { name } of study.benchmarks) {
+    const lines = await drawControls(request.model, study, name);
+    await withDatabase(({ db }) => importLines(db, controlName(name), lines));
+    if (lines.length > 0) note(`${controlName(name)}: ${lines.length} pairs\n`);
   }
   await addTimed(home, { part: "controls", seconds: (performance.now() - started) / 1000 });
 }

@@ -18,6 +18,9 @@ export interface AskedQuestion {
 const MOST_TOKENS = 4096;
 const MOST_THINKING = 32_768;
 
+const KINDS = [["chat", "chat message"], ["prompt", "plain text"]] as const;
+const named = (name: string) => [name, name] as const;
+
 export function AskForm(props: {
   readonly models: readonly string[];
   /** A model that was just added: it is chosen. */
@@ -42,7 +45,6 @@ export function AskForm(props: {
   const model = models.includes(asked.model) ? asked.model : models[0] ?? "";
   const ready = !busy && model !== "" && asked.text !== "";
   const ask = () => ready && onAsk({ ...asked, model });
-  const choices = (names: readonly string[]) => names.map((name) => <option key={name} value={name}>{name}</option>);
   return (
     <form
       class="ask-form"
@@ -66,29 +68,19 @@ export function AskForm(props: {
         />
       </label>
       <div class="filter">
-        <label class="field">
-          Model
-          <select value={model} onChange={({ currentTarget }) => set({ model: currentTarget.value, second: "" })}>
-            {choices(models)}
-          </select>
-        </label>
-        <label class="field">
-          Beside it
-          <select value={asked.second} onChange={({ currentTarget }) => set({ second: currentTarget.value })}>
-            <option value="">no other</option>
-            {choices(models.filter((name) => name !== model))}
-          </select>
-        </label>
-        <label class="field">
-          As
-          <select
-            value={asked.kind}
-            onChange={({ currentTarget }) => set({ kind: currentTarget.value as AskedQuestion["kind"] })}
-          >
-            <option value="chat">chat message</option>
-            <option value="prompt">plain text</option>
-          </select>
-        </label>
+        <Choice
+          name="Model"
+          choices={models.map(named)}
+          value={model}
+          onChange={(model) => set({ model, second: "" })}
+        />
+        <Choice
+          name="Beside it"
+          choices={[["", "no other"], ...models.filter((name) => name !== model).map(named)]}
+          value={asked.second}
+          onChange={(second) => set({ second })}
+        />
+        <Choice name="As" choices={KINDS} value={asked.kind} onChange={(kind) => set({ kind })} />
         <Count
           name="Tokens at most"
           range={[1, MOST_TOKENS]}
@@ -108,6 +100,23 @@ export function AskForm(props: {
       </div>
       {asked.kind === "prompt" ? null : <SystemMessage text={asked.system} onChange={(system) => set({ system })} />}
     </form>
+  );
+}
+
+/** A field for one of several values, which have texts. */
+function Choice<Value extends string>({ name, choices, value, onChange }: {
+  readonly name: string;
+  readonly choices: readonly (readonly [value: Value, text: string])[];
+  readonly value: Value;
+  readonly onChange: (value: Value) => void;
+}) {
+  return (
+    <label class="field">
+      {name}
+      <select value={value} onChange={({ currentTarget }) => onChange(currentTarget.value as Value)}>
+        {choices.map(([value, text]) => <option key={value} value={value}>{text}</option>)}
+      </select>
+    </label>
   );
 }
 
