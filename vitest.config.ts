@@ -25,8 +25,14 @@ export default defineConfig({
     maxWorkers: 2,
     projects: (Object.keys(SETUP) as Tier[]).map((tier) => ({
       extends: true,
-      // What needs nothing leaves nothing behind: its files share processes, which load what they import once.
-      test: { name: tier, include: [...files[tier]], globalSetup: [...SETUP[tier]], isolate: tier !== "unit" },
+      // What needs no server leaves nothing behind: its files share processes, which load what they import, and compile
+      // kernels, once.
+      test: {
+        name: tier,
+        include: [...files[tier]],
+        globalSetup: [...SETUP[tier]],
+        isolate: tier === "server" || tier === "browser",
+      },
     })),
   },
 });

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Buffer } from "node:buffer";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Engine, openEngine } from "../gpu/mod.ts";
+import type { Engine } from "../gpu/mod.ts";
+import { sharedEngine } from "./shared_device.ts";
 import { readNumbers } from "../gpu/model/derived_tensor.ts";
 import { openModelDirectory } from "../gpu/model/directory.ts";
 import { culprit, refused } from "./command_line.ts";
@@ -111,9 +112,8 @@ describe("GGUF files", () => {
   // One engine for all: they share most kernels.
   let engine: Engine;
   beforeAll(async () => {
-    engine = await openEngine();
+    engine = await sharedEngine();
   });
-  afterAll(() => engine?.close());
 
   async function nodeRelevance(path: string): Promise<Float32Array> {
     const model = await engine.loadModel(path);

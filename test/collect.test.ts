@@ -78,6 +78,10 @@ const ready = () =>
     return state.kind === "ready" ? state.pid : undefined;
   });
 
+/** Failures of a search, of which a wave does some; and tokens of a response at most, which those of this model have. */
+const FAILURES = 8;
+const MOST_TOKENS = 40;
+
 const COLLECT = `mutation ($input: CollectFailuresInput!) { collectFailures(input: $input) {
   __typename ... on Job { kind status } ... on InputError { message where } } }`;
 const FIND = `mutation ($input: FindTokenPairsInput!) { findTokenPairs(input: $input) {
@@ -99,20 +103,26 @@ async function failingBenchmark(count: number): Promise<string> {
 
 test("a worker killed in the middle of a search loses nothing: the job goes on and finds the same pairs", async () => {
   const { db } = database.connection;
-  const benchmark = await failingBenchmark(16);
+  const benchmark = await failingBenchmark(FAILURES);
+  const input = { model: "demo-1m", benchmark, maxTokens: MOST_TOKENS, promptTemplate: "plain" };
   // Before there is a worker, which may begin at once.
-  const asked = await ask(COLLECT, { input: { model: "demo-1m", benchmark, maxTokens: 96, promptTemplate: "plain" } });
+  const asked = await ask(COLLECT, { input });
   expect(asked).toEqual({ data: { collectFailures: { __typename: "Job", kind: "COLLECT", status: "QUEUED" } } });
   supervisor = startSupervisor(database.url);
   await ready();
-  expect(await newestJob(hasEnded)).toMatchObject({ status: "completed", done: 16, total: 16, errorMessage: null });
-  expect(await db.$count(failureCases)).toBe(16);
+  expect(await newestJob(hasEnded)).toMatchObject({
+    status: "completed",
+    done: FAILURES,
+    total: FAILURES,
+    errorMessage: null,
+  });
+  expect(await db.$count(failureCases)).toBe(FAILURES);
 
-  const search = { model: "demo-1m", benchmarks: [benchmark], batch: 32 };
+  const search = { model: "demo-1m", benchmarks: [benchmark], batch: 16 };
   expect((await ask(FIND, { input: search })).data.findTokenPairs).toMatchObject({ kind: "FIND_PAIRS" });
   expect(await newestJob((job) => job.kind === "find_pairs" && hasEnded(job))).toMatchObject({
     status: "completed",
-    done: 16,
+    done: FAILURES,
   });
   const pairsOf = async () => {
     const rows = await db.select().from(tokenPairs).innerJoin(
@@ -128,7 +138,7 @@ test("a worker killed in the middle of a search loses nothing: the job goes on a
     }]));
   };
   const undisturbed = await pairsOf();
-  expect(undisturbed.size).toBeGreaterThan(12);
+  expect(undisturbed.size).toBeGreaterThan(FAILURES - 2);
 
   for (const table of [pairSearches, tokenPairs]) await db.delete(table);
   await db.update(failureCases).set({
@@ -146,19 +156,19 @@ test("a worker killed in the middle of a search loses nothing: the job goes on a
   await ask(FIND, { input: { ...search, idempotencyKey: "second" } });
   const before = await newestJob(({ idempotencyKey, done }) => idempotencyKey === "second" && done >= 2);
   process.kill(victim, "SIGKILL");
-  expect(before.done).toBeLessThan(16);
+  expect(before.done).toBeLessThan(FAILURES);
   const job = await newestJob((one) => one.idempotencyKey === "second" && hasEnded(one));
   expect(job).toMatchObject({ status: "completed", message: expect.stringContaining("clean") });
   // The second attempt had only those left that the first had not decided.
-  expect(job.total).toBeLessThan(16);
+  expect(job.total).toBeLessThan(FAILURES);
   expect(await pairsOf()).toEqual(undisturbed);
 });
 
 test("a cancelled search keeps what it found, and can be asked for again", async () => {
   const { db } = database.connection;
-  const benchmark = await failingBenchmark(16);
+  const benchmark = await failingBenchmark(FAILURES);
   supervisor = startSupervisor(database.url);
-  await ask(COLLECT, { input: { model: "demo-1m", benchmark, maxTokens: 96, promptTemplate: "plain" } });
+  await ask(COLLECT, { input: { model: "demo-1m", benchmark, maxTokens: MOST_TOKENS, promptTemplate: "plain" } });
   expect(await newestJob(hasEnded)).toMatchObject({ status: "completed" });
   const { id } = (await ask(FIND, { input: { model: "demo-1m", batch: 16 } })).data.findTokenPairs;
   await newestJob(({ kind, done }) => kind === "find_pairs" && done >= 1);
@@ -167,7 +177,7 @@ test("a cancelled search keeps what it found, and can be asked for again", async
   await ask(FIND, { input: { model: "demo-1m", idempotencyKey: "next" } });
   const next = await newestJob((job) => job.idempotencyKey === "next" && hasEnded(job));
   expect(next).toMatchObject({ status: "completed" });
-  expect(next.total).toBeLessThan(16);
+  expect(next.total).toBeLessThan(FAILURES);
   expect(await db.$count(failureCases, eq(failureCases.status, "open"))).toBe(0);
 });
 

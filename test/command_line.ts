@@ -1,11 +1,13 @@
 /** Runs the command line inside the test's process. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect } from "vitest";
-import type { Engine, LoadedModel } from "../gpu/engine.ts";
+import { expect } from "vitest";
+import type { Engine } from "../gpu/engine.ts";
 import { openEngine } from "../gpu/mod.ts";
 import { openSafetensors } from "../gpu/model/safetensors.ts";
 import { type CommandLine, main } from "../server/cli.ts";
+import { lendEngine } from "../server/models/kept_engine.ts";
+import { sharedEngine } from "./shared_device.ts";
 
 export interface CommandResult {
   readonly code: number;
@@ -13,34 +15,10 @@ export interface CommandResult {
   readonly err: string;
 }
 
-/** Engines by the settings that they were opened with: a file's commands share them, so that kernels are compiled once. */
-const engines = new Map<string, Promise<Engine>>();
-afterAll(async () => {
-  for (const opening of engines.values()) (await opening.catch(() => undefined))?.close();
-  engines.clear();
-});
-
-/** An engine for one command: closing it takes its models off the device. */
-async function sharedEngine(): Promise<Engine> {
+/** An engine for one command. */
+async function engineOfCommand(): Promise<Engine> {
   // What is left of a bounded memory hangs on what was done before.
-  if (Deno.env.has("CULPRIT_MEMORY")) return await openEngine();
-  const settings = ["ADAPTER", "MATRIX", "ROBUST"].map((name) => Deno.env.get(`CULPRIT_${name}`) ?? "").join();
-  const opening = engines.get(settings) ?? openEngine();
-  engines.set(settings, opening);
-  const engine = await opening;
-  const loaded = new Set<LoadedModel>();
-  const dispose = (model: LoadedModel): void => {
-    if (loaded.delete(model)) model.dispose();
-  };
-  return {
-    ...engine,
-    loadModel: async (...given) => {
-      const model = await engine.loadModel(...given);
-      loaded.add(model);
-      return { ...model, dispose: () => dispose(model) };
-    },
-    close: () => loaded.forEach(dispose),
-  };
+  return Deno.env.has("CULPRIT_MEMORY") ? await openEngine() : lendEngine(await sharedEngine());
 }
 
 /** Runs `culprit ARGS` with this standard input, given in the chunks in which it shall arrive. */
@@ -65,7 +43,7 @@ export async function culprit(
     progress: false,
     interactive: false,
     signal: new AbortController().signal,
-    openEngine: sharedEngine,
+    openEngine: engineOfCommand,
     ...overrides,
   });
   return { code, out, err };

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Engine } from "../gpu/engine.ts";
-import { openEngine } from "../gpu/mod.ts";
+import { sharedEngine } from "./shared_device.ts";
 import { diagnose } from "../server/diagnosis/diagnose.ts";
 import { writeConstructed } from "./constructed_model.ts";
 
@@ -79,10 +79,9 @@ function writeModel(directory: string, { scores, pushes, prior }: Built): void {
 let engine: Engine;
 const folder = mkdtempSync(join(tmpdir(), "culprit-constructed-"));
 beforeAll(async () => {
-  engine = await openEngine();
+  engine = await sharedEngine();
 });
 afterAll(() => {
-  engine?.close();
   rmSync(folder, { recursive: true, force: true });
 });
 

@@ -5,8 +5,13 @@
 import { expect } from "vitest";
 
 const path = expect.getState().testPath ?? "";
+/** Files share processes: what the one before had is taken back. */
+function have(name: string, value: string, here: boolean): void {
+  if (here) Deno.env.set(name, value);
+  else Deno.env.delete(name);
+}
 // No test asks a hub but the one that it opens itself.
 Deno.env.set("HF_HUB_OFFLINE", "1");
-if (/\/gpu\/.*\.test\.ts$/.test(path)) Deno.env.set("CULPRIT_ROBUST", "on");
+have("CULPRIT_ROBUST", "on", /\/gpu\/.*\.test\.ts$/.test(path));
 // Tuning takes longer than all that is computed then, and changes no number; its own test says so.
-if (!/\/autotune\.test\.ts$/.test(path)) Deno.env.set("CULPRIT_AUTOTUNE", "off");
+have("CULPRIT_AUTOTUNE", "off", !/\/autotune\.test\.ts$/.test(path));

@@ -1,9 +1,9 @@
 /** Graph metrics of a real failure of the demo model. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import type { Engine, LoadedModel } from "../gpu/engine.ts";
-import { openEngine } from "../gpu/mod.ts";
+import { sharedEngine } from "./shared_device.ts";
 import { measureGraph } from "../server/graphs/graph_metrics.ts";
 import { relativeError } from "./compare.ts";
 
@@ -19,10 +19,9 @@ const { cases } = JSON.parse(readFileSync(join(FOLDER, "golden.json"), "utf8")) 
 let engine: Engine;
 let model: LoadedModel;
 beforeAll(async () => {
-  engine = await openEngine();
+  engine = await sharedEngine();
   model = await engine.loadModel(FOLDER);
 });
-afterAll(() => engine?.close());
 
 test.each(["attnlrp", "cplrp"] as const)(
   "what the last block hands to the last token is the relevance before it, as LXT gives it, %s",

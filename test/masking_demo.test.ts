@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Engine, LoadedModel } from "../gpu/engine.ts";
-import { openEngine } from "../gpu/mod.ts";
+import { sharedEngine } from "./shared_device.ts";
 import { loadTokenizer } from "../gpu/model/tokenizer.ts";
 import { type FileCase, readCases } from "../server/masking/case_file.ts";
 import { MASKING_DEFAULTS, runMasking } from "../server/masking/experiment.ts";
@@ -43,12 +43,11 @@ let model: LoadedModel;
 let cases: readonly FileCase[];
 const folder = mkdtempSync(join(tmpdir(), "culprit-mask-"));
 beforeAll(async () => {
-  engine = await openEngine();
+  engine = await sharedEngine();
   model = await engine.loadModel(FOLDER);
   cases = await readCases(CASES, model.config, await loadTokenizer(FOLDER), undefined);
 });
 afterAll(() => {
-  engine?.close();
   rmSync(folder, { recursive: true, force: true });
 });
 

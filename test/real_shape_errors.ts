@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { GraphResult } from "../gpu/engine.ts";
 import { openSafetensors } from "../gpu/model/safetensors.ts";
 import { relativeError } from "./compare.ts";
-import { REAL_SHAPES, type RealShape, requestFor, TOKENS, writeRealShape } from "./real_shapes.ts";
+import { REAL_SHAPES, type RealShape, requestFor, writeRealShape } from "./real_shapes.ts";
 
 interface Result extends Pick<GraphResult, "logitDifference" | "target" | "contrast" | "seconds"> {
   readonly nodeRelevance: readonly number[];
@@ -21,13 +21,17 @@ export interface ShapeRun {
   readonly output: Output;
   readonly weightBytes: number;
   readonly layers: number;
+  readonly tokens: RuleTokens;
 }
 
 /** In the order of an output's results. */
-export const RULES = ["attnlrp", "cplrp", "gradient"] as const;
+const RULES = ["attnlrp", "cplrp", "gradient"] as const;
+/** How many tokens of the prompt each rule is tried on: LONG or SHORT. */
+export type RuleTokens = Readonly<Record<typeof RULES[number], number>>;
+export const allOf = (tokens: number): RuleTokens => ({ attnlrp: tokens, cplrp: tokens, gradient: tokens });
 
 /** Attributes by every rule. Throws with what the process said when it fails. */
-export async function runRealShape(name: RealShape): Promise<ShapeRun> {
+export async function runRealShape(name: RealShape, tokens: RuleTokens): Promise<ShapeRun> {
   const directory = mkdtempSync(join(tmpdir(), `culprit-${name}-`));
   try {
     const weightBytes = writeRealShape(directory, name);
@@ -37,11 +41,13 @@ export async function runRealShape(name: RealShape): Promise<ShapeRun> {
     const everything = { mass: 1, reach: "all", transitions: [middle, middle + 1] } as const;
     // Plain gradients have no closed form: a product for each token of edges would take minutes, and nodes say enough.
     const minRelevance = (rule: string) => rule === "gradient" ? 1e9 : 0;
-    const request = requestFor(config["vocab_size"] as number);
+    const request = (rule: typeof RULES[number]) => requestFor(config["vocab_size"] as number, tokens[rule]);
     const path = join(directory, "request.json");
     writeFileSync(
       path,
-      JSON.stringify(RULES.map((rule) => ({ ...request, ...everything, rule, minRelevance: minRelevance(rule) }))),
+      JSON.stringify(
+        RULES.map((rule) => ({ ...request(rule), ...everything, rule, minRelevance: minRelevance(rule) })),
+      ),
     );
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", join(import.meta.dirname as string, "attribute_once.ts"), directory, path],
@@ -49,7 +55,7 @@ export async function runRealShape(name: RealShape): Promise<ShapeRun> {
       env: { CULPRIT_AUTOTUNE: "off" },
     }).output();
     if (code !== 0) throw new Error(new TextDecoder().decode(stderr));
-    return { output: JSON.parse(new TextDecoder().decode(stdout)), weightBytes, layers };
+    return { output: JSON.parse(new TextDecoder().decode(stdout)), weightBytes, layers, tokens };
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -58,27 +64,30 @@ export async function runRealShape(name: RealShape): Promise<ShapeRun> {
 /** Relative errors of logits, node relevance and a layer's edges against transformers, by what they are of. */
 export function shapeErrors(
   name: RealShape,
-  { output: { results }, layers }: ShapeRun,
+  { output: { results }, layers, tokens }: ShapeRun,
 ): Readonly<Record<string, number>> {
-  const golden = openSafetensors(join(import.meta.dirname as string, "data", "real_shapes", `${name}.safetensors`));
-  const expected = (tensor: string) => {
-    const bytes = new Uint8Array(golden.tensors.get(tensor)?.bytes ?? 0);
-    golden.readInto(tensor, 0, bytes);
-    return new Float32Array(bytes.buffer);
-  };
   const errors: Record<string, number> = {};
   RULES.forEach((rule, index) => {
+    const count = tokens[rule];
+    const expected = (tensor: string) => readGolden(`${name}-${count}`, tensor);
     const { nodeRelevance, target, contrast, transitions } = results[index] as Result;
     const middle = Math.floor(layers / 2);
     errors[`${rule} node relevance`] = relativeError(nodeRelevance, expected(`${rule}.node_relevance`));
     errors[`${rule} logits`] = relativeError([target.logit, contrast.logit], expected("logits_pair"));
     if (rule === "gradient") return;
-    const dense = new Float32Array(TOKENS * TOKENS);
-    for (const [source, token, weight] of transitions[0]?.edges ?? []) dense[token * TOKENS + source] = weight;
+    const dense = new Float32Array(count * count);
+    for (const [source, token, weight] of transitions[0]?.edges ?? []) dense[token * count + source] = weight;
     errors[`${rule} edges`] = relativeError(dense, expected(`${rule}.edges.${middle}`));
   });
-  golden.close();
   return errors;
+}
+
+function readGolden(name: string, tensor: string): Float32Array {
+  const golden = openSafetensors(join(import.meta.dirname as string, "data", "real_shapes", `${name}.safetensors`));
+  const bytes = new Uint8Array(golden.tensors.get(tensor)?.bytes ?? 0);
+  golden.readInto(tensor, 0, bytes);
+  golden.close();
+  return new Float32Array(bytes.buffer);
 }
 
 /** Of what an error is at least so large, or no number. */

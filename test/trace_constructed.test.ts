@@ -6,7 +6,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Engine, openEngine } from "../gpu/mod.ts";
+import type { Engine } from "../gpu/mod.ts";
+import { sharedEngine } from "./shared_device.ts";
 import type { Step } from "../server/traces/cut_steps.ts";
 import { traceCompletion } from "../server/traces/trace.ts";
 import { writeConstructed } from "./constructed_model.ts";
@@ -83,11 +84,10 @@ const sentences = [{ start: 1, end: 4, text: "first" }, { start: 4, end: 7, text
 let engine: Engine;
 const folder = mkdtempSync(join(tmpdir(), "culprit-chain-"));
 beforeAll(async () => {
-  engine = await openEngine();
+  engine = await sharedEngine();
   writeChain(folder);
 });
 afterAll(() => {
-  engine?.close();
   rmSync(folder, { recursive: true, force: true });
 });
 

@@ -1,16 +1,15 @@
 /** The doctor's checks hold on this adapter, and tell an adapter that computes something else. */
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import type { Device } from "../device/device.ts";
-import { openDevice } from "../device/dawn.ts";
+import { sharedDevice } from "../../test/shared_device.ts";
 import { RULES } from "../engine.ts";
 import { checkDevice, relativeError } from "./check.ts";
 import { estimate, measureSpeed } from "./speed.ts";
 
 let device: Device;
 beforeAll(async () => {
-  device = await openDevice();
+  device = await sharedDevice();
 });
-afterAll(() => device?.close());
 
 /** The device with other numbers where it reads results back. */
 function wrong(change: (value: number, index: number) => number): Device {

@@ -8,7 +8,7 @@ import { GOLDEN_MODELS } from "../../test/golden_models.ts";
 import { seededRandom } from "../../test/random.ts";
 import { writeRandomModel } from "../../test/random_model.ts";
 import type { Device } from "../device/device.ts";
-import { openDevice } from "../device/dawn.ts";
+import { sharedDevice } from "../../test/shared_device.ts";
 import {
   type AttributionRequest,
   type AttributionResult,
@@ -28,10 +28,9 @@ let device: Device;
 const folders: string[] = [];
 
 beforeAll(async () => {
-  device = await openDevice();
+  device = await sharedDevice();
 });
 afterAll(() => {
-  device?.close();
   folders.forEach((folder) => rmSync(folder, { recursive: true, force: true }));
 });
 

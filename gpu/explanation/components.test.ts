@@ -7,17 +7,16 @@ import { relativeError } from "../../test/compare.ts";
 import { seededRandom } from "../../test/random.ts";
 import { writeRandomModel } from "../../test/random_model.ts";
 import type { Device } from "../device/device.ts";
-import { openDevice } from "../device/dawn.ts";
+import { sharedDevice } from "../../test/shared_device.ts";
 import { type ComponentTarget, type LoadedModel, type NodeComponents, RULES } from "../engine.ts";
 import { loadModel } from "../loaded_model.ts";
 
 let device: Device;
 const folders: string[] = [];
 beforeAll(async () => {
-  device = await openDevice();
+  device = await sharedDevice();
 });
 afterAll(() => {
-  device?.close();
   folders.forEach((folder) => rmSync(folder, { recursive: true }));
 });
 

@@ -8,7 +8,7 @@ import { GOLDEN_MODELS } from "../../test/golden_models.ts";
 import { seededRandom } from "../../test/random.ts";
 import { writeRandomModel } from "../../test/random_model.ts";
 import type { Device } from "../device/device.ts";
-import { openDevice } from "../device/dawn.ts";
+import { sharedDevice } from "../../test/shared_device.ts";
 import { type GraphResult, type LoadedModel, RULES, type Transition } from "../engine.ts";
 import { loadModel } from "../loaded_model.ts";
 import { openSafetensors } from "../model/safetensors.ts";
@@ -16,9 +16,8 @@ import { openSafetensors } from "../model/safetensors.ts";
 const GOLDEN = join(import.meta.dirname as string, "..", "..", "test", "data", "golden");
 let device: Device;
 beforeAll(async () => {
-  device = await openDevice();
+  device = await sharedDevice();
 });
-afterAll(() => device?.close());
 
 /** [targets, sources] of a transition's edges, zero where there is none. */
 function dense({ edges }: Transition, tokens: number): Float32Array {
@@ -111,6 +110,12 @@ describe("packs, tiles and states computed again change nothing", () => {
   });
 });
 
+/** One block with a window and one without; and one whose heads are normalised, which the pruning does not see. */
+const CUT = {
+  olmo3: [["attnlrp", 0.85, 200_000, "last"], ["cplrp", 0.95, 300, "all"]],
+  qwen3: [["cplrp", 0.95, 300, "all"]],
+} as const;
+
 describe.each(["qwen3", "olmo3"] as const)(
   "%s: wherever edges are pruned, they are the same to the last bit",
   (architecture) => {
@@ -147,9 +152,7 @@ describe.each(["qwen3", "olmo3"] as const)(
       );
     });
 
-    test.each(
-      [["attnlrp", 0.85, 200_000, "last"], ["cplrp", 0.95, 300, "all"]] as const,
-    )("%s", async (rule, mass, edgeBudget, reach) => {
+    test.each(CUT[architecture])("%s", async (rule, mass, edgeBudget, reach) => {
       const inputIds = Array.from({ length: tokens }, () => random.integer(0, 63));
       const settings = { inputIds, target: 5, contrast: 6, rule, mass, minRelevance: 1e-4, edgeBudget, reach } as const;
       const results: GraphResult[] = [];

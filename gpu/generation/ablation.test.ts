@@ -1,10 +1,10 @@
 /** Predictions with heads and neurons set to zero against transformers (test/reference/ablation.py), alone and in packs. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { relativeError } from "../../test/compare.ts";
 import type { Device } from "../device/device.ts";
-import { openDevice } from "../device/dawn.ts";
+import { sharedDevice } from "../../test/shared_device.ts";
 import type { Ablation, LoadedModel, ScoreResult, TokenLogit } from "../engine.ts";
 import { InputError } from "../errors.ts";
 import { loadModel } from "../loaded_model.ts";
@@ -22,9 +22,8 @@ interface Golden {
 
 let device: Device;
 beforeAll(async () => {
-  device = await openDevice();
+  device = await sharedDevice();
 });
-afterAll(() => device?.close());
 
 const logitsOf = (values: readonly TokenLogit[]) => values.map(({ logit }) => logit);
 const idsOf = (values: readonly TokenLogit[]) => values.map(({ id }) => id);

@@ -2,12 +2,12 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { logSumExpReference } from "../kernels/log-sum-exp.ts";
 import { GOLDEN_MODELS } from "../../test/golden_models.ts";
 import { writeRandomModel } from "../../test/random_model.ts";
 import type { Device } from "../device/device.ts";
-import { openDevice } from "../device/dawn.ts";
+import { sharedDevice } from "../../test/shared_device.ts";
 import type { GenerateRequest, LoadedModel } from "../engine.ts";
 import { loadModel } from "../loaded_model.ts";
 
@@ -22,9 +22,8 @@ interface Golden {
 const all: readonly Golden[] = JSON.parse(readFileSync(join(DATA, "generations.json"), "utf8"));
 let device: Device;
 beforeAll(async () => {
-  device = await openDevice();
+  device = await sharedDevice();
 });
-afterAll(() => device?.close());
 
 const requestOf = ({ prompt, force, ids }: Golden): GenerateRequest => ({
   inputIds: prompt,
@@ -60,7 +59,7 @@ describe.each(GOLDEN_MODELS)("%s completes as transformers does", (name) => {
 
   test("a large batch whose sequences end at different times", async () => {
     // More than one panel of rows, so that finished sequences leave.
-    const requests = Array.from({ length: 40 }, (_, index) => {
+    const requests = Array.from({ length: 20 }, (_, index) => {
       const one = golden[index % golden.length] as Golden;
       return { ...requestOf(one), maxTokens: 1 + index % one.ids.length };
     });
@@ -80,10 +79,10 @@ describe.each(["qwen3-a", "olmo3-a"])("%s: what shares a beginning is computed o
 
   test("rollouts of forced tokens along two completions equal those of each alone, to the last bit", async () => {
     const requests = golden.slice(0, 2).flatMap(({ prompt, ids }) =>
-      Array.from({ length: 18 }, (_, index): GenerateRequest => ({
+      Array.from({ length: 9 }, (_, index): GenerateRequest => ({
         inputIds: [...prompt, ...ids.slice(0, index % 6)],
-        force: 3 + 11 * index,
-        maxTokens: 1 + index,
+        force: 3 + 22 * index,
+        maxTokens: 1 + 2 * index,
         top: 3,
       }))
     );

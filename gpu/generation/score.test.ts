@@ -1,11 +1,11 @@
 /** Predictions under interventions against transformers (test/reference/score.py), alone and in packs. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { relativeError } from "../../test/compare.ts";
 import { seededRandom } from "../../test/random.ts";
 import type { Device } from "../device/device.ts";
-import { openDevice } from "../device/dawn.ts";
+import { sharedDevice } from "../../test/shared_device.ts";
 import type { GenerateRequest, LoadedModel, Replacement, ScoreRequest, ScoreResult, TokenLogit } from "../engine.ts";
 import { InputError } from "../errors.ts";
 import { HIDDEN, softmax, softmaxReference } from "../kernels/softmax.ts";
@@ -34,9 +34,8 @@ interface Embedded {
 
 let device: Device;
 beforeAll(async () => {
-  device = await openDevice();
+  device = await sharedDevice();
 });
-afterAll(() => device?.close());
 
 /** JSON has no Float32Array. */
 const readRequest = ({ replace = [], ...rest }: Golden["request"]): ScoreRequest => ({

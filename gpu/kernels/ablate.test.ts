@@ -1,16 +1,15 @@
 /** Spans of columns set to zero, against the reference: at marked rows, of experts, in several panels. */
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { seededRandom } from "../../test/random.ts";
 import type { Device } from "../device/device.ts";
-import { openDevice } from "../device/dawn.ts";
+import { sharedDevice } from "../../test/shared_device.ts";
 import { ablate, ablateReference, type Span, spanWords } from "./ablate.ts";
 import { packPanels, panelBytes, unpackPanels } from "./panels.ts";
 
 let device: Device;
 beforeAll(async () => {
-  device = await openDevice();
+  device = await sharedDevice();
 });
-afterAll(() => device?.close());
 
 const upload = (values: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>) => {
   const buffer = device.allocate(Math.max(16, values.byteLength), "test numbers");

@@ -1,8 +1,8 @@
 /** Attention by tiles against a plain reference, forward and backward, and alone to the last bit. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { relativeError } from "../../test/compare.ts";
 import { seededRandom } from "../../test/random.ts";
-import { openDevice } from "../device/dawn.ts";
+import { sharedDevice } from "../../test/shared_device.ts";
 import type { Device } from "../device/device.ts";
 import {
   attentionBackward,
@@ -22,9 +22,8 @@ const TOLERANCE = 2e-6;
 const random = seededRandom(7);
 let device: Device;
 beforeAll(async () => {
-  device = await openDevice();
+  device = await sharedDevice();
 });
-afterAll(() => device?.close());
 beforeEach(({ skip }) => {
   if (!attentionTiling(device, 8)) skip("this adapter computes attention by blocks of scores");
 });

@@ -1,9 +1,9 @@
 /** Attention of new rows to a cache of keys and values against a plain reference, and alone to the last bit. */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { relativeError } from "../../test/compare.ts";
 import { matricesOn } from "../../test/matrices.ts";
 import { seededRandom } from "../../test/random.ts";
-import { openDevice } from "../device/dawn.ts";
+import { sharedDevice } from "../../test/shared_device.ts";
 import type { Device } from "../device/device.ts";
 import {
   type CachePlace,
@@ -21,9 +21,8 @@ const TOLERANCE = 2e-6;
 const random = seededRandom(7);
 let device: Device;
 beforeAll(async () => {
-  device = await openDevice();
+  device = await sharedDevice();
 });
-afterAll(() => device?.close());
 
 const { upload, list, download } = matricesOn(() => device);
 

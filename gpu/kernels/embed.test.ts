@@ -1,16 +1,15 @@
 /** Rows of an embedding matrix in parts against a plain look-up, for each type of its elements. */
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { relativeError } from "../../test/compare.ts";
 import { seededRandom } from "../../test/random.ts";
-import { openDevice } from "../device/dawn.ts";
+import { sharedDevice } from "../../test/shared_device.ts";
 import type { Device } from "../device/device.ts";
 import { embedTokens } from "./decode.ts";
 import { packPanels, packRawPanels, panelBytes, unpackPanels } from "./panels.ts";
 
 const random = seededRandom(7);
 let device: Device;
-beforeAll(async () => device = await openDevice());
-afterAll(() => device.close());
+beforeAll(async () => device = await sharedDevice());
 
 const [VOCABULARY, HIDDEN] = [70, 37];
 /** Rows of each part of the matrix: a part ends where a panel of 16 rows does. */

@@ -1,11 +1,11 @@
 /** Each kernel against its plain TypeScript reference, at shapes that don't fill panels, chunks or lanes. */
 import { readFileSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { relativeError } from "../../test/compare.ts";
 import { matricesOn } from "../../test/matrices.ts";
 import { seededRandom } from "../../test/random.ts";
 import type { Device } from "../device/device.ts";
-import { openDevice } from "../device/dawn.ts";
+import { sharedDevice } from "../../test/shared_device.ts";
 import { RULES } from "../engine.ts";
 import {
   columns4,
@@ -103,9 +103,8 @@ let device: Device;
 const random = seededRandom(7);
 
 beforeAll(async () => {
-  device = await openDevice();
+  device = await sharedDevice();
 });
-afterAll(() => device?.close());
 
 const { upload, uploadVector, zeros, download } = matricesOn(() => device);
 const rowsOf = (values: Float32Array, rows: number, columns: number): number[][] =>

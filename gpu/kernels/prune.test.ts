@@ -1,8 +1,8 @@
 /** The two passes over tiles of edges against their plain references, and against pruning of all edges at once. */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { seededRandom } from "../../test/random.ts";
 import type { Device } from "../device/device.ts";
-import { openDevice } from "../device/dawn.ts";
+import { sharedDevice } from "../../test/shared_device.ts";
 import { packPanels, PANEL, panelBytes, panelsOf } from "./panels.ts";
 import { massBin, orderEdges } from "../explanation/prune.ts";
 import { BINS } from "./edge_bins.ts";
@@ -24,9 +24,8 @@ import type { ScoreBlock } from "./softmax.ts";
 
 let device: Device;
 beforeAll(async () => {
-  device = await openDevice();
+  device = await sharedDevice();
 });
-afterAll(() => device?.close());
 
 const random = seededRandom(11);
 

@@ -1,7 +1,8 @@
 /** Objectives against autograd through transformers' modules (test/reference/objectives.py), and what must hold of them. */
 import { readFileSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Engine, InputError, type LoadedModel, openEngine, type Rule } from "../../gpu/mod.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import { type Engine, InputError, type LoadedModel, type Rule } from "../../gpu/mod.ts";
+import { sharedEngine } from "../../test/shared_device.ts";
 import { ROOT } from "../base/settings.ts";
 import { relativeError } from "../../test/compare.ts";
 import { attributeObjective, type Objective, partingOf } from "./objective.ts";
@@ -23,12 +24,11 @@ const folderOf = (name: string) => `${ROOT}/${name === "demo-1m" ? "models" : "t
 let engine: Engine;
 const models = new Map<string, LoadedModel>();
 beforeAll(async () => {
-  engine = await openEngine();
+  engine = await sharedEngine();
   for (const { model } of GOLDEN) {
     if (!models.has(model)) models.set(model, await engine.loadModel(folderOf(model)));
   }
 });
-afterAll(() => engine?.close());
 
 test("all of them are here: three models, three rules, four objectives", () => expect(GOLDEN).toHaveLength(36));
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { openEngine } from "../../gpu/mod.ts";
 import { type CommandLine, main } from "../cli.ts";
 import { ROOT } from "../base/settings.ts";
+import { keepEngine } from "../models/kept_engine.ts";
 
 /** Wall seconds of a part. */
 export interface Timed {
@@ -12,6 +13,9 @@ export interface Timed {
 }
 
 export type Note = (text: string) => void;
+
+/** The engine of all verbs of this process. */
+export const openVerbEngine = keepEngine(openEngine);
 
 /** Runs one verb. Throws what it said when it fails. */
 export async function runVerb(args: readonly string[], note: Note): Promise<void> {
@@ -43,7 +47,7 @@ async function outputOf(args: readonly string[], note: Note): Promise<string> {
     progress: false,
     interactive: false,
     signal: new AbortController().signal,
-    openEngine,
+    openEngine: openVerbEngine,
   };
   note(`culprit ${args.map((arg) => arg.replace(`${ROOT}/`, "")).join(" ")}\n`);
   if (await main(args, line) !== 0) throw new Error(`culprit ${args.join(" ")}: ${told.trim()}`);

@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Engine, InputError, type LoadedModel, openEngine, type Rule, RULES } from "../../gpu/mod.ts";
+import { type Engine, InputError, type LoadedModel, type Rule, RULES } from "../../gpu/mod.ts";
+import { sharedEngine } from "../../test/shared_device.ts";
 import { relativeError } from "../../test/compare.ts";
 import { seededRandom } from "../../test/random.ts";
 import { compareTrace, type GoldenTrace } from "../../test/traces.ts";
@@ -15,9 +16,8 @@ const GOLDEN = JSON.parse(readFileSync(join(ROOT, "test/data/traces.json"), "utf
 
 let engine: Engine;
 beforeAll(async () => {
-  engine = await openEngine();
+  engine = await sharedEngine();
 });
-afterAll(() => engine?.close());
 
 /** A prompt of some tokens and steps of random lengths, one of which a tool gave back. */
 function randomTrace(seed: number, rule: Rule): TraceRequest {

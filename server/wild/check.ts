@@ -5,10 +5,10 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Engine, type LoadedModel, locateModel, openEngine, openModelDirectory } from "../../gpu/mod.ts";
+import { type Engine, type LoadedModel, locateModel, openModelDirectory } from "../../gpu/mod.ts";
 import { randomStream } from "../base/statistics/random.ts";
 import { outcomeName, patternName } from "../diagnosis/labels.ts";
-import { readVerb } from "../paper/verbs.ts";
+import { openVerbEngine, readVerb } from "../paper/verbs.ts";
 import { type StoredAnswer, type StoredResult, unpacked } from "./results.ts";
 import type { WildStudy } from "./study.ts";
 
@@ -75,7 +75,7 @@ export async function checkRun(model: string, stored: StoredRun, note: (text: st
   }
   let engine: Engine | undefined;
   try {
-    engine = await openEngine();
+    engine = await openVerbEngine();
     const loaded = await engine.loadModel(path);
     const answers = await checkAnswers(loaded, tenth(stored.answers, stored.study.seed), gaps);
     const pairs = await checkPairs(loaded, tenth(stored.results, stored.study.seed), gaps);

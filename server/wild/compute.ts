@@ -1,7 +1,7 @@
 /** Runs the stages through the command line's own verbs; what is stored is not computed again. */
 import { join } from "node:path";
 import { and, eq, sql } from "drizzle-orm";
-import { InputError, loadTokenizer, openEngine } from "../../gpu/mod.ts";
+import { InputError, loadTokenizer } from "../../gpu/mod.ts";
 import { failureCases, models, responses, tokenPairs } from "../../schema/tables/tables.ts";
 import { findBenchmark, isShipped } from "../benchmarks/benchmarks.ts";
 import { CLEAN_DELTA } from "../cases/clean_delta.ts";
@@ -10,7 +10,7 @@ import { outcomeName } from "../diagnosis/labels.ts";
 import { importLines } from "../import/import_lines.ts";
 import { pairsOf } from "../jobs/pair_selection.ts";
 import { findModel } from "../models/find_model.ts";
-import { addTimed, type Note, runVerb, secondsOf } from "../paper/verbs.ts";
+import { addTimed, type Note, openVerbEngine, runVerb, secondsOf } from "../paper/verbs.ts";
 import { ABLATED_OUTCOMES } from "./ablation.ts";
 import { controlLines } from "./control.ts";
 import {
@@ -157,7 +157,7 @@ async function drawControls(path: string, study: WildStudy, benchmark: string): 
     const stored = await db.$count(failureCases, eq(failureCases.benchmark, controlName(benchmark)));
     if (stored >= study.controlsEach) return [];
     const model = await findModel(db, path, "--model");
-    const engine = await openEngine();
+    const engine = await openVerbEngine();
     try {
       const loaded = await engine.loadModel(model.directory);
       const wanted = { name: model.name, benchmark, count: study.controlsEach, seed: study.seed };

@@ -5,7 +5,7 @@ put into its modules (rules.py) and brute-force automatic differentiation:
     python3 test/reference/real_shapes.py --check test/data/golden/*
     python3 test/reference/real_shapes.py /tmp/real_shapes test/data/real_shapes   (torch, transformers 5.24, safetensors)
 
---check compares with LXT's golden values first.
+--check compares with LXT's golden values first. Files that are there already stay as they are.
 """
 
 import json
@@ -33,19 +33,23 @@ def check(folder):
 def main(models, out):
     Path(out).mkdir(parents=True, exist_ok=True)
     for folder in sorted(Path(models).iterdir()):
-        request = json.loads((folder / "request.json").read_text())
         model = load(folder)
         middle = model.config.num_hidden_layers // 2
-        tensors = {}
-        for Rule.name in RULES:
-            relevance, logits, nodes, gradients = attribute(model, request["inputIds"], request["target"], request["contrast"])
-            tensors[f"{Rule.name}.node_relevance"] = relevance.contiguous()
-            tensors["logits_every_97th"] = logits[::97].contiguous()
-            tensors["logits_pair"] = logits[[request["target"], request["contrast"]]].contiguous()
-            if Rule.name != "gradient":
-                tensors[f"{Rule.name}.edges.{middle}"] = edges(nodes, gradients, middle)
-        save_file(tensors, Path(out, folder.name + ".safetensors"))
-        print(folder.name, {name: list(values.shape) for name, values in tensors.items()})
+        for request in json.loads((folder / "requests.json").read_text()):
+            ids, target, contrast = request["inputIds"], request["target"], request["contrast"]
+            path = Path(out, f"{folder.name}-{len(ids)}.safetensors")
+            if path.exists():
+                continue
+            tensors = {}
+            for Rule.name in RULES:
+                relevance, logits, nodes, gradients = attribute(model, ids, target, contrast)
+                tensors[f"{Rule.name}.node_relevance"] = relevance.contiguous()
+                tensors["logits_every_97th"] = logits[::97].contiguous()
+                tensors["logits_pair"] = logits[[target, contrast]].contiguous()
+                if Rule.name != "gradient":
+                    tensors[f"{Rule.name}.edges.{middle}"] = edges(nodes, gradients, middle)
+            save_file(tensors, path)
+            print(path.name, {name: list(values.shape) for name, values in tensors.items()})
 
 
 if sys.argv[1] == "--check":

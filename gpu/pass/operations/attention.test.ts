@@ -1,8 +1,8 @@
 /** Attention by tiles and by blocks of scores: adapters that have tiles run the one, all others the other. */
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { beforeAll, beforeEach, expect, test } from "vitest";
 import { relativeError } from "../../../test/compare.ts";
 import { seededRandom } from "../../../test/random.ts";
-import { openDevice } from "../../device/dawn.ts";
+import { sharedDevice } from "../../../test/shared_device.ts";
 import type { Device } from "../../device/device.ts";
 import { RULES } from "../../engine.ts";
 import { attentionTiling } from "../../kernels/attention.ts";
@@ -16,9 +16,8 @@ import { ATTENDED, headWidths, QUERY_KEY_VALUE, ROTATED } from "./heads.ts";
 
 let device: Device;
 beforeAll(async () => {
-  device = await openDevice();
+  device = await sharedDevice();
 });
-afterAll(() => device?.close());
 beforeEach(({ skip }) => {
   if (!attentionTiling(device, 8)) skip("this adapter computes attention by blocks of scores");
 });

@@ -16,7 +16,6 @@ const CONVERGED = 0.99999;
 const LEAST_PROBABILITY = 0.1;
 /** Longer texts are judged by their first characters. */
 const LONGEST_CHARACTERS = 10000;
-const LONGEST_GRAM = 3;
 const SEED = 0;
 
 interface Data {
@@ -115,33 +114,33 @@ function cleaned(text: string, { composeVietnamese }: Profiles): readonly string
 /** N-grams that some language has, in the order in which they end. Words in capitals are left out. */
 function gramsOf(characters: readonly string[], { grams, normalise }: Profiles): readonly Gram[] {
   const result: Gram[] = [];
-  let recent = [" "];
+  const take = (gram: Gram | undefined) => gram && result.push(gram);
+  // The last three characters of the word, with the space before it; empty where it is not that long yet.
+  let [third, second, last] = ["", "", " "];
   let capitals = false;
   for (const raw of characters) {
     const character = normalise(raw);
-    const last = recent.at(-1)!;
-    let added = true;
     if (last === " ") {
-      recent = [" "];
+      third = second = "";
       capitals = false;
-      added = character !== " ";
-    } else if (recent.length >= LONGEST_GRAM) recent = recent.slice(1);
-    if (added) {
-      recent = [...recent, character];
-      if (!isCapital(character)) capitals = false;
-      else if (isCapital(last)) capitals = true;
+      if (character === " ") continue;
     }
+    if (!isCapital(character)) capitals = false;
+    else if (isCapital(last)) capitals = true;
+    [third, second, last] = [second, last, character];
     if (capitals) continue;
-    for (let length = 1; length <= recent.length; length++) {
-      const gram = length === 1 && recent.at(-1) === " " ? undefined : grams.get(recent.slice(-length).join(""));
-      if (gram !== undefined) result.push(gram);
-    }
+    if (last !== " ") take(grams.get(last));
+    take(grams.get(second + last));
+    if (third !== "") take(grams.get(third + second + last));
   }
   return result;
 }
 
+const known = new Map<string, boolean>();
 function isCapital(character: string): boolean {
-  return /^\p{Uppercase}/u.test(character);
+  let found = known.get(character);
+  if (found === undefined) known.set(character, found = /^\p{Uppercase}/u.test(character));
+  return found;
 }
 
 function loadProfiles(): Profiles {
