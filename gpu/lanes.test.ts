@@ -19,13 +19,13 @@ afterAll(() => {
 const ids = (length: number, seed: number) => Array.from({ length }, (_, at) => (at * 37 + seed * 101 + 5) % 2000);
 
 test("an interactive call ends before a batch that began before it, and both give their numbers", async () => {
-  const batch = Array.from({ length: 24 }, (_, seed) => ({
+  const batch = Array.from({ length: 12 }, (_, seed) => ({
     inputIds: ids(200, seed),
     contrast: 7,
     rule: "attnlrp" as const,
   }));
   const single = { inputIds: ids(40, 99), contrast: 9, rule: "attnlrp" as const };
-  const written = [{ inputIds: ids(12, 3), maxTokens: 24 }];
+  const written = [{ inputIds: ids(12, 3), maxTokens: 8 }];
   const alone = {
     batch: await model.attributeMany(batch),
     single: await model.attribute(single),

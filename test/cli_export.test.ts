@@ -1,17 +1,15 @@
 /** The verbs study, run and export, each on the database of a test, the demo model and a copy of it. */
-import { spawn } from "node:child_process";
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { ablationExperiments } from "../schema/tables/ablation_tables.ts";
 import { attributionGraphs, diagnoses, maskingExperiments } from "../schema/tables/analysis_tables.ts";
 import { attributions, failureCases } from "../schema/tables/tables.ts";
 import { summariseAblations } from "../server/ablation/ablation_job.ts";
 import { ROOT } from "../server/base/settings.ts";
 import { parseGraphFile } from "../web/src/graph/graph_data.ts";
-import { refused } from "./command_line.ts";
+import { culprit as runCommand, refused } from "./command_line.ts";
 import { testDatabase } from "./database.ts";
 import { globalId, graphqlClient } from "./graphql_client.ts";
 
@@ -21,32 +19,24 @@ const database = testDatabase();
 let folder = "";
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "culprit-export-"));
+  vi.stubEnv("DATABASE_URL", database.url);
+  vi.stubEnv("CULPRIT_HOME", folder);
   await cp(DEMO, join(folder, "copy"), { recursive: true });
   const lines = (await readFile(join(DEMO, "failure-cases-divergence.jsonl"), "utf8")).split("\n").slice(0, 3);
   await writeFile(join(folder, "cases.jsonl"), lines.join("\n"));
   await culprit("model", "add", DEMO);
   await culprit("import", "--from", "culprit", join(folder, "cases.jsonl"));
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await rm(folder, { recursive: true, force: true });
+});
 
 /** Runs `culprit` on the test's database; gives its exit code, its lines of JSON, and what else it said. */
-function culprit(...args: string[]): Promise<{ code: number | null; lines: Record<string, unknown>[]; note: string }> {
-  return new Promise((done, fail) => {
-    const child = spawn("node", [join(ROOT, "server", "launch.mjs"), ...args, "--json"], {
-      cwd: ROOT,
-      env: { ...process.env, DATABASE_URL: database.url, CULPRIT_HOME: folder },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let out = "";
-    let note = "";
-    child.stdout.on("data", (chunk) => out += chunk);
-    child.stderr.on("data", (chunk) => note += chunk);
-    child.on("error", fail);
-    child.on(
-      "close",
-      (code) => done({ code, lines: out.trim().split("\n").filter(Boolean).map((line) => JSON.parse(line)), note }),
-    );
-  });
+async function culprit(...args: string[]) {
+  const { code, out, err: note } = await runCommand([...args, "--json"]);
+  const lines = out.trim().split("\n").filter(Boolean).map((line) => JSON.parse(line) as Record<string, unknown>);
+  return { code, lines, note };
 }
 
 test("run marks, attributes, builds graphs, diagnoses and masks, a line for each and totals; again nothing is new", async () => {

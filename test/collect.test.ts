@@ -78,9 +78,12 @@ const ready = () =>
     return state.kind === "ready" ? state.pid : undefined;
   });
 
-/** Failures of a search, of which a wave does some; and tokens of a response at most, which those of this model have. */
+/** Failures of a search; tokens of a response at most, which those of this model have; rollouts of a wave, for six cases. */
 const FAILURES = 8;
 const MOST_TOKENS = 40;
+const WAVE = 60;
+/** A busy machine takes its time for three workers' starts. */
+const LONG = { timeout: 300_000 };
 
 const COLLECT = `mutation ($input: CollectFailuresInput!) { collectFailures(input: $input) {
   __typename ... on Job { kind status } ... on InputError { message where } } }`;
@@ -101,76 +104,83 @@ async function failingBenchmark(count: number): Promise<string> {
   return "failing";
 }
 
-test("a worker killed in the middle of a search loses nothing: the job goes on and finds the same pairs", async () => {
-  const { db } = database.connection;
-  const benchmark = await failingBenchmark(FAILURES);
-  const input = { model: "demo-1m", benchmark, maxTokens: MOST_TOKENS, promptTemplate: "plain" };
-  // Before there is a worker, which may begin at once.
-  const asked = await ask(COLLECT, { input });
-  expect(asked).toEqual({ data: { collectFailures: { __typename: "Job", kind: "COLLECT", status: "QUEUED" } } });
-  supervisor = startSupervisor(database.url);
-  await ready();
-  expect(await newestJob(hasEnded)).toMatchObject({
-    status: "completed",
-    done: FAILURES,
-    total: FAILURES,
-    errorMessage: null,
-  });
-  expect(await db.$count(failureCases)).toBe(FAILURES);
+test(
+  "a worker killed in the middle of a search loses nothing: the job goes on and finds the same pairs",
+  LONG,
+  async () => {
+    const { db } = database.connection;
+    const benchmark = await failingBenchmark(FAILURES);
+    const input = { model: "demo-1m", benchmark, maxTokens: MOST_TOKENS, promptTemplate: "plain" };
+    // Before there is a worker, which may begin at once.
+    const asked = await ask(COLLECT, { input });
+    expect(asked).toEqual({ data: { collectFailures: { __typename: "Job", kind: "COLLECT", status: "QUEUED" } } });
+    supervisor = startSupervisor(database.url);
+    await ready();
+    expect(await newestJob(hasEnded)).toMatchObject({
+      status: "completed",
+      done: FAILURES,
+      total: FAILURES,
+      errorMessage: null,
+    });
+    expect(await db.$count(failureCases)).toBe(FAILURES);
 
-  const search = { model: "demo-1m", benchmarks: [benchmark], batch: 16 };
-  expect((await ask(FIND, { input: search })).data.findTokenPairs).toMatchObject({ kind: "FIND_PAIRS" });
-  expect(await newestJob((job) => job.kind === "find_pairs" && hasEnded(job))).toMatchObject({
-    status: "completed",
-    done: FAILURES,
-  });
-  const pairsOf = async () => {
-    const rows = await db.select().from(tokenPairs).innerJoin(
-      failureCases,
-      eq(failureCases.id, tokenPairs.failureCaseId),
-    );
-    return new Map(rows.map(({ token_pairs: pair, failure_cases: row }) => [row.key, {
-      position: pair.position,
-      pair: [pair.targetId, pair.contrastId, pair.delta],
-      candidates: pair.candidates,
-      status: row.status,
-      prefix: row.prefix,
-    }]));
-  };
-  const undisturbed = await pairsOf();
-  expect(undisturbed.size).toBeGreaterThan(FAILURES - 2);
+    const search = { model: "demo-1m", benchmarks: [benchmark], batch: WAVE };
+    expect((await ask(FIND, { input: search })).data.findTokenPairs).toMatchObject({ kind: "FIND_PAIRS" });
+    expect(await newestJob((job) => job.kind === "find_pairs" && hasEnded(job))).toMatchObject({
+      status: "completed",
+      done: FAILURES,
+    });
+    const pairsOf = async () => {
+      const rows = await db.select().from(tokenPairs).innerJoin(
+        failureCases,
+        eq(failureCases.id, tokenPairs.failureCaseId),
+      );
+      return new Map(rows.map(({ token_pairs: pair, failure_cases: row }) => [row.key, {
+        position: pair.position,
+        pair: [pair.targetId, pair.contrastId, pair.delta],
+        candidates: pair.candidates,
+        status: row.status,
+        prefix: row.prefix,
+      }]));
+    };
+    const undisturbed = await pairsOf();
+    expect(undisturbed.size).toBeGreaterThan(FAILURES - 2);
 
-  for (const table of [pairSearches, tokenPairs]) await db.delete(table);
-  await db.update(failureCases).set({
-    status: "open",
-    exclusion: null,
-    exclusionNote: null,
-    delta: null,
-    prefix: "",
-    inputIds: sql`${failureCases.inputIds}[1:${failureCases.promptTokens}]`,
-    tokenTexts: sql`${failureCases.tokenTexts}[1:${failureCases.promptTokens}]`,
-    segments: sql`left(${failureCases.segments}, ${failureCases.promptTokens})`,
-    tokenCount: sql`${failureCases.promptTokens}`,
-  });
-  const victim = await ready();
-  await ask(FIND, { input: { ...search, idempotencyKey: "second" } });
-  const before = await newestJob(({ idempotencyKey, done }) => idempotencyKey === "second" && done >= 2);
-  process.kill(victim, "SIGKILL");
-  expect(before.done).toBeLessThan(FAILURES);
-  const job = await newestJob((one) => one.idempotencyKey === "second" && hasEnded(one));
-  expect(job).toMatchObject({ status: "completed", message: expect.stringContaining("clean") });
-  // The second attempt had only those left that the first had not decided.
-  expect(job.total).toBeLessThan(FAILURES);
-  expect(await pairsOf()).toEqual(undisturbed);
-});
+    for (const table of [pairSearches, tokenPairs]) await db.delete(table);
+    await db.update(failureCases).set({
+      status: "open",
+      exclusion: null,
+      exclusionNote: null,
+      delta: null,
+      prefix: "",
+      inputIds: sql`${failureCases.inputIds}[1:${failureCases.promptTokens}]`,
+      tokenTexts: sql`${failureCases.tokenTexts}[1:${failureCases.promptTokens}]`,
+      segments: sql`left(${failureCases.segments}, ${failureCases.promptTokens})`,
+      tokenCount: sql`${failureCases.promptTokens}`,
+    });
+    const victim = await ready();
+    await ask(FIND, { input: { ...search, idempotencyKey: "second" } });
+    const before = await newestJob(({ idempotencyKey, done }) => idempotencyKey === "second" && done >= 2);
+    process.kill(victim, "SIGKILL");
+    expect(before.done).toBeLessThan(FAILURES);
+    // As if its heartbeat had been missed for long enough.
+    await db.execute(sql`update pgboss.job set heartbeat_on = now() - interval '1 hour' where state = 'active'`);
+    await boss.supervise();
+    const job = await newestJob((one) => one.idempotencyKey === "second" && hasEnded(one));
+    expect(job).toMatchObject({ status: "completed", message: expect.stringContaining("clean") });
+    // The second attempt had only those left that the first had not decided.
+    expect(job.total).toBeLessThan(FAILURES);
+    expect(await pairsOf()).toEqual(undisturbed);
+  },
+);
 
-test("a cancelled search keeps what it found, and can be asked for again", async () => {
+test("a cancelled search keeps what it found, and can be asked for again", LONG, async () => {
   const { db } = database.connection;
   const benchmark = await failingBenchmark(FAILURES);
   supervisor = startSupervisor(database.url);
   await ask(COLLECT, { input: { model: "demo-1m", benchmark, maxTokens: MOST_TOKENS, promptTemplate: "plain" } });
   expect(await newestJob(hasEnded)).toMatchObject({ status: "completed" });
-  const { id } = (await ask(FIND, { input: { model: "demo-1m", batch: 16 } })).data.findTokenPairs;
+  const { id } = (await ask(FIND, { input: { model: "demo-1m", batch: WAVE } })).data.findTokenPairs;
   await newestJob(({ kind, done }) => kind === "find_pairs" && done >= 1);
   expect((await ask(CANCEL, { id })).data.cancelJob).toEqual({ __typename: "Job", status: "CANCELLED" });
   // The worker puts it down: it takes up the next job.

@@ -2,23 +2,20 @@
  * From a benchmark to clean token pairs by one command, on the demo model; every clean pair is verified again without
  * the search: single, unbatched generation, the checker, and the numbers that transformers computed.
  */
-import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 import { eq } from "drizzle-orm";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Device } from "../gpu/device/device.ts";
-import { openDevice } from "../gpu/device/dawn.ts";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { LoadedModel } from "../gpu/engine.ts";
-import { loadModel } from "../gpu/loaded_model.ts";
 import { loadTokenizer, type Tokenizer } from "../gpu/model/tokenizer.ts";
 import { pairSearches } from "../schema/tables/search_tables.ts";
 import { failureCases, responses, tokenPairs } from "../schema/tables/tables.ts";
 import { type Checkers, openCheckers } from "../server/checkers/check.ts";
 import { ROOT } from "../server/base/settings.ts";
+import { culprit as runCommand } from "./command_line.ts";
 import { testDatabase } from "./database.ts";
+import { sharedEngine } from "./shared_device.ts";
 
 const DEMO = join(ROOT, "models", "demo-1m");
 /** Items of each benchmark. */
@@ -27,39 +24,27 @@ const MAX_TOKENS = 96;
 
 const database = testDatabase();
 let folder = "";
-let device: Device;
 let model: LoadedModel;
 let tokenizer: Tokenizer;
 let checkers: Checkers;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "culprit-pairs-"));
-  device = await openDevice();
-  [model, tokenizer] = [await loadModel(device, DEMO), await loadTokenizer(DEMO)];
+  vi.stubEnv("DATABASE_URL", database.url);
+  vi.stubEnv("CULPRIT_HOME", folder);
+  [model, tokenizer] = [await (await sharedEngine()).loadModel(DEMO), await loadTokenizer(DEMO)];
   checkers = openCheckers();
 });
 afterAll(async () => {
-  device?.close();
+  vi.unstubAllEnvs();
   await checkers?.close();
   await rm(folder, { recursive: true, force: true });
 });
 
 /** Runs `culprit` on the test's database; gives its lines of JSON. */
-function culprit(...args: string[]): Promise<Record<string, unknown>[]> {
-  return new Promise((done, fail) => {
-    const child = spawn("node", [join(ROOT, "server", "launch.mjs"), ...args, "--json"], {
-      cwd: ROOT,
-      env: { ...process.env, DATABASE_URL: database.url, CULPRIT_HOME: folder },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let out = "";
-    let note = "";
-    child.stdout.on("data", (chunk) => out += chunk);
-    child.stderr.on("data", (chunk) => note += chunk);
-    child.on("close", (code) => {
-      if (code !== 0) return fail(new Error(`${code}: ${note}`));
-      done(out.trim().split("\n").map((line) => JSON.parse(line)));
-    });
-  });
+async function culprit(...args: string[]): Promise<Record<string, unknown>[]> {
+  const { code, out, err } = await runCommand([...args, "--json"]);
+  if (code !== 0) throw new Error(`${code}: ${err}`);
+  return out.trim().split("\n").map((line) => JSON.parse(line));
 }
 
 /** What models/recipe/mine.py found with transformers, by benchmark and task. */
