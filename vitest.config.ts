@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import LongestFirst from "./test/longest_first.ts";
 import { testFiles, type Tier } from "./test/tiers.ts";
 
 /** What has to be there before the tests of a tier. */
@@ -23,6 +24,7 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 180_000,
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     projects: (Object.keys(SETUP) as Tier[]).map((tier) => ({
       extends: true,
       // What needs no server leaves nothing behind: its files share processes, which load what they import, and compile
