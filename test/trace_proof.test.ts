@@ -214,7 +214,7 @@ test("a run goes on behind what is there, and says how far it is", async () => {
   const none = await culprit(["trace", "proof", "--model", "demo-1m", "--benchmark", "none", "--error", "answer"]);
   expect(none.code).toBe(2);
   expect(none.err).toMatch(
-    /--benchmark: demo-1m has no failed answer to none with a wrong final answer; collect answers/,
+    /--benchmark: demo-1m has no failed response to none with a wrong final answer; collect responses/,
   );
   await refused([...args.slice(0, 6), "--error", "end"], /^--error: there is no such place; give one of: pair, answer/);
 });
