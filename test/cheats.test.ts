@@ -21,6 +21,8 @@ const attempts = (path: string): readonly Attempt[] =>
   readFileSync(`${DATA}${path}`, "utf8").trim().split("\n").map((line) => JSON.parse(line));
 const cheats = readdirSync(`${DATA}cheats`).filter((name) => name.endsWith(".jsonl"))
   .flatMap((name) => attempts(`cheats/${name}`));
+/** Each takes a process of its own: the gate tries every third, `npm run soak -- cheats` all. */
+const tried = cheats.filter((_, index) => Deno.env.get("CULPRIT_CHEATS") === "all" || index % 3 === 0);
 const itemOf = ({ item = "item" }: Attempt): CodeItem => ({
   kind: "humaneval",
   ...JSON.parse(readFileSync(`${DATA}cheats/${item}.json`, "utf8")),
@@ -40,7 +42,7 @@ test("there are a hundred cheats, each with a name of its own", () => {
 });
 
 describe.concurrent("a cheat fails, in one line that can be shown:", () => {
-  test.each(cheats.map((cheat) => [cheat.how, cheat] as const))("%s", TIMEOUT, async (_how, cheat) => {
+  test.each(tried.map((cheat) => [cheat.how, cheat] as const))("%s", TIMEOUT, async (_how, cheat) => {
     const { passed, reason } = await sandbox.check(itemOf(cheat), { completion: cheat.completion }, limitOf(cheat));
     expect(passed === false || passed === null).toBe(true);
     expect(reason).toMatch(/^failed: |^timed out$|which is not here$/);

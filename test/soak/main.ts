@@ -18,6 +18,7 @@ const PARTS = [
   "fuzz",
   "grammar",
   "solutions",
+  "cheats",
   "shapes",
   "faults",
   "away",
