@@ -25,7 +25,7 @@ test("an interactive call ends before a batch that began before it, and both giv
     rule: "attnlrp" as const,
   }));
   const single = { inputIds: ids(40, 99), contrast: 9, rule: "attnlrp" as const };
-  const written = [{ inputIds: ids(12, 3), maxTokens: 8 }];
+  const written = [{ inputIds: ids(12, 3), maxTokens: 24 }];
   const alone = {
     batch: await model.attributeMany(batch),
     single: await model.attribute(single),

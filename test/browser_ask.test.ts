@@ -133,7 +133,9 @@ test("a model of the hub is fetched with its progress, can be given up, and is a
   stalls = false;
   await page.click("button:has-text('Fetch')");
   await page.waitForSelector(".other-model [role=status]:has-text('org/tiny is there')");
-  expect(await page.inputValue(".ask-form label:has-text('Model') select")).toBe("org/tiny");
+  // The list of models is read again, and the new one chosen.
+  const chosen = () => page.inputValue(".ask-form label:has-text('Model') select");
+  await expect.poll(chosen, { timeout: 20_000 }).toBe("org/tiny");
   await page.fill(".other-model input", "org/none");
   await page.click("button:has-text('Fetch')");
   await page.waitForSelector(".other-model [role=alert]:has-text('no such model')");
