@@ -8,11 +8,14 @@ import { brotliDecompressSync } from "node:zlib";
 import { type Browser, chromium } from "playwright-core";
 import { readSettings } from "../server/base/settings.ts";
 
+/** How long a page may let a test wait: less than the test's own time, more than half a minute of a busy software adapter. */
+const WAIT_MS = 100_000;
+
 export async function launchChromium(): Promise<Browser> {
   const cache = join(readSettings().home, "chromium");
   if (!existsSync(cache)) await unpackTo(cache);
   const libraries = join(cache, "lib");
-  return await chromium.launch({
+  const browser = await chromium.launch({
     executablePath: join(cache, "chromium"),
     args: ["--no-sandbox", "--no-zygote", "--single-process", "--headless=shell", "--disable-gpu"],
     env: {
@@ -21,6 +24,13 @@ export async function launchChromium(): Promise<Browser> {
       ...(existsSync(libraries) ? { LD_LIBRARY_PATH: libraries } : {}),
     },
   });
+  const newPage = browser.newPage.bind(browser);
+  browser.newPage = async (options) => {
+    const page = await newPage(options);
+    page.setDefaultTimeout(WAIT_MS);
+    return page;
+  };
+  return browser;
 }
 
 /** Fills the cache folder at one blow: test files that begin at the same time must not see half of it. */
