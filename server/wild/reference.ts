@@ -19,7 +19,7 @@ export interface ReferenceNumbers {
   readonly delta: number;
 }
 
-const FILE = "reference.json";
+const FILE = "reference.jsonl";
 
 /** Null where the file is not there. */
 export async function readReference(
@@ -27,7 +27,9 @@ export async function readReference(
   results: readonly StoredResult[],
 ): Promise<ReferenceNumbers | null> {
   const text = await readFile(join(folder, FILE), "utf8").catch(() => null);
-  return text === null ? null : compareReference(JSON.parse(text) as ReferenceResult[], results);
+  if (text === null) return null;
+  const lines = text.trimEnd().split("\n").map((line) => JSON.parse(line) as ReferenceResult);
+  return compareReference(lines, results);
 }
 
 /** Over the pairs that both have; null where there is none. */

@@ -41,6 +41,8 @@ export interface StoredResult {
   readonly outcome: Attribution["outcome"];
   readonly pattern: Attribution["pattern"];
   readonly confidence: number | null;
+  /** What the classifier measured, by its names (docs/diagnosis.md). */
+  readonly measures: Readonly<Record<string, number>> | null;
   readonly adapter: string;
   readonly seconds: number;
 }
@@ -80,6 +82,7 @@ export async function readResults(db: Database, study: WildStudy): Promise<Store
     contrast: tokenPairs.contrastId,
     attribution: attributions,
     confidence: diagnoses.confidence,
+    evidence: diagnoses.evidence,
   }).from(attributions)
     .innerJoin(tokenPairs, eq(tokenPairs.id, attributions.tokenPairId))
     .innerJoin(failureCases, eq(failureCases.id, tokenPairs.failureCaseId))
@@ -91,7 +94,7 @@ export async function readResults(db: Database, study: WildStudy): Promise<Store
       eq(attributions.rule, "attnlrp"),
       inArray(failureCases.benchmark, names),
     )).orderBy(asc(failureCases.benchmark), asc(failureCases.key), asc(tokenPairs.id));
-  return rows.map(({ attribution, key, benchmark, inputIds, target, contrast, confidence }) => {
+  return rows.map(({ attribution, key, benchmark, inputIds, target, contrast, confidence, evidence }) => {
     const floats = new DataView(Uint8Array.from(attribution.relevance).buffer);
     const { logitDifference, marksOrigin, outcome, pattern, adapter, seconds } = attribution;
     return {
@@ -107,6 +110,7 @@ export async function readResults(db: Database, study: WildStudy): Promise<Store
       outcome,
       pattern,
       confidence,
+      measures: evidence && Object.fromEntries(evidence.numbers.map(({ name, value }) => [name, value])),
       adapter,
       seconds,
     };

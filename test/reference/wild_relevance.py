@@ -1,7 +1,7 @@
 """Relevance of stored cases of `npm run wild` by transformers with the rules of rules.py (which real_shapes.py --check compares
 with LXT's values), against the stored one.
 
-    python3 test/reference/wild_relevance.py FOLDER docs/in-the-wild OUT.json      (torch, transformers 5.24)
+    python3 test/reference/wild_relevance.py FOLDER docs/in-the-wild OUT.jsonl      (torch, transformers 5.24)
 
 FOLDER holds the model in float32. Of the stored results (results.jsonl.gz) the first 20 failures in an order drawn by
 Python's seed 20 (controls where there are fewer); prints how far each stored relevance is off, as a share of the largest.
@@ -45,5 +45,4 @@ for row in results[:CASES]:
         )
     )
 print(f"worst of {len(rows)}: {worst:.1e}")
-text = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)
-Path(out).write_text(f"[\n{text}\n]\n")
+Path(out).write_text("".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows))
