@@ -21,8 +21,8 @@ const attempts = (path: string): readonly Attempt[] =>
   readFileSync(`${DATA}${path}`, "utf8").trim().split("\n").map((line) => JSON.parse(line));
 const cheats = readdirSync(`${DATA}cheats`).filter((name) => name.endsWith(".jsonl"))
   .flatMap((name) => attempts(`cheats/${name}`));
-/** Each takes a process of its own: the gate tries every third, `npm run soak -- cheats` all. */
-const tried = cheats.filter((_, index) => Deno.env.get("CULPRIT_CHEATS") === "all" || index % 3 === 0);
+/** Each takes a process of its own: the gate tries every second, `npm run soak -- cheats` all. */
+const tried = cheats.filter((_, index) => Deno.env.get("CULPRIT_CHEATS") === "all" || index % 2 === 0);
 const itemOf = ({ item = "item" }: Attempt): CodeItem => ({
   kind: "humaneval",
   ...JSON.parse(readFileSync(`${DATA}cheats/${item}.json`, "utf8")),
