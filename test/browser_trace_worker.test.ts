@@ -142,6 +142,8 @@ test("a click shows a step alone with its ancestors and descendants; Escape and 
   for (const part of [sentences.length, sentences.length + 1, count - 1]) {
     await page.click(`.trace-line[data-part="${part}"] .trace-part`);
     await page.waitForSelector(`.trace-line[data-part="${part}"] [aria-pressed=true]`);
+    // The page stays where it is: what is shown alone is in sight.
+    expect(await page.evaluate(() => scrollY)).toBe(0);
     const kept = Array.from({ length: count }, (_, other) => other).filter((other) =>
       other === part || (other < part ? reaches(part, other) : reaches(other, part)) >= LEAST
     );
@@ -157,6 +159,14 @@ test("a click shows a step alone with its ancestors and descendants; Escape and 
     expect(await page.$(".trace-line.apart")).toBe(null);
   }
   expect(await page.evaluate(() => location.hash)).not.toContain("part=");
+  // Signed, colours tell the sign of shares of the error; those of a part alone have none.
+  await page.click("label:has-text('signed')");
+  await page.waitForSelector(".trace-bar.red");
+  await page.click(`.trace-line[data-part="${sentences.length}"] .trace-part`);
+  await page.waitForFunction(() => document.querySelector(".trace-bar.red, .trace-bar.blue") === null);
+  await page.waitForSelector(".trace-arcs .red, .trace-arcs .blue");
+  await page.click(`.trace-line[data-part="${sentences.length}"] .trace-part`);
+  await page.click("label:has-text('absolute')");
 });
 
 test("parts below a share are folded into a line that says how many, and open and fold again", async () => {

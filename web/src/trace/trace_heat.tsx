@@ -52,11 +52,13 @@ export function TraceHeat(props: {
   );
   const view = useMemo(() => ({ values: "raw", special: false }) as const, []);
   const chosen = route.part === null ? undefined : parts[route.part];
-  const asked = useMemo(
-    () => chosen === undefined || chosen.kind === "ERROR" ? undefined : { position: chosen.start },
-    [chosen?.number, trace.id],
-  );
   const hasOwn = chosen?.row != null && chosen.kind !== "ERROR";
+  const isOfStep = hasOwn && route.heat === "step";
+  // The text goes to a step whose relevance is asked for; a part that is shown alone stays in sight.
+  const asked = useMemo(
+    () => isOfStep ? { position: chosen.start } : undefined,
+    [isOfStep, chosen?.number, trace.id],
+  );
   return (
     <section class="trace-heat" aria-label="Relevance over the text" aria-busy={reading.loading}>
       <h2>Where it comes from in the text</h2>

@@ -126,6 +126,8 @@ function PartItem(props: ItemProps & { readonly part: Part }) {
   const apart = isolated !== undefined && !chosen && !isolated.ancestors.has(number) &&
     !isolated.descendants.has(number);
   const { share, of } = amountOf(part, props);
+  // Shares of a part that is shown alone have no sign.
+  const isSigned = route.signed && isolated === undefined;
   const isLong = text.length > LONG;
   const isWhole = route.whole.includes(number);
   const classes = ["trace-line", kind === "SENTENCE_OF_PROMPT" ? "of-prompt" : kind === "ERROR" ? "of-error" : ""];
@@ -153,7 +155,7 @@ function PartItem(props: ItemProps & { readonly part: Part }) {
         </span>
         <span class="trace-amount" title={of}>
           <span
-            class={`trace-bar ${share < 0 ? "blue" : route.signed ? "red" : ""}`}
+            class={`trace-bar ${!isSigned ? "" : share < 0 ? "blue" : "red"}`}
             style={{ width: `${Math.min(100, 100 * Math.abs(share))}%` }}
           />
           <span class="number small">{kind === "ERROR" && isolated === undefined ? "all" : asPercent(share)}</span>
