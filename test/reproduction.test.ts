@@ -24,6 +24,7 @@ import { addModel } from "../server/models/add_model.ts";
 import { DEMO, FILES } from "../server/demo.ts";
 import type { WildStudy } from "../server/wild/study.ts";
 import { culprit } from "./command_line.ts";
+import { isControl } from "../server/cases/controls.ts";
 import { relativeError } from "./compare.ts";
 import { storeModel, storePair, testDatabase } from "./database.ts";
 import { fakeResult } from "./fake_engine.ts";
@@ -266,12 +267,18 @@ describe("results that come with the project", () => {
     const { connection } = database;
     expect(statSync(WILD_SNAPSHOT).size).toBeLessThanOrEqual(12_000_000);
     expect(await loadSnapshot(connection, WILD_SNAPSHOT)).toBeGreaterThan(100);
-    const newest = await connection.db.select({ model: models.name, hash: models.hash, directory: models.directory })
+    const newest = await connection.db.select({
+      benchmark: failureCases.benchmark,
+      model: models.name,
+      hash: models.hash,
+      directory: models.directory,
+    })
       .from(failureCases).innerJoin(models, eq(models.id, failureCases.modelId))
       .orderBy(desc(failureCases.createdAt), desc(failureCases.id)).limit(100);
     const { numbers } = JSON.parse(readFileSync(join(ROOT, "docs", "in-the-wild", "numbers.json"), "utf8"));
     const { study } = numbers as { readonly study: WildStudy };
     for (const row of newest) expect(row).toMatchObject({ model: study.model, hash: study.modelHash });
+    expect(newest.some(({ benchmark }) => isControl(benchmark))).toBe(false);
     expect(newest[0]!.directory).toMatch(/^hub\/models--[^/]+\/snapshots\//);
     const [{ ours } = { ours: -1 }] = await connection.sql<{ ours: number }[]>`
       select count(*)::int as ours from attributions where adapter not like ${`${PRECOMPUTED}%`}`;

@@ -18,7 +18,8 @@ import { wildDocument, wildFindings, type WildParts } from "../server/wild/docum
 import { compareReference } from "../server/wild/reference.ts";
 import type { StoredResult } from "../server/wild/results.ts";
 import { folderOf, runWild } from "../server/wild/run.ts";
-import { controlName, STAGES, stagesOf, WILD_SETTINGS } from "../server/wild/study.ts";
+import { controlName } from "../server/cases/controls.ts";
+import { STAGES, stagesOf, WILD_SETTINGS } from "../server/wild/study.ts";
 import { PROOF_RANKINGS } from "../server/traces/proof.ts";
 import { testDatabase } from "./database.ts";
 

@@ -16,7 +16,8 @@ import { type BackupEnd, type BackupHeader, type BackupTable, writeBackup } from
 import type { Connection } from "../database/database.ts";
 import { models } from "../../schema/tables/tables.ts";
 import { PRECOMPUTED } from "../database/precomputed.ts";
-import { movedIds } from "./moved_ids.ts";
+import { isControl } from "../cases/controls.ts";
+import { movedIds, type RowChange } from "./moved_ids.ts";
 import { readBackupInto, readColumn } from "./restore.ts";
 import { ROOT } from "../base/settings.ts";
 
@@ -134,8 +135,7 @@ export async function loadSnapshot(
   const names = await readColumn(open, path, { table: "models", column: "name" });
   if ((await db.$count(models, inArray(models.name, names))) > 0) return 0;
   const move = await movedIds(sql);
-  const now = new Date().toISOString();
-  const { rows } = await readBackupInto(sql, open, path, (row, table) => storedAt(move(row, table), table, now));
+  const { rows } = await readBackupInto(sql, open, path, atTime(move, new Date()));
   for (const { name, directory } of await db.select().from(models).where(inArray(models.name, names))) {
     const place = join(ROOT, directory);
     // A model that is too large to come with the project has its results here, and its files where people get them.
@@ -144,7 +144,14 @@ export async function loadSnapshot(
   return rows;
 }
 
-function storedAt(row: string, { columns }: BackupTable, time: string): string {
-  const at = columns.indexOf("created_at");
-  return at < 0 ? row : row.split("\t").with(at, time).join("\t");
+/** Rows are stored at this time, controls a minute before: the newest cases are failures. */
+function atTime(move: RowChange, time: Date): RowChange {
+  const [now, before] = [time, new Date(time.getTime() - 60_000)].map((date) => date.toISOString());
+  return (row, table) => {
+    const cells = move(row, table).split("\t");
+    const at = table.columns.indexOf("created_at");
+    const benchmark = table.table === "failure_cases" ? cells[table.columns.indexOf("benchmark")] : undefined;
+    if (at >= 0) cells[at] = benchmark !== undefined && isControl(benchmark) ? before! : now!;
+    return cells.join("\t");
+  };
 }

@@ -13,8 +13,8 @@ import { findModel } from "../models/find_model.ts";
 import { addTimed, type Note, openVerbEngine, runVerb, secondsOf } from "../paper/verbs.ts";
 import { ABLATED_OUTCOMES } from "./ablation.ts";
 import { controlLines } from "./control.ts";
+import { controlName } from "../cases/controls.ts";
 import {
-  controlName,
   failureBenchmarks,
   solvedBenchmarks,
   type Stage,

@@ -11,7 +11,8 @@ import { CLEAN_DELTA } from "../cases/clean_delta.ts";
 import { randomStream, shuffled } from "../base/statistics/random.ts";
 import type { SearchTokenizer } from "../search/criterion.ts";
 import { spellsItself } from "../search/outcome.ts";
-import { controlName } from "./study.ts";
+import { controlName } from "../cases/controls.ts";
+import {} from "./study.ts";
 
 /** Ranks below the first among which a contrast is drawn, as many as a search tries. */
 const RANKS = 10;

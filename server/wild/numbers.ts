@@ -13,7 +13,8 @@ import { type AblationNumbers, readWildAblations } from "./ablation.ts";
 import { preferenceFile } from "./compute.ts";
 import { type QuantisedRow, readQuantised } from "./quantisation.ts";
 import { type ReadersRow, readReaders } from "./readers.ts";
-import { controlName, failureBenchmarks, type WildStudy } from "./study.ts";
+import { controlName } from "../cases/controls.ts";
+import { failureBenchmarks, type WildStudy } from "./study.ts";
 
 export const NUMBERS_FORMAT = "culprit-wild/1";
 

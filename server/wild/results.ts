@@ -9,7 +9,8 @@ import type { Database } from "../../schema/tables/database.ts";
 import { attributions, failureCases, models, responses, tokenPairs } from "../../schema/tables/tables.ts";
 import { pairLines } from "../cases/export_pairs.ts";
 import { pairsOf } from "../jobs/pair_selection.ts";
-import { controlName, failureBenchmarks, type WildStudy } from "./study.ts";
+import { controlName } from "../cases/controls.ts";
+import { failureBenchmarks, type WildStudy } from "./study.ts";
 
 /** An answer by its tokens; the item's text stands in the benchmark's file. */
 export interface StoredAnswer {

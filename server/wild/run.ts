@@ -17,7 +17,8 @@ import { readProofs } from "./proofs.ts";
 import { readReference } from "./reference.ts";
 import { writeReadings } from "./readings.ts";
 import { packed, readAnswers, readCaseLines, readResults, type StoredResult } from "./results.ts";
-import { controlName, failureBenchmarks, type Stage, type WildStudy } from "./study.ts";
+import { controlName } from "../cases/controls.ts";
+import { failureBenchmarks, type Stage, type WildStudy } from "./study.ts";
 
 export interface WildRun {
   readonly request: WildRequest;

@@ -146,6 +146,3 @@ export const failureBenchmarks = (study: WildStudy): string[] => [
   ...study.benchmarks.map(({ name }) => name),
   ...solvedBenchmarks(study).map(({ name }) => referenceName(name)),
 ];
-
-/** The benchmark that holds the controls of another. */
-export const controlName = (benchmark: string): string => `${benchmark}-passed`;
