@@ -9,11 +9,13 @@ import { readStoredRun } from "../server/wild/check.ts";
 import type { StoredResult } from "../server/wild/results.ts";
 
 const { results } = await readStoredRun(join(ROOT, "docs", "in-the-wild"));
-const [a, b] = ["a", "b"].map((reader) => {
+/** What a reader says, by the cases' keys. */
+function labelsOf(reader: string): ReadonlyMap<string, Label> {
   const name = `smollm2.reader-${reader}.jsonl`;
   const text = readFileSync(join(import.meta.dirname!, "data", "labels", name), "utf8");
   return new Map(parseLabels(text, name).map((label) => [label.key, label]));
-}) as [Map<string, Label>, Map<string, Label>];
+}
+const [a, b] = [labelsOf("a"), labelsOf("b")];
 
 /** A case that both readers labelled, with what the classifier says. */
 interface Read {
