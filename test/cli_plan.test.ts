@@ -15,11 +15,9 @@ import { sharedEngine } from "./shared_device.ts";
 
 const ROOT = join(import.meta.dirname as string, "..");
 const MEMORY_TOLERANCE = 0.1;
-/** What SwiftShader may take or leave besides, in bytes: it compiles during the run what the plan does not warm up. */
-const SWIFTSHADER_BYTES = 48e6;
 const TIME_FACTOR = 2;
 /** Other work on the machine changes both sides of a comparison of times: it may be made this often. */
-const TIME_ROUNDS = 4;
+const ROUNDS = 4;
 
 let folder: string;
 beforeAll(() => {
@@ -107,8 +105,9 @@ describe.runIf(Deno.build.os === "linux")("what is predicted is what a process o
       await run(["plan", kind, ...args]);
       await run([kind, ...args]);
     }
-    const ratios: number[] = [];
-    for (let round = 0; round < TIME_ROUNDS; round++) {
+    // A busy machine disturbs a round: when garbage is collected, and what a second holds.
+    const rounds: string[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
       rmSync(join(folder, "speeds"), { recursive: true, force: true });
       const { json: plan } = await run(["plan", kind, ...args]);
       expect(Object.keys(plan)).toEqual(["gpuBytes", "hostBytes", "seconds", "fits", "why"]);
@@ -121,16 +120,12 @@ describe.runIf(Deno.build.os === "linux")("what is predicted is what a process o
       const predicted = (plan["gpuBytes"] as number) + (plan["hostBytes"] as number);
       // On hardware, device memory is not the process's own.
       const [software] = /llvmpipe|swiftshader/i.exec(String(found["adapter"])) ?? [];
-      if (software !== undefined) {
-        const more = software === "llvmpipe" ? 0 : SWIFTSHADER_BYTES;
-        expect(Math.abs(predicted - peakBytes), `${predicted} predicted, ${peakBytes} found`)
-          .toBeLessThan(MEMORY_TOLERANCE * peakBytes + more);
-      }
+      const isNear = software === undefined || Math.abs(predicted - peakBytes) < MEMORY_TOLERANCE * peakBytes;
       const ratio = (plan["seconds"] as number) / (found["seconds"] as number);
-      ratios.push(ratio);
-      if (ratio < TIME_FACTOR && ratio > 1 / TIME_FACTOR) return;
+      if (isNear && ratio < TIME_FACTOR && ratio > 1 / TIME_FACTOR) return;
+      rounds.push(`${predicted} bytes predicted, ${peakBytes} found, ${ratio.toFixed(2)} of the time`);
     }
-    expect.fail(`times predicted over times taken: ${ratios}`);
+    expect.fail(rounds.join("; "));
   });
 });
 

@@ -25,6 +25,13 @@ const LEFT_SHARE = 1 / 6;
 const ACTIVE_SHARE = 0.5;
 
 /**
+ * What SwiftShader keeps of the run's own kernels beyond those of the warm-up, compiled code and the compiler's arenas:
+ * 75 to 83 MB of resident memory with demo-1m, whatever the run and its length (docs/planning.md). Other drivers compile
+ * in other processes' caches, or on the device.
+ */
+const SWIFTSHADER_BYTES = 78e6;
+
+/**
  * Share of an attribution that its backward pass takes: a forward pass takes about a third, which runs twice where block
  * states are not kept. What several seeds of one prompt share is the forward pass.
  */
@@ -61,7 +68,8 @@ export async function planRun(device: Device, directory: string, run: PlannedRun
     const gpuBytes = use.bufferBytes;
     const loading = weightBytes + Math.min(weightBytes, FLUSH_BYTES);
     const running = use.stagedBytes + Math.min(weightBytes * LEFT_SHARE, LEFT_BYTES);
-    const hostBytes = Math.round(baseline + Math.max(loading, running) - gpuBytes);
+    const compiled = /swiftshader/i.test(info.name) ? SWIFTSHADER_BYTES : 0;
+    const hostBytes = Math.round(baseline + compiled + Math.max(loading, running) - gpuBytes);
     const seconds = Number((start + await predictSeconds(device, model, run, { keepBytes, passBytes })).toPrecision(3));
     const more = isSoftware ? gpuBytes + hostBytes - resident : gpuBytes;
     const wrong = whyNot(info, use, memorySetting() === undefined ? more : gpuBytes, free);
