@@ -88,17 +88,20 @@ test("cases are counted by outcome and pattern; a count leads to its cases, and 
   await page.click(`${outcome} a`);
   await page.waitForURL(/outcome=M_IA/);
   await page.waitForSelector("text=/^1 failure case found$/");
+  await page.waitForFunction(() => document.querySelectorAll(".cases tbody .case a").length === 1);
   expect(await page.$$eval(".cases tbody .case a", (all) => all.map((one) => one.textContent))).toEqual([KEY]);
   expect(await page.textContent(".cases tbody .finding")).toBe("OIT");
   await page.click(".facet[aria-label=Pattern] a:has-text('irrelevant tokens overweighted') >> nth=0");
   await page.waitForURL(/pattern=OIT/);
+  // The address changes before the page does.
+  await page.waitForFunction(() => document.querySelectorAll(".conditions li").length === 2);
   expect(await page.$$eval(".conditions li", (all) => all.map((one) => one.firstChild?.textContent))).toEqual([
     "the heatmap explains it",
     "irrelevant tokens overweighted",
   ]);
   await page.click("[aria-label='Without the condition irrelevant tokens overweighted']");
   await page.waitForFunction(() => document.querySelectorAll(".conditions li").length === 1);
-  expect(page.url()).not.toContain("pattern=");
+  await page.waitForURL((url) => !url.href.includes("pattern="));
   await page.click(`${outcome} a`);
   await page.waitForFunction(() => document.querySelectorAll(".conditions li").length === 0);
 });
