@@ -177,6 +177,9 @@ test("what log and checker judge differently is listed: cases, and answers that 
   await found(1, "answer");
   expect(page.url()).toContain("verdict=passed");
   await page.click("text=Clear the filter");
+  // The address changes before the page does: the next test chooses in the list of cases.
+  await page.waitForURL((url) => !url.href.includes("verdict="));
+  await page.waitForSelector(".cases tbody .case a");
 });
 
 test("an analysis is run on all that is listed, its cost said before; rows show what it found", async () => {
