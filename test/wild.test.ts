@@ -164,7 +164,8 @@ describe("npm run wild", () => {
     await mkdir(join(folder, "home", "proofs"), { recursive: true });
     await writeFile(
       join(folder, "home", "proofs", "p.jsonl"),
-      proofs.map((row) => `${JSON.stringify(row)}\n`).join(""),
+      // The last line was being written when the run was stopped.
+      `${proofs.map((row) => `${JSON.stringify(row)}\n`).join("")}{"key":"cut`,
     );
     await run(16, ["report"]);
     const again = JSON.parse(await readFile(join(folder, "wild", "numbers.json"), "utf8")) as WildParts;

@@ -102,7 +102,7 @@ function atHome(line: string, { table, columns }: BackupTable): string {
 /** Where a model lies, without the names of this machine's folders: below the project, below a hub's cache, or its own name. */
 function shownPlace(directory: string): string {
   if (directory.startsWith(`${ROOT}/`)) return directory.slice(ROOT.length + 1);
-  const place = HUB_SNAPSHOT.exec(directory)?.[1];
+  const place = HUB_SNAPSHOT.exec(directory)?.groups?.["place"];
   return place === undefined ? basename(directory) : `hub/${place}`;
 }
 

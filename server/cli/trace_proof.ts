@@ -7,6 +7,7 @@ import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts
 import { textTable } from "./text_table.ts";
 import { type PhaseProgress, secondsLeft } from "./progress.ts";
 import type { ProofPart, ProofRecord, ProofSettings } from "../traces/proof.ts";
+import { wholeRecords } from "../traces/proof_records.ts";
 import type { ProofErrorPlace } from "../traces/provable_cases.ts";
 import type { ProofSummary } from "../traces/proof_summary.ts";
 
@@ -176,18 +177,11 @@ async function openResults(path: string, header: Header): Promise<ReadonlyMap<st
     await writeFile(path, `${JSON.stringify(header)}\n`);
     return new Map();
   }
-  // A line that was being written when the run was stopped is not whole: its failure is computed again.
   const [first, ...lines] = text.split("\n");
   if (first !== JSON.stringify(header)) {
     throw new InputError("was made with other settings", path, "name another file by --results, or remove it");
   }
-  const whole = lines.flatMap((line): ProofRecord[] => {
-    try {
-      return [JSON.parse(line) as ProofRecord];
-    } catch {
-      return [];
-    }
-  });
+  const whole = wholeRecords(lines);
   if (!text.endsWith("\n")) await writeFile(path, [first, ...whole.map((one) => JSON.stringify(one)), ""].join("\n"));
   return new Map(whole.map((record) => [record.key, record]));
 }

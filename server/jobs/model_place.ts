@@ -8,6 +8,7 @@ import { models } from "../../schema/tables/tables.ts";
 import { workers } from "../../schema/tables/worker_tables.ts";
 import type { ModelReader } from "../models/reading.ts";
 import { ROOT } from "../base/settings.ts";
+import { HUB_SNAPSHOT } from "../models/held_models.ts";
 import { alive } from "./worker_registry.ts";
 
 export interface StoredModel {
@@ -16,9 +17,6 @@ export interface StoredModel {
   readonly hash: string;
 }
 
-/** A snapshot in any machine's cache of hub models. */
-const SNAPSHOT = /[/\\]models--([^/\\]+)[/\\]snapshots[/\\]([0-9a-f]{40})(?:[/\\](.+))?$/;
-
 /**
  * What a hub's model is fetched by, at the very commit where its place says that, else by the name that it was added
  * under; null where neither is a hub's, and where adapters are merged into it.
@@ -26,10 +24,10 @@ const SNAPSHOT = /[/\\]models--([^/\\]+)[/\\]snapshots[/\\]([0-9a-f]{40})(?:[/\\
 export function hubReference({ name, directory }: Pick<StoredModel, "name" | "directory">): string | null {
   const { base, adapters } = parseModelPath(directory);
   if (adapters.length > 0) return null;
-  const [, folder, commit, file] = SNAPSHOT.exec(base) ?? [];
+  const { folder, commit, file } = HUB_SNAPSHOT.exec(base)?.groups ?? {};
   const text = folder === undefined
     ? name
-    : `${folder.replace("--", "/")}@${commit}${file === undefined ? "" : `:${file.replaceAll("\\", "/")}`}`;
+    : `${folder.replace("--", "/")}@${commit}${file ? `:${file.replaceAll("\\", "/")}` : ""}`;
   return parseReference(text) === undefined ? null : text;
 }
 

@@ -42,7 +42,8 @@ const isGguf = (name: string) => /\.gguf$/i.test(name);
 const isWeights = (name: string) => name.endsWith(".safetensors") || name.endsWith(".safetensors.index.json");
 
 /** Where a hub's snapshot lies below any machine's cache. */
-export const HUB_SNAPSHOT: RegExp = /[/\\](models--[^/\\]+[/\\]snapshots[/\\][0-9a-f]{40}(?:[/\\].*)?)$/;
+export const HUB_SNAPSHOT: RegExp =
+  /[/\\](?<place>models--(?<folder>[^/\\]+)[/\\]snapshots[/\\](?<commit>[0-9a-f]{40})(?:[/\\](?<file>.*))?)$/;
 
 /**
  * Holds what lies in `folders`, and what was added to the database from elsewhere and is here too: at the same path, or
@@ -71,7 +72,7 @@ export function createHeldModels(db: Database, folders: readonly string[], hubCa
       const added = await db.selectDistinct({ directory: models.directory }).from(models);
       const directories = new Set(added.map(({ directory }) => directory));
       for (const { directory } of added) {
-        const place = HUB_SNAPSHOT.exec(directory)?.[1];
+        const place = HUB_SNAPSHOT.exec(directory)?.groups?.["place"];
         if (place !== undefined && hubCache !== undefined) directories.add(join(hubCache, ...place.split(/[/\\]/)));
       }
       for (const folder of folders) for (const directory of await below(folder, DEPTH)) directories.add(directory);

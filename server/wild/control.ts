@@ -12,7 +12,6 @@ import { randomStream, shuffled } from "../base/statistics/random.ts";
 import type { SearchTokenizer } from "../search/criterion.ts";
 import { spellsItself } from "../search/outcome.ts";
 import { controlName } from "../cases/controls.ts";
-import {} from "./study.ts";
 
 /** Ranks below the first among which a contrast is drawn, as many as a search tries. */
 const RANKS = 10;

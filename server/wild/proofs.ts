@@ -3,7 +3,8 @@ import { copyFile, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Interval } from "../base/statistics/bootstrap.ts";
 import { fixed, table } from "../paper/markdown.ts";
-import type { ProofRecord, ProofSettings } from "../traces/proof.ts";
+import type { ProofSettings } from "../traces/proof.ts";
+import { wholeRecords } from "../traces/proof_records.ts";
 import { type ProofSummary, summariseProofs } from "../traces/proof_summary.ts";
 
 /** One file of results. */
@@ -39,7 +40,7 @@ export async function readProofs(
     if (own !== model || lines.length === 0) continue;
     const file = `traces-${benchmark}-${error}.jsonl`;
     await copyFile(join(proofs, name), join(folder, file));
-    const records = lines.map((line) => JSON.parse(line) as ProofRecord);
+    const records = wholeRecords(lines);
     const summary = summariseProofs(records, seed);
     found.push({ file, benchmark, error, settings, tried: records.length, summary });
   }
