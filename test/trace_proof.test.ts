@@ -188,6 +188,49 @@ test("culprit trace and its plan take a stored case by its key", async () => {
   await refused(["trace", "--case", one!.key, "--chat", "a"], /^--chat: has no place beside --case, which brings all/);
 });
 
+test("--rollouts tells from which step of a stored case on the right answer is out of reach", async () => {
+  const one = await maria("pair");
+  const found = await culprit(["trace", "--case", one.key, "--rollouts", "2", "--json"]);
+  expect(found.code, found.err).toBe(0);
+  const { reach, lostAt, steps, inputIds, promptTokens } = JSON.parse(found.out);
+  expect(reach.map(({ step }: { step: number | null }) => step)).toEqual([null, ...steps.keys()]);
+  for (const { step, rollouts, completion } of reach) {
+    const before: number[] = inputIds.slice(0, step === null ? promptTokens : steps[step].end);
+    const [ranked] = await model.nextTokens([{ inputIds: before, from: before.length - 1, top: 2 }]);
+    expect(rollouts.map(({ id }: { id: number }) => id)).toEqual(ranked![0]!.map(({ id }) => id));
+    const passed = [];
+    for (const { id } of rollouts) {
+      const written = [...before.slice(promptTokens), id];
+      const [rest] = await model.generate([{
+        inputIds: [...before, id],
+        maxTokens: one.searchCase.maxTokens - written.length,
+      }]);
+      const answer = tokenizer.decode([...written, ...rest!.ids], { continues: true });
+      passed.push((await one.searchCase.check!(answer)).passed);
+    }
+    expect(rollouts.map((rollout: { passed: boolean }) => rollout.passed)).toEqual(passed);
+    expect(completion !== null).toBe(passed.includes(true));
+  }
+  const lastRight = reach.findLastIndex(({ completion }: { completion: string | null }) => completion !== null);
+  expect(lostAt).toBe(lastRight < 0 ? null : reach[lastRight + 1]?.step ?? null);
+  const table = await culprit(["trace", "--case", one.key, "--rollouts", "2"]);
+  expect(table.out.replaceAll(/\s+/g, " ")).toMatch(/; from the prompt's end \d of 2 continuations are right Steps by/);
+  for (const line of table.out.split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
+  await refused(["trace", "--case", one.key, "--rollouts", "11"], /^--rollouts: 11 are too many; give 10 at most/);
+  await refused(
+    ["trace", "--model", DEMO, "--chat", "a", "--completion", "b c", "--rollouts", "2"],
+    /^--rollouts: nothing checks what was typed; give a stored failure by --case/,
+  );
+  const { db } = database.connection;
+  const [stored] = await db.select().from(failureCases).where(eq(failureCases.key, one.key));
+  await db.update(failureCases).set({ item: null }).where(eq(failureCases.key, one.key));
+  await refused(
+    ["trace", "--case", one.key, "--rollouts", "2"],
+    /^--rollouts: nothing checks the answers of ".*"; give/,
+  );
+  await db.update(failureCases).set({ item: stored!.item }).where(eq(failureCases.key, one.key));
+});
+
 test("a run goes on behind what is there, and says how far it is", async () => {
   const results = join(folder, "proof.jsonl");
   const args = ["trace", "proof", "--model", "demo-1m", "--benchmark", "demo-math", "--error", "answer"];

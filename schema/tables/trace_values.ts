@@ -4,6 +4,9 @@
 export const STEP_KINDS = ["sentence", "line", "thought", "tool_call", "tool_output", "chosen"] as const;
 export type StepKind = (typeof STEP_KINDS)[number];
 
+/** Continuations that may be tried at each step's end. */
+export const MOST_ROLLOUTS = 10;
+
 /** How a trace is asked for. */
 export interface TraceSettings {
   /**

@@ -3,6 +3,7 @@ import { sql } from "drizzle-orm";
 import { z } from "zod";
 import {
   lostAt,
+  MOST_ROLLOUTS,
   type StoredReach,
   type StoredRollout,
   type StoredStep,
@@ -23,8 +24,6 @@ import { checkWindow, decodeFloats } from "./window.ts";
 const MOST_BOUNDARIES = 400;
 /** Tokens that are listed at most. */
 const MOST_STRONGEST = 200;
-/** Continuations tried at each step's end, at most. */
-const MOST_ROLLOUTS = 10;
 
 /** Address of a trace as a file. */
 function tracePath(id: number, kind: "json" | "svg"): string {

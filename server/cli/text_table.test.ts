@@ -12,6 +12,10 @@ test("a usage keeps what stands in brackets together, and an option with its val
   expect(usageParts("ask --model MODEL (--prompt TEXT | --chat TEXT) [--at N [--rule R]] [--json]")).toEqual(
     ["ask", "--model MODEL", "(--prompt TEXT | --chat TEXT)", "[--at N [--rule R]]", "[--json]"],
   );
+  const long = `(--model MODEL --text ${"TEXT|".repeat(9)}FILE | --case KEY [--model NAME])`;
+  expect(usageParts(`ask ${long} [--json]`)).toEqual(
+    ["ask", "(--model MODEL", `--text ${"TEXT|".repeat(9)}FILE`, "|", "--case KEY", "[--model NAME])", "[--json]"],
+  );
   expect(usageParts(`ask --chat "Is (it) so?" --json`)).toEqual(["ask", `--chat "Is (it) so?"`, "--json"]);
 });
 

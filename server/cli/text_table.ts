@@ -33,8 +33,24 @@ export function hang(text: string, indent: number, words?: readonly string[]): s
   return [first, ...rest.map((line) => pad + line)].join("\n");
 }
 
-/** How a usage or a command is wrapped: what stands in brackets or quotes stays together, and a value with its option. */
+/**
+ * How a usage or a command is wrapped: what stands in brackets or quotes stays together where a line holds it, and a value
+ * with its option.
+ */
 export function usageParts(usage: string): string[] {
+  return partsOf(usage).flatMap((part) =>
+    lengthOf(part) > USAGE_COLUMNS && /^[[(].*[\])]$/s.test(part)
+      ? usageParts(part.slice(1, -1)).map((inner, index, all) =>
+        `${index === 0 ? part[0] : ""}${inner}${index === all.length - 1 ? part.at(-1) : ""}`
+      )
+      : [part]
+  );
+}
+
+/** Columns behind the word "usage:". */
+const USAGE_COLUMNS = COLUMNS - "usage: ".length;
+
+function partsOf(usage: string): string[] {
   const parts = [""];
   let depth = 0;
   let quote = "";

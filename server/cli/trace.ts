@@ -1,10 +1,20 @@
 /** `culprit trace`: which steps of a completion carried the error, and which words of the prompt carried those. */
 import { readFile, writeFile } from "node:fs/promises";
-import { InputError, loadTokenizer, type ModelConfig, type SeedRequest, type Tokenizer } from "../../gpu/mod.ts";
+import {
+  InputError,
+  type LoadedModel,
+  loadTokenizer,
+  type ModelConfig,
+  type RunOptions,
+  type SeedRequest,
+  type Tokenizer,
+} from "../../gpu/mod.ts";
+import { lostAt, MOST_ROLLOUTS, type StoredReach } from "../../schema/tables/trace_values.ts";
 import { singleToken } from "../models/typed_token.ts";
 import { cutCompletion } from "../traces/cut_steps.ts";
 import { plannedSeeds, traceCompletion, type TraceEnd, type TraceRequest, type TraceResult } from "../traces/trace.ts";
 import type { TraceDocument } from "../traces/trace_json.ts";
+import type { TracedCase } from "../traces/traced_case.ts";
 import { parseRule } from "./attribution_arguments.ts";
 import { INPUT_OPTIONS, INPUT_USAGE, readModelInput } from "./input_arguments.ts";
 import { MODEL_OPTION } from "./locate.ts";
@@ -54,10 +64,17 @@ export const traceExample = (verb: string): string =>
 export const verb: Verb = {
   name: "trace",
   summary: "Shows which steps of a completion carried the error, and which words of the prompt carried them",
-  usage: `trace ${TRACE_USAGE} [--svg FILE] [--json]`,
+  usage: `trace ${TRACE_USAGE} [--rollouts N] [--svg FILE] [--json]`,
   example: traceExample("trace"),
   options: {
     ...TRACE_OPTIONS,
+    rollouts: {
+      type: "string",
+      value: "N",
+      help: "with --case, whose answers can be checked: continuations tried at the prompt's and each step's end, " +
+        `${MOST_ROLLOUTS} at most; 0: none`,
+      default: "0",
+    },
     svg: { type: "string", value: "FILE", help: "writes the steps and what they rest on as a picture" },
   },
   run,
@@ -69,6 +86,8 @@ interface ReadTrace {
   readonly request: TraceRequest;
   readonly promptTokens: number;
   readonly tokenizer: Tokenizer;
+  /** Null for what was typed. */
+  readonly stored: TracedCase | null;
 }
 
 /** Reads and checks all that a trace needs, before any GPU is touched. Throws InputError. */
@@ -90,14 +109,13 @@ async function readStored(context: VerbContext, verb: Verb, key: string): Promis
     import("./with_database.ts"),
     import("../traces/traced_case.ts"),
   ]);
-  const { directory, inputIds, promptTokens: before, target, contrast } = await withDatabase(({ db }) =>
-    tracedCase(db, key, optionText(context, "model") ?? null)
-  );
+  const stored = await withDatabase(({ db }) => tracedCase(db, key, optionText(context, "model") ?? null));
+  const { row: { inputIds, promptTokens: before }, model: { directory }, target, contrast } = stored;
   const tokenizer = await loadTokenizer(directory);
   const boundaries = readBoundaries(optionText(context, "boundaries"), before, inputIds.length);
   const { promptTokens, ...cut } = cutCompletion(tokenizer, inputIds, before, boundaries);
   const end = { kind: "pair", target, contrast } as const;
-  return { model: directory, promptTokens, tokenizer, request: { inputIds, rule, end, ...cut } };
+  return { model: directory, promptTokens, tokenizer, stored, request: { inputIds, rule, end, ...cut } };
 }
 
 async function readTyped(context: VerbContext, verb: Verb): Promise<ReadTrace> {
@@ -139,7 +157,7 @@ async function readTyped(context: VerbContext, verb: Verb): Promise<ReadTrace> {
     promptIds.length,
     readBoundaries(optionText(context, "boundaries"), promptIds.length, inputIds.length),
   );
-  return { model, promptTokens, tokenizer, request: { inputIds, rule, end, ...cut } };
+  return { model, promptTokens, tokenizer, stored: null, request: { inputIds, rule, end, ...cut } };
 }
 
 async function readCompletion(written: string, tokenizer: Tokenizer): Promise<readonly number[]> {
@@ -191,10 +209,16 @@ function readBoundaries(text: string | undefined, promptTokens: number, tokens: 
 }
 
 async function run(context: VerbContext): Promise<void> {
+  const rollouts = optionCount(context, "rollouts", 0)!;
+  checkRollouts(rollouts);
   const read = await readTrace(context, verb);
   const { model, request } = read;
-  const result = await withModel(context, model, (loaded, options) => traceCompletion(loaded, request, options));
-  const document = documentOf(read, result);
+  if (rollouts > 0) checkCheckable(read);
+  const { result, reach } = await withModel(context, model, async (loaded, options) => ({
+    result: await traceCompletion(loaded, request, options),
+    reach: rollouts === 0 ? null : await storedReach(loaded, read, rollouts, options),
+  }));
+  const document = documentOf(read, result, reach);
   const svg = optionText(context, "svg");
   if (svg !== undefined) {
     const { traceSvg } = await import("../traces/trace_picture.ts");
@@ -208,7 +232,50 @@ async function run(context: VerbContext): Promise<void> {
   );
 }
 
-function documentOf({ request, promptTokens, tokenizer }: ReadTrace, result: TraceResult): TraceDocument {
+/** Throws InputError for more than a trace may have. */
+export function checkRollouts(rollouts: number): void {
+  if (rollouts <= MOST_ROLLOUTS) return;
+  throw new InputError(`${rollouts} are too many`, "--rollouts", `give ${MOST_ROLLOUTS} at most`);
+}
+
+/** Throws InputError where nothing says whether a continuation is right. */
+function checkCheckable({ stored }: ReadTrace): void {
+  if (stored !== null && stored.row.item !== null) return;
+  throw stored === null
+    ? new InputError("nothing checks what was typed", "--rollouts", "give a stored failure by --case, or leave it out")
+    : new InputError(
+      `nothing checks the answers of ${JSON.stringify(stored.row.key)}`,
+      "--rollouts",
+      "give a case of a benchmark whose items are known, or leave it out",
+    );
+}
+
+async function storedReach(
+  loaded: LoadedModel,
+  { stored, tokenizer, request: { steps } }: ReadTrace,
+  rollouts: number,
+  options: RunOptions,
+): Promise<readonly StoredReach[] | null> {
+  const [{ openCheckers }, { storedCase }, { reachOf }] = await Promise.all([
+    import("../checkers/check.ts"),
+    import("../search/stored_case.ts"),
+    import("../traces/reach.ts"),
+  ]);
+  const { row, model } = stored!;
+  const checkers = openCheckers();
+  try {
+    const searchCase = storedCase(row, checkers, { tokenizer, model: { ...model, loaded } });
+    return await reachOf(loaded, tokenizer, { searchCase, steps, rollouts }, options);
+  } finally {
+    await checkers.close();
+  }
+}
+
+function documentOf(
+  { request, promptTokens, tokenizer }: ReadTrace,
+  result: TraceResult,
+  reach: readonly StoredReach[] | null,
+): TraceDocument {
   const { pair, ...row } = result.error;
   const named = (one: { readonly id: number; readonly logit: number } | undefined) =>
     one ? { ...one, text: tokenizer.token(one.id) } : null;
@@ -223,8 +290,8 @@ function documentOf({ request, promptTokens, tokenizer }: ReadTrace, result: Tra
     heat: [...result.heat],
     signedHeat: [...result.signedHeat],
     relevance: [...result.relevance.at(-1)!],
-    reach: null,
-    lostAt: null,
+    reach,
+    lostAt: reach && lostAt(reach),
     adapter: result.adapter,
     seconds: result.seconds,
   };

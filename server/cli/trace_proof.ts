@@ -3,6 +3,7 @@ import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { InputError } from "../../gpu/mod.ts";
 import { parseRule } from "./attribution_arguments.ts";
+import { checkRollouts } from "./trace.ts";
 import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts";
 import { textTable } from "./text_table.ts";
 import { type PhaseProgress, secondsLeft } from "./progress.ts";
@@ -165,7 +166,7 @@ function readProofSettings(context: VerbContext, rollouts: number, seed: number)
   if (counts.some((count, index) => !Number.isInteger(count) || count < 1 || count <= (counts[index - 1] ?? 0))) {
     throw new InputError("are no ascending counts", "--counts", "give them as 1,2,4,8");
   }
-  if (rollouts > 10) throw new InputError(`${rollouts} are too many`, "--rollouts", "give 10 at most");
+  checkRollouts(rollouts);
   return { rule: parseRule(optionText(context, "rule")), replacement, counts, rollouts, seed };
 }
 

@@ -1,4 +1,5 @@
 /** A trace as people read it on a terminal of 80 columns. */
+import type { StoredReach } from "../../schema/tables/trace_values.ts";
 import type { TraceDocument } from "../traces/trace_json.ts";
 import { describeLargest, paint, signedLogits, tokenName, type TokenNames } from "./attribution_table.ts";
 import { COLUMNS, hang, wrap } from "./text_table.ts";
@@ -37,7 +38,9 @@ export function describeTrace(trace: TraceDocument, names: TokenNames, colour: b
         }, ${share(lost)} are lost on special tokens`,
       2,
     )
-  }\n${describeSteps(trace, colour)}${describeSentences(trace, colour)}${describePrompt(trace, names, colour)}`;
+  }\n${describeReach(trace)}${describeSteps(trace, colour)}${describeSentences(trace, colour)}${
+    describePrompt(trace, names, colour)
+  }`;
 }
 
 /** Whether the last step is what is explained. */
@@ -57,6 +60,23 @@ function describeEnd({ error, steps }: TraceDocument, names: TokenNames): string
     tokenName(names, target.id, NAME)
   })\n` +
     `  - ${contrast.logit.toFixed(4)} (contrast ${tokenName(names, contrast.id, NAME)})\n`;
+}
+
+/** From where on the right answer is out of reach, where continuations were tried. */
+function describeReach({ reach, lostAt }: TraceDocument): string {
+  if (reach === null) return "";
+  const prompt = reach.find(({ step }) => step === null);
+  const said = lostAt !== null
+    ? `from the end of step ${lostAt} on the right answer is out of reach`
+    : reach.some(({ completion }) => completion !== null)
+    ? "the right answer is within reach to the last step"
+    : "no continuation that was tried is right";
+  const first = prompt === undefined ? "" : `; from the prompt's end ${rightOf(prompt)}`;
+  return `${hang(`${said}${first}`, 2)}\n`;
+}
+
+function rightOf({ rollouts }: StoredReach): string {
+  return `${rollouts.filter(({ passed }) => passed).length} of ${rollouts.length} continuations are right`;
 }
 
 function quoted(text: string, most: number): string {
@@ -79,7 +99,8 @@ function describeSteps(trace: TraceDocument, colour: boolean): string {
     const [first = "", ...rest] = wrap(quoted(text, 180), COLUMNS - 34);
     const pad = " ".repeat(34);
     const rests = row === null ? "given" : describeEdges(row.shares, row.own, sentences.length);
-    const about = `${kind.replace("_", " ")}; ${rests}`.split(/ (?!%)/);
+    const here = trace.reach?.find((reach) => reach.step === index);
+    const about = `${kind.replace("_", " ")}; ${rests}${here ? `; ${rightOf(here)}` : ""}`.split(/ (?!%)/);
     return [head + first, ...[...rest, ...wrap("", COLUMNS - 34, about)].map((line) => pad + line)]
       .map((line) => line.trimEnd() + "\n").join("");
   });

@@ -1,5 +1,6 @@
 /** Sends a failure's error back through the steps of its completion. */
 import { z } from "zod";
+import { MOST_ROLLOUTS } from "../../schema/tables/trace_values.ts";
 import { ApiError } from "./api.ts";
 import { READ_TRACES, TRACE } from "./documents.ts";
 import { followJob } from "./follow_job.ts";
@@ -49,7 +50,9 @@ export const traceTool = tool({
   input: z.object({
     pair: z.string().describe("Id of a token pair, from find_failures or explain."),
     rule: z.enum(["ATTNLRP", "CPLRP", "GRADIENT"]).default("ATTNLRP").describe("Backward rule."),
-    rollouts: z.int().min(0).max(10).default(0).describe("Continuations tried and checked at each step's end."),
+    rollouts: z.int().min(0).max(MOST_ROLLOUTS).default(0).describe(
+      "Continuations tried and checked at each step's end.",
+    ),
   }),
   readOnly: false,
   run: async ({ pair, rule, rollouts }, context) => {

@@ -3,13 +3,13 @@ import { and, desc, eq } from "drizzle-orm";
 import { InputError } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { failureCases, models, tokenPairs } from "../../schema/tables/tables.ts";
+import type { FailureCaseRow } from "../cases/place_case.ts";
+import type { ModelRow } from "../models/find_model.ts";
 
 export interface TracedCase {
-  /** Path of the case's model. */
-  readonly directory: string;
-  /** The tokens before the wrong one, and how many of them are the prompt's. */
-  readonly inputIds: readonly number[];
-  readonly promptTokens: number;
+  readonly row: FailureCaseRow;
+  /** The one that failed. */
+  readonly model: ModelRow;
   /** The pair of the largest delta. */
   readonly target: number;
   readonly contrast: number;
@@ -35,12 +35,5 @@ export async function tracedCase(db: Database, key: string, model: string | null
   if (pair === undefined) {
     throw new InputError(`no token pair of ${named} is known yet`, "--case", "find it first: npx culprit pairs --help");
   }
-  const { inputIds, promptTokens } = found.case;
-  return {
-    directory: found.model.directory,
-    inputIds,
-    promptTokens,
-    target: pair.targetId,
-    contrast: pair.contrastId,
-  };
+  return { row: found.case, model: found.model, target: pair.targetId, contrast: pair.contrastId };
 }
