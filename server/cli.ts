@@ -35,6 +35,7 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
   "import": () => import("./cli/import.ts"),
   "check": () => import("./cli/check.ts"),
   "mark": () => import("./cli/mark.ts"),
+  "prompts": () => import("./cli/prompts.ts"),
   "collect": () => import("./cli/collect.ts"),
   "pairs": () => import("./cli/pairs.ts"),
   "study": () => import("./cli/study.ts"),
