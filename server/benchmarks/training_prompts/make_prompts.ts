@@ -72,7 +72,8 @@ export function makePrompts(count: number, seed: number, heldOut: HeldOut): Made
 function makePrompt(first: string, random: Random, key: string): TrainingPrompt {
   const task = makeTask(first === "detectable_format:constrained_response" ? QUESTIONS : TASKS, random);
   const types = [first];
-  for (let wanted = demandCount(random); types.length < wanted;) {
+  const wanted = demandCount(random);
+  while (types.length < wanted) {
     const open = TYPES.filter((type) => types.every((other) => agree(type, other)));
     if (open.length === 0) break;
     types.push(open[random.below(open.length)]!);
