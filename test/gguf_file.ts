@@ -1,4 +1,5 @@
 /** Writes GGUF files for tests, broken ones too. */
+import { Buffer } from "node:buffer";
 import { writeFileSync } from "node:fs";
 
 /** A part of a header: integers of 32 and 64 bits, floats, and texts with their length. */
@@ -70,9 +71,10 @@ export function ggufBytes(parts: GgufParts): Uint8Array {
   const { version = 3, fields = [], tensors = [], data = new Uint8Array(), alignment = 32 } = parts;
   const [tensorCount, fieldCount] = parts.counts ?? [tensors.length, fields.length];
   const header = [u32(0x46554747), u32(version), u64(tensorCount), u64(fieldCount), ...fields.flat(), ...tensors.flat()]
-    .flatMap((part) => [...bytesOf(part)]);
-  while (header.length % alignment !== 0) header.push(0);
-  return Uint8Array.of(...header, ...data);
+    .map(bytesOf);
+  const bytes = header.reduce((sum, part) => sum + part.length, 0);
+  const padding = new Uint8Array(Math.ceil(bytes / alignment) * alignment - bytes);
+  return new Uint8Array(Buffer.concat([...header, padding, data]));
 }
 
 export function writeGguf(path: string, parts: GgufParts): string {

@@ -5,11 +5,12 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { parseConfig } from "../gpu/model/config.ts";
 import { renderChatTemplate } from "../gpu/model/chat.ts";
+import { readNumbers } from "../gpu/model/derived_tensor.ts";
+import { openModelDirectory } from "../gpu/model/directory.ts";
 import { openGguf } from "../gpu/model/gguf/file.ts";
 import { ggufTokenizerJson } from "../gpu/model/gguf/tokenizer.ts";
-import { openGgufSource } from "../gpu/model/gguf/model.ts";
 import type { JsonObject } from "../gpu/model/json.ts";
-import { requiredTensors } from "../gpu/model/layout.ts";
+import { eachRequiredTensor } from "../gpu/model/layout.ts";
 import { openSafetensors } from "../gpu/model/safetensors.ts";
 import { makeTokenizer } from "../gpu/model/tokenizer.ts";
 import { InputError } from "../gpu/mod.ts";
@@ -17,6 +18,7 @@ import { IMPORT_FORMATS, type ImportFormat } from "../schema/tables/values.ts";
 import { FORMATS } from "../server/import/formats.ts";
 import { parseText } from "../server/import/parse_record.ts";
 import { listFiles, readRecords } from "../server/import/records.ts";
+import { changedGgufs } from "./grammar_gguf.ts";
 import { configs, ggufs, safetensors, templates, tokenizers } from "./grammar_models.ts";
 import { RECORDS } from "./grammar_records.ts";
 
@@ -35,6 +37,8 @@ function writeAnew(path: string, content: string | Uint8Array): void {
   writeFileSync(path, content);
 }
 
+/** What is read of the tensors that a config asks for. */
+const MOST_TENSORS = 2000;
 const CONVERSATION = [{ role: "user", content: "a" }, { role: "assistant", content: "b" }];
 
 /** The names of files that formats know theirs by. */
@@ -73,8 +77,9 @@ export const GRAMMARS: Readonly<Record<string, Grammar>> = {
   ...importers,
   "config.json": grammar(configs, (json) => {
     const config = parseConfig(json, "config.json");
-    // A config may claim any number of layers; whoever loads it has counted its tensors first.
-    if (config.layers <= 64) requiredTensors(config);
+    // A config may claim any number of layers; whoever loads it stops at the first tensor that is missing.
+    let tensors = 0;
+    for (const _ of eachRequiredTensor(config)) if (++tensors === MOST_TENSORS) break;
   }),
   "tokenizer.json": grammar(tokenizers, ({ json, config, text }) => {
     const tokenizer = makeTokenizer({
@@ -107,7 +112,16 @@ export const GRAMMARS: Readonly<Record<string, Grammar>> = {
     const file = openGguf(path);
     file.close();
     attempt(() => ggufTokenizerJson(file));
-    attempt(() => openGgufSource(path));
+  }),
+  "GGUF model": grammar(changedGgufs, async (bytes, folder) => {
+    const path = join(folder, "model.gguf");
+    writeAnew(path, bytes);
+    const model = await openModelDirectory(path);
+    try {
+      for (const tensor of model.tensors.values()) readNumbers(tensor);
+    } finally {
+      model.close();
+    }
   }),
 };
 
@@ -124,17 +138,24 @@ function isOneLine(error: unknown): boolean {
     error.message.length < 10_000;
 }
 
+export interface Trial {
+  readonly seed: number;
+  readonly runs: number;
+  /** Begins with this input of the seed's, counted from 0. */
+  readonly from?: number;
+  /** Called before each input is read, with its number: reading may never end. */
+  readonly begins?: (number: number) => void;
+}
+
 /** Tries a grammar's inputs; shrinks what does not hold. */
-export async function tryGrammar(
-  name: string,
-  { seed, runs }: { readonly seed: number; readonly runs: number },
-): Promise<Tried> {
+export async function tryGrammar(name: string, { seed, runs, from = 0, begins }: Trial): Promise<Tried> {
   const { inputs, read } = GRAMMARS[name]!;
   const folder = mkdtempSync(join(tmpdir(), "culprit-grammar-"));
-  let [good, refused] = [0, 0];
+  let [good, refused, number] = [0, 0, from];
   try {
     const details = await fc.check(
       fc.asyncProperty(inputs, async (input) => {
+        begins?.(number++);
         try {
           await read(input, folder);
           good++;
@@ -143,7 +164,7 @@ export async function tryGrammar(
           refused++;
         }
       }),
-      { seed, numRuns: runs, endOnFailure: false },
+      { seed, numRuns: runs, endOnFailure: false, ...(from > 0 ? { path: String(from) } : {}) },
     );
     const fault = details.failed ? fc.defaultReportMessage(details) : undefined;
     return { fault, read: good, refused };

@@ -1,5 +1,6 @@
 /** Files of models as their grammars have them, with odd values in them: config, tokenizer, templates, weights. */
 import { Buffer } from "node:buffer";
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { field, ggufBytes, type HeaderPart, tensor, text, u32, u64, VALUE } from "./gguf_file.ts";
 import { oddJson, record, usually } from "./grammar_records.ts";
@@ -24,26 +25,21 @@ const rope = record({
   mrope_section: fc.array(size, { maxLength: 3 }),
 });
 
+/** What transformers writes for a small model of each family. */
+const FAMILIES = [
+  TINY_CONFIG,
+  ...Object.values(
+    JSON.parse(readFileSync(new URL("data/gguf/families.json", import.meta.url), "utf8")) as Readonly<
+      Record<string, { readonly config: Readonly<Record<string, unknown>> }>
+    >,
+  ).map(({ config }) => config),
+];
+
 /** config.json of a family, some fields of it changed. */
 export const configs: fc.Arbitrary<unknown> = fc.tuple(
-  fc.constantFrom(
-    "qwen3",
-    "qwen2",
-    "llama",
-    "mistral",
-    "gemma2",
-    "gemma3_text",
-    "gemma3",
-    "phi3",
-    "olmo2",
-    "olmo3",
-    "gpt_neox",
-    "cohere",
-    "granite",
-    "smollm3",
-    "mixtral",
-    "qwen3_moe",
-    "nobody",
+  fc.oneof(
+    { arbitrary: fc.constantFrom(...FAMILIES), weight: 9 },
+    { arbitrary: fc.constantFrom(...FAMILIES).map((json) => ({ ...json, model_type: "nobody" })), weight: 1 },
   ),
   fc.record({
     architectures: usually(
@@ -87,9 +83,9 @@ export const configs: fc.Arbitrary<unknown> = fc.tuple(
     eos_token_id: fc.oneof(size, fc.array(size, { maxLength: 3 })),
   }),
   fc.array(fc.nat(99), { maxLength: 3 }),
-).map(([model_type, changes, chosen]) => {
+).map(([json, changes, chosen]) => {
   const all = Object.entries(changes);
-  return { ...TINY_CONFIG, model_type, ...Object.fromEntries(chosen.map((one) => all[one % all.length]!)) };
+  return { ...json, ...Object.fromEntries(chosen.map((one) => all[one % all.length]!)) };
 });
 
 /** Regular expressions as tokenizers have them, the ones that never end too. */

@@ -155,6 +155,11 @@ describe("what the engine cannot compute is refused", () => {
       { num_hidden_layers: 1e9 },
       /^config\.json: num_hidden_layers is 1000000000; use a model of at most 10000 layers$/,
     ],
+    [
+      "more heads than any model has",
+      { num_attention_heads: 1e9 },
+      /^config\.json: num_attention_heads is 1000000000; use a model of at most 1024 heads$/,
+    ],
     ["a rope type that is not computed", { rope_scaling: { type: "dynamic", factor: 4 } }, /rope_type "dynamic"/],
     ["a key of a rope block that nobody reads", { rope_scaling: { mscale: 1 } }, /nobody reads the key "mscale"/],
     ["part of a head", { partial_rotary_factor: 0.5 }, /partial_rotary_factor is 0.5, where whole heads turn/],

@@ -84,6 +84,9 @@ export const headColumns = ({ headDimension }: Pick<ModelConfig, "headDimension"
 /** More than any model has: what is read of each layer takes memory before a single weight is seen. */
 const MOST_LAYERS = 10_000;
 
+/** More than any model has: what is read of each head takes memory before a single weight is seen. */
+const MOST_HEADS = 1024;
+
 /** Experts of a block that the kernels have room for. */
 const MOST_EXPERTS = 1024;
 
@@ -114,6 +117,9 @@ export function parseConfig(given: unknown, where: string, generation?: JsonFile
   }
   const hidden = count(json, fields.hidden, where);
   const heads = count(json, fields.heads, where);
+  if (heads > MOST_HEADS) {
+    throw new InputError(`${fields.heads} is ${heads}`, where, `use a model of at most ${MOST_HEADS} heads`);
+  }
   const keyValueHeads = count(json, "num_key_value_heads", where, heads);
   if (heads % keyValueHeads !== 0) {
     throw new InputError(

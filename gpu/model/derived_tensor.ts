@@ -2,6 +2,7 @@
  * Tensors made of other tensors while they are read: rows in another order, a part, or rows that are computed. None is
  * ever held whole.
  */
+import { InputError } from "../errors.ts";
 import { expand, isBlockEncoding, isEncoding, rowBytes } from "./encodings.ts";
 import { elements, type ModelTensor } from "./tensor.ts";
 
@@ -53,12 +54,21 @@ export function part(tensor: ModelTensor, name: string, shape: readonly number[]
   };
 }
 
-/** The tensor with its rows in another order: row r is `sourceRow(r)` of it. A vector's rows are its elements. */
+/**
+ * The tensor with its rows in another order: row r is `sourceRow(r)` of it. A vector's rows are its elements. Throws
+ * InputError when its encoding does not let rows go apart.
+ */
 export function reordered(tensor: ModelTensor, name: string, sourceRow: (row: number) => number): ModelTensor {
   const { shape, dtype, bytes } = tensor.info;
   const rows = shape[0] ?? 1;
   const bytesOfRow = bytes / rows;
-  if (!Number.isInteger(bytesOfRow)) throw new Error(`rows of tensor ${name} of dtype ${dtype} cannot be reordered`);
+  if (!Number.isInteger(bytesOfRow)) {
+    throw new InputError(
+      `rows of tensor ${name} of ${dtype} [${shape}] cannot be reordered`,
+      tensor.path,
+      "download or convert the model again",
+    );
+  }
   return {
     info: { ...tensor.info, name },
     path: tensor.path,

@@ -13,7 +13,7 @@ import { isEncoding } from "./encodings.ts";
 import { isGgufPath } from "./gguf/file.ts";
 import { openGgufSource } from "./gguf/model.ts";
 import { isJsonObject, type JsonObject, parseJson, readTextFile } from "./json.ts";
-import { type RequiredTensor, requiredTensors } from "./layout.ts";
+import { eachRequiredTensor, outerLayout, type RequiredTensor } from "./layout.ts";
 import { type Adapter, mergeAdapter, openAdapter } from "./lora.ts";
 import { modelPath, parseModelPath, resolveModelPath } from "./model_path.ts";
 import { plainNames, unreadTensors } from "./names.ts";
@@ -183,6 +183,9 @@ function checked(source: ModelSource, adapters: readonly Adapter[]): Omit<ModelD
 /** The name of the head's tensor. */
 const headOf = ({ architecture }: ModelConfig) => `${rowOf(architecture).tensors.unembedding}.weight`;
 
+/** The name of the embedding's tensor. */
+const embeddingOf = (config: ModelConfig) => outerLayout(config).embedding.sources[0]!.name;
+
 const nameOf = (path: string): string => basename(path).replace(/(-00001-of-\d{5})?\.gguf$/i, "");
 
 function withoutBlocks(
@@ -202,7 +205,7 @@ function withAdapters(
   config: ModelConfig,
 ): ReadonlyMap<string, ModelTensor> {
   const head = headOf(config);
-  const { name } = requiredTensors(config)[0]!;
+  const name = embeddingOf(config);
   let tensors = own;
   for (const adapter of adapters) {
     const merged = mergeAdapter(tensors, adapter, head);
@@ -216,10 +219,10 @@ function withAdapters(
 }
 
 function underPlainNames({ config, tensors: all }: ModelSource, path: string) {
-  const [embedding] = requiredTensors(config) as [RequiredTensor];
+  const embedding = embeddingOf(config);
   const head = headOf(config);
   const tensors = ofDecoder(config, all);
-  const { stored, notes } = plainNames(tensors.keys(), embedding.name, (name) => name === head);
+  const { stored, notes } = plainNames(tensors.keys(), embedding, (name) => name === head);
   const renamed = [...stored].map(([name, from]): [string, ModelTensor] => {
     const tensor = tensors.get(from)!;
     return [name, name === from ? tensor : { ...tensor, info: { ...tensor.info, name } }];
@@ -247,7 +250,7 @@ function ofDecoder({ architecture }: ModelConfig, tensors: ReadonlyMap<string, M
 function withOwnHead(config: ModelConfig, tensors: ReadonlyMap<string, ModelTensor>) {
   const name = headOf(config);
   const head = tensors.get(name);
-  const embedding = tensors.get(requiredTensors(config)[0]!.name);
+  const embedding = tensors.get(embeddingOf(config));
   if (!config.tiedEmbeddings || !head || !embedding || sameBytes(head, embedding)) return { config, notes: [] };
   const note =
     `${head.path}: ${name} differs from ${embedding.info.name}, though tie_word_embeddings is true: it is used`;
@@ -276,10 +279,12 @@ function checkTensors(
   firstPath: string,
   configPath: string,
 ): void {
-  const required = requiredTensors(config);
   refuseUnmergedAdapter(tensors);
-  for (const needed of required) checkTensor(needed, tensors.get(needed.name), config, firstPath, configPath);
-  const read = new Set([...required.map(({ name }) => name), ...(config.tiedEmbeddings ? [headOf(config)] : [])]);
+  const read = new Set<string>(config.tiedEmbeddings ? [headOf(config)] : []);
+  for (const needed of eachRequiredTensor(config)) {
+    checkTensor(needed, tensors.get(needed.name), config, firstPath, configPath);
+    read.add(needed.name);
+  }
   const unread = unreadTensors(tensors.keys(), read);
   if (unread.length === 0) return;
   const more = unread.length > 1 ? ` and ${unread.length - 1} more` : "";

@@ -19,6 +19,13 @@ describe("broken JSON is named by its line", () => {
     expect(() => parseJson(text, "f.json")).toThrow(message);
   });
 
+  test("what is nested too deep for whoever walks through it is refused; as deep as that is read", () => {
+    const lists = (levels: number) => "[".repeat(levels) + "]".repeat(levels);
+    expect(() => parseJson(lists(101), "f.json")).toThrow("f.json: is nested more than 100 deep; write it flatter");
+    expect(JSON.stringify(parseJson(lists(100), "f.json"))).toBe(lists(100));
+    expect(() => parseJson(`{"a":`.repeat(20_000) + "1" + "}".repeat(20_000), "f.json")).toThrow("more than 100 deep");
+  });
+
   test("counted from the line where the text stood", () => {
     expect(() => parseJson("{", "<stdin>", 7)).toThrow("<stdin>:7: is not valid JSON: it ends too early");
   });

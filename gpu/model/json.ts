@@ -10,10 +10,24 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Parses JSON. Throws InputError at `where:LINE` when it is broken; `firstLine` is the number of the text's first line. */
+/** Levels of lists and objects in what people give us: whoever walks through it needs room on the stack. */
+export const MOST_LEVELS = 100;
+
+/** Whether lists and objects are nested more than `levels` deep. */
+export function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (levels === 0) return true;
+  return (Array.isArray(value) ? value : Object.values(value)).some((part) => isDeeper(part, levels - 1));
+}
+
+/**
+ * Parses JSON. Throws InputError at `where:LINE` when it is broken, at `where` when it is nested more than MOST_LEVELS
+ * deep; `firstLine` is the number of the text's first line.
+ */
 export function parseJson(text: string, where: string, firstLine = 1): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch {
     const other = otherFormat(new TextEncoder().encode(text.slice(0, TELLING_BYTES)), where);
     if (other) throw other;
@@ -23,6 +37,8 @@ export function parseJson(text: string, where: string, firstLine = 1): unknown {
     const reason = found === undefined ? "it ends too early" : `unexpected ${JSON.stringify(found)}`;
     throw new InputError(`is not valid JSON: ${reason}`, `${where}:${line}`, "correct the JSON at this line");
   }
+  if (!isDeeper(value, MOST_LEVELS)) return value;
+  throw new InputError(`is nested more than ${MOST_LEVELS} deep`, where, "write it flatter, or leave the part out");
 }
 
 const SPACE = /[ \t\n\r]*/y;

@@ -380,14 +380,18 @@ export function outerLayout(config: ModelConfig): OuterLayout {
 
 /** The tensors that the engine reads of a model, under the names that Hugging Face transformers gives them. */
 export function requiredTensors(config: ModelConfig): readonly RequiredTensor[] {
-  const { embedding, unembedding, positions, finalNorm } = outerLayout(config);
-  const blocks = Array.from({ length: config.layers }, (_, layer) => blockLayout(config, layer));
-  const layouts = [
-    embedding,
-    ...(positions ? [positions] : []),
-    ...blocks,
-    finalNorm,
-    ...(config.tiedEmbeddings ? [] : [unembedding]),
-  ];
-  return layouts.flatMap(({ sources }) => sources.map(({ name, shape }) => ({ name, shape })));
+  return [...eachRequiredTensor(config)];
 }
+
+/** The same, one after the other: a config may claim more than fits into memory, and the first that is missing ends it. */
+export function* eachRequiredTensor(config: ModelConfig): Generator<RequiredTensor> {
+  const { embedding, unembedding, positions, finalNorm } = outerLayout(config);
+  yield* tensorsOf(embedding);
+  if (positions) yield* tensorsOf(positions);
+  for (let layer = 0; layer < config.layers; layer++) yield* tensorsOf(blockLayout(config, layer));
+  yield* tensorsOf(finalNorm);
+  if (!config.tiedEmbeddings) yield* tensorsOf(unembedding);
+}
+
+const tensorsOf = ({ sources }: { readonly sources: readonly Source[] }): readonly RequiredTensor[] =>
+  sources.map(({ name, shape }) => ({ name, shape }));

@@ -184,6 +184,74 @@ describe("single tokens", () => {
   });
 });
 
+describe("a tokenizer that makes its texts longer and longer is refused, whatever the text", () => {
+  const twice = { type: "Replace", pattern: { String: "a" }, content: "aa" };
+  const between = { type: "Replace", pattern: { String: "" }, content: "x" };
+  const bytes = { type: "ByteLevel", use_regex: false };
+  const many = (one: unknown) => Array.from({ length: 60 }, () => one);
+  test.each<[string, object, string, RegExp]>([
+    [
+      "a normalizer of sixty that double",
+      { normalizer: { type: "Sequence", normalizers: many({ type: "Sequence", normalizers: [twice] }) } },
+      "aaa",
+      /its normalizer and pre_tokenizer make \d+ characters of 3; correct/,
+    ],
+    [
+      "a normalizer that puts in a book",
+      { normalizer: { ...twice, content: "a".repeat(1e6) } },
+      "aaa",
+      /its normalizer and pre_tokenizer make 1000000 characters of 3; correct/,
+    ],
+    [
+      "a pre-tokenizer that writes bytes sixty times",
+      { pre_tokenizer: { type: "Sequence", pretokenizers: many(bytes) } },
+      "\u00e9\u00e9",
+      /its normalizer and pre_tokenizer make \d+ characters of 2; correct/,
+    ],
+    [
+      "a mark that is nothing",
+      { pre_tokenizer: { type: "Metaspace", replacement: "", prepend_scheme: "never" } },
+      "a".repeat(100_000),
+      /replacement is ""; give one character/,
+    ],
+    [
+      "a decoder of sixty that double",
+      { decoder: { type: "Sequence", decoders: many(twice) } },
+      "a",
+      /its decoder makes a token longer than 65536 characters; correct/,
+    ],
+    [
+      "a decoder of sixty that put something between",
+      { decoder: { type: "Sequence", decoders: many(between) } },
+      "a",
+      /its decoder makes a token longer than 65536 characters; correct/,
+    ],
+  ])("%s", async (name, change, text, message) => {
+    const copy = join(folder, name);
+    mkdirSync(copy);
+    const plain = { normalizer: null, pre_tokenizer: null, decoder: { type: "Fuse" } };
+    const model = { type: "BPE", vocab: { a: 0 }, merges: [] };
+    writeFileSync(join(copy, "tokenizer.json"), JSON.stringify({ ...plain, ...change, model }));
+    const read = async () => {
+      const tokenizer = await loadTokenizer(copy);
+      tokenizer.decode(tokenizer.encode(text));
+    };
+    await expect(read()).rejects.toThrow(message);
+    await expect(read()).rejects.toThrow(InputError);
+  });
+
+  test("what real steps make of a text stays: Arabic's longest ligature, eighteen characters by NFKD", async () => {
+    const copy = join(folder, "ligatures");
+    mkdirSync(copy);
+    const steps = { normalizer: { type: "NFKD" }, pre_tokenizer: null, decoder: { type: "Fuse" } };
+    const vocab = Object.fromEntries([..."\ufdfa".normalize("NFKD")].map((one, id) => [one, id]));
+    const model = { type: "BPE", vocab, merges: [] };
+    writeFileSync(join(copy, "tokenizer.json"), JSON.stringify({ ...steps, model }));
+    const tokenizer = await loadTokenizer(copy);
+    expect(tokenizer.decode(tokenizer.encode("\ufdfa".repeat(1000)))).toBe("\ufdfa".normalize("NFKD").repeat(1000));
+  });
+});
+
 describe("bad files", () => {
   test.each([
     ["broken JSON", "{\n  x", /tokenizer\.json:2: is not valid JSON/],

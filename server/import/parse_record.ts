@@ -1,6 +1,6 @@
 /** What readers of records share: parsing with one clear line for what is wrong. */
 import type { z } from "zod";
-import { InputError, parseExactJson } from "../../gpu/mod.ts";
+import { InputError, isDeeper, MOST_LEVELS, parseExactJson } from "../../gpu/mod.ts";
 import { parseJsonText } from "../base/json_text.ts";
 
 /** Checks a record's shape. `what` names it in the mend, for example "a sample of lm-evaluation-harness". */
@@ -22,20 +22,11 @@ export function parseRecord<Shape extends z.ZodType>(
   );
 }
 
-/** Levels of lists and objects in a record. Whoever walks through it needs room on the stack, and so does PostgreSQL. */
-const MOST_LEVELS = 100;
-
 /** JSON of a record's text, or of text inside one. */
 export function parseText(text: string, where: string): unknown {
   const value = parseAny(text, where);
   if (!isDeeper(value, MOST_LEVELS)) return value;
   throw new InputError(`it is nested more than ${MOST_LEVELS} deep`, where, "write it flatter, or leave the part out");
-}
-
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  if (levels === 0) return true;
-  return (Array.isArray(value) ? value : Object.values(value)).some((part) => isDeeper(part, levels - 1));
 }
 
 const TOOLS = /"(?:tools|tool_calls|tool_use|function_?call|functionCall|function_?declarations|functionDeclarations)"/;

@@ -2,6 +2,7 @@
  * What llama.cpp calls the tensors and settings of each family of models, and what it changed in them: one row each.
  * Names: the `gguf` package's tensor_mapping.py; changes: llama.cpp's conversion scripts.
  */
+import { InputError } from "../../errors.ts";
 import { mapped, part, renamed, reordered, transposed } from "../derived_tensor.ts";
 import type { JsonObject } from "../json.ts";
 import type { ModelTensor } from "../tensor.ts";
@@ -63,8 +64,15 @@ const interleaved: Change = (tensor, name, config) => {
 };
 
 /** The experts of a block, one matrix each. */
-const experts = (projection: string): Change => (tensor, name) => {
+const experts = (projection: string): Change => (tensor, name, config) => {
   const [count = 1, ...shape] = tensor.info.shape;
+  if (count !== config["num_experts"]) {
+    throw new InputError(
+      `tensor ${tensor.info.name} holds ${count} experts, where expert_count is ${config["num_experts"]}`,
+      tensor.path,
+      "download or convert the model again",
+    );
+  }
   const before = name.slice(0, name.lastIndexOf("."));
   return Array.from(
     { length: count },

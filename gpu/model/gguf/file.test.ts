@@ -93,6 +93,7 @@ describe("a hostile or broken file is refused in one line", () => {
     ["a tensor twice", { ...one({}), tensors: [one({}).tensors![0]!, one({}).tensors![0]!] }, /tensor a twice/],
     ["five dimensions", one({ sizes: [1, 1, 1, 1, 1] }), /5 dimensions/],
     ["a size that overflows", one({ sizes: [2n ** 40n, 2n ** 40n] }), /larger than any file/],
+    ["no elements, of 2^40 rows", one({ sizes: [0, 2n ** 40n] }), /tensor "a" of shape \[1099511627776,0\] is empty/],
     ["a size past 2^40", one({ sizes: [2n ** 62n] }), /a size of tensor "a"/],
     ["a type without a number", one({ type: 99 }), /type number 99, which is not read/],
     ["a type that is not read", one({ type: 20 }), /type IQ4_NL, which is not read/],

@@ -210,6 +210,7 @@ function readPlace(header: HeaderReader, index: number, path: string): TensorPla
   // The file names the fastest dimension first.
   const shape: number[] = [];
   for (let axis = 0; axis < dimensions; axis++) shape.unshift(header.count(`a size of ${label}`, 2 ** 40));
+  if (shape.includes(0)) throw new InputError(`${label} of shape [${shape}] is empty`, path, NEW_COPY);
   const type = header.u32(label);
   const dtype = TYPES[type];
   if (dtype === undefined || !Object.hasOwn(ENCODINGS, dtype)) {

@@ -2,9 +2,10 @@
 import { InputError } from "../../errors.ts";
 import { isJsonObject, type JsonObject } from "../json.ts";
 import { readBytes } from "./bytes.ts";
+import { replacedIn } from "./growth.ts";
 
 export interface Decoder {
-  /** Bytes of a vocabulary entry. */
+  /** Bytes of a vocabulary entry. Throws InputError when they are more than any token's. */
   readonly bytesOf: (token: string) => Uint8Array;
   /** Spaces at the start of a whole text that stand for none in it (sentencepiece's dummy prefix). */
   readonly strippedSpaces: number;
@@ -31,7 +32,7 @@ export function readDecoder(json: unknown, isByteLevel: boolean, where: string):
   const bytesOf = (token: string): Uint8Array => {
     const byte = hasBytes ? BYTE.exec(token) : null;
     if (byte) return Uint8Array.of(Number.parseInt(byte[1]!, 16));
-    return encoder.encode(replacements.reduce((text, [from, to]) => text.replaceAll(from, to), token));
+    return encoder.encode(replacements.reduce((text, [from, to]) => replacedIn(text, from, to, where), token));
   };
   return { bytesOf, strippedSpaces: parts.reduce((sum, part) => sum + stripped(part), 0) };
 }

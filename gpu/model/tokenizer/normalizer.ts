@@ -2,6 +2,7 @@
 import { InputError } from "../../errors.ts";
 import { isJsonObject, type JsonObject } from "../json.ts";
 import { writeBytes } from "./bytes.ts";
+import { refuseGrowth } from "./growth.ts";
 import { compilePattern, isSpace, literalPattern, type Pattern } from "./pattern.ts";
 
 /** `continues`: the text follows another one, so that nothing is put in front of it. */
@@ -9,15 +10,25 @@ export type Normalizer = (text: string, continues: boolean) => string;
 
 /** Throws InputError at `where` for kinds that are not supported. */
 export function readNormalizer(json: unknown, where: string): Normalizer {
-  if (json === null || json === undefined) return (text) => text;
+  const steps = readSteps(json, where);
+  return (text, continues) =>
+    steps.reduce((value, step) => {
+      const changed = step(value, continues);
+      refuseGrowth(changed.length, text.length, where);
+      return changed;
+    }, text);
+}
+
+/** The steps of sequences within sequences, one after the other. */
+function readSteps(json: unknown, where: string): readonly Normalizer[] {
+  if (json === null || json === undefined) return [];
   const own = isJsonObject(json) ? json : {};
   const kind = own["type"];
   if (kind === "Sequence" && Array.isArray(own["normalizers"])) {
-    const all = own["normalizers"].map((one) => readNormalizer(one, where));
-    return (text, continues) => all.reduce((value, step) => step(value, continues), text);
+    return own["normalizers"].flatMap((one) => readSteps(one, where));
   }
   const read = typeof kind === "string" ? KINDS[kind] : undefined;
-  if (read) return read(own, where);
+  if (read) return [read(own, where)];
   throw new InputError(
     `the normalizer ${JSON.stringify(kind ?? json)} is not supported`,
     where,
@@ -51,6 +62,7 @@ const KINDS: Readonly<Record<string, (json: JsonObject, where: string) => Normal
       let [result, at] = ["", 0];
       for (let index = 0; index < matches.length; index += 2) {
         result += text.slice(at, matches[index]) + content;
+        refuseGrowth(result.length, text.length, where);
         at = matches[index + 1]!;
       }
       return result + text.slice(at);

@@ -2,21 +2,36 @@
 import { InputError } from "../../errors.ts";
 import { isJsonObject, type JsonObject } from "../json.ts";
 import { writeBytes } from "./bytes.ts";
+import { refuseGrowth } from "./growth.ts";
 import { readPattern } from "./normalizer.ts";
 import { compilePattern, type Pattern } from "./pattern.ts";
 import { behaviorOf, cut, type Piece, type Step } from "./pieces.ts";
 
 /** Throws InputError at `where` for kinds that are not supported. */
 export function readPreTokenizer(json: unknown, where: string): Step {
-  if (json === null || json === undefined) return (pieces) => pieces;
+  const steps = readSteps(json, where);
+  return (pieces, continues) => {
+    const before = charactersOf(pieces);
+    return steps.reduce((value, step) => {
+      const changed = step(value, continues);
+      refuseGrowth(charactersOf(changed), before, where);
+      return changed;
+    }, pieces);
+  };
+}
+
+const charactersOf = (pieces: readonly Piece[]): number => pieces.reduce((sum, { text }) => sum + text.length, 0);
+
+/** The steps of sequences within sequences, one after the other. */
+function readSteps(json: unknown, where: string): readonly Step[] {
+  if (json === null || json === undefined) return [];
   const own = isJsonObject(json) ? json : {};
   const kind = own["type"];
   if (kind === "Sequence" && Array.isArray(own["pretokenizers"])) {
-    const steps = own["pretokenizers"].map((one) => readPreTokenizer(one, where));
-    return (pieces, continues) => steps.reduce((value, step) => step(value, continues), pieces);
+    return own["pretokenizers"].flatMap((one) => readSteps(one, where));
   }
   const read = typeof kind === "string" ? KINDS[kind] : undefined;
-  if (read) return read(own, where);
+  if (read) return [read(own, where)];
   throw new InputError(
     `the pre-tokenizer ${JSON.stringify(kind ?? json)} is not supported`,
     where,
@@ -65,6 +80,9 @@ function byteLevel(json: JsonObject, where: string): Step {
 /** Spaces become a visible character, which also goes before the text (sentencepiece's dummy prefix). */
 function metaspace(json: JsonObject, where: string): Step {
   const mark = typeof json["replacement"] === "string" ? json["replacement"] : "\u2581";
+  if (Array.from(mark).length !== 1) {
+    throw new InputError(`replacement is ${JSON.stringify(mark)}`, where, "give one character");
+  }
   const scheme = json["prepend_scheme"] ?? (json["add_prefix_space"] === false ? "never" : "always");
   if (scheme !== "always" && scheme !== "first" && scheme !== "never") {
     throw new InputError(`prepend_scheme is ${JSON.stringify(scheme)}`, where, "use one of: always, first, never");
