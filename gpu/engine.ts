@@ -386,11 +386,13 @@ export interface NextTokensRequest extends Intervention {
   readonly inputIds: readonly number[];
   /** The first position, counted from 0, whose next token is wanted. */
   readonly from: number;
+  /** The position behind the last one whose next token is wanted; by default that of the last token. */
+  readonly to?: number;
   /** How many of the largest logits to give. */
   readonly top: number;
 }
 
-/** For each position from `from` to the last: the largest logits of the token after it, largest first. */
+/** For each position from `from` to the last one that is wanted: the largest logits of the token after it, largest first. */
 export type NextTokens = readonly (readonly RankedLogit[])[];
 
 /** A step of long work. `done` of `total` count bytes when loading, edges' targets for edges,

@@ -124,7 +124,9 @@ describe.each(["qwen3-a", "olmo3-a"])("%s: what shares a beginning is computed o
           expect(Math.abs(logProbability - (logit - normaliser))).toBeLessThan(1e-5);
         }
       }
-      expect(await model.nextTokens([requests[index] as typeof requests[0]])).toEqual([found]);
+      const request = requests[index] as typeof requests[0];
+      expect(await model.nextTokens([request])).toEqual([found]);
+      expect(await model.nextTokens([{ ...request, to: prompt.length + 2 }])).toEqual([found.slice(0, 3)]);
     }
   });
 });
@@ -231,6 +233,9 @@ test("memory is given back, and bad requests are refused", async () => {
   await expect(model.generate([{ ...good, force: 512 }])).rejects.toThrow(/^force: token id 512/);
   await expect(model.nextTokens([{ inputIds: [1, 2], from: 2, top: 1 }])).rejects.toThrow(/^from: .* from 0 to 1/);
   await expect(model.nextTokens([{ inputIds: [1, 2], from: 0, top: 0 }])).rejects.toThrow(/^top: 0 is no count/);
+  await expect(model.nextTokens([{ inputIds: [1, 2], from: 0, to: 3, top: 1 }])).rejects.toThrow(
+    "to: nothing lies between position 0 and 3 of 2 tokens; use a whole number from 1 to 2",
+  );
   await expect(model.generate([{ ...good, inputIds: [] }])).rejects.toThrow(/^input: the prompt has no tokens/);
 });
 

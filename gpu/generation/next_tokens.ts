@@ -2,12 +2,14 @@
 import { gradientRowBytes, widestRowBytes } from "../pass/block.ts";
 import type { NextTokens, NextTokensRequest, RankedLogit, RunOptions } from "../engine.ts";
 import { InputError } from "../errors.ts";
+import { bordersOf, turnAlike } from "../model/rotary.ts";
 import { intervene, isPlain } from "../pass/intervention.ts";
 import { logSumExp } from "../kernels/log-sum-exp.ts";
 import { moveRows } from "../kernels/row-moves.ts";
 import { topTokens } from "../kernels/top-tokens.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
 import { finalNorm, forward, type ForwardPass, recordLogits, type Runner } from "../pass/pass.ts";
+import { rotationsOf } from "../pass/workspace.ts";
 
 /** Device bytes of a pass's activations, and its rows: more do not make it faster. */
 const PASS_BYTES = 2 ** 28;
@@ -18,12 +20,19 @@ const PASS_ROWS = 2 ** 13;
 const LOGIT_BYTES = 2 ** 26;
 
 /** Checks what a request asks for beyond its ids. Throws InputError. */
-export function checkNextTokens({ inputIds, from, top }: NextTokensRequest): void {
+export function checkNextTokens({ inputIds, from, to = inputIds.length, top }: NextTokensRequest): void {
   if (!Number.isInteger(from) || from < 0 || from >= inputIds.length) {
     throw new InputError(
       `there is no position ${from} among ${inputIds.length} tokens`,
       "from",
       `use a whole number from 0 to ${inputIds.length - 1}`,
+    );
+  }
+  if (!Number.isInteger(to) || to <= from || to > inputIds.length) {
+    throw new InputError(
+      `nothing lies between position ${from} and ${to} of ${inputIds.length} tokens`,
+      "to",
+      `use a whole number from ${from + 1} to ${inputIds.length}`,
     );
   }
   if (!Number.isInteger(top) || top < 1) throw new InputError(`${top} is no count`, "top", "use 1 or more");
@@ -35,12 +44,20 @@ export async function nextTokensOf(
   requests: readonly NextTokensRequest[],
   options: RunOptions,
 ): Promise<NextTokens[]> {
+  const borders = bordersOf(rotationsOf(runner.model.config));
   const results: NextTokens[] = [];
-  for (const pack of packs(runner, requests)) {
+  for (const pack of packs(runner, requests.map((request) => withoutRest(borders, request)))) {
     options.signal?.throwIfAborted();
     results.push(...await readPack(runner, pack, options));
   }
   return results;
+}
+
+/** A request without tokens behind the last position that is wanted: no position sees those after it. */
+function withoutRest(borders: readonly number[], request: NextTokensRequest): NextTokensRequest {
+  const { inputIds, to = inputIds.length } = request;
+  if (!isPlain(request) || !turnAlike(borders, to, inputIds.length)) return request;
+  return { ...request, inputIds: inputIds.slice(0, to) };
 }
 
 /** Rows that a forward pass without a backward one takes at once; a single longer sequence is a pass of its own. */
@@ -73,19 +90,25 @@ async function readPack(
   requests: readonly NextTokensRequest[],
   options: RunOptions,
 ): Promise<NextTokens[]> {
+  const places = requests.flatMap(({ inputIds, from, to = inputIds.length }, sequence) =>
+    Array.from({ length: to - from }, (_, offset) => ({ sequence, position: from + offset }))
+  );
   const pass = await forward(runner, requests.map(({ inputIds }) => inputIds), options, {
     purpose: "logits",
     interventions: requests.every(isPlain) ? undefined : requests.map((request) => intervene(runner.model, request)),
+    kept: places,
   });
   try {
-    const rows = requests.flatMap(({ inputIds, from }, index) => {
-      const { firstRow } = pass.workspace.sequences[index] as { readonly firstRow: number };
-      return Array.from({ length: inputIds.length - from }, (_, offset) => firstRow + from + offset);
-    });
-    const found = await topAtRows(runner, pass, rows, Math.max(...requests.map(({ top }) => top)), options);
+    const found = await topAtRows(
+      runner,
+      pass,
+      places.map(pass.rowOf),
+      Math.max(...requests.map(({ top }) => top)),
+      options,
+    );
     let at = 0;
-    return requests.map(({ inputIds, from, top }) => {
-      const part = found.slice(at, at += inputIds.length - from);
+    return requests.map(({ inputIds, from, to = inputIds.length, top }) => {
+      const part = found.slice(at, at += to - from);
       return part.map((candidates) => candidates.slice(0, top));
     });
   } finally {

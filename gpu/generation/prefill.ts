@@ -50,9 +50,15 @@ async function prefillPart(
 ): Promise<void> {
   const { device, model: { config } } = runner;
   let targetRows: GPUBuffer | undefined;
+  const asked = decodings.filter(({ request }) => request.force === undefined || (request.top ?? 0) > 0);
+  const places = asked.map(({ request, prompt }) => ({
+    sequence: prompts.indexOf(prompt),
+    position: request.inputIds.length - 1,
+  }));
   const pass = await forward(runner, prompts.map(({ ids }) => ids), options, {
     purpose: "prefill",
     interventions: prompts.map(({ intervened }) => intervened),
+    kept: places,
     afterBlock(layer: number, workspace: Workspace, state: BlockState) {
       targetRows ??= uploadPromptRows(workspace, prompts);
       cacheStore(device, {
@@ -63,13 +69,8 @@ async function prefillPart(
     },
   });
   try {
-    const asked = decodings.filter(({ request }) => request.force === undefined || (request.top ?? 0) > 0);
-    const rows = asked.map(({ request, prompt }) => {
-      const { firstRow } = pass.workspace.sequences[prompts.indexOf(prompt)] as { readonly firstRow: number };
-      return firstRow + request.inputIds.length - 1;
-    });
     const top = Math.max(1, ...asked.map(({ request }) => request.top ?? 0));
-    const found = asked.length > 0 ? await topAtRows(runner, pass, rows, top, options) : [];
+    const found = asked.length > 0 ? await topAtRows(runner, pass, places.map(pass.rowOf), top, options) : [];
     asked.forEach((decoding, index) => decoding.first = (found[index] ?? []).map(({ id, logit }) => ({ id, logit })));
     for (const decoding of decodings) {
       const { force, top = 0 } = decoding.request;

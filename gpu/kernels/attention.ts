@@ -59,16 +59,20 @@ export interface TileTable {
   readonly count: number;
 }
 
-/** Writes the tiles of sequences; null on adapters that have none. */
+/** Whether something is wanted of `rows` rows of a sequence, given by its index, from its row `first` on. */
+export type WantedRows = (sequence: number, first: number, rows: number) => boolean;
+
+/** Writes the tiles of sequences, those of which something is wanted; null on adapters that have none. */
 export function uploadTiles(
   device: Device,
   headColumns: number,
   sequences: readonly Rows[],
   allocate: (bytes: number, label: string) => GPUBuffer,
+  isWanted: WantedRows = () => true,
 ): TileTable | null {
   const tiling = attentionTiling(device, headColumns);
   if (!tiling) return null;
-  const words = tilesOf(sequences, tiling.vectors * tiling.lanes);
+  const words = tilesOf(sequences, tiling.vectors * tiling.lanes, isWanted);
   const buffer = allocate(words.byteLength, "tiles of attention");
   device.write(buffer, 0, words);
   return { buffer, count: words.length / TILE_WORDS };
@@ -77,12 +81,13 @@ export function uploadTiles(
 const TILE_WORDS = 4;
 
 /** (first row of the sequence, its length, first row of the tile in it, 0) of each tile. */
-function tilesOf(sequences: readonly Rows[], tileRows: number): Uint32Array<ArrayBuffer> {
-  return Uint32Array.from(sequences.flatMap(({ firstRow, length }) => {
+function tilesOf(sequences: readonly Rows[], tileRows: number, isWanted: WantedRows): Uint32Array<ArrayBuffer> {
+  return Uint32Array.from(sequences.flatMap(({ firstRow, length }, sequence) => {
     const count = Math.ceil(length / tileRows);
     // Those with much to do and those with little in turn: lavapipe gives each thread one run of neighbouring tiles.
     const order = Array.from({ length: count }, (_, at) => at % 2 === 0 ? at / 2 : count - (at + 1) / 2);
-    return order.flatMap((tile) => [firstRow, length, tile * tileRows, 0]);
+    return order.filter((tile) => isWanted(sequence, tile * tileRows, tileRows))
+      .flatMap((tile) => [firstRow, length, tile * tileRows, 0]);
   }));
 }
 

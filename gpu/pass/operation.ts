@@ -102,6 +102,8 @@ export interface Workspace extends Slots {
   /** Rows up to the last token of the last sequence; those after it are padding. */
   readonly usedRows: number;
   readonly sequences: readonly Sequence[];
+  /** Position of each row in its sequence, padding at the end left out. */
+  readonly positions: readonly number[];
   /** Tiles of the sequences' attention; null on adapters that compute it by blocks of scores. */
   readonly tiles: TileTable | null;
   /** Angles of rotary embedding, as rotate.wgsl reads them. */

@@ -3,7 +3,9 @@ import { markedAt, openAblations } from "./ablation.ts";
 import { type Block, blockStateBytes, countedOfAll } from "./block.ts";
 import { blockForward } from "./forward.ts";
 import { type BlockState, type Place, type Sequence, type Workspace } from "./operation.ts";
-import { openWorkspace } from "./workspace.ts";
+import { expandAttention, type ExpandedAttention } from "./expanded_attention.ts";
+import { type PassSequence, shareRows } from "./shared_rows.ts";
+import { openLooseRows, openWorkspace } from "./workspace.ts";
 import { embedRows, readRow, writeRow } from "./embedding.ts";
 import type { Device } from "../device/device.ts";
 import type { RunOptions } from "../engine.ts";
@@ -57,6 +59,8 @@ export interface TokenPlace {
 /** A forward pass over sequences laid one after the other. */
 export interface ForwardPass {
   readonly workspace: Workspace;
+  /** The row of a place that is read or kept. */
+  readonly rowOf: (place: TokenPlace) => number;
   /** Residual stream at every node layer, layers + 1 of [rows, hidden]; only the last when nothing is kept. */
   readonly nodes: readonly GPUBuffer[];
   /** A state for each block; the same one where they are computed again. */
@@ -79,6 +83,8 @@ export interface ForwardPurpose {
   readonly afterBlock?: (layer: number, workspace: Workspace, state: BlockState) => void;
   /** Places whose predictions are wanted; by default the last token of each sequence. */
   readonly reads?: readonly TokenPlace[] | undefined;
+  /** Places whose rows of the last node layer the caller reads besides. */
+  readonly kept?: readonly TokenPlace[] | undefined;
   /** What is changed in each sequence; not for a backward pass. */
   readonly interventions?: readonly Intervened[] | undefined;
 }
@@ -88,26 +94,23 @@ export async function forward(
   { device, model, weights, keepBytes }: Runner,
   sequences: readonly (readonly number[])[],
   options: RunOptions,
-  { purpose, afterBlock, interventions, reads }: ForwardPurpose = { purpose: "backward" },
+  { purpose, afterBlock, interventions, reads, kept: keptPlaces = [] }: ForwardPurpose = { purpose: "backward" },
 ): Promise<ForwardPass> {
   const { config } = model;
   const forBackward = purpose === "backward";
-  const workspace = openWorkspace(device, config, sequences.map(({ length }) => length));
+  const places = reads ?? sequences.map(({ length }, sequence): TokenPlace => ({ sequence, position: length - 1 }));
+  const { workspace, expanded, rowOf, tokens } = layOutRows(device, config, sequences, {
+    shares: !forBackward,
+    interventions,
+    reads: [...places, ...keptPlaces],
+  });
   try {
     const { rows } = workspace;
     const node = (layer: number) => workspace.allocate(config.hidden, `node layer ${layer}`);
     const nodes = [node(0)];
-    const ids = new Array<number | undefined>(rows);
-    workspace.sequences.forEach(({ firstRow }, index) => {
-      sequences[index]?.forEach((id, position) => ids[firstRow + position] = id);
-    });
-    const embedded = embedRows(model, rows, ids);
-    interventions?.forEach(({ embeddings }, index) => {
-      const { firstRow } = workspace.sequences[index] as Sequence;
-      for (const [position, values] of embeddings) writeRow(embedded, firstRow + position, values);
-    });
-    device.write(nodes[0] as GPUBuffer, 0, embedded);
-    const bias = interventions && uploadBias(workspace, interventions);
+    device.write(nodes[0] as GPUBuffer, 0, embedTokensOf(model, rows, sequences, tokens, interventions));
+    const whole = expanded?.workspace ?? workspace;
+    const bias = interventions && uploadBias(whole, interventions);
     const ablations = interventions && openAblations(
       workspace,
       workspace.sequences.map(({ firstRow, length }, index) => {
@@ -131,30 +134,111 @@ export async function forward(
       const state = layer === 0 && weights.positions ? withPositions(workspace, weights.positions, blank) : blank;
       states.push(state);
       const place: Place = { weights: weights.blocks[layer] as BlockWeights, state };
-      const attend = ({ attention }: Block) => attention.forward(workspace, place, bias);
+      const attend = (block: Block) =>
+        expanded ? expanded.attend(block, place, bias) : block.attention.forward(workspace, place, bias);
       blockForward(workspace, place, output, attend, ablations?.[layer]);
-      afterBlock?.(layer, workspace, state);
+      afterBlock?.(layer, whole, expanded?.stateOf(state) ?? state);
       await pace("forward", layer + 1);
     }
 
-    const places = reads ?? sequences.map(({ length }, sequence): TokenPlace => ({ sequence, position: length - 1 }));
-    const lastRows = places.map(({ sequence, position }) =>
-      (workspace.sequences[sequence] as Sequence).firstRow + position
-    );
     const own = workspace.adopt;
     const count = places.length;
     const lastRowsBuffer = own(device.allocate(panelsOf(count) * PANEL * 4, "last rows"));
-    device.write(lastRowsBuffer, 0, Uint32Array.from(lastRows));
+    device.write(lastRowsBuffer, 0, Uint32Array.from(places, rowOf));
     const last = own(device.allocate(panelBytes(count, config.hidden), "last rows of the residual stream"));
     const lastNormed = own(device.allocate(panelBytes(count, config.hidden), "last rows, normed"));
     const lastScale = own(device.allocate(panelsOf(count) * PANEL * 4, "final norm's scale"));
     moveRows(device, "gather", count, config.hidden, lastRowsBuffer, nodes[config.layers] as GPUBuffer, last);
     finalNorm({ device, model, weights }, count, last, lastNormed, lastScale);
-    return { workspace, nodes, states, spare, reads: places, lastRowsBuffer, last, lastNormed, lastScale };
+    return { workspace, nodes, states, spare, rowOf, reads: places, lastRowsBuffer, last, lastNormed, lastScale };
   } catch (error) {
     workspace.free();
     throw error;
   }
+}
+
+/** The rows of a pass. */
+interface LaidOut {
+  readonly workspace: Workspace;
+  /** Where sequences share rows. */
+  readonly expanded: ExpandedAttention | undefined;
+  readonly rowOf: (place: TokenPlace) => number;
+  /** The token of each row; undefined in padding. */
+  readonly tokens: readonly (TokenPlace | undefined)[];
+}
+
+/** Lays out sequences one after the other, or, where it pays and `shares` allows it, the rows in which they differ. */
+function layOutRows(
+  device: Device,
+  config: ModelConfig,
+  sequences: readonly (readonly number[])[],
+  { shares, interventions, reads }: {
+    readonly shares: boolean;
+    readonly interventions: readonly Intervened[] | undefined;
+    readonly reads: readonly TokenPlace[];
+  },
+): LaidOut {
+  const lengths = sequences.map(({ length }) => length);
+  const shared = shares ? shareRows(config, passSequences(sequences, interventions, reads)) : undefined;
+  if (!shared) {
+    const workspace = openWorkspace(device, config, lengths);
+    const tokens = new Array<TokenPlace | undefined>(workspace.rows);
+    workspace.sequences.forEach(({ firstRow, length }, sequence) => {
+      for (let position = 0; position < length; position++) tokens[firstRow + position] = { sequence, position };
+    });
+    return {
+      workspace,
+      expanded: undefined,
+      rowOf: ({ sequence, position }) => (workspace.sequences[sequence] as Sequence).firstRow + position,
+      tokens,
+    };
+  }
+  const { unique, rowOf } = shared;
+  const rows = unique.map(({ sequence, position }) => ({ position, tokens: lengths[sequence] as number }));
+  const workspace = openLooseRows(device, config, rows);
+  try {
+    return {
+      workspace,
+      expanded: expandAttention(workspace, shared, lengths),
+      rowOf: ({ sequence, position }) => rowOf[sequence]?.[position] as number,
+      tokens: unique,
+    };
+  } catch (error) {
+    workspace.free();
+    throw error;
+  }
+}
+
+/** Sequences with what is changed in them, and the positions at which they are read. */
+function passSequences(
+  sequences: readonly (readonly number[])[],
+  interventions: readonly Intervened[] | undefined,
+  reads: readonly TokenPlace[],
+): PassSequence[] {
+  const positions = sequences.map((): number[] => []);
+  for (const { sequence, position } of reads) positions[sequence]?.push(position);
+  return sequences.map((ids, index) => ({
+    ids,
+    intervened: interventions?.[index],
+    reads: positions[index] as number[],
+  }));
+}
+
+/** What enters the first block, in panels [rows, hidden]: embeddings of tokens, or what an intervention puts there. */
+function embedTokensOf(
+  model: ModelDirectory,
+  rows: number,
+  sequences: readonly (readonly number[])[],
+  tokens: readonly (TokenPlace | undefined)[],
+  interventions: readonly Intervened[] | undefined,
+): Float32Array<ArrayBuffer> {
+  const ids = Array.from(tokens, (place) => place && sequences[place.sequence]?.[place.position]);
+  const embedded = embedRows(model, rows, ids);
+  tokens.forEach((place, row) => {
+    const values = place && interventions?.[place.sequence]?.embeddings.get(place.position);
+    if (values) writeRow(embedded, row, values);
+  });
+  return embedded;
 }
 
 /** What the final norm is, and its weights. */
@@ -187,17 +271,15 @@ export function recordLogits(
 }
 
 /** A state whose block reads learned positions besides the node layer. */
-function withPositions(workspace: Workspace, positions: WeightMatrix, state: BlockState): BlockState {
-  const { device, config, rows, sequences } = workspace;
+function withPositions(workspace: Workspace, matrix: WeightMatrix, state: BlockState): BlockState {
+  const { device, config, rows, positions } = workspace;
   const input = workspace.allocate(config.hidden, "node layer 0 with positions");
   const numbers = new Uint32Array(rows);
-  for (const { firstRow, length } of sequences) {
-    for (let position = 0; position < length; position++) numbers[firstRow + position] = position;
-  }
+  numbers.set(positions);
   const list = workspace.adopt(device.allocate(numbers.byteLength, "positions"));
   device.write(list, 0, numbers);
   device.copy(state.node, 0, input, 0, panelBytes(rows, config.hidden));
-  embedTokens(device, { count: rows, tokens: list, matrix: positions, x: input, accumulate: true });
+  embedTokens(device, { count: rows, tokens: list, matrix, x: input, accumulate: true });
   return { ...state, input };
 }
 

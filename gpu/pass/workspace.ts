@@ -4,7 +4,7 @@
  * sequence is alone: packing changes no bit.
  */
 import type { Device } from "../device/device.ts";
-import { attentionTiling, type TileTable, uploadTiles } from "../kernels/attention.ts";
+import { attentionTiling, type TileTable, uploadTiles, type WantedRows } from "../kernels/attention.ts";
 import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
 import { rotationAngles } from "../kernels/rotate.ts";
 import type { ScoreBlock } from "../kernels/softmax.ts";
@@ -12,6 +12,7 @@ import { headColumns, type ModelConfig } from "../model/config.ts";
 import type { Rotation } from "../model/rotary.ts";
 import { gradientSlots, scratchSlots, stateSlots } from "./block.ts";
 import type { BlockState, GradientSpace, PlacedBlock, Sequence, Slots, Workspace } from "./operation.ts";
+import { ATTENDED } from "./operations/heads.ts";
 import { PROBABILITY, SCORES, UNCAPPED } from "./operations/score_blocks.ts";
 
 /** Bytes of a block of attention scores over all heads; longer contexts are cut into more blocks. */
@@ -33,10 +34,39 @@ function layOut(lengths: readonly number[]): { readonly sequences: readonly Sequ
   return { sequences, rows };
 }
 
+/** What a row of a workspace is: its position in a sequence, and the tokens of that sequence. */
+export interface RowPlace {
+  readonly position: number;
+  readonly tokens: number;
+}
+
 /** Lays out the sequences, given by their lengths, one after the other and allocates the work space. */
 export function openWorkspace(device: Device, config: ModelConfig, lengths: readonly number[]): Workspace {
   const { sequences, rows } = layOut(lengths);
   const last = sequences.at(-1);
+  const places = new Array<RowPlace>(rows).fill({ position: 0, tokens: 0 });
+  for (const { firstRow, length } of sequences) {
+    for (let position = 0; position < length; position++) places[firstRow + position] = { position, tokens: length };
+  }
+  const usedRows = last ? last.firstRow + last.length : 0;
+  return openRows(device, config, { sequences, rows, usedRows, places });
+}
+
+/** A work space for rows that belong to no sequence: their attention is the caller's. */
+export function openLooseRows(device: Device, config: ModelConfig, places: readonly RowPlace[]): Workspace {
+  const rows = panelsOf(places.length) * PANEL;
+  return openRows(device, config, { sequences: [], rows, usedRows: places.length, places });
+}
+
+interface Layout {
+  readonly sequences: readonly Sequence[];
+  readonly rows: number;
+  readonly usedRows: number;
+  /** By row; padding at the end may be left out. */
+  readonly places: readonly RowPlace[];
+}
+
+function openRows(device: Device, config: ModelConfig, { sequences, rows, usedRows, places }: Layout): Workspace {
   const owned: GPUBuffer[] = [];
   const adopt = (buffer: GPUBuffer) => {
     owned.push(buffer);
@@ -46,11 +76,7 @@ export function openWorkspace(device: Device, config: ModelConfig, lengths: read
   const allocate = (columns: number, label: string) => allocateBytes(panelBytes(rows, columns), label);
   const free = () => owned.forEach((buffer) => device.free(buffer));
   try {
-    const angles = uploadAngles(device, config, sequences, rows, allocateBytes);
-    const scoreBlocks = cutByWindow(
-      config,
-      (window) => sequences.flatMap((sequence) => cutScores(config.heads, sequence, window)),
-    );
+    const angles = uploadAngles(device, config, places, rows, allocateBytes);
     const scratch = scratchSlots(config).map(({ name, label, bytes }) =>
       [name, allocateBytes(bytes(rows), label)] as const
     );
@@ -59,15 +85,12 @@ export function openWorkspace(device: Device, config: ModelConfig, lengths: read
       device,
       config,
       rows,
-      usedRows: last ? last.firstRow + last.length : 0,
+      usedRows,
       sequences,
-      tiles: uploadTiles(device, headColumns(config), sequences, allocateBytes),
+      positions: places.map(({ position }) => position),
+      ...scoresOf(device, config, sequences, allocateBytes),
       slots: new Map(scratch),
       angles: (rotation) => angles.get(rotation) as GPUBuffer,
-      scoreBlocks: ({ window }) => scoreBlocks.get(window) as PlacedBlock[],
-      blockSlots: once(() => [
-        [PROBABILITY, allocateBytes(scoreBytes([...scoreBlocks.values()].flat()), "attention probabilities")],
-      ]),
       allocate,
       adopt,
       blockState: (node): BlockState => ({
@@ -84,22 +107,73 @@ export function openWorkspace(device: Device, config: ModelConfig, lengths: read
   }
 }
 
+/**
+ * Sequences laid out one after the other in other rows than the work space's own, for attention alone: those rows of
+ * which something is wanted. What else there is, is the work space's.
+ */
+export function layOutWhole(
+  workspace: Workspace,
+  lengths: readonly number[],
+  isWanted: WantedRows,
+): Workspace {
+  const { device, config, slots, adopt } = workspace;
+  const { sequences, rows } = layOut(lengths);
+  const last = sequences.at(-1);
+  const allocateBytes = (bytes: number, label: string) => adopt(device.allocate(bytes, label));
+  const attended = scratchSlots(config).filter(({ name }) => name === ATTENDED);
+  return {
+    ...workspace,
+    rows,
+    usedRows: last ? last.firstRow + last.length : 0,
+    sequences,
+    ...scoresOf(device, config, sequences, allocateBytes, isWanted),
+    slots: new Map([
+      ...slots,
+      ...attended.map(({ name, label, bytes }) => [name, allocateBytes(bytes(rows), label)] as const),
+    ]),
+  };
+}
+
+/** Tiles or blocks of scores in which sequences are attended to. */
+function scoresOf(
+  device: Device,
+  config: ModelConfig,
+  sequences: readonly Sequence[],
+  allocateBytes: (bytes: number, label: string) => GPUBuffer,
+  isWanted: WantedRows = () => true,
+): Pick<Workspace, "tiles" | "scoreBlocks" | "blockSlots"> {
+  const scoreBlocks = cutByWindow(
+    config,
+    (window) =>
+      sequences.flatMap((sequence, index) =>
+        cutScores(config.heads, sequence, window).filter(({ firstQuery, queries }) =>
+          isWanted(index, firstQuery, queries)
+        )
+      ),
+  );
+  return {
+    tiles: sequences.length === 0 ? null : uploadTiles(device, headColumns(config), sequences, allocateBytes, isWanted),
+    scoreBlocks: ({ window }) => scoreBlocks.get(window) as PlacedBlock[],
+    blockSlots: once(() => [
+      [PROBABILITY, allocateBytes(scoreBytes([...scoreBlocks.values()].flat()), "attention probabilities")],
+    ]),
+  };
+}
+
 /** A table of angles for each rotation; padding has position 0. */
 function uploadAngles(
   device: Device,
   config: ModelConfig,
-  sequences: readonly Sequence[],
+  places: readonly RowPlace[],
   rows: number,
   allocate: (bytes: number, label: string) => GPUBuffer,
 ): ReadonlyMap<Rotation, GPUBuffer> {
   const positions = new Float64Array(rows);
   const tokens = new Float64Array(rows);
-  for (const { firstRow, length } of sequences) {
-    for (let position = 0; position < length; position++) {
-      positions[firstRow + position] = position;
-      tokens[firstRow + position] = length;
-    }
-  }
+  places.forEach((place, row) => {
+    positions[row] = place.position;
+    tokens[row] = place.tokens;
+  });
   const columns = headColumns(config);
   return new Map(
     rotationsOf(config).map((rotation) => {

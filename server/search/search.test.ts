@@ -1,6 +1,6 @@
 /** The strict recovery criterion on a scripted model: every rule of it, and that no rollout is decoded in vain. */
 import { expect, test } from "vitest";
-import type { NextTokens } from "../../gpu/mod.ts";
+import type { NextTokens, NextTokensRequest } from "../../gpu/mod.ts";
 import { searchPairs } from "./search.ts";
 import {
   type CaseUpdate,
@@ -36,11 +36,10 @@ function fakeModel(script: Script, gap: (text: string) => number = () => GAP) {
     asked,
     endIds: [END],
     maxPositions: 30,
-    nextTokens: (requests: readonly { inputIds: readonly number[]; from: number; top: number }[]) =>
+    nextTokens: (requests: readonly NextTokensRequest[]) =>
       Promise.resolve(
-        requests.map(({ inputIds, from, top }): NextTokens =>
-          Array.from({ length: inputIds.length - from }, (_, at) =>
-            ranked(inputIds.slice(0, from + at + 1)).slice(0, top))
+        requests.map(({ inputIds, from, to = inputIds.length, top }): NextTokens =>
+          Array.from({ length: to - from }, (_, at) => ranked(inputIds.slice(0, from + at + 1)).slice(0, top))
         ),
       ),
     rollouts: (requests: readonly RolloutRequest[]) => {
@@ -289,6 +288,27 @@ test("cases go forward in their order, so many as fill a batch: a search that is
   expect(keys).toEqual([...Array(4).fill("0 1"), ...Array(4).fill("2 3"), "4", "4"]);
   // Of cases that wait nothing is computed.
   expect(opened).toEqual([2, 2, 1]);
+});
+
+test("next tokens are asked for where they are needed: positions that may be visited, and where a response might end", async () => {
+  const model = fakeModel(SCRIPT);
+  const looked: (number | undefined)[] = [];
+  const nextTokens: typeof model.nextTokens = (requests) => {
+    looked.push(...requests.map(({ to }) => to));
+    return model.nextTokens(requests);
+  };
+  const cases = [
+    failed("abc", /^abg$/),
+    failed("abc", /^abg$/, { maxTokens: 3 }),
+    failed("abc", /^abg$/, { completionIds: [...ids("abc"), END] }),
+  ];
+  const [start, whole] = [PROMPT.length, PROMPT.length + 3];
+  const few = await run(cases, { ...model, nextTokens }, { positions: 2 });
+  expect(looked).toEqual([whole, start + 1, start + 1]);
+  expect([...few.states.values()].map(({ visited }) => visited.length)).toEqual([2, 2, 2]);
+  looked.length = 0;
+  await run(cases, { ...model, nextTokens });
+  expect(looked).toEqual([whole, whole, whole + 1]);
 });
 
 test("a search that was stopped goes on where it was", async () => {

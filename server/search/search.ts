@@ -76,42 +76,59 @@ async function refuseCases<Case extends SearchCase>(
   return good;
 }
 
-/** Looks at every position of each response once. */
+/** Looks once at every position of each response that may be visited, and where it might end. */
 async function openCases<Case extends SearchCase>(
   cases: readonly WaitingCase<Case>[],
-  { alternatives }: SearchOptions,
+  options: SearchOptions,
   { model }: SearchTools<Case>,
 ): Promise<ActiveCase<Case>[]> {
   if (cases.length === 0) return [];
-  const next = await model.nextTokens(cases.map(({ searchCase }) => allPositions(searchCase, alternatives + 1)));
+  const next = await model.nextTokens(cases.map(({ searchCase }) => {
+    const ends = mayEnd(searchCase, model.endIds);
+    return nextAt(searchCase, options, ends ? searchCase.completionIds.length : 0);
+  }));
   return cases.map(({ searchCase, state }, index): ActiveCase<Case> => {
     const own = next[index] as NextTokens;
     return { searchCase, own, sibling: undefined, response: withEnd(searchCase, own, model.endIds), state };
   });
 }
 
-/** What follows the prompt, and each token of the response. */
-function allPositions({ promptIds, completionIds }: SearchCase, top: number): NextTokensRequest {
-  return { inputIds: [...promptIds, ...completionIds], from: promptIds.length - 1, top };
+/** What follows the prompt, and each token of the response up to the last position that is visited, and to `least` of them. */
+function nextAt(
+  { promptIds, completionIds }: SearchCase,
+  { alternatives, positions }: SearchOptions,
+  least = 0,
+): NextTokensRequest {
+  const tokens = Math.min(completionIds.length, Math.max(positions - 1, least));
+  return {
+    inputIds: [...promptIds, ...completionIds],
+    from: promptIds.length - 1,
+    to: promptIds.length + tokens,
+    top: alternatives + 1,
+  };
+}
+
+/** Whether a response that does not say its end has room for it. */
+function mayEnd({ completionIds, maxTokens }: SearchCase, endIds: readonly number[]): boolean {
+  return !endIds.includes(completionIds.at(-1) as number) && completionIds.length < maxTokens;
 }
 
 /** A response that the model itself would end here has its end as a last token: a position like the others. */
-function withEnd({ completionIds, maxTokens }: SearchCase, own: NextTokens, endIds: readonly number[]): number[] {
-  const last = completionIds.at(-1);
-  if (last !== undefined && endIds.includes(last)) return [...completionIds];
+function withEnd(searchCase: SearchCase, own: NextTokens, endIds: readonly number[]): number[] {
+  const { completionIds } = searchCase;
   const end = own[completionIds.length]?.[0]?.id;
-  const ends = end !== undefined && endIds.includes(end) && completionIds.length < maxTokens;
+  const ends = mayEnd(searchCase, endIds) && end !== undefined && endIds.includes(end);
   return ends ? [...completionIds, end] : [...completionIds];
 }
 
 async function askSibling<Case extends SearchCase>(
   active: readonly ActiveCase<Case>[],
-  { alternatives }: SearchOptions,
+  options: SearchOptions,
   { sibling }: SearchTools<Case>,
 ): Promise<void> {
   const wanting = active.filter((one) => one.state.phase === "sibling" && !one.sibling);
   if (!sibling || wanting.length === 0) return;
-  const next = await sibling.nextTokens(wanting.map(({ searchCase }) => allPositions(searchCase, alternatives + 1)));
+  const next = await sibling.nextTokens(wanting.map(({ searchCase }) => nextAt(searchCase, options)));
   wanting.forEach((one, index) => one.sibling = next[index] as NextTokens);
 }
 
