@@ -61,6 +61,8 @@ export interface SearchOptions {
   readonly positionRule: PositionRule;
   /** Rollouts that are decoded together. */
   readonly batch: number;
+  /** Of them, how many at most stand at positions that an earlier one may make vain; as many as a batch where left out. */
+  readonly ahead?: number;
 }
 
 /** An alternative that was forced, and what became of it. */

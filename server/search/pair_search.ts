@@ -28,6 +28,9 @@ export interface PairSearchSettings {
   readonly failureCaseId?: number;
 }
 
+/** Rollouts that a software adapter decodes together as fast, each, as any larger number. */
+const SOFTWARE_AHEAD = 32;
+
 /** Decides all open cases of the model; what is decided stays decided when it is asked again. */
 export async function searchOpenCases(settings: PairSearchSettings, parts: PairSearchParts): Promise<PairSearchTotals> {
   const { model, sibling, tokenizer, options } = parts;
@@ -58,6 +61,7 @@ export async function searchOpenCases(settings: PairSearchSettings, parts: PairS
     positions: settings.positions ?? Infinity,
     positionRule: settings.positionRule,
     batch,
+    ...(model.loaded.adapter.kind !== "hardware" && { ahead: SOFTWARE_AHEAD }),
   }, {
     model: searched,
     sibling: sibling && { nextTokens: (requests) => sibling.loaded.nextTokens(requests, quiet(options)) },

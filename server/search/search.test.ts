@@ -269,6 +269,15 @@ test("cases are packed into full batches, few ones take several positions at onc
   const single = await run([failed("abc", /^never$/)], alone, { batch: 8 });
   // Four positions of two alternatives fill the batch: one wave.
   expect(single.counts).toMatchObject({ waves: 1, positions: 4, rollouts: 8 });
+  const careful = await run([failed("abc", /^never$/)], fakeModel(SCRIPT), { batch: 8, ahead: 4 });
+  expect(careful.counts).toMatchObject({ waves: 2, positions: 4, rollouts: 8 });
+  expect([...careful.outcomes.values()]).toEqual([...single.outcomes.values()]);
+  const [two, four] = await Promise.all(
+    [4, 8].map((ahead) => run([failed("abc", /^ade$/)], fakeModel(SCRIPT), { batch: 8, ahead })),
+  );
+  // The second position decides: what stands behind it was in vain.
+  expect([two!.counts.positions, four!.counts.positions]).toEqual([2, 4]);
+  expect([...two!.outcomes.values()]).toEqual([...four!.outcomes.values()]);
 });
 
 test("cases go forward in their order, so many as fill a batch: a search that is stopped has decided the first ones", async () => {

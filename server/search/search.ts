@@ -39,7 +39,8 @@ export async function searchPairs<Case extends SearchCase>(
     active = [...active, ...await openCases(waiting.splice(0, atOnce - active.length), options, tools)];
     if (active.length === 0) return counts();
     // Few cases that are left take several positions at once, so that batches stay full.
-    const width = Math.max(1, Math.floor(options.batch / (options.alternatives * active.length)));
+    const most = Math.min(options.batch, options.ahead ?? Infinity);
+    const width = Math.max(1, Math.floor(most / (options.alternatives * active.length)));
     await askSibling(active, options, tools);
     const jobs = active.flatMap((one) => jobsOf(one, width, options));
     const visited = await visit(jobs, rollouts, tools.tokenizer);
