@@ -30,10 +30,16 @@ function write(
   norm.forward(workspace, place, out, stream, true);
 }
 
+/** Where the rest of a block is computed, once the heads have written: on all rows, or on few of them. */
+export interface Rest {
+  readonly workspace: Workspace;
+  readonly place: Place;
+}
+
 /**
  * Records a block's forward pass: state filled from state.input, output [rows, hidden] written. `attention` records what
  * the heads write from the state's projections; by default every sequence attends to itself. `ablation`: whose heads and
- * neurons then give nothing.
+ * neurons then give nothing. `few`: takes to another work space the rows of which the output is wanted.
  */
 export function blockForward(
   workspace: Workspace,
@@ -41,17 +47,25 @@ export function blockForward(
   output: GPUBuffer,
   attention: (block: Block) => void = (block) => block.attention.forward(workspace, place),
   ablation?: BlockAblation,
+  few?: (all: Rest) => Rest,
 ): void {
-  const { device, config, rows } = workspace;
+  const { config } = workspace;
   const { state, weights } = place;
   const block = blockOf(config, weights.layer);
-  const bytes = panelBytes(rows, config.hidden);
 
   const forHeads = read(workspace, place, block.attentionIn, state.input);
   block.queryKeyValue.forward(workspace, place, forHeads, slot(state, QUERY_KEY_VALUE));
   block.heads.forward(workspace, place);
   attention(block);
   ablation?.heads(slot(workspace, ATTENDED));
+  writeRest(block, few?.({ workspace, place }) ?? { workspace, place }, output, ablation);
+}
+
+/** Records what follows in a block when the heads have written. */
+function writeRest(block: Block, { workspace, place }: Rest, output: GPUBuffer, ablation?: BlockAblation): void {
+  const { device, config, rows } = workspace;
+  const { state } = place;
+  const bytes = panelBytes(rows, config.hidden);
   device.copy(state.input, 0, state.middle, 0, bytes);
   const project: Linear = block.output;
   write(

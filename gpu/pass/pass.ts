@@ -1,7 +1,8 @@
 /** The forward pass: node layers, what blocks keep for a backward pass, and the rows whose predictions are wanted. */
 import { markedAt, openAblations } from "./ablation.ts";
 import { type Block, blockStateBytes, countedOfAll } from "./block.ts";
-import { blockForward } from "./forward.ts";
+import { takeRows } from "./few_rows.ts";
+import { blockForward, type Rest } from "./forward.ts";
 import { type BlockState, type Place, type Sequence, type Workspace } from "./operation.ts";
 import { expandAttention, type ExpandedAttention } from "./expanded_attention.ts";
 import { type PassSequence, shareRows } from "./shared_rows.ts";
@@ -59,9 +60,12 @@ export interface TokenPlace {
 /** A forward pass over sequences laid one after the other. */
 export interface ForwardPass {
   readonly workspace: Workspace;
-  /** The row of a place that is read or kept. */
+  /** The row of a place that is read or kept, in the last node layer. */
   readonly rowOf: (place: TokenPlace) => number;
-  /** Residual stream at every node layer, layers + 1 of [rows, hidden]; only the last when nothing is kept. */
+  /**
+   * Residual stream at every node layer, layers + 1 of [rows, hidden]; only the last when nothing is kept, and of it only
+   * rows that are read or kept.
+   */
   readonly nodes: readonly GPUBuffer[];
   /** A state for each block; the same one where they are computed again. */
   readonly states: readonly BlockState[];
@@ -99,7 +103,7 @@ export async function forward(
   const { config } = model;
   const forBackward = purpose === "backward";
   const places = reads ?? sequences.map(({ length }, sequence): TokenPlace => ({ sequence, position: length - 1 }));
-  const { workspace, expanded, rowOf, tokens } = layOutRows(device, config, sequences, {
+  const { workspace, expanded, rowOf: firstRowOf, tokens } = layOutRows(device, config, sequences, {
     shares: !forBackward,
     interventions,
     reads: [...places, ...keptPlaces],
@@ -122,6 +126,8 @@ export async function forward(
     const spare = forBackward && !kept
       ? workspace.allocate(config.hidden, "output of blocks computed again")
       : undefined;
+    const few = forBackward || ablations ? undefined : fewRows(workspace, [...places, ...keptPlaces], firstRowOf);
+    const rowOf = few?.rowOf ?? firstRowOf;
     const states: BlockState[] = [];
     const pace = pacer(device, config, rows, options);
     for (let layer = 0; layer < config.layers; layer++) {
@@ -136,7 +142,8 @@ export async function forward(
       const place: Place = { weights: weights.blocks[layer] as BlockWeights, state };
       const attend = (block: Block) =>
         expanded ? expanded.attend(block, place, bias) : block.attention.forward(workspace, place, bias);
-      blockForward(workspace, place, output, attend, ablations?.[layer]);
+      const isLast = layer === config.layers - 1;
+      blockForward(workspace, place, output, attend, ablations?.[layer], isLast ? few?.take : undefined);
       afterBlock?.(layer, whole, expanded?.stateOf(state) ?? state);
       await pace("forward", layer + 1);
     }
@@ -155,6 +162,17 @@ export async function forward(
     workspace.free();
     throw error;
   }
+}
+
+/** The rows that are read of the last block's output; undefined where they are most of them. */
+function fewRows(workspace: Workspace, places: readonly TokenPlace[], rowOf: LaidOut["rowOf"]) {
+  const rows = [...new Set(places.map(rowOf))];
+  if (2 * rows.length > workspace.usedRows) return undefined;
+  const numbers = new Map(rows.map((row, index) => [row, index]));
+  return {
+    rowOf: (place: TokenPlace) => numbers.get(rowOf(place)) as number,
+    take: (all: Rest) => takeRows(workspace, rows, all),
+  };
 }
 
 /** The rows of a pass. */

@@ -9,7 +9,7 @@ import { openModelDirectory } from "../model/directory.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { TILE_LIMITS } from "../explanation/closed_form.ts";
 import { intervene, NOTHING_INTERVENED } from "./intervention.ts";
-import { forward, lastLogits, type Runner } from "./pass.ts";
+import { forward, lastLogits, type Runner, type TokenPlace } from "./pass.ts";
 import { orderOf, type PassSequence, shareRows, symbolsOf } from "./shared_rows.ts";
 import { freeWeights, loadWeights } from "./weights.ts";
 import { HIDDEN } from "../kernels/softmax.ts";
@@ -101,54 +101,78 @@ describe("which rows are shared", () => {
   });
 });
 
-describe.each(["qwen3-a", "olmo3-a", "gemma2-a", "gpt2-a", "smollm3-a", "qwen3moe-a", "phi3-a"])("%s", (name) => {
-  let device: Device;
-  let runner: Runner;
-  beforeAll(async () => {
-    device = await sharedDevice();
-    const model = await openModelDirectory(join(GOLDEN, name));
-    runner = { device, model, weights: await loadWeights(device, model), keepBytes: Infinity, tiles: TILE_LIMITS };
-    return () => {
-      freeWeights(device, runner.weights);
-      model.close();
-    };
-  });
-
-  const ways = ["as the adapter does", ...["qwen3-a", "gemma2-a"].includes(name) ? ["by blocks of scores"] : []];
-  test.each(ways)(
-    "masked prompts have the bits of passes that share none, attention %s",
-    async (how) => {
-      const random = seededRandom(7);
-      const { model } = runner;
-      const on = how === "by blocks of scores" ? { ...device, workgroupBytes: 0 } : device;
-      const prompt = Array.from({ length: 45 }, () => random.integer(2, 200));
-      const masks = Array.from({ length: 8 }, (_, index) => {
-        const positions = [...new Set(Array.from({ length: 1 + index }, () => random.integer(0, 44)))];
-        return [
-          { inputIds: prompt.filter((_, position) => !positions.includes(position)) },
-          { inputIds: prompt.map((id, position) => positions.includes(position) ? 3 : id) },
-          { inputIds: prompt, hidden: positions },
-          { inputIds: prompt, replace: positions.map((position) => ({ position, mean: "vocabulary" } as const)) },
-          { inputIds: prompt, attentionBias: positions.map((position) => ({ position, bias: -2 })) },
-        ];
-      }).flat();
-      const requests = [{ inputIds: prompt }, ...masks, { inputIds: prompt, hidden: [44, 43, 2] }];
-      const before = device.allocatedBytes();
-      const logits = async (purpose: "logits" | "backward") => {
-        const pass = await forward({ ...runner, device: on }, requests.map(({ inputIds }) => inputIds), {}, {
-          purpose,
-          interventions: requests.map((request) => intervene(model, request)),
-        });
-        const found = await lastLogits({ ...runner, device: on }, pass);
-        pass.workspace.free();
-        return { rows: pass.workspace.rows, logits: found };
+describe.each(["qwen3-a", "olmo3-a", "gemma2-a", "gpt2-a", "smollm3-a", "qwen3moe-a", "phi3-a", "gptneox-a"])(
+  "%s",
+  (name) => {
+    let device: Device;
+    let runner: Runner;
+    beforeAll(async () => {
+      device = await sharedDevice();
+      const model = await openModelDirectory(join(GOLDEN, name));
+      runner = { device, model, weights: await loadWeights(device, model), keepBytes: Infinity, tiles: TILE_LIMITS };
+      return () => {
+        freeWeights(device, runner.weights);
+        model.close();
       };
-      // A pass for a backward one shares nothing.
-      const [shared, whole] = [await logits("logits"), await logits("backward")];
-      expect(shared.rows).toBeLessThan(0.8 * whole.rows);
-      expect(shared.logits).toEqual(whole.logits);
-      expect(new Set(shared.logits.map(([first]) => first)).size).toBeGreaterThan(requests.length / 2);
-      expect(device.allocatedBytes()).toBe(before);
-    },
-  );
-});
+    });
+
+    const ways = ["as the adapter does", ...["qwen3-a", "gemma2-a"].includes(name) ? ["by blocks of scores"] : []];
+    test.each(ways)(
+      "masked prompts have the bits of passes that share none, attention %s",
+      async (how) => {
+        const random = seededRandom(7);
+        const on = how === "by blocks of scores" ? { ...device, workgroupBytes: 0 } : device;
+        const prompt = Array.from({ length: 45 }, () => random.integer(2, 200));
+        const masks = Array.from({ length: 8 }, (_, index) => {
+          const positions = [...new Set(Array.from({ length: 1 + index }, () => random.integer(0, 44)))];
+          return [
+            { inputIds: prompt.filter((_, position) => !positions.includes(position)) },
+            { inputIds: prompt.map((id, position) => positions.includes(position) ? 3 : id) },
+            { inputIds: prompt, hidden: positions },
+            { inputIds: prompt, replace: positions.map((position) => ({ position, mean: "vocabulary" } as const)) },
+            { inputIds: prompt, attentionBias: positions.map((position) => ({ position, bias: -2 })) },
+          ];
+        }).flat();
+        const requests = [{ inputIds: prompt }, ...masks, { inputIds: prompt, hidden: [44, 43, 2] }];
+        const before = device.allocatedBytes();
+        // A pass for a backward one shares nothing.
+        const [shared, whole] = [await logitsOf(on, requests, "logits"), await logitsOf(on, requests, "backward")];
+        expect(shared.rows).toBeLessThan(0.8 * whole.rows);
+        expect(shared.logits).toEqual(whole.logits);
+        expect(new Set(shared.logits.map(([first]) => first)).size).toBeGreaterThan(requests.length / 2);
+        expect(device.allocatedBytes()).toBe(before);
+      },
+    );
+
+    test("so have prompts that share nothing, at few positions or many, of which the last block computes its output", async () => {
+      const requests = [48, 32].map((length) => ({
+        inputIds: Array.from({ length }, (_, index) => (17 * index + length) % 200),
+      }));
+      for (const positions of [[19, 3], Array.from({ length: 20 }, (_, index) => index)]) {
+        const reads = positions.flatMap((position) => [{ sequence: 1, position }, { sequence: 0, position }]);
+        const [few, all] = [
+          await logitsOf(device, requests, "logits", reads),
+          await logitsOf(device, requests, "backward", reads),
+        ];
+        expect(few.rows).toBe(all.rows);
+        expect(few.logits).toEqual(all.logits);
+      }
+    });
+
+    async function logitsOf(
+      on: Device,
+      requests: readonly (Intervention & { readonly inputIds: readonly number[] })[],
+      purpose: "logits" | "backward",
+      reads?: readonly TokenPlace[],
+    ) {
+      const pass = await forward({ ...runner, device: on }, requests.map(({ inputIds }) => inputIds), {}, {
+        purpose,
+        interventions: requests.map((request) => intervene(runner.model, request)),
+        reads,
+      });
+      const logits = await lastLogits({ ...runner, device: on }, pass);
+      pass.workspace.free();
+      return { rows: pass.workspace.rows, logits };
+    }
+  },
+);
