@@ -216,14 +216,10 @@ async function runGroup(
   settings: MaskingSettings,
   options: MaskingOptions,
 ): Promise<MaskingCurve[]> {
-  const relevance = new Map<Rule, readonly { readonly nodeRelevance: Float32Array }[]>();
-  for (const rule of rulesOf(settings.rankings)) {
-    const requests = group.map(({ inputIds, target, contrast }) => ({ inputIds, target, contrast, rule }));
-    relevance.set(rule, await engine.attributeMany(requests, options));
-  }
+  const relevance = await relevanceOf(engine, group, rulesOf(settings.rankings), options);
   const drafts = group.flatMap((one, index) => {
     const positions = maskablePositions(one, settings.scope);
-    const own = new Map([...relevance].map(([rule, results]) => [rule, results[index]!.nodeRelevance]));
+    const own = new Map([...relevance].map(([rule, results]) => [rule, results[index]!]));
     return rankingsOf(one, positions, own, settings.rankings, settings.seeds).flatMap((ranking) =>
       settings.replacements.map((replacement): Draft => ({
         one,
@@ -234,6 +230,12 @@ async function runGroup(
       }))
     );
   });
+  // What is asked of every curve goes to the engine at once: masked inputs that begin alike share what they have in common.
+  await scorer.score(drafts.flatMap((draft) => [
+    ...settings.stopAt === null ? stepsOf(draft, 0, draft.most) : [],
+    ...partsOf(draft, "masked"),
+    ...partsOf(draft, "kept"),
+  ]));
   await grow(scorer, drafts, settings.stopAt);
   const rollouts = options.check
     ? await runRollouts(engine, scorer, drafts, settings, options.check, options)
@@ -250,6 +252,28 @@ async function runGroup(
     comprehensiveness: comprehensiveness[index]!,
     sufficiency: sufficiency[index]!,
   }));
+}
+
+/** Input relevance [tokens] of each case under each rule. */
+async function relevanceOf(
+  engine: MaskingEngine,
+  group: readonly MaskingCase[],
+  rules: readonly Rule[],
+  options: RunOptions,
+): Promise<ReadonlyMap<Rule, readonly Float32Array[]>> {
+  const requestsOf = (rule: Rule) =>
+    group.map(({ inputIds, target, contrast }) => ({ inputIds, target, contrast, rule }));
+  // The rules of one case share its forward pass; several cases lie side by side in a pass, which all have one rule.
+  const together = group.length === 1 ? [rules] : rules.map((rule) => [rule]);
+  const relevance = new Map<Rule, readonly Float32Array[]>();
+  for (const some of together) {
+    const results = await engine.attributeMany(some.flatMap(requestsOf), options);
+    some.forEach((rule, at) => {
+      const own = results.slice(at * group.length, (at + 1) * group.length);
+      relevance.set(rule, own.map(({ nodeRelevance }) => nodeRelevance));
+    });
+  }
+  return relevance;
 }
 
 /** Fewest tokens to each flip. Later steps may flip back: only the first counts. */
@@ -270,13 +294,7 @@ async function grow(scorer: Scorer, drafts: readonly Draft[], stopAt: MaskingSet
   for (let run = stopAt === null ? Infinity : FIRST_RUN; active.length > 0; run *= 2) {
     const wanted = active.map(({ steps, most }) => Math.min(run, most - steps.length));
     const results = await scorer.score(
-      active.flatMap(({ one, ranking, replacement, steps }, index) =>
-        Array.from({ length: wanted[index]! }, (_, more): Masked => ({
-          one,
-          replacement,
-          positions: ranking.order.slice(0, steps.length + more),
-        }))
-      ),
+      active.flatMap((draft, index) => stepsOf(draft, draft.steps.length, wanted[index]!)),
     );
     let at = 0;
     active.forEach(({ steps }, index) => steps.push(...results.slice(at, at += wanted[index]!)));
@@ -288,16 +306,22 @@ async function grow(scorer: Scorer, drafts: readonly Draft[], stopAt: MaskingSet
   }
 }
 
+/** Masked inputs of a curve's steps, `count` of them from `first` on. */
+function stepsOf({ one, ranking: { order }, replacement }: Draft, first: number, count: number): Masked[] {
+  return Array.from({ length: count }, (_, more) => ({ one, replacement, positions: order.slice(0, first + more) }));
+}
+
+/** Inputs of ERASER's shares: the first tokens of the order masked, or kept while all others are masked. */
+function partsOf({ one, ranking: { order }, replacement }: Draft, first: "masked" | "kept"): Masked[] {
+  return SHARES.map((share) => {
+    const count = Math.ceil(share * order.length);
+    return { one, replacement, positions: first === "masked" ? order.slice(0, count) : order.slice(count) };
+  });
+}
+
 /** Comprehensiveness (the first tokens of the order masked) or sufficiency (all others masked) of every curve. */
 async function lost(scorer: Scorer, drafts: readonly Draft[], first: "masked" | "kept"): Promise<Faithfulness[]> {
-  const results = await scorer.score(
-    drafts.flatMap(({ one, ranking: { order }, replacement }) =>
-      SHARES.map((share): Masked => {
-        const count = Math.ceil(share * order.length);
-        return { one, replacement, positions: first === "masked" ? order.slice(0, count) : order.slice(count) };
-      })
-    ),
-  );
+  const results = await scorer.score(drafts.flatMap((draft) => partsOf(draft, first)));
   return drafts.map(({ steps }, index) => {
     const own = results.slice(index * SHARES.length, (index + 1) * SHARES.length);
     return {
