@@ -6,7 +6,8 @@
  *   $(R / 4 + LANES)   integer arithmetic over constants and loop variables; $R is short for $(R)
  *
  * A source starts with a comment that describes its operation and bindings; what several share lives in files
- * `NAME.inc.wgsl`, which stand where a source says `#include NAME`.
+ * `NAME.inc.wgsl`, which stand where a source says `#include NAME`. `#include NAME KEY=value ...` gives the constants of
+ * these names to the included lines alone: names of variables, mostly, which stand there as $(KEY), or those of other constants.
  */
 /** Values written into a kernel's source before it is compiled; they select variants and unrolled sizes. */
 export type Constants = Readonly<Record<string, number | string>>;
@@ -25,11 +26,15 @@ export function readSource(name: string): string {
 
 /** The compiled-in form of a kernel: directives expanded, constants written in. Throws on an unknown name. */
 export function expandSource(kernel: string, constants: Constants): string {
-  const lines = readSource(kernel).split("\n").flatMap((line) => {
-    const include = /^\s*#include (\S+)/.exec(line);
-    return include ? readSource(`${include[1]}.inc`).split("\n") : [line];
+  return expandLines(includeSources(readSource(kernel)), constants, kernel).join("\n");
+}
+
+/** Included lines stand between `#with KEY=value ...` and `#end`. */
+function includeSources(text: string): string[] {
+  return text.split("\n").flatMap((line) => {
+    const include = /^\s*#include (\S+)(.*)$/.exec(line);
+    return include ? [`#with${include[2]}`, ...includeSources(readSource(`${include[1]}.inc`)), "#end"] : [line];
   });
-  return expandLines(lines, constants, kernel).join("\n");
 }
 
 function expandLines(lines: readonly string[], scope: Constants, kernel: string): string[] {
@@ -38,7 +43,8 @@ function expandLines(lines: readonly string[], scope: Constants, kernel: string)
     const line = lines[at] as string;
     const loop = /^\s*#for (\w+) (\S+) (\S+)\s*$/.exec(line);
     const condition = /^\s*#if (\w+) (==|!=) (\w+)\s*$/.exec(line);
-    if (!loop && !condition) {
+    const given = /^#with\b(.*)$/.exec(line);
+    if (!loop && !condition && !given) {
       result.push(substitute(line, scope, kernel));
       continue;
     }
@@ -49,6 +55,13 @@ function expandLines(lines: readonly string[], scope: Constants, kernel: string)
       for (let index = evaluate(from, scope, kernel); index < evaluate(to, scope, kernel); index++) {
         result.push(...expandLines(body, { ...scope, [name]: index }, kernel));
       }
+    } else if (given) {
+      const pairs = (given[1] as string).trim().split(/\s+/).filter((pair) => pair !== "");
+      const own = Object.fromEntries(pairs.map((pair) => {
+        const [name, value] = pair.split("=") as [string, string];
+        return [name, scope[value] ?? value];
+      }));
+      result.push(...expandLines(lines.slice(at + 1, end), { ...scope, ...own }, kernel));
     } else if (condition) {
       const [, name = "", operator, value = ""] = condition;
       if (scope[name] === undefined) throw new Error(`${kernel}.wgsl: constant ${name} is not set`);
@@ -70,7 +83,7 @@ function matchEnd(lines: readonly string[], start: number, kernel: string): { en
   let middle: number | undefined;
   for (let at = start; at < lines.length; at++) {
     const line = (lines[at] as string).trim();
-    if (/^#(for|if)\b/.test(line)) depth++;
+    if (/^#(for|if|with)\b/.test(line)) depth++;
     else if (line === "#else" && depth === 1) middle = at;
     else if (line === "#end" && --depth === 0) return middle === undefined ? { end: at } : { end: at, middle };
   }
@@ -81,7 +94,10 @@ function substitute(line: string, scope: Constants, kernel: string): string {
   return line
     .replace(
       /\$\(([^()]*(?:\([^()]*\)[^()]*)*)\)/g,
-      (_, expression: string) => String(evaluate(expression, scope, kernel)),
+      (_, expression: string) => {
+        const value = scope[expression];
+        return typeof value === "string" ? value : String(evaluate(expression, scope, kernel));
+      },
     )
     .replace(/\$(\w+)/g, (_, name: string) => {
       if (scope[name] === undefined) throw new Error(`${kernel}.wgsl: constant ${name} is not set`);

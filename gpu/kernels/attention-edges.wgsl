@@ -36,7 +36,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
   let last_query = p.first_query + first + $(QV * LANES - 1)u;
   let first_query = p.first_query + first;
   let length = p.first_query + p.queries;
-  let is_diagonal = key <= last_query && key + $(T)u > first_query;
+  #if RULE == attnlrp
+  let own_chunks = select(0u, p.shape.chunks, key <= last_query && key + $(T)u > first_query);
+  #end
   #for V 0 QV
   let query_$V = first_query + $(V * LANES)u + lane;
   let row_$V = p.first_row + min(query_$V, length - 1u);
@@ -59,51 +61,15 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     let k_at_$S = cell(key_row_$S, p.shape.rotated, p.shape.queries + head / p.shape.group * p.shape.chunks);
     let v_at_$S = cell(key_row_$S, p.shape.projections, p.shape.rotated + head / p.shape.group * p.shape.chunks);
     #end
-    #for J 0 T
-    #for V 0 QV
-    var s_$(J)_$V = 0.0;
-    var d_$(J)_$V = 0.0;
-    #end
-    #end
-    for (var c = 0u; c < p.shape.chunks; c++) {
+    #include attention-product SUM=s OWN=q OWN_IN=rotated OTHER=k OTHER_IN=rotated
+    #include attention-product SUM=d OWN=o OWN_IN=gradient OTHER=v OTHER_IN=projections
+    #if RULE == attnlrp
+    for (var c = 0u; c < own_chunks; c++) {
       #for V 0 QV
-      let x_$V = rotated[q_at_$V + c * 16u];
-      #end
-      #for S 0 SLOTS
-      let k_$S = rotated[k_at_$S + c * 16u];
-      #end
-      #for J 0 T
-      {
-        let y = subgroupBroadcast(k_$(J / LANES), $(J % LANES)u);
-        #for V 0 QV
-        s_$(J)_$V = s_$(J)_$V + x_$(V).x * y.x + x_$(V).y * y.y + x_$(V).z * y.z + x_$(V).w * y.w;
-        #end
-      }
-      #end
-      #if RULE == attnlrp
-      if (is_diagonal) {
-        #for V 0 QV
-        own_$V += 0.25 * dot(x_$V, rotated_gradient[q_at_$V + c * 16u]);
-        #end
-      }
+      own_$V += 0.25 * dot(rotated[q_at_$V + c * 16u], rotated_gradient[q_at_$V + c * 16u]);
       #end
     }
-    for (var c = 0u; c < p.shape.chunks; c++) {
-      #for V 0 QV
-      let x_$V = gradient[o_at_$V + c * 16u];
-      #end
-      #for S 0 SLOTS
-      let v_$S = projections[v_at_$S + c * 16u];
-      #end
-      #for J 0 T
-      {
-        let y = subgroupBroadcast(v_$(J / LANES), $(J % LANES)u);
-        #for V 0 QV
-        d_$(J)_$V = d_$(J)_$V + x_$(V).x * y.x + x_$(V).y * y.y + x_$(V).z * y.z + x_$(V).w * y.w;
-        #end
-      }
-      #end
-    }
+    #end
     #for V 0 QV
     let stat_$V = stats[head * p.shape.rows + row_$V];
     #if RULE == attnlrp

@@ -27,7 +27,7 @@ struct Params {
 @group(0) @binding(6) var<storage, read> bias: array<f32>;
 #end
 
-var<workgroup> o: array<vec4f, $(CHUNKS * QV * LANES)>;
+#include attention-cells NAME=o
 
 @compute @workgroup_size($LANES)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -44,11 +44,14 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
   var most_$V = LOWEST;
   var total_$V = 0.0;
   #end
+  #if HELD == no
   for (var c = 0u; c < p.shape.chunks; c++) {
     #for V 0 QV
-    o[(c * $(QV)u + $(V)u) * $(LANES)u + lane] = vec4f(0);
+    o[own_cell(c * $(QV)u + $(V)u, lane)] = vec4f(0);
     #end
   }
+  #end
+  #include attention-rows NAME=q COUNT=QV IN=rotated
   let k_head = p.shape.queries + head / p.shape.group * p.shape.chunks;
   let v_head = p.shape.rotated + head / p.shape.group * p.shape.chunks;
   for (var key = start; key < end; key += $(T)u) {
@@ -57,27 +60,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     let k_at_$S = cell(key_row_$S, p.shape.rotated, k_head);
     let v_at_$S = cell(key_row_$S, p.shape.projections, v_head);
     #end
-    #for J 0 T
-    #for V 0 QV
-    var s_$(J)_$V = 0.0;
-    #end
-    #end
-    for (var c = 0u; c < p.shape.chunks; c++) {
-      #for V 0 QV
-      let x_$V = rotated[q_at_$V + c * 16u];
-      #end
-      #for S 0 SLOTS
-      let k_$S = rotated[k_at_$S + c * 16u];
-      #end
-      #for J 0 T
-      {
-        let y = subgroupBroadcast(k_$(J / LANES), $(J % LANES)u);
-        #for V 0 QV
-        s_$(J)_$V = s_$(J)_$V + x_$(V).x * y.x + x_$(V).y * y.y + x_$(V).z * y.z + x_$(V).w * y.w;
-        #end
-      }
-      #end
-    }
+    #include attention-rows NAME=k COUNT=SLOTS IN=rotated
+    #include attention-product SUM=s OWN=q OWN_IN=rotated OTHER=k OTHER_IN=rotated
     #if BIAS == yes
     #for S 0 SLOTS
     #if CAP == yes
@@ -110,25 +94,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     #end
     total_$V = total_$V * shrink_$V + part_$V;
     #end
-    for (var c = 0u; c < p.shape.chunks; c++) {
-      #for S 0 SLOTS
-      let v_$S = projections[v_at_$S + c * 16u];
-      #end
-      #for V 0 QV
-      var sum_$V = o[(c * $(QV)u + $(V)u) * $(LANES)u + lane] * shrink_$V;
-      #end
-      #for J 0 T
-      {
-        let y = subgroupBroadcast(v_$(J / LANES), $(J % LANES)u);
-        #for V 0 QV
-        sum_$V = sum_$V + s_$(J)_$V * y;
-        #end
-      }
-      #end
-      #for V 0 QV
-      o[(c * $(QV)u + $(V)u) * $(LANES)u + lane] = sum_$V;
-      #end
-    }
+    #include attention-rows NAME=v COUNT=SLOTS IN=projections
+    #include attention-sum SUM=o BY=s OTHER=v OTHER_IN=projections SHRINK=yes SECOND=none
   }
   #for V 0 QV
   if (query_$V < padded(length)) {
@@ -137,7 +104,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     let share = select(0.0, 1.0 / total_$V, seen);
     let o_at = cell(row_$V, p.shape.queries, head * p.shape.chunks);
     for (var c = 0u; c < p.shape.chunks; c++) {
-      out[o_at + c * 16u] = select(vec4f(0), o[(c * $(QV)u + $(V)u) * $(LANES)u + lane] * share, seen);
+      out[o_at + c * 16u] = select(vec4f(0), o[own_cell(c * $(QV)u + $(V)u, lane)] * share, seen);
     }
     stats[head * p.shape.rows + row_$V] = vec2f(most_$V, share);
   }

@@ -25,10 +25,9 @@ struct Params {
 @group(0) @binding(8) var<storage, read_write> rotated_gradient: array<vec4f>;
 #end
 
-// A lane reads and writes cells of its own, so no barrier is needed.
-var<workgroup> dv: array<vec4f, $(CHUNKS * QV * LANES)>;
+#include attention-cells NAME=dv
 #if QUERY == yes
-var<workgroup> dk: array<vec4f, $(CHUNKS * QV * LANES)>;
+#include attention-cells NAME=dk
 #end
 
 @compute @workgroup_size($LANES)
@@ -44,14 +43,20 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
   let k_at_$V = cell(row_$V, p.shape.rotated, k_head);
   let v_at_$V = cell(row_$V, p.shape.projections, v_head);
   #end
+  #if HELD == no
   for (var c = 0u; c < p.shape.chunks; c++) {
     #for V 0 QV
-    dv[(c * $(QV)u + $(V)u) * $(LANES)u + lane] = vec4f(0);
+    dv[own_cell(c * $(QV)u + $(V)u, lane)] = vec4f(0);
     #if QUERY == yes
-    dk[(c * $(QV)u + $(V)u) * $(LANES)u + lane] = vec4f(0);
+    dk[own_cell(c * $(QV)u + $(V)u, lane)] = vec4f(0);
     #end
     #end
   }
+  #end
+  #include attention-rows NAME=k COUNT=QV IN=rotated
+  #if QUERY == yes
+  #include attention-rows NAME=v COUNT=QV IN=projections
+  #end
   let start = first / $(T)u * $(T)u;
   let end = min(length, first + $(QV * LANES - 1)u + p.window);
   let steps = (end - start + $(T - 1)u) / $(T)u;
@@ -67,47 +72,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     let inner_$S = inner[(id.z * p.shape.queries / p.shape.chunks + head) * p.gradient_rows + query_row_$S];
     #end
     #end
-    #for J 0 T
-    #for V 0 QV
-    var s_$(J)_$V = 0.0;
+    #include attention-rows NAME=q COUNT=SLOTS IN=rotated
+    #include attention-rows NAME=o COUNT=SLOTS IN=gradient
+    #include attention-product SUM=s OWN=k OWN_IN=rotated OTHER=q OTHER_IN=rotated
     #if QUERY == yes
-    var d_$(J)_$V = 0.0;
-    #end
-    #end
-    #end
-    for (var c = 0u; c < p.shape.chunks; c++) {
-      #for V 0 QV
-      let x_$V = rotated[k_at_$V + c * 16u];
-      #end
-      #for S 0 SLOTS
-      let q_$S = rotated[q_at_$S + c * 16u];
-      #end
-      #for J 0 T
-      {
-        let y = subgroupBroadcast(q_$(J / LANES), $(J % LANES)u);
-        #for V 0 QV
-        s_$(J)_$V = s_$(J)_$V + x_$(V).x * y.x + x_$(V).y * y.y + x_$(V).z * y.z + x_$(V).w * y.w;
-        #end
-      }
-      #end
-    }
-    #if QUERY == yes
-    for (var c = 0u; c < p.shape.chunks; c++) {
-      #for V 0 QV
-      let x_$V = projections[v_at_$V + c * 16u];
-      #end
-      #for S 0 SLOTS
-      let o_$S = gradient[o_at_$S + c * 16u];
-      #end
-      #for J 0 T
-      {
-        let y = subgroupBroadcast(o_$(J / LANES), $(J % LANES)u);
-        #for V 0 QV
-        d_$(J)_$V = d_$(J)_$V + x_$(V).x * y.x + x_$(V).y * y.y + x_$(V).z * y.z + x_$(V).w * y.w;
-        #end
-      }
-      #end
-    }
+    #include attention-product SUM=d OWN=v OWN_IN=projections OTHER=o OTHER_IN=gradient
     #end
     #for J 0 T
     {
@@ -136,45 +105,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
       #end
     }
     #end
-    for (var c = 0u; c < p.shape.chunks; c++) {
-      #for S 0 SLOTS
-      let o_$S = gradient[o_at_$S + c * 16u];
-      #end
-      #for V 0 QV
-      var sum_$V = dv[(c * $(QV)u + $(V)u) * $(LANES)u + lane];
-      #end
-      #for J 0 T
-      {
-        let y = subgroupBroadcast(o_$(J / LANES), $(J % LANES)u);
-        #for V 0 QV
-        sum_$V = sum_$V + s_$(J)_$V * y;
-        #end
-      }
-      #end
-      #for V 0 QV
-      dv[(c * $(QV)u + $(V)u) * $(LANES)u + lane] = sum_$V;
-      #end
-    }
+    #include attention-sum SUM=dv BY=s OTHER=o OTHER_IN=gradient SHRINK=no SECOND=none
     #if QUERY == yes
-    for (var c = 0u; c < p.shape.chunks; c++) {
-      #for S 0 SLOTS
-      let q_$S = rotated[q_at_$S + c * 16u];
-      #end
-      #for V 0 QV
-      var sum_$V = dk[(c * $(QV)u + $(V)u) * $(LANES)u + lane];
-      #end
-      #for J 0 T
-      {
-        let y = subgroupBroadcast(q_$(J / LANES), $(J % LANES)u);
-        #for V 0 QV
-        sum_$V = sum_$V + d_$(J)_$V * y;
-        #end
-      }
-      #end
-      #for V 0 QV
-      dk[(c * $(QV)u + $(V)u) * $(LANES)u + lane] = sum_$V;
-      #end
-    }
+    #include attention-sum SUM=dk BY=d OTHER=q OTHER_IN=rotated SHRINK=no SECOND=none
     #end
   }
   #for V 0 QV
@@ -186,7 +119,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     let dk_at = cell(gradient_row, p.shape.rotated, k_head);
     #end
     for (var c = 0u; c < p.shape.chunks; c++) {
-      let i = (c * $(QV)u + $(V)u) * $(LANES)u + lane;
+      let i = own_cell(c * $(QV)u + $(V)u, lane);
       projections_gradient[dv_at + c * 16u] = p.value_factor * dv[i];
       #if QUERY == yes
       rotated_gradient[dk_at + c * 16u] = p.scale * dk[i];

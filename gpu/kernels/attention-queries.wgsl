@@ -24,9 +24,8 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> inner: array<f32>;
 @group(0) @binding(7) var<storage, read_write> rotated_gradient: array<vec4f>;
 
-// A lane reads and writes cells of its own, so no barrier is needed.
-var<workgroup> weighted: array<vec4f, $(CHUNKS * QV * LANES)>;
-var<workgroup> plain: array<vec4f, $(CHUNKS * QV * LANES)>;
+#include attention-cells NAME=weighted
+#include attention-cells NAME=plain
 
 @compute @workgroup_size($LANES)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -47,12 +46,16 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
   var inner_$V = 0.0;
   var total_$V = 0.0;
   #end
+  #if HELD == no
   for (var c = 0u; c < p.shape.chunks; c++) {
     #for V 0 QV
-    weighted[(c * $(QV)u + $(V)u) * $(LANES)u + lane] = vec4f(0);
-    plain[(c * $(QV)u + $(V)u) * $(LANES)u + lane] = vec4f(0);
+    weighted[own_cell(c * $(QV)u + $(V)u, lane)] = vec4f(0);
+    plain[own_cell(c * $(QV)u + $(V)u, lane)] = vec4f(0);
     #end
   }
+  #end
+  #include attention-rows NAME=q COUNT=QV IN=rotated
+  #include attention-rows NAME=o COUNT=QV IN=gradient
   let k_head = p.shape.queries + head / p.shape.group * p.shape.chunks;
   let v_head = p.shape.rotated + head / p.shape.group * p.shape.chunks;
   for (var key = start; key < end; key += $(T)u) {
@@ -61,44 +64,10 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     let k_at_$S = cell(key_row_$S, p.shape.rotated, k_head);
     let v_at_$S = cell(key_row_$S, p.shape.projections, v_head);
     #end
-    #for J 0 T
-    #for V 0 QV
-    var s_$(J)_$V = 0.0;
-    var d_$(J)_$V = 0.0;
-    #end
-    #end
-    for (var c = 0u; c < p.shape.chunks; c++) {
-      #for V 0 QV
-      let x_$V = rotated[q_at_$V + c * 16u];
-      #end
-      #for S 0 SLOTS
-      let k_$S = rotated[k_at_$S + c * 16u];
-      #end
-      #for J 0 T
-      {
-        let y = subgroupBroadcast(k_$(J / LANES), $(J % LANES)u);
-        #for V 0 QV
-        s_$(J)_$V = s_$(J)_$V + x_$(V).x * y.x + x_$(V).y * y.y + x_$(V).z * y.z + x_$(V).w * y.w;
-        #end
-      }
-      #end
-    }
-    for (var c = 0u; c < p.shape.chunks; c++) {
-      #for V 0 QV
-      let x_$V = gradient[o_at_$V + c * 16u];
-      #end
-      #for S 0 SLOTS
-      let v_$S = projections[v_at_$S + c * 16u];
-      #end
-      #for J 0 T
-      {
-        let y = subgroupBroadcast(v_$(J / LANES), $(J % LANES)u);
-        #for V 0 QV
-        d_$(J)_$V = d_$(J)_$V + x_$(V).x * y.x + x_$(V).y * y.y + x_$(V).z * y.z + x_$(V).w * y.w;
-        #end
-      }
-      #end
-    }
+    #include attention-rows NAME=k COUNT=SLOTS IN=rotated
+    #include attention-rows NAME=v COUNT=SLOTS IN=projections
+    #include attention-product SUM=s OWN=q OWN_IN=rotated OTHER=k OTHER_IN=rotated
+    #include attention-product SUM=d OWN=o OWN_IN=gradient OTHER=v OTHER_IN=projections
     #for V 0 QV
     var next_$V = base_$V;
     #for J 0 T
@@ -139,28 +108,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     inner_$V = inner_$V + shift_$V * total_$V + part_$V;
     total_$V += parts_$V;
     #end
-    for (var c = 0u; c < p.shape.chunks; c++) {
-      #for S 0 SLOTS
-      let k_$S = rotated[k_at_$S + c * 16u];
-      #end
-      #for V 0 QV
-      var plain_$V = plain[(c * $(QV)u + $(V)u) * $(LANES)u + lane];
-      var weighted_$V = weighted[(c * $(QV)u + $(V)u) * $(LANES)u + lane] + shift_$V * plain_$V;
-      #end
-      #for J 0 T
-      {
-        let y = subgroupBroadcast(k_$(J / LANES), $(J % LANES)u);
-        #for V 0 QV
-        weighted_$V = weighted_$V + d_$(J)_$V * y;
-        plain_$V = plain_$V + s_$(J)_$V * y;
-        #end
-      }
-      #end
-      #for V 0 QV
-      weighted[(c * $(QV)u + $(V)u) * $(LANES)u + lane] = weighted_$V;
-      plain[(c * $(QV)u + $(V)u) * $(LANES)u + lane] = plain_$V;
-      #end
-    }
+    #include attention-sum SUM=weighted BY=d OTHER=k OTHER_IN=rotated SHRINK=no SECOND=plain SECOND_BY=s
   }
   #for V 0 QV
   if (query_$V < padded(length)) {
@@ -170,7 +118,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
       select(0.0, inner_$V + base_$V, is_query);
     let at = cell(gradient_row, p.shape.rotated, head * p.shape.chunks);
     for (var c = 0u; c < p.shape.chunks; c++) {
-      let i = (c * $(QV)u + $(V)u) * $(LANES)u + lane;
+      let i = own_cell(c * $(QV)u + $(V)u, lane);
       rotated_gradient[at + c * 16u] = select(vec4f(0), p.scale * (weighted[i] - inner_$V * plain[i]), is_query);
     }
   }

@@ -123,7 +123,7 @@ function tileConstants(device: Device, { headColumns }: Pick<AttentionShape, "he
   if (!tiling) throw new Error(`no tiles of attention on ${device.info.name}`);
   const { lanes, vectors, steps } = tiling;
   const T = steps[isBackward ? 1 : 0];
-  return { LANES: lanes, QV: vectors, T, SLOTS: T / lanes, CHUNKS: roomFor(headColumns) / 4 };
+  return { LANES: lanes, QV: vectors, T, SLOTS: T / lanes, CHUNKS: roomFor(headColumns) / 4, HELD: "no" };
 }
 
 /** What kernels know of scores; they are compared before their scale where nothing else is done to them. */

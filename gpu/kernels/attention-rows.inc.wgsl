@@ -1,0 +1,17 @@
+// With HELD, an array of the lane's own: COUNT rows of NAME, in buffer IN at NAME_at_0 ... The compiler does not know the
+// loop's bound: unrolled loads take it seconds.
+#if HELD == yes
+var $(NAME)_rows: array<vec4f, $(CHUNKS * COUNT)>;
+{
+  var c = 0u;
+  loop {
+    #for R 0 COUNT
+    $(NAME)_rows[c * $(COUNT)u + $(R)u] = $(IN)[$(NAME)_at_$R + c * 16u];
+    #end
+    continuing {
+      c++;
+      break if c >= p.shape.chunks;
+    }
+  }
+}
+#end

@@ -1,0 +1,35 @@
+// What is added to chunk c of sums (attention-sum.inc.wgsl). Rows of the step come by broadcast.
+#for S 0 SLOTS
+#if HELD == yes
+let row_of_$S = $(OTHER)_rows[c * $(SLOTS)u + $(S)u];
+#else
+let row_of_$S = $(OTHER_IN)[$(OTHER)_at_$S + c * 16u];
+#end
+#end
+#for V 0 QV
+var sum_$V = $(SUM)[own_cell(c * $(QV)u + $(V)u, lane)];
+#if SHRINK == yes
+sum_$V *= shrink_$V;
+#end
+#if SECOND != none
+var second_$V = $(SECOND)[own_cell(c * $(QV)u + $(V)u, lane)];
+sum_$V += shift_$V * second_$V;
+#end
+#end
+#for J 0 T
+{
+  let y = subgroupBroadcast(row_of_$(J / LANES), $(J % LANES)u);
+  #for V 0 QV
+  sum_$V = sum_$V + $(BY)_$(J)_$V * y;
+  #if SECOND != none
+  second_$V = second_$V + $(SECOND_BY)_$(J)_$V * y;
+  #end
+  #end
+}
+#end
+#for V 0 QV
+$(SUM)[own_cell(c * $(QV)u + $(V)u, lane)] = sum_$V;
+#if SECOND != none
+$(SECOND)[own_cell(c * $(QV)u + $(V)u, lane)] = second_$V;
+#end
+#end
