@@ -28,6 +28,9 @@ struct Params {
 #end
 
 #include attention-cells NAME=o
+#include attention-held NAME=q COUNT=QV
+#include attention-held NAME=k COUNT=SLOTS
+#include attention-held NAME=v COUNT=SLOTS
 
 @compute @workgroup_size($LANES)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {

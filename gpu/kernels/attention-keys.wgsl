@@ -29,6 +29,12 @@ struct Params {
 #if QUERY == yes
 #include attention-cells NAME=dk
 #end
+#include attention-held NAME=k COUNT=QV
+#if QUERY == yes
+#include attention-held NAME=v COUNT=QV
+#end
+#include attention-held NAME=q COUNT=SLOTS
+#include attention-held NAME=o COUNT=SLOTS
 
 @compute @workgroup_size($LANES)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {

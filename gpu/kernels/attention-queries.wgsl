@@ -26,6 +26,10 @@ struct Params {
 
 #include attention-cells NAME=weighted
 #include attention-cells NAME=plain
+#include attention-held NAME=q COUNT=QV
+#include attention-held NAME=o COUNT=QV
+#include attention-held NAME=k COUNT=SLOTS
+#include attention-held NAME=v COUNT=SLOTS
 
 @compute @workgroup_size($LANES)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {

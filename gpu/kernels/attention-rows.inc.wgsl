@@ -1,7 +1,6 @@
-// With HELD, an array of the lane's own: COUNT rows of NAME, in buffer IN at NAME_at_0 ... The compiler does not know the
-// loop's bound: unrolled loads take it seconds.
+// With HELD, reads COUNT rows of NAME from buffer IN at NAME_at_0 ... into their array (attention-held.inc.wgsl). The compiler
+// does not know the loop's bound: unrolled loads take it seconds.
 #if HELD == yes
-var $(NAME)_rows: array<vec4f, $(CHUNKS * COUNT)>;
 {
   var c = 0u;
   loop {

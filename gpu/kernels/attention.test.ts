@@ -178,6 +178,7 @@ const plain: Case = { heads: 4, keyValueHeads: 2, headColumns: 8, window: null, 
 describe.each<Case>([
   plain,
   { ...plain, window: 7 },
+  { ...plain, headColumns: 16, window: 40, cap: 2 },
   { ...plain, heads: 3, keyValueHeads: 1, headColumns: 24, window: 40, cap: 2 },
   { ...plain, heads: 1, keyValueHeads: 1, headColumns: 256 },
 ])("attention of $heads heads of $headColumns columns, window $window, cap $cap", (one) => {

@@ -17,8 +17,10 @@ interface Tiling {
   readonly vectors: number;
   /** Rows of the other side in a step, forward and backward. */
   readonly steps: readonly [number, number];
-  /** Rows that a lane owns where edges are summed over heads. */
-  readonly edgeVectors: number;
+  /** Whether a lane holds its rows, a step's and its sums in memory of its own, by code that is written out for all columns. */
+  readonly held: boolean;
+  /** Both where edges are summed over heads, whose rows are never held. */
+  readonly edges: { readonly vectors: number; readonly step: number };
 }
 
 /**
@@ -29,8 +31,14 @@ const TILE_ROWS = 16;
 const STEPS = [32, 16] as const;
 const FEW_TILE_ROWS = 8;
 const FEW_STEPS = [8, 4] as const;
+/**
+ * Heads of so many columns are held, rows of a tile. A load costs lavapipe as much as 32 multiplications, so that what is
+ * loaded once for more rows is won; of more columns the code takes long to compile and leaves the caches.
+ */
+const HELD_COLUMNS = 16;
+const HELD_TILE_ROWS = 32;
 
-/** Columns of a head that workgroup memory has room for: heads of about the same size share a compiled kernel. */
+/** Columns of a head that workgroup memory has room for. */
 const COLUMN_STEPS = [64, 128, 256] as const;
 const roomFor = (headColumns: number) => COLUMN_STEPS.find((columns) => columns >= headColumns) ?? Infinity;
 
@@ -44,7 +52,10 @@ export function attentionTiling({ info: { lanes }, workgroupBytes }: Device, hea
     Math.floor(workgroupBytes / (2 * lanes * roomFor(headColumns) * 4)),
   );
   if (vectors < 1) return null;
-  return { lanes, vectors, steps: isFew ? FEW_STEPS : STEPS, edgeVectors: isFew ? 1 : vectors };
+  const steps = isFew ? FEW_STEPS : STEPS;
+  const edges = { vectors: isFew ? 1 : vectors, step: steps[1] };
+  if (isFew || headColumns > HELD_COLUMNS) return { lanes, vectors, steps, held: false, edges };
+  return { lanes, vectors: HELD_TILE_ROWS / lanes, steps: [lanes, lanes], held: true, edges };
 }
 
 /** A sequence's rows. */
@@ -118,12 +129,18 @@ function shapeParams({ rows, heads, keyValueHeads, headColumns }: Omit<Attention
   ];
 }
 
-function tileConstants(device: Device, { headColumns }: Pick<AttentionShape, "headColumns">, isBackward: boolean) {
+function tilingOf(device: Device, { headColumns }: Pick<AttentionShape, "headColumns">): Tiling {
   const tiling = attentionTiling(device, headColumns);
   if (!tiling) throw new Error(`no tiles of attention on ${device.info.name}`);
-  const { lanes, vectors, steps } = tiling;
+  return tiling;
+}
+
+function tileConstants(device: Device, shape: Pick<AttentionShape, "headColumns">, isBackward: boolean) {
+  const { lanes, vectors, steps, held } = tilingOf(device, shape);
   const T = steps[isBackward ? 1 : 0];
-  return { LANES: lanes, QV: vectors, T, SLOTS: T / lanes, CHUNKS: roomFor(headColumns) / 4, HELD: "no" };
+  // Heads of about the same size share a compiled kernel.
+  const columns = held ? HELD_COLUMNS : roomFor(shape.headColumns);
+  return { LANES: lanes, QV: vectors, T, SLOTS: T / lanes, CHUNKS: columns / 4, HELD: held ? "yes" : "no" };
 }
 
 /** What kernels know of scores; they are compared before their scale where nothing else is done to them. */
@@ -239,11 +256,19 @@ export function attentionEdges(
   },
 ): void {
   const { cap } = shape.attention;
-  const { T, ...constants } = tileConstants(device, shape, true);
-  const { edgeVectors } = attentionTiling(device, shape.headColumns) as Tiling;
+  const { lanes, edges: { vectors, step } } = tilingOf(device, shape);
   device.run({
     kernel: "attention-edges",
-    constants: { ...constants, T, QV: edgeVectors, STEP_CHUNKS: T / 4, RULE: rule, CAP: cap === null ? "no" : "yes" },
+    constants: {
+      LANES: lanes,
+      QV: vectors,
+      T: step,
+      SLOTS: step / lanes,
+      STEP_CHUNKS: step / 4,
+      HELD: "no",
+      RULE: rule,
+      CAP: cap === null ? "no" : "yes",
+    },
     bindings: [
       rotated,
       projections,
@@ -263,7 +288,7 @@ export function attentionEdges(
       block.firstKey,
       columns4(block.keys),
     ],
-    workgroups: [Math.ceil(panelsOf(block.queries) * PANEL / (edgeVectors * constants.LANES)), block.keys / T, 1],
+    workgroups: [Math.ceil(panelsOf(block.queries) * PANEL / (vectors * lanes)), block.keys / step, 1],
   });
 }
 

@@ -4,10 +4,11 @@
  *   deno run -A test/bench/long_context.ts --tokens 1508,12374 --shape small,windows
  *
  * Prints a JSON line for each shape, length and kind of run. Each line is a process of its own, so that its resident
- * memory is its own.
+ * memory is its own. With `--profile` what each kernel takes of the processors comes on standard error.
  */
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { parseArgs } from "node:util";
 import type { Device } from "../../gpu/device/device.ts";
 import { openDevice } from "../../gpu/device/dawn.ts";
@@ -15,6 +16,7 @@ import type { Transition } from "../../gpu/engine.ts";
 import { loadModel } from "../../gpu/loaded_model.ts";
 import { seededRandom } from "../random.ts";
 import { writeRandomModel } from "../random_model.ts";
+import { profileKernels } from "./profile.ts";
 
 const QWEN = { model_type: "qwen3", max_position_embeddings: 40_960, rope_theta: 1_000_000, rms_norm_eps: 1e-6 };
 
@@ -78,6 +80,8 @@ const { values } = parseArgs({
     kind: { type: "string", default: "attribution,graph,graph-of-all" },
     /** Set in the processes that measure. */
     one: { type: "boolean", default: false },
+    /** Runs twice, and prints the processor time of each kernel the second time. */
+    profile: { type: "boolean", default: false },
   },
 });
 
@@ -110,21 +114,27 @@ function countPeak(device: Device): { readonly device: Device; readonly peak: ()
 async function measure(shape: string, tokens: number, kind: string): Promise<void> {
   const opened = await openDevice();
   const { device, peak } = countPeak(opened);
-  const model = await loadModel(device, directoryOf(shape));
+  const profile = values.profile ? profileKernels(device) : null;
+  const model = await loadModel(profile?.device ?? device, directoryOf(shape));
   const random = seededRandom(tokens);
   const inputIds = Array.from({ length: tokens }, () => random.integer(0, model.config.vocabulary - 1));
   const request = { inputIds, target: 3, contrast: 4, rule: "attnlrp" } as const;
   const onProgress = ({ phase, done, total }: { phase: string; done: number; total: number }) =>
     console.error(`${shape} ${tokens} ${kind}: ${phase} ${done}/${total}`);
-  const start = performance.now();
   let transitions: readonly Transition[] = [];
-  if (kind === "attribution") await model.attribute(request, { onProgress });
-  else {
+  const run = async () => {
+    if (kind === "attribution") return await model.attribute(request, { onProgress });
     // All of a graph's tokens may have edges, or those whose relevance is above the usual bound.
     const bound = kind === "graph-of-all" ? { minRelevance: 0 } : {};
     ({ transitions } = await model.graph({ ...request, ...bound }, { onProgress }));
-  }
+  };
+  if (profile) await run();
+  profile?.reset();
+  const start = performance.now();
+  const before = process.cpuUsage();
+  await run();
   const seconds = (performance.now() - start) / 1000;
+  const { user, system } = process.cpuUsage(before);
   const [, kilobytes] = /VmHWM:\s+(\d+) kB/.exec(Deno.readTextFileSync("/proc/self/status")) ?? [];
   console.log(JSON.stringify({
     shape,
@@ -136,8 +146,12 @@ async function measure(shape: string, tokens: number, kind: string): Promise<voi
     residentBytes: Number(kilobytes) * 1024,
     candidates: transitions.reduce((sum, { candidates }) => sum + candidates, 0),
     edges: transitions.reduce((sum, { edges }) => sum + edges.weights.length, 0),
+    processorSeconds: Number(((user + system) / 1e6).toFixed(2)),
     load: Deno.loadavg()[0],
   }));
+  for (const { kernel, dispatches, seconds } of profile?.times() ?? []) {
+    console.error(`${seconds.toFixed(3).padStart(9)} s ${String(dispatches).padStart(6)} x ${kernel}`);
+  }
   device.close();
   Deno.exit(0);
 }
@@ -154,6 +168,7 @@ else {
     for (const tokens of lists[1]) {
       for (const kind of lists[2]) {
         const args = ["run", "-A", import.meta.filename as string, "--one", `--shape=${shape}`];
+        if (values.profile) args.push("--profile");
         const command = new Deno.Command(Deno.execPath(), {
           args: [...args, `--tokens=${tokens}`, `--kind=${kind}`],
           stdout: "inherit",
