@@ -77,7 +77,7 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
     "cli",
     "cli.ts",
     "paper",
-    "reproduction wild",
+    "reproduction wild loop",
     "start.mjs launch.mjs dev.mjs pack.mjs",
   ],
   "web/src": [

@@ -309,4 +309,20 @@ describe("an export", () => {
     });
     expect(JSON.parse(stdout.trim().split("\n").at(-1)!)).toMatchObject({ rows: pairIds.length });
   });
+
+  test.skipIf(!Deno.env.get("PYTHON"))("GRPO: the example's gradient is the weighted formula's, step by step", {
+    timeout: 600_000,
+  }, async () => {
+    const path = join(folder, "grpo.jsonl");
+    const rows = (await read()).rows.filter((row) => row["benchmark"] === "demo-ifeval");
+    await writeFile(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+    const script = join(ROOT, "test", "reference", "grpo_check.py");
+    const items = join(ROOT, "models", "benchmarks", "demo-ifeval.jsonl");
+    const check = `${Deno.execPath()} run -A ${join(ROOT, "server", "cli.ts")} check --benchmark ifeval`;
+    const { stdout } = await promisify(execFile)(Deno.env.get("PYTHON")!, [script, DEMO, path, items, check], {
+      env: { ...Deno.env.toObject(), HF_HUB_OFFLINE: "1", HF_HOME: join(folder, "hf") },
+      maxBuffer: 2 ** 24,
+    });
+    expect(JSON.parse(stdout.trim().split("\n").at(-1)!).steps).toHaveLength(2);
+  });
 });

@@ -39,6 +39,16 @@ export async function readItems(path: string, name: string): Promise<Items> {
   return { find: (name) => byName.get(name.trim()), at: (index) => rows[index], count: rows.length };
 }
 
+/** The prompts of a file of items, in its order. Throws InputError for an item without one. */
+export async function promptsOf(path: string): Promise<string[]> {
+  const items = await readItems(path, path);
+  return Array.from({ length: items.count }, (_, index) => {
+    const { prompt } = items.at(index)!;
+    if (typeof prompt === "string") return prompt;
+    throw new InputError("it has no prompt", `${path}: item ${index + 1}`, "give a file of items with prompts");
+  });
+}
+
 /** The text of a file of items, in any of the encodings that people have. */
 async function readText(path: string, name: string): Promise<string> {
   const info = await stat(path).catch(() => undefined);

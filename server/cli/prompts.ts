@@ -58,18 +58,7 @@ async function run(context: VerbContext): Promise<void> {
 }
 
 async function heldOutPrompts(context: VerbContext): Promise<string[]> {
-  const { readItems } = await import("../benchmarks/items.ts");
+  const { promptsOf } = await import("../benchmarks/items.ts");
   const files = context.values["held-out"] as readonly string[] | undefined ?? [];
-  const prompts: string[] = [];
-  for (const file of files) {
-    const items = await readItems(file, file);
-    for (let index = 0; index < items.count; index++) {
-      const { prompt } = items.at(index)!;
-      if (typeof prompt !== "string") {
-        throw new InputError("it has no prompt", `${file}: item ${index + 1}`, "give a file of items with prompts");
-      }
-      prompts.push(prompt);
-    }
-  }
-  return prompts;
+  return (await Promise.all(files.map(promptsOf))).flat();
 }

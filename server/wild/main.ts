@@ -4,9 +4,9 @@
  * of what is stored again, and compares.
  */
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { InputError } from "../../gpu/mod.ts";
 import { ROOT } from "../base/settings.ts";
+import { note, openOptions } from "../paper/options.ts";
 import { checkRun, readStoredRun } from "./check.ts";
 import { folderOf, runWild } from "./run.ts";
 import { stagesOf, WILD_SETTINGS, type WildSettings } from "./study.ts";
@@ -32,47 +32,20 @@ const USAGE = `npm run wild -- --model MODEL --benchmarks NAME|FILE,... [--limit
   [--home FOLDER] [--document FILE.md] [--snapshot FILE] [--check] [--${Object.keys(COUNTS).join(" N] [--")} N]
 `;
 
-const text = { type: "string" } as const;
-const flag = { type: "boolean" } as const;
-const { values } = parseArgs({
-  options: {
-    ...{ model: text, benchmarks: text, limit: text, "max-tokens": text, stages: text, home: text, document: text },
-    ...{ snapshot: text, check: flag, help: flag },
-    ...Object.fromEntries(Object.keys(COUNTS).map((name) => [name, text])),
-  },
-});
-const given = values as Readonly<Record<string, string | boolean | undefined>>;
-const note = (words: string) => void Deno.stderr.writeSync(new TextEncoder().encode(words));
-
-function textOf(name: string): string | undefined {
-  const value = given[name];
-  return typeof value === "string" ? value : undefined;
-}
-
-function countOf(name: string): number | undefined {
-  const value = textOf(name);
-  if (value === undefined) return undefined;
-  if (/^\d{1,9}$/.test(value)) return Number(value);
-  throw new InputError(`${JSON.stringify(value)} is no count`, `--${name}`, "give a whole number");
-}
-
-function settingsOf(): WildSettings {
-  const counts = Object.entries(COUNTS).flatMap(([name, field]) => {
-    const value = countOf(name);
-    return value === undefined ? [] : [[field, value] as const];
-  });
-  return { ...WILD_SETTINGS, ...Object.fromEntries(counts) };
-}
-
 async function main(): Promise<number> {
-  if (given["help"] === true) {
+  const options = openOptions(
+    ["model", "benchmarks", "limit", "max-tokens", "stages", "home", "document", "snapshot", ...Object.keys(COUNTS)],
+    ["check"],
+  );
+  const { text: textOf, count: countOf } = options;
+  if (options.flag("help")) {
     console.log(USAGE);
     return 0;
   }
   const model = textOf("model");
   if (model === undefined) throw new InputError("is missing", "--model", "give a folder, a .gguf, or a hub's ORG/NAME");
   const document = textOf("document") ?? join(ROOT, "docs", "in-the-wild.md");
-  if (given["check"] === true) return await check(model, folderOf(document));
+  if (options.flag("check")) return await check(model, folderOf(document));
   const home = textOf("home") ?? join(ROOT, ".culprit", "wild");
   Deno.env.set("CULPRIT_HOME", home);
   Deno.env.delete("DATABASE_URL");
@@ -82,7 +55,7 @@ async function main(): Promise<number> {
       benchmarks: (textOf("benchmarks") ?? "").split(",").filter((name) => name !== ""),
       limit: countOf("limit"),
       maxTokens: countOf("max-tokens"),
-      settings: settingsOf(),
+      settings: { ...WILD_SETTINGS, ...options.counts(COUNTS) },
     },
     stages: stagesOf(textOf("stages")),
     home,
