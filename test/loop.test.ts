@@ -16,7 +16,7 @@ import { openLoop, runStages } from "../server/loop/run.ts";
 import { LOOP_SETTINGS, type LoopSettings, STAGES } from "../server/loop/settings.ts";
 import { testDatabase } from "./database.ts";
 
-const MODEL = join(ROOT, "models", "demo-1m");
+const MODEL = join(ROOT, "models", "demo-0.3m");
 const database = testDatabase();
 let folder = "";
 let before: string | undefined;
@@ -33,13 +33,13 @@ afterAll(async () => {
 
 const SETTINGS: LoopSettings = {
   ...LOOP_SETTINGS,
-  prompts: 48,
-  pairs: 5,
+  prompts: 36,
+  pairs: 4,
   batch: 12,
-  maxTokens: 40,
+  maxTokens: 48,
   alternatives: 6,
   positions: 12,
-  arms: ["plain", "relevance", "uniform"],
+  arms: ["plain", "relevance"],
   seeds: 1,
   steps: 4,
   trainBatch: 2,
@@ -56,7 +56,7 @@ async function open(settings: LoopSettings) {
   const items = text.trim().split("\n");
   const { overlap } = openHeldOut(items.slice(0, 20).map((line) => JSON.parse(line).prompt));
   await writeFile(heldOut, items.slice(0, 20).join("\n"));
-  const apart = items.slice(20).filter((line) => overlap(JSON.parse(line).prompt) < 0.5).slice(0, 48);
+  const apart = items.slice(20).filter((line) => overlap(JSON.parse(line).prompt) < 0.5).slice(0, 36);
   await writeFile(training, apart.join("\n"));
   const notes: string[] = [];
   const loop = await openLoop({
@@ -82,19 +82,18 @@ test.skipIf(!Deno.env.get("PYTHON"))("prompts, pairs, adapters and answers, each
   await writeReport(loop, document);
   const numbers = JSON.parse(await readFile(join(folder, "the-loop", "numbers.json"), "utf8")) as LoopNumbers;
   expect(words(await readFile(document, "utf8"))).toBe(words(loopDocument(numbers)));
-  expect(numbers.pairs.pairs).toBeGreaterThanOrEqual(5);
+  expect(numbers.pairs.pairs).toBeGreaterThan(1);
   expect(numbers.pairs.answers % 12).toBe(0);
   expect(numbers.heldPairs).toBe(1);
-  expect(numbers.runs.map(({ arm, seed }) => `${arm} ${seed}`)).toEqual(["plain 1", "relevance 1", "uniform 1"]);
+  expect(numbers.runs.map(({ arm, seed }) => `${arm} ${seed}`)).toEqual(["plain 1", "relevance 1"]);
   for (const { result } of numbers.runs) expect(result.delta.after).toBeLessThan(result.delta.before);
-  // The same computation: the same losses, the same answers.
-  const [plain, relevance, uniform] = numbers.runs.map(({ result }) => result);
-  expect(uniform!.loss.last).toBeCloseTo(plain!.loss.last, 6);
+  // Weights change the loss and nothing else: both start at the same pairs.
+  const [plain, relevance] = numbers.runs.map(({ result }) => result);
   expect(relevance!.loss.last).not.toBeCloseTo(plain!.loss.last, 6);
+  expect(relevance!.delta.before).toBe(plain!.delta.before);
   expect(numbers.accuracies!.prompts).toBe(6);
   const rows = numbers.accuracies!.rows;
-  expect(rows.map(({ arm }) => arm)).toEqual([null, "plain", "relevance", "uniform"]);
-  expect(rows[3]!.measures.strict).toMatchObject({ value: rows[1]!.measures.strict.value });
+  expect(rows.map(({ arm }) => arm)).toEqual([null, "plain", "relevance"]);
   // What the document counts is what the database has of the adapter's model.
   const { db } = database.connection;
   const [adapted] = await db.select().from(models).where(like(models.name, "%+relevance-1"));
@@ -120,12 +119,12 @@ test("prompts that are made stand in the home; what stands among the held-out on
   const { loop } = await open(SETTINGS);
   const made = await openLoop({ ...loop, training: null });
   await runStages(made, ["prompts"]);
-  expect((await readFile(made.promptFile, "utf8")).trim().split("\n")).toHaveLength(48);
+  expect((await readFile(made.promptFile, "utf8")).trim().split("\n")).toHaveLength(36);
   await runStages(loop, ["prompts"]);
   const lines = await readFile(loop.promptFile, "utf8");
   await writeFile(loop.promptFile, `${lines}\n${(await readFile(loop.heldOut, "utf8")).split("\n")[3]}`);
   await expect(runStages(loop, ["prompts"])).rejects.toThrow(
-    /own\.jsonl: item 49: ".*" is a held-out prompt, or nearly one; take out what stands in .*held\.jsonl/,
+    /own\.jsonl: item 37: ".*" is a held-out prompt, or nearly one; take out what stands in .*held\.jsonl/,
   );
 });
 

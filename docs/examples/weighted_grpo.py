@@ -36,15 +36,13 @@ class WeightedGRPOTrainer(GRPOTrainer):
     def _generate_and_score_completions(self, inputs):
         output = super()._generate_and_score_completions(inputs)
         weights = torch.ones(output["completion_ids"].shape)
+        self.sampled_tokens = getattr(self, "sampled_tokens", 0) + int(output["completion_mask"].sum())
         for row, ids, example in zip(weights, output["completion_ids"].tolist(), inputs, strict=True):
             own = followed_weights(ids, example)
             row[: len(own)] = torch.tensor(own)
-            self._log_weights(len(own))
+            self.weighted_tokens = getattr(self, "weighted_tokens", 0) + len(own)
         output["advantages"] = output["advantages"][:, None] * weights.to(output["advantages"].device)
         return output
-
-    def _log_weights(self, count):
-        self.weighted_tokens = getattr(self, "weighted_tokens", 0) + count
 
 
 def followed_weights(ids, example):
@@ -125,7 +123,8 @@ def train(folder, path, *, items, check, plain=False, steps=50, group=8, prompts
         "weights": "plain" if plain else "weighted", "pairs": len(rows), "steps": steps, "group": group, "lora": lora,
         "reward": {"first": sum(rewards[:fifth]) / fifth, "last": sum(rewards[-fifth:]) / fifth},
         "moved": sum(entry.get("frac_reward_zero_std", 0.0) < 1 for entry in trainer.state.log_history if "reward" in entry),
-        "tokens": trainer.state.num_input_tokens_seen, "weighted_tokens": getattr(trainer, "weighted_tokens", 0),
+        "sampled_tokens": getattr(trainer, "sampled_tokens", None),
+        "weighted_tokens": getattr(trainer, "weighted_tokens", 0),
     }
 
 
