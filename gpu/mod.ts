@@ -31,7 +31,7 @@ export {
 export { type HubReference, parseReference } from "./model/hub/reference.ts";
 export { type HubSettings, readHubSettings } from "./model/hub/settings.ts";
 export { parseExactJson } from "./model/exact_json.ts";
-export { isDeeper, isJsonObject, type JsonObject, MOST_LEVELS, parseJson } from "./model/json.ts";
+export { endOfString, isDeeper, isJsonObject, type JsonObject, MOST_LEVELS, parseJson } from "./model/json.ts";
 export { limited, TimeLimitError } from "./model/limited.ts";
 export { readSafetensorsHeader } from "./model/safetensors.ts";
 export { elements, type TensorInfo } from "./model/tensor.ts";

@@ -3,6 +3,8 @@
  * digits of whole numbers above 2^53, and the order of keys that look like indices. What it forgets of an object or a list
  * is kept beside it, so that the value itself stays plain.
  */
+import { endOfString } from "./json.ts";
+
 export interface Exactly {
   /** Keys in the order of the text; of a list its indices. */
   readonly keys: readonly string[];
@@ -84,11 +86,11 @@ class Reader {
 
   /** A string, a number or a word. */
   #scalar(): string {
-    SCALAR.lastIndex = this.#at;
-    const token = SCALAR.exec(this.text)![0];
-    this.#at += token.length;
-    return token;
+    const from = this.#at;
+    WORD.lastIndex = from;
+    this.#at = this.text[from] === '"' ? endOfString(this.text, from)! : from + WORD.exec(this.text)![0].length;
+    return this.text.slice(from, this.#at);
   }
 }
 
-const SCALAR = /"(?:[^"\\]|\\.)*"|[^\s,\]}]+/y;
+const WORD = /[^\s,\]}]+/y;

@@ -19,6 +19,15 @@ describe("broken JSON is named by its line", () => {
     expect(() => parseJson(text, "f.json")).toThrow(message);
   });
 
+  test("a string longer than a pattern's stack, and one of escapes that never ends", () => {
+    const long = `"${"a\\n".repeat(5e6)}"`;
+    expect(() => parseJson(`[${long}\n,x]`, "f.json")).toThrow('f.json:2: is not valid JSON: unexpected "x"; correct');
+    expect(() => parseJson(`[\n"${'\\"'.repeat(1e6)}`, "f.json")).toThrow(
+      'f.json:2: is not valid JSON: unexpected "\\"',
+    );
+    expect(() => parseJson('["\\x"]', "f.json")).toThrow('f.json:1: is not valid JSON: unexpected "\\""; correct');
+  });
+
   test("what is nested too deep for whoever walks through it is refused; as deep as that is read", () => {
     const lists = (levels: number) => "[".repeat(levels) + "]".repeat(levels);
     expect(() => parseJson(lists(101), "f.json")).toThrow("f.json: is nested more than 100 deep; write it flatter");

@@ -42,9 +42,34 @@ export function parseJson(text: string, where: string, firstLine = 1): unknown {
 }
 
 const SPACE = /[ \t\n\r]*/y;
-const SCALAR =
-  // deno-lint-ignore no-control-regex -- JSON strings must not hold control characters
-  /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+const WORD = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+
+const STOP = /["\\]/g;
+
+/**
+ * Where a string of JSON ends that begins with the quote at `start`: behind its last quote. Undefined when it has no
+ * end. A pattern for whole strings would look at a broken text again and again, or run out of stack over a long one.
+ */
+export function endOfString(text: string, start: number): number | undefined {
+  STOP.lastIndex = start + 1;
+  for (let found = STOP.exec(text); found; found = STOP.exec(text)) {
+    if (found[0] === '"') return found.index + 1;
+    // What follows a backslash ends nothing.
+    STOP.lastIndex = found.index + 2;
+  }
+  return undefined;
+}
+
+/** The same, undefined too for a string that JSON does not allow. */
+function endOfValidString(text: string, start: number): number | undefined {
+  const end = endOfString(text, start);
+  try {
+    if (end !== undefined) JSON.parse(text.slice(start, end));
+    return end;
+  } catch {
+    return undefined;
+  }
+}
 
 /**
  * Where a text stops being JSON: the runtime's own error names the place only sometimes. Walks with a stack of what is
@@ -58,6 +83,11 @@ function brokenAt(text: string): number {
     const match = pattern.exec(text);
     at += match?.[0].length ?? 0;
     return match !== null;
+  };
+  const skipString = (): boolean => {
+    const end = text[at] === '"' ? endOfValidString(text, at) : undefined;
+    at = end ?? at;
+    return end !== undefined;
   };
   let expected: "value" | "first" | "key" | "next" = "value";
   for (;;) {
@@ -74,7 +104,7 @@ function brokenAt(text: string): number {
       at++;
       expected = inside === "{" ? "key" : "value";
     } else if (inside === "{" && expected !== "value") {
-      if (character !== '"' || !skip(SCALAR)) return at;
+      if (!skipString()) return at;
       skip(SPACE);
       if (text[at] !== ":") return at;
       at++;
@@ -84,7 +114,7 @@ function brokenAt(text: string): number {
       at++;
       expected = "first";
     } else {
-      if (!skip(SCALAR)) return at;
+      if (!skipString() && !skip(WORD)) return at;
       expected = "next";
     }
   }

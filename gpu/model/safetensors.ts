@@ -6,6 +6,7 @@
  */
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { InputError } from "../errors.ts";
+import { endOfString } from "./json.ts";
 import { otherFormat, TELLING_BYTES } from "./other_formats.ts";
 import type { ModelTensor, TensorInfo } from "./tensor.ts";
 
@@ -295,13 +296,17 @@ function isObject(value: unknown): value is Record<string, unknown> {
 /** The first key that an object of this valid JSON text holds twice. */
 function findDuplicateKey(text: string): string | undefined {
   const open: (Set<string> | null)[] = [];
-  for (const match of text.matchAll(/("(?:[^"\\]|\\.)*")\s*(:?)|[{}[\]]/g)) {
-    const [token, string, colon] = match;
-    if (token === "{") open.push(new Set());
-    else if (token === "[") open.push(null);
-    else if (token === "}" || token === "]") open.pop();
-    else if (string && colon) {
-      const key = JSON.parse(string) as string;
+  const mark = /["{}[\]]/g;
+  const colon = /\s*:/y;
+  for (let found = mark.exec(text); found; found = mark.exec(text)) {
+    if (found[0] === "{") open.push(new Set());
+    else if (found[0] === "[") open.push(null);
+    else if (found[0] !== '"') open.pop();
+    else {
+      const end = endOfString(text, found.index)!;
+      mark.lastIndex = colon.lastIndex = end;
+      if (!colon.test(text)) continue;
+      const key = JSON.parse(text.slice(found.index, end)) as string;
       const keys = open.at(-1);
       if (keys?.has(key)) return key;
       keys?.add(key);

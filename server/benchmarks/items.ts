@@ -1,6 +1,6 @@
 /** Items of a benchmark's file, found by what logs say of them. */
 import { stat } from "node:fs/promises";
-import { InputError, isJsonObject, type JsonObject } from "../../gpu/mod.ts";
+import { endOfString, InputError, isJsonObject, type JsonObject } from "../../gpu/mod.ts";
 import type { CheckItem } from "../../schema/tables/values.ts";
 import { otherEdition } from "./ifeval_editions.ts";
 import { goldNumber } from "../checkers/gsm8k.ts";
@@ -95,11 +95,16 @@ export function withInputTexts(row: JsonObject, text: string): JsonObject {
 function fieldText(text: string, field: string): string | undefined {
   let depth = 0;
   let from: number | undefined;
-  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]|\\[^])*"|[[\]{},]/g)) {
-    if (token.startsWith('"')) {
-      const key = depth === 1 && from === undefined && token === `"${field}"`;
-      const colon = key ? /^\s*:/.exec(text.slice(index + token.length, index + token.length + 20)) : null;
-      if (colon) from = index + token.length + colon[0].length;
+  const mark = /["[\]{},]/g;
+  for (let found = mark.exec(text); found; found = mark.exec(text)) {
+    const { 0: token, index } = found;
+    if (token === '"') {
+      const end = endOfString(text, index);
+      if (end === undefined) return undefined;
+      const key = depth === 1 && from === undefined && text.slice(index, end) === `"${field}"`;
+      const colon = key ? /^\s*:/.exec(text.slice(end, end + 20)) : null;
+      if (colon) from = end + colon[0].length;
+      mark.lastIndex = end;
     } else if (from !== undefined && depth === 1 && (token === "," || token === "}")) {
       return text.slice(from, index).trim();
     } else if (token === "[" || token === "{") depth++;

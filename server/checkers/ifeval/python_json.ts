@@ -1,21 +1,22 @@
 /** Whether Python's `json.loads` takes a text: as JSON.parse, but NaN, Infinity and -Infinity are values too. */
+import { replaceOutsideStrings } from "../../base/json_text.ts";
 
 /** Python refuses to turn longer integers into numbers. */
 const INTEGER_DIGITS = 4300;
 
 export function isPythonJson(text: string): boolean {
   let tooLong = false;
-  // Strings are matched to be left alone. With spaces around, "1NaN" stays wrong.
-  const plain = text.replace(
-    /"(?:[^"\\]|\\[^])*"|-?Infinity|NaN|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g,
+  const plain = replaceOutsideStrings(
+    text,
+    /-?Infinity|NaN|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g,
     (token) => {
-      if (token.startsWith('"')) return token;
+      // With spaces around, "1NaN" stays wrong.
       if (/[NI]/.test(token)) return " null ";
       if (/^-?\d+$/.test(token) && token.replace("-", "").length > INTEGER_DIGITS) tooLong = true;
       return token;
     },
   );
-  if (tooLong) return false;
+  if (tooLong || plain === undefined) return false;
   try {
     JSON.parse(plain);
     return true;
