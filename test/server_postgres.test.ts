@@ -51,6 +51,28 @@ test("starts that come together share one database, and the last to leave stops 
   await expect(ask(first.url, "select 1")).rejects.toThrow();
 });
 
+test("whoever has no connection open is not left without the database by one who leaves", async () => {
+  const [quiet, leaving] = [await start(), await start()];
+  const pid = await postmaster();
+  await leaving.stop();
+  expect(await ask(quiet.url, "select 1 as alive")).toEqual([{ alive: 1 }]);
+  expect(await postmaster()).toBe(pid);
+  await quiet.stop();
+  await expect(ask(quiet.url, "select 1")).rejects.toThrow();
+});
+
+test("who joins while another one stops the database gets it all the same", { timeout: 240_000 }, async () => {
+  for (let round = 0; round < 5; round++) {
+    const first = await start();
+    const [, joined] = await Promise.all([
+      first.stop(),
+      new Promise((go) => setTimeout(go, 30 * round)).then(start),
+    ]);
+    expect(await ask(joined.url, "select 1 as alive")).toEqual([{ alive: 1 }]);
+    await joined.stop();
+  }
+});
+
 test("what was stored is there after a restart, at the same address", async () => {
   const first = await start();
   await ask(first.url, "create table kept as select 7 as value");

@@ -86,6 +86,7 @@ export async function startDatabase(settings: Settings): Promise<RunningDatabase
   try {
     await migrateDatabase(database.url);
   } catch (error) {
+    await database.stop();
     const { code } = error as { readonly code?: string };
     if (databaseUrl === undefined || !code || !UNREACHABLE.has(code)) throw error;
     throw new InputError(

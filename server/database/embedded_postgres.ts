@@ -73,23 +73,66 @@ export async function startEmbeddedPostgres(
   const account = await postgresAccount(binaries, home);
   if (!(await exists(join(data, "PG_VERSION")))) await initialise(binaries, data, account);
   const remembered = await readRemembered(data);
-
-  const joined = await joinRunning(data, remembered.password);
-  const port = joined ?? await start(binaries, data, account, remembered, options.flags ?? []);
-  await createDatabase(urlOf(port, remembered.password, USER));
-  const keeper = keepRunning(data, () => launch(binaries, data, account, port, options.flags ?? []));
+  const flags = options.flags ?? [];
+  const { port, joined, presence } = await startOrJoin(binaries, data, account, remembered, flags);
+  const keeper = keepRunning(data, () => launch(binaries, data, account, port, flags));
   const leave = () => {
-    if (joined === undefined) stopAtOnce(data);
+    if (!joined) stopAtOnce(data);
   };
   process.once("exit", leave);
   return {
     url: urlOf(port, remembered.password, DATABASE),
     stop: async () => {
       await keeper.stop();
+      await presence.end({ timeout: 5 });
       await stopUnlessUsed(binaries, data, account, urlOf(port, remembered.password, USER));
       process.off("exit", leave);
     },
   };
+}
+
+/** How often a database is joined or started that another process stops meanwhile. */
+const TRIES = 20;
+
+/** Starts the database or joins it, and is seen there from then on: whoever leaves does not stop it. */
+async function startOrJoin(
+  binaries: Binaries,
+  data: string,
+  account: Account,
+  remembered: Remembered,
+  flags: readonly string[],
+): Promise<{ readonly port: number; readonly joined: boolean; readonly presence: postgres.Sql }> {
+  for (let attempt = 1;; attempt++) {
+    const running = await joinRunning(data, remembered.password);
+    const port = running ?? await start(binaries, data, account, remembered, flags);
+    // Kept for as long as somebody is there: without a limit the driver closes connections after half an hour.
+    const presence = postgres(urlOf(port, remembered.password, USER), {
+      max: 1,
+      max_lifetime: null,
+      onnotice: () => {},
+    });
+    try {
+      await presence`select pg_advisory_lock_shared(${PRESENCE_LOCK})`;
+      await createDatabase(presence);
+      return { port, joined: running !== undefined, presence };
+    } catch (error) {
+      await presence.end({ timeout: 1 }).catch(() => {});
+      if (attempt === TRIES || !(await isStopping(data, error))) throw error;
+      await pause(100);
+    }
+  }
+}
+
+/** Any number, the same in every process: shared by whoever is there, held alone by the one who stops the database. */
+const PRESENCE_LOCK = 1_131_754_097;
+
+/** Whether a connection failed since another process stops the database. */
+async function isStopping(data: string, error: unknown): Promise<boolean> {
+  const code = String((error as { readonly code?: unknown } | null)?.code ?? "");
+  // Ended by an administrator, shutting down or starting up; the driver's words for a connection that is gone.
+  if (/^57P0[1-3]$|^(ECONN|CONNECTION_)/.test(code)) return true;
+  const pid = await postmasterOf(data);
+  return pid === undefined || !isAlive(pid);
 }
 
 /** How often to look whether the database still runs, in milliseconds. */
@@ -107,7 +150,7 @@ function keepRunning(data: string, launchAgain: () => Promise<void>): { stop(): 
     const pid = await postmasterOf(data);
     if (stopped || (pid !== undefined && await isPostgres(pid))) return;
     log.error("The database is gone; starting it again");
-    if (pid !== undefined) await rm(join(data, "postmaster.pid"), { force: true });
+    if (pid !== undefined) await removePid(data, pid);
     try {
       await launchAgain();
       log.info("The database is back");
@@ -143,6 +186,11 @@ async function lastWords(data: string): Promise<string | undefined> {
   } finally {
     await file.close();
   }
+}
+
+/** Removes the file of a process that is gone; it stays where another one has written its own by now. */
+async function removePid(data: string, pid: number): Promise<void> {
+  if (await postmasterOf(data) === pid) await rm(join(data, "postmaster.pid"), { force: true });
 }
 
 /** The process that the data belong to, or did. */
@@ -201,7 +249,7 @@ async function joinRunning(data: string, password: string): Promise<number | und
     if (Date.now() > deadline || !(await isPostgres(pid))) break;
   }
   // Its process is gone, or the number belongs to another program by now: PostgreSQL itself could not tell.
-  if (!(await isPostgres(pid))) await rm(join(data, "postmaster.pid"), { force: true });
+  if (!(await isPostgres(pid))) await removePid(data, pid);
   return undefined;
 }
 
@@ -295,35 +343,41 @@ async function launch(
   await runProgram(binaries.pgCtl, ["start", "-D", data, "-l", log, "-w", "-t", seconds, "-s", "-o", options], account);
 }
 
-async function createDatabase(url: string): Promise<void> {
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
-  try {
-    const found = await sql`select 1 from pg_database where datname = ${DATABASE}`;
-    if (found.length > 0) return;
-    await sql.unsafe(`create database ${DATABASE}`).catch(ignoreCode("42P04", "23505"));
-  } finally {
-    await sql.end({ timeout: 5 });
-  }
+async function createDatabase(sql: postgres.Sql): Promise<void> {
+  const found = await sql`select 1 from pg_database where datname = ${DATABASE}`;
+  if (found.length > 0) return;
+  await sql.unsafe(`create database ${DATABASE}`).catch(ignoreCode("42P04", "23505"));
 }
 
 async function stopUnlessUsed(binaries: Binaries, data: string, account: Account, url: string): Promise<void> {
-  const sql = postgres(url, { max: 1, onnotice: () => {}, connect_timeout: 5 });
+  const connection = { application_name: LEAVING };
+  const sql = postgres(url, { max: 1, onnotice: () => {}, connect_timeout: 5, connection });
+  let stopping: Promise<unknown> | undefined;
   try {
     // Connections that were just closed stay visible for a moment.
-    for (let attempt = 0; attempt < 10; attempt++) {
-      const others = await sql`
-        select 1 from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()`;
-      if (others.length === 0) break;
-      if (attempt === 9) return;
-      await pause(100);
+    for (let attempt = 0; attempt < 10 && stopping === undefined; attempt++) {
+      const [alone] = await sql`select pg_try_advisory_lock(${PRESENCE_LOCK}) as held`;
+      const others = await sql`select 1 from pg_stat_activity
+        where backend_type = 'client backend' and pid <> pg_backend_pid() and application_name <> ${LEAVING}`;
+      if (alone?.["held"] === true && others.length === 0) {
+        // Whoever comes now waits for the lock until the database is stopped, and starts it again.
+        stopping = runProgram(binaries.pgCtl, ["stop", "-D", data, "-m", "fast", "-w", "-s"], account);
+        await stopping.catch(() => {});
+      } else {
+        if (alone?.["held"] === true) await sql`select pg_advisory_unlock(${PRESENCE_LOCK})`;
+        await pause(100);
+      }
     }
   } catch {
-    return;
+    // Somebody else stopped it, or it is gone.
   } finally {
     await sql.end({ timeout: 5 });
   }
-  await runProgram(binaries.pgCtl, ["stop", "-D", data, "-m", "fast", "-w", "-s"], account);
+  await stopping;
 }
+
+/** The name of connections that only look whether anybody is there. */
+const LEAVING = "culprit leaving";
 
 /**
  * For a process that started the database and ends without waiting: a fast shutdown, as PostgreSQL takes the signal.
