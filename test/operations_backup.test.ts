@@ -1,6 +1,6 @@
 /** Backups come back whole, with what waited in the queue; broken ones leave nothing. And what /metrics tells. */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createReadStream, createWriteStream } from "node:fs";
+import { createReadStream, createWriteStream, type ReadStream } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -17,7 +17,7 @@ import { createHandler } from "../server/http/http.ts";
 import { createAttributeJob } from "../server/attributions/attribute_job.ts";
 import { engineName, readEngineName } from "../server/base/provenance.ts";
 import { startQueue } from "../server/jobs/queue.ts";
-import { restoreBackup } from "../server/backup/restore.ts";
+import { readColumn, restoreBackup } from "../server/backup/restore.ts";
 import { readSettings, ROOT } from "../server/base/settings.ts";
 import { culprit } from "./command_line.ts";
 import { storeModel, storePair, testDatabase } from "./database.ts";
@@ -118,6 +118,29 @@ test("a backup comes back row for row, what waited waits again, and new rows get
   await expect(restore(url)).rejects.toThrow("DATABASE_URL: it is not empty; name a new one");
 });
 
+test("whoever stops reading closes the file: a column that was found, a header that is none, a refusal", async () => {
+  const opened: ReadStream[] = [];
+  const open = (file: string) => () => {
+    opened.push(createReadStream(file, { highWaterMark: 64 }));
+    return opened.at(-1)!;
+  };
+  expect(await readColumn(open(path), "a.backup", { table: "models", column: "name" })).toEqual(["demo-1m"]);
+  const other = join(folder, "other.backup");
+  await writeFile(other, gzipSync(`hello\n${"x".repeat(1e5)}`, { level: 0 }));
+  await expect(readColumn(open(other), "a.backup", { table: "models", column: "name" })).rejects.toThrow(
+    "a.backup: it is no whole backup",
+  );
+  await expect(restoreBackup({ ...readSettings({}), databaseUrl: database.url }, open(path), "a.backup")).rejects
+    .toThrow(
+      "it is not empty",
+    );
+  await expect(readColumn(open(join(folder, "none")), "a.backup", { table: "models", column: "name" })).rejects.toThrow(
+    "ENOENT",
+  );
+  expect(opened.length).toBe(5);
+  for (const stream of opened) await expect.poll(() => stream.closed).toBe(true);
+});
+
 test("a backup that was cut or changed is refused, and leaves nothing", async () => {
   const whole = await readFile(path);
   const text = gunzipSync(whole).toString("utf8");
@@ -125,15 +148,21 @@ test("a backup that was cut or changed is refused, and leaves nothing", async ()
     cut: whole.subarray(0, whole.length - 40),
     "without its end": gzipSync(text.slice(0, text.lastIndexOf("{"))),
     "without a row": gzipSync(text.replace(/\n[^\n{\\]*demo-1m[^\n]*/, "")),
+    "a table without columns": gzipSync(text.replace(/"columns":\[[^\]]*\]/, '"columns":7')),
+    "a column that is no word": gzipSync(text.replace(/"columns":\["id"/, '"columns":["id\\" from"')),
+    "a number between tables": gzipSync(text.replace('{"table":"models"', '7\n{"table":"models"')),
+    "a task that is none": gzipSync(text.replace(/\{"queue":"[^"]*"/, '{"queue":7')),
+    "counts that are none": gzipSync(text.replace(/\{"rows":\d+/, '{"rows":"1e999"')),
     "another file": gzipSync("hello\n"),
     "no gzip": Buffer.from("hello\n"),
     empty: Buffer.alloc(0),
   };
+  // Nothing is written before the whole file was read: one database does for all of them.
+  const url = await emptyDatabase();
   for (const [name, bytes] of Object.entries(broken)) {
-    const url = await emptyDatabase();
     const file = join(folder, "broken");
     await writeFile(file, bytes);
-    await expect(restore(url, file), name).rejects.toThrow();
+    await expect(restore(url, file), name).rejects.toThrow(/^a\.backup: it is no whole backup; take one that/);
     expect(Object.values(await contents(url)).flat(), name).toEqual([]);
   }
   // Rows that the database refuses: at once, with the last row, and in the middle of many.
@@ -143,6 +172,7 @@ test("a backup that was cut or changed is refused, and leaves nothing", async ()
   const refused = {
     "a value": text.replace("\tclean\t", "\tcleaned\t"),
     "a key": text.replace(pairs, pairs.replace(/^(\d+)\t\d+/, "$1\t9999")),
+    "a table that is not there": text.replace('"table":"token_pairs"', '"table":"token_pair"'),
     "a row among many": text.replace(pairs, `${pairs}\n${many.join("\n")}`)
       .replace(JSON.stringify(end), JSON.stringify({ ...end, rows: end.rows + many.length })),
   };
@@ -152,7 +182,7 @@ test("a backup that was cut or changed is refused, and leaves nothing", async ()
     const file = join(folder, "refused");
     await writeFile(file, gzipSync(changed));
     await expect(restore(url, file), name).rejects.toThrow(
-      /a\.backup: its rows of (failure_cases|token_pairs) were refused \(/,
+      /a\.backup: its rows of (failure_cases|token_pairs?) were refused \(/,
     );
     expect(Object.values(await contents(url)).flat(), name).toEqual([]);
   }

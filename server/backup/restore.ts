@@ -26,9 +26,16 @@ export async function restoreBackup(
   open: () => Readable,
   name: string,
 ): Promise<{ readonly rows: number; readonly tasks: number }> {
-  await checkWhole(readLines(open(), name), name);
-  const lines = readLines(open(), name);
-  const header = parseHeader((await lines.next()).value, name);
+  await readingLines(open, name, (lines) => checkWhole(lines, name));
+  return await readingLines(open, name, (lines, header) => restoreLines(settings, lines, header, name));
+}
+
+async function restoreLines(
+  settings: Settings,
+  lines: AsyncGenerator<Buffer>,
+  header: BackupHeader,
+  name: string,
+): Promise<{ readonly rows: number; readonly tasks: number }> {
   const database = settings.databaseUrl === undefined
     ? await startEmbeddedPostgres(settings.home)
     : { url: settings.databaseUrl, stop: () => Promise.resolve() };
@@ -57,10 +64,12 @@ export async function readBackupInto(
   name: string,
   change?: RowChange,
 ): Promise<BackupEnd> {
-  await checkWhole(readLines(open(), name), name);
-  const lines = readLines(open(), name);
-  parseHeader((await lines.next()).value, name);
-  return await sql.begin(async (tx) => (await readTables(tx, lines, name, change)).end);
+  await readingLines(open, name, (lines) => checkWhole(lines, name));
+  return await readingLines(
+    open,
+    name,
+    (lines) => sql.begin(async (tx) => (await readTables(tx, lines, name, change)).end),
+  );
 }
 
 /** One column of one of a backup's tables, as it is stored. */
@@ -69,13 +78,19 @@ export async function readColumn(
   name: string,
   { table, column }: { readonly table: string; readonly column: string },
 ): Promise<string[]> {
+  return await readingLines(open, name, (lines) => columnOf(lines, name, { table, column }));
+}
+
+async function columnOf(
+  lines: AsyncGenerator<Buffer>,
+  name: string,
+  { table, column }: { readonly table: string; readonly column: string },
+): Promise<string[]> {
   const values: string[] = [];
   let here: BackupTable | undefined;
-  const lines = readLines(open(), name);
-  parseHeader((await lines.next()).value, name);
   for await (const text of lines) {
     if (here === undefined) {
-      const value = parse(text, name) as BackupTable | BackupTask | BackupEnd;
+      const value = parseEntry(text, name);
       if ("table" in value) here = value;
     } else if (text.equals(END_OF_TABLE)) {
       if (here.table === table) return values;
@@ -87,9 +102,22 @@ export async function readColumn(
   return values;
 }
 
+/** Reads a backup's lines behind its header; the file is closed when that ends, whichever way. */
+async function readingLines<Result>(
+  open: () => Readable,
+  name: string,
+  read: (lines: AsyncGenerator<Buffer>, header: BackupHeader) => Promise<Result>,
+): Promise<Result> {
+  const lines = readLines(open(), name);
+  try {
+    return await read(lines, parseHeader((await lines.next()).value, name));
+  } finally {
+    await lines.return(undefined);
+  }
+}
+
 /** Reads a backup to its end before anything is written: most broken ones are found without a database. */
 async function checkWhole(lines: AsyncGenerator<Buffer>, name: string): Promise<void> {
-  parseHeader((await lines.next()).value, name);
   let [rows, tasks, inTable] = [0, 0, false];
   for await (const text of lines) {
     if (inTable) {
@@ -97,7 +125,7 @@ async function checkWhole(lines: AsyncGenerator<Buffer>, name: string): Promise<
       else rows++;
       continue;
     }
-    const value = parse(text, name) as BackupTable | BackupTask | BackupEnd;
+    const value = parseEntry(text, name);
     if ("table" in value) inTable = true;
     else if ("queue" in value) tasks++;
     else if (value.rows === rows && value.tasks === tasks) return;
@@ -148,7 +176,7 @@ async function readTables(
   const tasks: BackupTask[] = [];
   let rows = 0;
   for await (const text of lines) {
-    const value = parse(text, name) as BackupTable | BackupTask | BackupEnd;
+    const value = parseEntry(text, name);
     if ("table" in value) {
       const changed = change && ((row: Buffer) => Buffer.from(change(row.toString("utf8"), value)));
       rows += await readTable(sql, value, lines, { name, changed });
@@ -172,7 +200,6 @@ async function readTable(
   lines: AsyncGenerator<Buffer>,
   { name, changed = (row) => row }: { readonly name: string; readonly changed?: ((row: Buffer) => Buffer) | undefined },
 ): Promise<number> {
-  if (![table, ...columns].every((word) => /^\w+$/.test(word))) throw broken(name);
   const list = columns.map((column) => `"${column}"`).join(", ");
   // Its reason is what failed first.
   const refused = new AbortController();
@@ -185,7 +212,9 @@ async function readTable(
     fail(error);
     reject(error);
   };
-  const copy = await asked.writable();
+  const copy = await asked.writable().catch((error: Error) => {
+    throw refusalOf(error, table, name) ?? error;
+  });
   copy.on("error", fail);
   let rows = 0;
   let held: Buffer[] = [];
@@ -237,8 +266,8 @@ async function readTable(
 /** What the database refused, as people can mend it where the rows are to blame. */
 function refusalOf(failure: Error | undefined, table: string, name: string): Error | undefined {
   const { code = "" } = (failure ?? {}) as { readonly code?: string };
-  // Classes of data that is no value of its column, and of rows that break a constraint.
-  if (!/^2[23]/.test(code)) return failure;
+  // Classes of data that is no value of its column, of rows that break a constraint, of tables that are not there.
+  if (!/^(?:2[23]|42)/.test(code)) return failure;
   const mend = "take one that culprit backup wrote to its end";
   return new InputError(`its rows of ${table} were refused (${failure!.message})`, name, mend);
 }
@@ -261,22 +290,33 @@ async function queueTasks(url: string, tasks: readonly BackupTask[]): Promise<vo
   }
 }
 
-/** Lines without their ends. */
+/** Longest line, in bytes: gzip may hold a thousand times its size. */
+const MOST_LINE_BYTES = 1 << 29;
+
+/** Lines without their ends. The file is closed with the last line, and where whoever reads stops earlier. */
 async function* readLines(file: Readable, name: string): AsyncGenerator<Buffer> {
   let rest: Buffer[] = [];
+  let bytes = 0;
+  const unpacked = createGunzip();
+  // What cannot be read ends the lines, which would wait for it otherwise.
+  file.on("error", (error) => unpacked.destroy(error));
   try {
-    for await (const part of file.on("error", () => {}).pipe(createGunzip()) as AsyncIterable<Buffer>) {
+    for await (const part of file.pipe(unpacked) as AsyncIterable<Buffer>) {
       let start = 0;
       for (let at = part.indexOf(10); at >= 0; at = part.indexOf(10, start)) {
         yield rest.length === 0 ? part.subarray(start, at) : Buffer.concat([...rest, part.subarray(start, at)]);
-        rest = [];
+        [rest, bytes] = [[], 0];
         start = at + 1;
       }
       rest.push(part.subarray(start));
+      if ((bytes += part.length - start) > MOST_LINE_BYTES) throw broken(name);
     }
   } catch (error) {
     if (error instanceof Error && /^Z_/.test(String((error as { code?: unknown }).code))) throw broken(name);
     throw error;
+  } finally {
+    unpacked.destroy();
+    file.destroy();
   }
 }
 
@@ -284,6 +324,18 @@ function parseHeader(text: Buffer | undefined, name: string): BackupHeader {
   const header = text === undefined ? undefined : parse(text, name) as Partial<BackupHeader>;
   if (header?.format !== BACKUP_FORMAT || !Array.isArray(header.migrations)) throw broken(name);
   return header as BackupHeader;
+}
+
+/** What stands between the tables' rows. Throws InputError for what no backup holds. */
+function parseEntry(text: Buffer, name: string): BackupTable | BackupTask | BackupEnd {
+  const value = parse(text, name) as Partial<BackupTable & BackupTask & BackupEnd>;
+  const isWord = (word: unknown) => typeof word === "string" && /^\w+$/.test(word);
+  const isTable = isWord(value.table) && Array.isArray(value.columns) && value.columns.length > 0 &&
+    value.columns.every(isWord);
+  const isTask = typeof value.queue === "string" && typeof value.data === "object" && value.data !== null;
+  const isEnd = Number.isInteger(value.rows) && Number.isInteger(value.tasks);
+  if (isTable || isTask || isEnd) return value as BackupTable | BackupTask | BackupEnd;
+  throw broken(name);
 }
 
 function parse(text: Buffer, name: string): object {

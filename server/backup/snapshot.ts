@@ -5,7 +5,7 @@
 import { Buffer } from "node:buffer";
 import { createReadStream, createWriteStream, existsSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, join, resolve, sep } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
@@ -137,9 +137,9 @@ export async function loadSnapshot(
   const move = await movedIds(sql);
   const { rows } = await readBackupInto(sql, open, path, atTime(move, new Date()));
   for (const { name, directory } of await db.select().from(models).where(inArray(models.name, names))) {
-    const place = join(ROOT, directory);
+    const place = resolve(ROOT, directory);
     // A model that is too large to come with the project has its results here, and its files where people get them.
-    if (existsSync(place)) await addModel(db, place, name);
+    if (place.startsWith(ROOT + sep) && existsSync(place)) await addModel(db, place, name);
   }
   return rows;
 }
