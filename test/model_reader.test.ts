@@ -1,4 +1,5 @@
 /** Models' files are somebody else's: while the server reads them it answers everybody, and what does not end is ended. */
+import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +11,7 @@ import { ownReader } from "../server/models/reading.ts";
 import { createModelReader } from "../server/reading/model_reader.ts";
 import { READINGS } from "../server/reading/reader_process.ts";
 import { READ_PROMPT } from "../server/ask/readings.ts";
+import { DESCRIBE_BENCHMARK } from "../server/benchmarks/benchmarks.ts";
 import { type RunningServer, startServerProcess } from "./browser_server.ts";
 import { TINY_TOKENIZER, writeTinyModel, writeTinyTokenizer } from "./model_folder.ts";
 
@@ -53,6 +55,15 @@ test("the process reads what this one reads, and says the same of what cannot be
         "prompt: there are no tokens; give at least one token",
       );
     }
+    const benchmark = join(ROOT, "models", "benchmarks", "demo-math.jsonl");
+    expect(await reader.read(DESCRIBE_BENCHMARK, benchmark, { name: "demo" })).toEqual({
+      kind: "math",
+      items: readFileSync(benchmark, "utf8").trim().split("\n").length,
+      hash: createHash("sha256").update(readFileSync(benchmark)).digest("hex"),
+    });
+    await expect(reader.read(DESCRIBE_BENCHMARK, join(folder, "none.jsonl"), { name: "none.jsonl" })).rejects.toThrow(
+      "none.jsonl: it cannot be read as a file; give the path of a benchmark's file",
+    );
     expect(await reader.read(DESCRIBE_MODEL, directory, null)).toEqual(
       await ownReader().read(DESCRIBE_MODEL, directory, null),
     );
@@ -89,7 +100,22 @@ test("added tokens that a normalizer's pattern does not get through are a line",
   );
 });
 
-test("health is answered while a hostile tokenizer is read for whoever asked", { timeout: 240_000 }, async () => {
+/** Asks how the server is, over and over, until an answer is there; how often it said that it is well. */
+async function healthWhile<Result>(server: RunningServer, asked: Promise<Result>) {
+  let going = true;
+  asked.catch(() => {}).finally(() => going = false);
+  let answered = 0;
+  while (going) {
+    expect(await (await fetch(`${server.address}/health`)).json()).toEqual({ status: "ok" });
+    answered++;
+    await new Promise((go) => setTimeout(go, 50));
+  }
+  return { answered, result: await asked };
+}
+
+test("health is answered while a hostile tokenizer and a large benchmark are read for whoever asked", {
+  timeout: 240_000,
+}, async () => {
   mkdirSync(join(folder, "models"));
   const directory = writeModel("models/hostile", { normalizer: ENDLESS });
   const server: RunningServer = await startServerProcess({ CULPRIT_MODELS: join(folder, "models") });
@@ -98,23 +124,33 @@ test("health is answered while a hostile tokenizer is read for whoever asked", {
       `mutation ($directory: String!) { addModel(input: { directory: $directory, name: "hostile" }) { __typename } }`,
       { directory },
     );
-    let going = true;
-    const asked = server.query<{ generate: { message: string } }>(
-      `mutation ($text: String!) {
-        generate(input: { model: "hostile", prompt: $text }) { __typename ... on InputError { message } }
-      }`,
-      { text: LETTERS },
+    const { answered, result } = await healthWhile(
+      server,
+      server.query<{ generate: { message: string } }>(
+        `mutation ($text: String!) {
+          generate(input: { model: "hostile", prompt: $text }) { __typename ... on InputError { message } }
+        }`,
+        { text: LETTERS },
+      ),
     );
-    asked.catch(() => {}).finally(() => going = false);
-    let answered = 0;
-    while (going) {
-      expect(await (await fetch(`${server.address}/health`)).json()).toEqual({ status: "ok" });
-      answered++;
-      await new Promise((go) => setTimeout(go, 50));
-    }
-    expect((await asked).generate.message).toMatch(/a text of 41 characters cannot be tokenised: it took longer/);
+    expect(result.generate.message).toMatch(/a text of 41 characters cannot be tokenised: it took longer/);
     // On the server's own thread the first would wait until the tokenizer has ended.
     expect(answered).toBeGreaterThan(5);
+
+    const row = JSON.stringify({ question: "How many? ".repeat(20), answer: "#### 1" });
+    const path = join(folder, "models", "large.jsonl");
+    writeFileSync(path, `${row}\n`.repeat(200_000));
+    const collected = await healthWhile(
+      server,
+      server.query<{ collectFailures: { __typename: string; message?: string } }>(
+        `mutation ($path: String!) {
+          collectFailures(input: { model: "hostile", benchmark: $path }) { __typename ... on InputError { message } }
+        }`,
+        { path },
+      ),
+    );
+    expect(collected.result.collectFailures).toEqual({ __typename: "Job" });
+    expect(collected.answered).toBeGreaterThan(5);
   } finally {
     await server.stop();
   }

@@ -1,5 +1,5 @@
 /**
- * What is read of a model's files. They are somebody else's: patterns, templates and tables in them may take for ever or
+ * What is read of models' files, and of other files that are named by their path. They are somebody else's: patterns, templates and tables in them may take for ever or
  * all memory. So a reading is plain data in and out, and is done here, or by a process that can be ended
  * (`reading/model_reader.ts`), as whoever asks can bear.
  */
@@ -8,6 +8,7 @@ import { createTokenizerCache } from "./tokenizer_cache.ts";
 
 /** A model whose files are read. */
 export interface ReadModel {
+  /** Its folder, or the path of a file that is no model. */
   readonly directory: string;
   /** Throws InputError when it cannot be read. */
   tokenizer(): Promise<Tokenizer>;
@@ -17,6 +18,8 @@ export interface ReadModel {
 export interface Reading<Input, Output> {
   /** No other reading has it. */
   readonly name: string;
+  /** How to mend a file that takes too long or too much memory; said of models when it is left out. */
+  readonly mend?: string;
   /** Throws InputError for what people can mend. */
   readonly read: (model: ReadModel, input: Input) => Promise<Output>;
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { InputError } from "../../gpu/mod.ts";
 import { askProcess } from "../base/asked_process.ts";
 import { READER_FLAGS } from "../deno_binary.mjs";
-import type { ModelReader } from "../models/reading.ts";
+import type { ModelReader, Reading } from "../models/reading.ts";
 
 /** What the process is asked. */
 export interface ReadQuestion {
@@ -11,6 +11,8 @@ export interface ReadQuestion {
   readonly reading: string;
   readonly directory: string;
   readonly input: unknown;
+  /** The reading's own. */
+  readonly mend?: string;
 }
 
 export interface ReaderProcess extends ModelReader {
@@ -28,20 +30,25 @@ const ANSWER_MS = 60_000;
 const MOST_WAITING = 200;
 
 export function createModelReader({ answerMs = ANSWER_MS }: { readonly answerMs?: number } = {}): ReaderProcess {
-  const mend = "take another model, or correct its tokenizer and chat template";
+  const ofModels = "take another model, or correct its tokenizer and chat template";
   const asked = askProcess<ReadQuestion, unknown>({
     file: join("reading", "reader_process.ts"),
     flags: READER_FLAGS,
     idleMs: IDLE_MS,
     answerMs,
     mostWaiting: MOST_WAITING,
-    busy: () => new InputError("too many models' files are read at once", "model", "ask again in a few seconds"),
-    late: ({ directory }) => new InputError(`reading its files took longer than ${answerMs / 1000} s`, directory, mend),
-    ended: ({ directory }) => new InputError("reading its files ended the process that read them", directory, mend),
+    busy: () => new InputError("too many files are read at once", "model", "ask again in a few seconds"),
+    late: ({ directory, mend = ofModels }) =>
+      new InputError(`reading its files took longer than ${answerMs / 1000} s`, directory, mend),
+    ended: ({ directory, mend = ofModels }) =>
+      new InputError("reading its files ended the process that read them", directory, mend),
   });
   return {
-    read: async <Input, Output>(reading: { readonly name: string }, directory: string, input: Input) =>
-      await asked.ask({ reading: reading.name, directory, input }) as Output,
+    read: async <Input, Output>(
+      { name: reading, mend }: Pick<Reading<Input, Output>, "name" | "mend">,
+      directory: string,
+      input: Input,
+    ) => await asked.ask({ reading, directory, input, ...(mend === undefined ? {} : { mend }) }) as Output,
     stop: asked.stop,
   };
 }

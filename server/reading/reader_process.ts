@@ -1,6 +1,7 @@
 /** The process that reads models' files for the server that people talk to. */
 import { READ_CASE_TEXTS, READ_PROMPT, READ_TOKEN } from "../ask/readings.ts";
 import { answerQuestions } from "../base/answer_questions.ts";
+import { DESCRIBE_BENCHMARK } from "../benchmarks/benchmarks.ts";
 import { READ_CHOICE } from "../cases/annotate.ts";
 import { SHOW_TOKENS } from "../cases/shown_tokens.ts";
 import { DESCRIBE_MODEL } from "../models/add_model.ts";
@@ -12,6 +13,7 @@ import type { ReadQuestion } from "./model_reader.ts";
 /** All readings there are. */
 export const READINGS = [
   CHECK_THINKING,
+  DESCRIBE_BENCHMARK,
   DESCRIBE_MODEL,
   READ_CASE_TEXTS,
   READ_CHOICE,

@@ -27,7 +27,8 @@ export async function createCollectJob(
   const promptTemplate = promptTemplateNamed(request.promptTemplate, "promptTemplate");
   const isPath = /[./\\]/.test(benchmark);
   const path = isPath ? await confinedPath(settings, benchmark, "benchmark") : benchmark;
-  const [found, file] = [await modelByName(db, model, "model"), await findBenchmark(db, path, "benchmark")];
+  const found = await modelByName(db, model, "model");
+  const file = await findBenchmark(db, path, "benchmark", reader);
   if (thinkingTokens !== undefined) {
     await reader.read(CHECK_THINKING, found.directory, { model: found.name, where: "thinkingTokens" });
   }
