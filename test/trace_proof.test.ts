@@ -254,6 +254,22 @@ test("a run goes on behind what is there, and says how far it is", async () => {
   expect(last).toMatchObject({ kind: "summary", settings: { counts: [1, 2] }, summary: { cases: 3, unrepeated: 0 } });
   const others = await culprit([...short, "--seed", "2"]);
   expect([others.code, others.err]).toEqual([2, expect.stringContaining("was made with other settings; name another")]);
+  // Lines that are no proofs are computed again, and what is no file of proofs stays as it is.
+  await writeFile(results, `${lines[0]}\n${lines[1]}\nnull\n{"key":1}\n${lines[2]!.replace('"steps"', '"stairs"')}\n`);
+  const third = await culprit([...short, "--limit", "2"]);
+  expect([third.code, third.out], third.err).toEqual([0, first.out]);
+  const strange = join(folder, "strange.jsonl");
+  const ends = async (path: string, message: RegExp) => {
+    const { code, err } = await culprit([...args, "--results", path]);
+    expect([code, err]).toEqual([2, expect.stringMatching(message)]);
+  };
+  for (const text of ["hello\n", "null\n", '{"model":1}\n']) {
+    await writeFile(strange, text);
+    await ends(strange, /strange\.jsonl: is no file of proofs; name another file by --results/);
+    expect(await readFile(strange, "utf8")).toBe(text);
+  }
+  await ends(folder, /: cannot be read \(EISDIR\); name a file/);
+  await ends(join(strange, "a.jsonl"), /: cannot be (read|written) \(E\w+\); name a/);
   const none = await culprit(["trace", "proof", "--model", "demo-1m", "--benchmark", "none", "--error", "answer"]);
   expect(none.code).toBe(2);
   expect(none.err).toMatch(

@@ -167,12 +167,32 @@ describe("npm run wild", () => {
       // The last line was being written when the run was stopped.
       `${proofs.map((row) => `${JSON.stringify(row)}\n`).join("")}{"key":"cut`,
     );
+    // Others of the same failures: with other settings, of another model, and one that somebody only begins to write.
+    const file = (name: string, first: unknown, rows: readonly unknown[]) =>
+      writeFile(
+        join(folder, "home", "proofs", name),
+        [first, ...rows].map((row) => typeof row === "string" ? row : `${JSON.stringify(row)}\n`).join(""),
+      );
+    const other = { ...header, settings: { ...settings, replacement: "remove" } };
+    await file("a-removed.jsonl", other, [proved, "null\n", '{"key": 1}\n', { ...proved, key: "short", rankings: {} }]);
+    await file("b-copy.jsonl", other, [proved]);
+    await file("c-other.jsonl", { ...header, model: "nobody" }, [proved]);
+    await file("d-elsewhere.jsonl", { ...header, benchmark: "../../demo" }, [proved]);
+    await file("e-begun.jsonl", '{"model": "demo-0.3m", "bench', []);
+    await file("f-empty.jsonl", "", []);
     await run(16, ["report"]);
     const again = JSON.parse(await readFile(join(folder, "wild", "numbers.json"), "utf8")) as WildParts;
     const told = again.numbers.readers.map(({ benchmark, one, other, outcome: { observed } }) => (
       { benchmark, one, other, observed }
     ));
-    expect(again.proofs).toMatchObject([{ file: "traces-demo-ifeval-answer.jsonl", tried: 3, summary: { cases: 2 } }]);
+    const removed = { settings: { replacement: "remove" }, tried: 1 };
+    const [plain, ownName] = ["traces-demo-ifeval-answer", expect.stringMatching(/^traces-demo-ifeval-answer-\w{8}$/)];
+    expect(again.proofs.map((one) => ({ ...one, file: one.file.replace(/\.jsonl$/, "") }))).toMatchObject([
+      { ...removed, file: ownName },
+      { ...removed, file: `${again.proofs[0]!.file.replace(/\.jsonl$/, "")}-2` },
+      { file: "traces-.._.._demo-answer", tried: 1 },
+      { file: plain, tried: 3, summary: { cases: 2 } },
+    ]);
     const written = await readFile(join(folder, "wild.md"), "utf8");
     expect(written).toMatch(/3 failures, error at the final answer's first wrong token; 2 of them/);
     expect(written).toMatch(/\| chain +\| 1\.00 +\| 1\.00 +\| 1\.000/);

@@ -1,5 +1,5 @@
 /** `culprit trace proof`: whether the chain of traces names what stored failures of a benchmark hang on. */
-import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { InputError } from "../../gpu/mod.ts";
 import { parseRule } from "./attribution_arguments.ts";
@@ -8,7 +8,7 @@ import { optionText, requiredText, type Verb, type VerbContext } from "./verb.ts
 import { textTable } from "./text_table.ts";
 import { type PhaseProgress, secondsLeft } from "./progress.ts";
 import type { ProofPart, ProofRecord, ProofSettings } from "../traces/proof.ts";
-import { wholeRecords } from "../traces/proof_records.ts";
+import type { ProofHeader } from "../traces/proof_records.ts";
 import type { ProofErrorPlace } from "../traces/provable_cases.ts";
 import type { ProofSummary } from "../traces/proof_summary.ts";
 
@@ -50,22 +50,21 @@ export const verb: Verb = {
   run,
 };
 
-interface Header {
-  readonly model: string;
-  readonly benchmark: string;
-  readonly error: ProofErrorPlace;
-  readonly settings: ProofSettings;
-}
-
 async function run(context: VerbContext): Promise<void> {
   const { optionCount, refusePositionals, withModelSession } = await import("./model_session.ts");
-  const [{ PROOF_PARTS, proveCase }, { summariseProofs }, { PROOF_ERRORS, provableCases }, { readSettings }] =
-    await Promise.all([
-      import("../traces/proof.ts"),
-      import("../traces/proof_summary.ts"),
-      import("../traces/provable_cases.ts"),
-      import("../base/settings.ts"),
-    ]);
+  const [
+    { PROOF_PARTS, proveCase },
+    { summariseProofs },
+    { PROOF_ERRORS, provableCases },
+    { readSettings },
+    { fileWord },
+  ] = await Promise.all([
+    import("../traces/proof.ts"),
+    import("../traces/proof_summary.ts"),
+    import("../traces/provable_cases.ts"),
+    import("../base/settings.ts"),
+    import("../base/file_word.ts"),
+  ]);
   refusePositionals(context, verb.name);
   const asked = requiredText(context, verb, "model");
   const benchmark = requiredText(context, verb, "benchmark");
@@ -79,10 +78,11 @@ async function run(context: VerbContext): Promise<void> {
     context,
     asked,
     async ({ db, model, tokenizer, checkers, options, bar, load }) => {
-      const header: Header = { model: model.name, benchmark, error, settings };
+      const header: ProofHeader = { model: model.name, benchmark, error, settings };
       const path = optionText(context, "results") ??
-        join(readSettings().home, "proofs", `${model.name.replaceAll(/[^\w.-]/g, "_")}-${benchmark}-${error}.jsonl`);
-      const known = await openResults(path, header);
+        join(readSettings().home, "proofs", `${fileWord(model.name)}-${fileWord(benchmark)}-${error}.jsonl`);
+      const stored = await openResults(path, header);
+      const known = stored ?? new Map<string, ProofRecord>();
       const loaded = await load(model);
       const cases = await provableCases(db, { benchmark, limit, seed: settings.seed, error }, {
         checkers,
@@ -90,14 +90,16 @@ async function run(context: VerbContext): Promise<void> {
         model: { ...model, loaded },
       });
       if (cases.length === 0) throw withoutCases(model.name, benchmark, error);
+      // A file without a failure would only be in the way of other settings.
+      if (stored === undefined) await beginResults(path, header);
       const found: ProofRecord[] = [];
       const missing = cases.filter(({ key }) => !known.has(key)).length;
       const shown = proofProgress(context, bar.update, PROOF_PARTS, { all: cases.length, missing });
       for (const one of cases) {
-        const stored = known.get(one.key);
-        const record = stored ??
+        const earlier = known.get(one.key);
+        const record = earlier ??
           await proveCase(loaded, tokenizer, one, settings, { ...options, onPart: shown.part });
-        if (!stored) {
+        if (!earlier) {
           await appendFile(path, `${JSON.stringify(record)}\n`);
           shown.done(record);
         }
@@ -170,21 +172,49 @@ function readProofSettings(context: VerbContext, rollouts: number, seed: number)
   return { rule: parseRule(optionText(context, "rule")), replacement, counts, rollouts, seed };
 }
 
-/** What is there, by key; a new file begins with what was asked. Throws InputError for a file of other settings. */
-async function openResults(path: string, header: Header): Promise<ReadonlyMap<string, ProofRecord>> {
-  const text = await readFile(path, "utf8").catch(() => null);
-  if (text === null) {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, `${JSON.stringify(header)}\n`);
-    return new Map();
+/**
+ * What is there, by key; undefined where there is no file yet. Throws InputError for a file of other settings, and for what cannot be read: nothing of it is
+ * written over.
+ */
+async function openResults(path: string, header: ProofHeader): Promise<ReadonlyMap<string, ProofRecord> | undefined> {
+  const { readProofHeader, readProofRecords } = await import("../traces/proof_records.ts");
+  const text = await readFile(path, "utf8").catch((error) => {
+    if ((error as { readonly code?: string }).code === "ENOENT") return "";
+    throw new InputError(`cannot be read (${(error as { readonly code?: string }).code})`, path, "name a file");
+  });
+  if (text === "") return undefined;
+  const first = readProofHeader(text);
+  if (first === undefined) {
+    throw new InputError("is no file of proofs", path, "name another file by --results, or remove it");
   }
-  const [first, ...lines] = text.split("\n");
-  if (first !== JSON.stringify(header)) {
+  if (JSON.stringify(first) !== JSON.stringify(header)) {
     throw new InputError("was made with other settings", path, "name another file by --results, or remove it");
   }
-  const whole = wholeRecords(lines);
-  if (!text.endsWith("\n")) await writeFile(path, [first, ...whole.map((one) => JSON.stringify(one)), ""].join("\n"));
-  return new Map(whole.map((record) => [record.key, record]));
+  const records = readProofRecords(text, header.settings);
+  if (!text.endsWith("\n")) await writeResults(path, header, records);
+  return new Map(records.map((record) => [record.key, record]));
+}
+
+/** A new file begins with what was asked. Throws InputError where none can be written. */
+async function beginResults(path: string, header: ProofHeader): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeResults(path, header, []);
+  } catch (error) {
+    const { code } = error as { readonly code?: string };
+    throw new InputError(`cannot be written (${code ?? String(error)})`, path, "name another file by --results");
+  }
+}
+
+/** All of it or nothing: who is stopped while he writes loses no record. */
+async function writeResults(path: string, header: ProofHeader, records: readonly ProofRecord[]): Promise<void> {
+  const draft = `${path}.${crypto.randomUUID()}`;
+  try {
+    await writeFile(draft, [header, ...records].map((line) => `${JSON.stringify(line)}\n`).join(""));
+    await rename(draft, path);
+  } finally {
+    await rm(draft, { force: true });
+  }
 }
 
 const spread = ({ value, low, high }: { readonly value: number; readonly low: number; readonly high: number }) =>

@@ -1,5 +1,5 @@
 /** Runs the command line's own verbs one after another and notes what each part took. */
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openEngine } from "../../gpu/mod.ts";
 import { type CommandLine, main } from "../cli.ts";
@@ -77,7 +77,10 @@ export async function addTimed(home: string, { part, seconds }: Timed): Promise<
   const earlier = await readTimed(home);
   const before = earlier.find((one) => one.part === part)?.seconds ?? 0;
   const others = earlier.filter((one) => one.part !== part);
-  await writeFile(timedFile(home), JSON.stringify([...others, { part, seconds: before + seconds }]));
+  // Others may read it meanwhile.
+  const draft = `${timedFile(home)}.${crypto.randomUUID()}`;
+  await writeFile(draft, JSON.stringify([...others, { part, seconds: before + seconds }]));
+  await rename(draft, timedFile(home));
 }
 
 /** What earlier runs in this home took. */

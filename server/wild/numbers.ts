@@ -4,6 +4,7 @@ import { and, count, eq, inArray, isNotNull, sql } from "drizzle-orm";
 import { causalMarks, diagnoses } from "../../schema/tables/analysis_tables.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { attributions, failureCases, models, responses, tokenPairs } from "../../schema/tables/tables.ts";
+import { wholeLines } from "../base/json_text.ts";
 import { mean } from "../base/statistics/bootstrap.ts";
 import { type PaperNumbers, paperNumbers } from "../paper/numbers.ts";
 import type { DiagnosisRow, Report } from "../report/read_report.ts";
@@ -233,7 +234,7 @@ async function readWeights(home: string, names: readonly string[]): Promise<Weig
   const rows: WeightsRow[] = [];
   for (const benchmark of names) {
     const text = await readFile(preferenceFile(home, benchmark), "utf8").catch(() => "");
-    const lines = text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as WeightedLine);
+    const lines = wholeLines(text) as WeightedLine[];
     if (lines.length === 0) continue;
     const answers = lines.flatMap((line) => [line.chosen_weights, line.rejected_weights]);
     const flat = lines.filter((line) =>

@@ -1,10 +1,12 @@
 /** What `culprit trace proof` found on a run's failures (docs/traces.md), where it was run in the same home. */
-import { copyFile, readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { canonicalHash } from "../base/canonical_hash.ts";
+import { fileWord } from "../base/file_word.ts";
 import type { Interval } from "../base/statistics/bootstrap.ts";
 import { fixed, table } from "../paper/markdown.ts";
 import type { ProofSettings } from "../traces/proof.ts";
-import { wholeRecords } from "../traces/proof_records.ts";
+import { readProofHeader, readProofRecords } from "../traces/proof_records.ts";
 import { type ProofSummary, summariseProofs } from "../traces/proof_summary.ts";
 
 /** One file of results. */
@@ -21,11 +23,13 @@ export interface ProofNumbers {
   readonly summary: ProofSummary | null;
 }
 
-interface Header extends Pick<ProofNumbers, "benchmark" | "error" | "settings"> {
-  readonly model: string;
-}
+/** What most proofs are made with: theirs is the plain name. */
+const USUAL: Pick<ProofSettings, "rule" | "replacement"> = { rule: "attnlrp", replacement: "attention" };
 
-/** All files of the model in the home's folder `proofs`; copies them beside the document. */
+/**
+ * All files of the model in the home's folder `proofs`; copies them beside the document. A file that somebody is only
+ * beginning to write is left out.
+ */
 export async function readProofs(
   home: string,
   folder: string,
@@ -33,18 +37,42 @@ export async function readProofs(
 ): Promise<ProofNumbers[]> {
   const proofs = join(home, "proofs");
   const names = (await readdir(proofs).catch(() => [])).filter((name) => name.endsWith(".jsonl")).sort();
-  const found: ProofNumbers[] = [];
+  const found: (Omit<ProofNumbers, "file"> & { readonly text: string })[] = [];
   for (const name of names) {
-    const [first, ...lines] = (await readFile(join(proofs, name), "utf8")).trimEnd().split("\n");
-    const { model: own, benchmark, error, settings } = JSON.parse(first!) as Header;
-    if (own !== model || lines.length === 0) continue;
-    const file = `traces-${benchmark}-${error}.jsonl`;
-    await copyFile(join(proofs, name), join(folder, file));
-    const records = wholeRecords(lines);
+    const text = await readFile(join(proofs, name), "utf8");
+    const header = readProofHeader(text);
+    if (header?.model !== model) continue;
+    const { benchmark, error, settings } = header;
+    const records = readProofRecords(text, settings);
+    if (records.length === 0) continue;
     const summary = summariseProofs(records, seed);
-    found.push({ file, benchmark, error, settings, tried: records.length, summary });
+    found.push({ benchmark, error, settings, tried: records.length, summary, text });
   }
-  return found;
+  const files = namesOf(found);
+  for (const [index, file] of files.entries()) await writeFile(join(folder, file), found[index]!.text);
+  return found.map(({ text: _, ...numbers }, index) => ({ file: files[index]!, ...numbers }));
+}
+
+/**
+ * A name of its own for each file. Of those with the same benchmark and place of the error, the first of the usual
+ * settings (else the first) has the plain one; the others' tell their settings apart.
+ */
+function namesOf(files: readonly Pick<ProofNumbers, "benchmark" | "error" | "settings">[]): string[] {
+  const isUsual = ({ settings: { rule, replacement } }: Pick<ProofNumbers, "settings">) =>
+    rule === USUAL.rule && replacement === USUAL.replacement;
+  const names = new Map<number, string>();
+  const taken = new Set<string>();
+  const order = [...files.keys()].sort((a, b) => Number(isUsual(files[b]!)) - Number(isUsual(files[a]!)) || a - b);
+  for (const index of order) {
+    const { benchmark, error, settings } = files[index]!;
+    const plain = fileWord(`traces-${benchmark}-${error}`);
+    const own = `${plain}-${canonicalHash(settings).slice(0, 8)}`;
+    let name = taken.has(plain) ? own : plain;
+    for (let copy = 2; taken.has(name); copy++) name = `${own}-${copy}`;
+    taken.add(name);
+    names.set(index, `${name}.jsonl`);
+  }
+  return files.map((_, index) => names.get(index)!);
 }
 
 const interval = ({ value, low, high }: Pick<Interval, "value" | "low" | "high">) =>

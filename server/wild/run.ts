@@ -47,7 +47,11 @@ export async function runWild({ request, stages, home, document, snapshot, note 
   }
   if (!stages.includes("report")) return;
   await withDatabase(async (connection) => {
-    await writeResults(connection.db, study, home, document);
+    // All of it from one moment: another verb may be writing.
+    await connection.db.transaction((tx) => writeResults(tx as unknown as Database, study, home, document), {
+      isolationLevel: "repeatable read",
+      accessMode: "read only",
+    });
     if (snapshot !== null) note(`${snapshot}: ${await writeSnapshot(connection, snapshot)} rows\n`);
   });
   note(`written: ${document}\n`);
