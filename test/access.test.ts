@@ -153,6 +153,11 @@ test("the audit log holds every mutation with its client, its input and its outc
   expect(await newest()).toMatchObject({ client: `run:${run}`, field: "attribute", outcome: "done" });
   await ask(READ, ATTRIBUTE, attributeInput());
   expect(await newest()).toMatchObject({ field: "attribute", outcome: "FORBIDDEN" });
+  // What a library or the database refuses is the client's doing too.
+  for (const id of ["x", globalId("TokenPair", "1.5"), globalId("TokenPair", "9".repeat(30))]) {
+    await ask(RUN, ATTRIBUTE, { input: { tokenPairIds: [id] } });
+    expect(await newest(), id).toMatchObject({ field: "attribute", outcome: "BAD_INPUT" });
+  }
   await ask(ADMIN, ADD, { input: { directory: "x\0".repeat(400) } });
   const last = await newest();
   expect(last).toMatchObject({ field: "addModel", outcome: "BAD_INPUT" });
@@ -161,6 +166,33 @@ test("the audit log holds every mutation with its client, its input and its outc
   const lines = (await listed.text()).trim().split("\n").map((line) => JSON.parse(line));
   expect(lines[0].id).toBe(last!.id);
   expect(JSON.stringify(lines)).not.toMatch(/-0123456789/);
+});
+
+test("an empty path names no folder, and an empty list no work", async () => {
+  for (const path of ["", " "]) {
+    const what = "it is empty";
+    expect((await (await ask(ADMIN, IMPORT, { input: { path } })).json()).data.importFailureCases).toMatchObject({
+      what,
+    });
+    expect((await (await ask(ADMIN, ADD, { input: { directory: path } })).json()).data.addModel).toEqual({
+      __typename: "InputError",
+      where: "directory",
+    });
+  }
+  const run = async (name: string, list: string): Promise<string> => {
+    const answer = await ask(
+      RUN,
+      `mutation ($id: ID!) { ${name}(input: { tokenPairIds: [$id], ${list}: [] }) { __typename ... on InputError { what } } }`,
+      { id: globalId("TokenPair", pairId) },
+    );
+    return (await answer.json()).data[name].what;
+  };
+  for (const list of ["rankings", "replacements", "seeds"]) {
+    expect(await run("runMaskingExperiment", list), list).toContain("expected array to have >=1 items");
+  }
+  for (const list of ["units", "rankings", "heads", "neurons", "seeds"]) {
+    expect(await run("runAblationExperiment", list), list).toContain("expected array to have >=1 items");
+  }
 });
 
 test("tokens never reach the log", async () => {

@@ -177,8 +177,16 @@ const RunAblationInput = builder.inputType("RunAblationExperimentInput", {
     selection: t.field({ type: AblationSelection, description: "Instead of ids: all pairs of a kind." }),
     filter: t.field(pairFilter),
     cases: t.field(caseFilter),
-    units: t.field({ type: [Unit], description: "Both when nothing is said." }),
-    rankings: t.field({ type: [Ranking], description: "All five when nothing is said." }),
+    units: t.field({
+      type: [Unit],
+      description: "Both when nothing is said.",
+      validate: z.array(z.unknown()).min(1).max(10),
+    }),
+    rankings: t.field({
+      type: [Ranking],
+      description: "All five when nothing is said.",
+      validate: z.array(z.unknown()).min(1).max(10),
+    }),
     heads: t.intList(counts("heads", ABLATION_OPTIONS.counts.heads)),
     neurons: t.intList(counts("neurons", ABLATION_OPTIONS.counts.neurons)),
     seeds: t.intList({

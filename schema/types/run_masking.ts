@@ -28,8 +28,16 @@ const RunMaskingInput = builder.inputType("RunMaskingExperimentInput", {
     selection: t.field({ type: MaskingSelection, description: "Instead of ids: all pairs of a kind." }),
     filter: t.field(pairFilter),
     cases: t.field(caseFilter),
-    rankings: t.field({ type: [Ranking], description: "All five when nothing is said." }),
-    replacements: t.field({ type: [Replacement], description: "ATTENTION when nothing is said." }),
+    rankings: t.field({
+      type: [Ranking],
+      description: "All five when nothing is said.",
+      validate: z.array(z.unknown()).min(1).max(10),
+    }),
+    replacements: t.field({
+      type: [Replacement],
+      description: "ATTENTION when nothing is said.",
+      validate: z.array(z.unknown()).min(1).max(10),
+    }),
     scope: t.field({ type: Scope, description: "PROMPT when nothing is said." }),
     budget: t.int({
       description: `Tokens masked at most, ${MASKING_OPTIONS.budget} when nothing is said.`,

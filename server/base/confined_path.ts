@@ -12,6 +12,7 @@ import { ROOT, type Settings } from "./settings.ts";
  */
 export async function confinedPath(settings: Settings, path: string, where: string): Promise<string> {
   requireScope("admin", `${where}: reading a file of the server`);
+  if (path.trim() === "") throw new InputError("it is empty", where, "give the path of a file or folder");
   const folders = (await Promise.all(settings.modelFolders.map(real))).filter((folder) => folder !== undefined);
   const places = isAbsolute(path) ? [path] : [ROOT, ...folders].map((folder) => join(folder, path));
   const candidates = [];

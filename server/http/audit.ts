@@ -10,6 +10,7 @@ import type { Database } from "../../schema/tables/database.ts";
 import { type Client, LOCAL, type Scope } from "../base/tokens.ts";
 import { askedBy, currentOwner, ForbiddenError, requireScope } from "../base/asker.ts";
 import { asked } from "../base/telemetry.ts";
+import { isRefusedArgument } from "./refused_argument.ts";
 
 /** What resolvers are given, with who asks. */
 export interface AskedContext extends Context {
@@ -61,7 +62,8 @@ export async function audited<Result>(
   try {
     return await work((said) => outcome = said);
   } catch (error) {
-    outcome = error instanceof ForbiddenError ? "FORBIDDEN" : error instanceof InputError ? "BAD_INPUT" : "ERROR";
+    const refused = error instanceof InputError || isRefusedArgument(error);
+    outcome = error instanceof ForbiddenError ? "FORBIDDEN" : refused ? "BAD_INPUT" : "ERROR";
     throw error;
   } finally {
     const milliseconds = Math.round(performance.now() - start);

@@ -17,6 +17,7 @@ import { ForbiddenError } from "../base/asker.ts";
 import { unavailable } from "../database/database_errors.ts";
 import { EXAMPLE_QUERIES } from "./example_queries.ts";
 import type { Metrics } from "./metrics.ts";
+import { isOutOfRange, originalOf } from "./refused_argument.ts";
 
 /** Largest request with a file, in bytes. Larger files are streamed to `/imports`, or imported by their path. */
 export const MAX_REQUEST_BYTES = 100_000_000;
@@ -133,9 +134,6 @@ function measured({ costs, metrics, mostRunning = MOST_RUNNING }: GraphQLParts):
     },
   };
 }
-/** PostgreSQL's codes for arguments that are no numbers, too large ones, or texts with NUL. */
-const OUT_OF_RANGE: ReadonlySet<string> = new Set(["22003", "22P02", "22021"]);
-
 /** What people caused is shown with a code; everything else is logged and hidden. */
 function shownError(error: unknown, message: string): Error {
   const original = originalOf(error);
@@ -147,8 +145,7 @@ function shownError(error: unknown, message: string): Error {
   if (original instanceof ForbiddenError) {
     return new GraphQLError(original.message, { ...place, extensions: { code: "FORBIDDEN", http: { status: 403 } } });
   }
-  const code = (original?.cause as { code?: unknown } | undefined)?.code;
-  if (typeof code === "string" && OUT_OF_RANGE.has(code)) {
+  if (isOutOfRange(original)) {
     return new GraphQLError("An argument is out of range; give ids, numbers and texts that other queries returned", {
       ...place,
       extensions: { code: "BAD_INPUT" },
@@ -171,9 +168,4 @@ function shownError(error: unknown, message: string): Error {
     return new GraphQLError(masked.message, { ...place, extensions: { ...masked.extensions, code: "BAD_INPUT" } });
   }
   return masked;
-}
-
-function originalOf(error: unknown): Error | undefined {
-  if (error instanceof GraphQLError) return error.originalError ? originalOf(error.originalError) : error;
-  return error instanceof Error ? error : undefined;
 }
