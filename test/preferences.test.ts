@@ -323,6 +323,6 @@ describe("an export", () => {
       env: { ...Deno.env.toObject(), HF_HUB_OFFLINE: "1", HF_HOME: join(folder, "hf") },
       maxBuffer: 2 ** 24,
     });
-    expect(JSON.parse(stdout.trim().split("\n").at(-1)!).steps).toHaveLength(2);
+    expect(JSON.parse(stdout.trim().split("\n").at(-1)!).steps).toHaveLength(6);
   });
 });

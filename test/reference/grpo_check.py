@@ -3,7 +3,7 @@
     python test/reference/grpo_check.py MODEL PAIRS.jsonl ITEMS.jsonl "CHECK COMMAND"
 
 Which weights a continuation gets is checked by hand: all of the chosen one's, those of the shared beginning, none. Then
-the example trains two steps. In each, the gradient of the trainer's loss with respect to the embeddings is compared with
+the example trains a few steps. In each, the gradient of the trainer's loss with respect to the embeddings is compared with
 that of -mean over rows of 1/T sum_t w_t A logp_t, computed here from the model's logits; and A with the rewards less
 their group's mean over its standard deviation. Prints what was compared as JSON; exits with 1 where something does not
 hold. Needs torch, transformers, trl and datasets.
@@ -17,6 +17,8 @@ from pathlib import Path
 
 import torch
 
+# At 1 the demo models say the same again and again, and nothing is learnt from equal rewards.
+TEMPERATURE, STEPS = 1.5, 6
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -49,7 +51,7 @@ def own_loss(model, inputs, weights):
     whole = torch.cat([prompt, ids], dim=1)
     attention = torch.cat([inputs["prompt_mask"], mask], dim=1)
     position = (attention.cumsum(dim=1) - 1).clamp(min=0)
-    logits = model(input_ids=whole, attention_mask=attention, position_ids=position, use_cache=False).logits
+    logits = model(input_ids=whole, attention_mask=attention, position_ids=position, use_cache=False).logits / TEMPERATURE
     logp = logits[:, prompt.shape[1] - 1:-1].log_softmax(-1).gather(-1, ids[..., None])[..., 0]
     return -((weights * logp * mask).sum(1) / mask.sum(1)).mean()
 
@@ -81,10 +83,10 @@ def main():
             assert torch.allclose(by_row[:, 0].sort().values, wanted.sort().values, atol=1e-4)
             mine = gradient(model, own_loss(model, inputs, advantages))
             theirs = gradient(model, super()._compute_loss(model, inputs))
-            scale = theirs.abs().max()
-            error = float((mine - theirs).abs().max() / scale) if scale > 0 else float(mine.abs().max())
-            assert error < 1e-4, error
-            seen.append({"error": error, "moved": bool(scale > 0), "weighted": int((own != 1).sum())})
+            scale, error = float(theirs.abs().max()), float((mine - theirs).abs().max())
+            # Where rewards are equal but for their rounding, the gradient is rounding too.
+            assert error < 1e-4 * scale + 1e-7, (error, scale)
+            seen.append({"error": error, "scale": scale, "moved": scale > 1e-3, "weighted": int((own != 1).sum())})
             return super()._compute_loss(model, inputs)
 
         def in_order(self, inputs):
@@ -109,8 +111,9 @@ def main():
 
     module.WeightedGRPOTrainer, module.open_reward = Watched, open_reward
     with tempfile.TemporaryDirectory() as out:
-        run = module.train(folder, pairs, items=items, check=command, steps=2, group=6, tokens=32, rate=1e-4, out=out)
-    assert len(seen) == 2 and any(one["moved"] for one in seen) and any(one["weighted"] for one in seen), seen
+        run = module.train(folder, pairs, items=items, check=command, steps=STEPS, group=8, tokens=32, rate=1e-4,
+                           temperature=TEMPERATURE, out=out)
+    assert len(seen) == STEPS and any(one["moved"] for one in seen) and any(one["weighted"] for one in seen), seen
     print(json.dumps({"steps": seen, "run": run}))
 
 
