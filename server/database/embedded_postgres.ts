@@ -361,7 +361,7 @@ async function stopUnlessUsed(binaries: Binaries, data: string, account: Account
         where backend_type = 'client backend' and pid <> pg_backend_pid() and application_name <> ${LEAVING}`;
       if (alone?.["held"] === true && others.length === 0) {
         // Whoever comes now waits for the lock until the database is stopped, and starts it again.
-        stopping = runProgram(binaries.pgCtl, ["stop", "-D", data, "-m", "fast", "-w", "-s"], account);
+        stopping = stopPostmaster(binaries, data, account);
         await stopping.catch(() => {});
       } else {
         if (alone?.["held"] === true) await sql`select pg_advisory_unlock(${PRESENCE_LOCK})`;
@@ -374,6 +374,16 @@ async function stopUnlessUsed(binaries: Binaries, data: string, account: Account
     await sql.end({ timeout: 5 });
   }
   await stopping;
+}
+
+/** A fast shutdown, to the end of its process. Throws when that takes longer than a start may. */
+async function stopPostmaster(binaries: Binaries, data: string, account: Account): Promise<void> {
+  const pid = await postmasterOf(data);
+  // pg_ctl's own wait ends when postmaster.pid is gone, and whoever starts the database at once has written it anew.
+  await runProgram(binaries.pgCtl, ["stop", "-D", data, "-m", "fast", "-W", "-s"], account);
+  for (const deadline = Date.now() + START_MS; pid !== undefined && await isPostgres(pid); await pause(50)) {
+    if (Date.now() > deadline) throw new Error(`The embedded PostgreSQL does not stop (process ${pid} of ${data})`);
+  }
 }
 
 /** The name of connections that only look whether anybody is there. */
