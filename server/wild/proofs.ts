@@ -108,8 +108,8 @@ function proofText({ file, benchmark, error, settings, tried }: ProofNumbers, su
   );
   return `### ${benchmark}
 
-${tried} failures, error at ${where}; ${summary.cases} of them are written again word for word by the model and count.
-Replacement \`${settings.replacement}\`, rule ${settings.rule}; by case in \`${file}\`.
+${tried} failures, error at ${where}; ${summary.cases} of them end in the same final answer when the model writes
+again, and count. Replacement \`${settings.replacement}\`, rule ${settings.rule}; by case in \`${file}\`.
 
 ${rankings}
 
