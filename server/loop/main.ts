@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { InputError } from "../../gpu/mod.ts";
 import { ROOT } from "../base/settings.ts";
-import { note, openOptions } from "../paper/options.ts";
+import { exitWith, note, openOptions } from "../paper/options.ts";
 import { openLoop, runStages } from "./run.ts";
 import { writeReport } from "./report.ts";
 import { type Arm, ARMS, LOOP_SETTINGS, type LoopSettings, namesOf, STAGES } from "./settings.ts";
@@ -86,12 +86,4 @@ async function main(): Promise<number> {
   return 0;
 }
 
-if (import.meta.main) {
-  try {
-    Deno.exit(await main());
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    note(`${error.message}\n`);
-    Deno.exit(2);
-  }
-}
+if (import.meta.main) await exitWith(main);

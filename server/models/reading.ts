@@ -1,7 +1,7 @@
 /**
- * What is read of models' files, and of other files that are named by their path. They are somebody else's: patterns, templates and tables in them may take for ever or
- * all memory. So a reading is plain data in and out, and is done here, or by a process that can be ended
- * (`reading/model_reader.ts`), as whoever asks can bear.
+ * What is read of models' files, and of other files that are named by their path. They are somebody else's: patterns,
+ * templates and tables in them may take for ever or all memory. So a reading is plain data in and out, and is done here, or
+ * by a process that can be ended (`reading/model_reader.ts`), as whoever asks can bear.
  */
 import type { Tokenizer } from "../../gpu/mod.ts";
 import { createTokenizerCache } from "./tokenizer_cache.ts";

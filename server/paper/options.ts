@@ -21,6 +21,17 @@ export interface StudyOptions {
 /** Writes to standard error. */
 export const note: Note = (words) => void Deno.stderr.writeSync(new TextEncoder().encode(words));
 
+/** Runs a program to its exit code; what people can mend is a line on standard error, and exit code 2. */
+export async function exitWith(main: () => Promise<number>): Promise<never> {
+  try {
+    Deno.exit(await main());
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    note(`${error.message}\n`);
+    Deno.exit(2);
+  }
+}
+
 /** Reads the command line; `--help` is always known. Throws InputError for options that are not. */
 export function openOptions(texts: readonly string[], flags: readonly string[]): StudyOptions {
   const options = Object.fromEntries([

@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { InputError } from "../../gpu/mod.ts";
 import { ROOT } from "../base/settings.ts";
-import { note, openOptions } from "../paper/options.ts";
+import { exitWith, note, openOptions } from "../paper/options.ts";
 import { checkRun, readStoredRun } from "./check.ts";
 import { folderOf, runWild } from "./run.ts";
 import { stagesOf, WILD_SETTINGS, type WildSettings } from "./study.ts";
@@ -79,10 +79,4 @@ async function check(model: string, folder: string): Promise<number> {
   return gaps.length === 0 ? 0 : 1;
 }
 
-try {
-  Deno.exit(await main());
-} catch (error) {
-  if (!(error instanceof InputError)) throw error;
-  note(`${error.message}\n`);
-  Deno.exit(2);
-}
+await exitWith(main);
