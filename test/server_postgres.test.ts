@@ -6,7 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import postgres from "postgres";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { migrateDatabase } from "../server/database/database.ts";
+import { migrateDatabase, openDatabase } from "../server/database/database.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../server/database/embedded_postgres.ts";
 import { ROOT } from "../server/base/settings.ts";
 
@@ -146,4 +146,37 @@ test("migrations that come together run once", async () => {
   const migrations = await readdir(join(ROOT, "migrations"));
   expect(await ask(url, "select count(*)::int as runs from drizzle.__drizzle_migrations"))
     .toEqual([{ runs: migrations.length }]);
+});
+
+test("arrays of all columns are read and written from a connection's first statement on", async () => {
+  const { url } = await start();
+  await migrateDatabase(url);
+  const types = await ask<{ oid: number; name: string }>(
+    url,
+    `select distinct a.atttypid::int as oid, format_type(a.atttypid, null) as name
+     from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_type t on t.oid = a.atttypid
+     where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace and t.typcategory = 'A'`,
+  );
+  expect(types.map(({ name }) => name).sort()).toEqual(["double precision[]", "integer[]", "text[]"]);
+  // Nothing has been asked by this connection, so the driver knows of no type but what was given.
+  const asked = openDatabase(url);
+  const { parsers, serializers } = asked.sql.options;
+  for (const { oid, name } of types) {
+    expect(parsers[oid]?.("{}"), name).toEqual([]);
+    expect(serializers[oid]?.([]), name).toBe("{}");
+  }
+  const integers = [0, -1, 2147483647, null];
+  const doubles = [0.1, -1e-300, 1.7976931348623157e308, Infinity, -Infinity, NaN, null];
+  const texts = ["", " ", "a,b", '"', "\\", '\\"', "{}", "NULL", "null", "a\nb\tc", "Ġthe", "\u{1F600}'", null];
+  try {
+    const [read] = await asked.sql`
+      select ${integers}::integer[] as integers, ${doubles}::float8[] as doubles, ${texts}::text[] as texts`;
+    expect(read).toEqual({ integers, doubles, texts });
+    // What came back is what PostgreSQL holds, not what was sent.
+    const [held] = await asked.sql`
+      select to_jsonb(${texts}::text[]) as texts, array_length(${doubles}::float8[], 1) as doubles`;
+    expect(held).toEqual({ texts, doubles: doubles.length });
+  } finally {
+    await asked.close();
+  }
 });

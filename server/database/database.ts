@@ -7,6 +7,7 @@ import postgres from "postgres";
 import { InputError } from "../../gpu/mod.ts";
 import type { Database } from "../../schema/tables/database.ts";
 import { relations } from "../../schema/tables/relations.ts";
+import { ARRAY_TYPES } from "./array_types.ts";
 import { startEmbeddedPostgres } from "./embedded_postgres.ts";
 import { guardTransactions } from "./guard_transactions.ts";
 import { ROOT, type Settings } from "../base/settings.ts";
@@ -38,6 +39,7 @@ export function openDatabase(
 ): Connection {
   const sql = guardTransactions(postgres(url, {
     max: most,
+    types: ARRAY_TYPES,
     ...(most < MOST_CONNECTIONS ? { idle_timeout: IDLE_SECONDS } : {}),
     onnotice: () => {},
     connection: { application_name: "culprit" },
