@@ -12,6 +12,7 @@ import type { Engine } from "../gpu/engine.ts";
 import { openEngine } from "../gpu/mod.ts";
 import { loadTokenizer, type Tokenizer } from "../gpu/model/tokenizer.ts";
 import { preferences } from "../schema/tables/analysis_tables.ts";
+import { WEIGHT_FORMULAS, type WeightFormula } from "../schema/tables/analysis_values.ts";
 import type { Services } from "../schema/services/services.ts";
 import { failureCases, jobs, tokenPairs } from "../schema/tables/tables.ts";
 import { addModel } from "../server/models/add_model.ts";
@@ -39,7 +40,7 @@ const FORMULA = "instruction-share/1";
 
 interface Weighed {
   readonly ids: readonly number[];
-  readonly weights: readonly number[];
+  readonly weights: Readonly<Record<WeightFormula, readonly number[]>>;
 }
 interface Golden {
   readonly key: string;
@@ -153,14 +154,16 @@ test("pairs that cannot be exported say why", async () => {
 describe("an export", () => {
   let jobId = "";
   let weighted: PreferenceRow[] = [];
+  /** By every formula, though one was asked for. */
+  let formulas: (readonly [WeightFormula, readonly PreferenceRow[]])[] = [];
   const options = (change: Partial<RowOptions> = {}): RowOptions => ({
     format: "trl-weighted",
     weights: "relevance",
     seed: 1,
     ...change,
   });
-  const read = (change: Partial<RowOptions> = {}) =>
-    readRows({ db: database.connection.db, reader: ownReader() }, pairIds, FORMULA, options(change));
+  const read = (change: Partial<RowOptions> = {}, formula: WeightFormula = FORMULA) =>
+    readRows({ db: database.connection.db, reader: ownReader() }, pairIds, formula, options(change));
 
   beforeAll(async () => {
     const answer = await ask(
@@ -174,17 +177,23 @@ describe("an export", () => {
     const [job] = await database.connection.db.select().from(jobs).where(eq(jobs.id, jobId));
     expect(job).toMatchObject({ status: "completed", done: pairIds.length });
     weighted = [...(await read()).rows];
+    formulas = await Promise.all(
+      WEIGHT_FORMULAS.map(async (formula) => [formula, (await read({}, formula)).rows] as const),
+    );
   });
 
   test.each(golden)("weights of $key are those of LXT's relevance", async ({ key, segments, chosen, rejected }) => {
-    const row = weighted.find((one) => one["key"] === key)!;
     const [stored] = await database.connection.db.select().from(failureCases).where(eq(failureCases.key, key));
     expect(stored!.segments).toBe(segments);
-    for (const [side, expected] of [["chosen", chosen], ["rejected", rejected]] as const) {
-      expect(row[`${side}_ids`]).toEqual(expected.ids);
-      const largest = Math.max(...expected.weights);
-      for (const [index, weight] of (row[`${side}_weights`] as number[]).entries()) {
-        expect(Math.abs(weight - expected.weights[index]!) / largest, `${side} ${index}`).toBeLessThan(1e-4);
+    for (const [formula, rows] of formulas) {
+      const row = rows.find((one) => one["key"] === key)!;
+      for (const [side, { ids, weights }] of [["chosen", chosen], ["rejected", rejected]] as const) {
+        expect(row[`${side}_ids`]).toEqual(ids);
+        const largest = Math.max(...weights[formula]);
+        for (const [index, weight] of (row[`${side}_weights`] as number[]).entries()) {
+          const difference = Math.abs(weight - weights[formula][index]!) / largest;
+          expect(difference, `${formula} ${side} ${index}`).toBeLessThan(1e-4);
+        }
       }
     }
   });

@@ -2,7 +2,7 @@
 import { and, eq } from "drizzle-orm";
 import type { LoadedModel, RunOptions } from "../../gpu/mod.ts";
 import { preferences } from "../../schema/tables/analysis_tables.ts";
-import type { AnalysisInput, WeightFormula } from "../../schema/tables/analysis_values.ts";
+import { type AnalysisInput, WEIGHT_FORMULAS, type WeightFormula } from "../../schema/tables/analysis_values.ts";
 import { failureCases, tokenPairs } from "../../schema/tables/tables.ts";
 import type { Analysis, StoreResult } from "../jobs/analysis.ts";
 import { preferencePair } from "./pair.ts";
@@ -14,7 +14,10 @@ import { countingMarks } from "../marks/found_marks.ts";
 /** Positions of one call: their results are held together. */
 const POSITIONS_AT_ONCE = 64;
 
-/** Weighs the tokens of one pair; a pair that cannot be exported stores nothing (the export says why). */
+/**
+ * Weighs the tokens of one pair by every formula, since all of them read the same relevance; a pair that cannot be
+ * exported stores nothing (the export says why).
+ */
 export async function computePreferences(
   { connection: { db }, task, rows, model, tokenizer, options }: Analysis,
   { formula }: Extract<AnalysisInput, { kind: "export_preferences" }>,
@@ -37,25 +40,29 @@ export async function computePreferences(
   const loaded = await model();
   const context = { inputIds: row.inputIds, letters: row.editedSegments ?? row.segments };
   const isSpecial = (position: number, id: number) => isControl(words, position, id);
-  const weigh = (ids: readonly number[]) => weighCompletion(loaded, context, ids, { formula, isSpecial }, options);
+  const weigh = (ids: readonly number[]) => weighCompletion(loaded, context, ids, isSpecial, options);
   const chosen = await weigh(pair.chosenIds);
   const rejected = await weigh(pair.rejectedIds);
+  const common = {
+    tokenPairId: task.tokenPairId,
+    failureCaseId: row.id,
+    chosenIds: [...chosen.ids],
+    rejectedIds: [...rejected.ids],
+    ...marks,
+    adapter: loaded.adapter.name,
+    ...computedBy(),
+  };
   return async (tx) => {
-    const values = {
-      chosenIds: [...chosen.ids],
-      rejectedIds: [...rejected.ids],
-      chosenWeights: chosen.weights,
-      rejectedWeights: rejected.weights,
-      ...marks,
-      adapter: loaded.adapter.name,
-      ...computedBy(),
-    };
-    await tx.insert(preferences).values({
-      tokenPairId: task.tokenPairId,
-      failureCaseId: row.id,
-      formula,
-      ...values,
-    }).onConflictDoUpdate({ target: [preferences.tokenPairId, preferences.formula], set: values });
+    for (const formula of WEIGHT_FORMULAS) {
+      const values = {
+        ...common,
+        formula,
+        chosenWeights: chosen.weights[formula],
+        rejectedWeights: rejected.weights[formula],
+      };
+      await tx.insert(preferences).values(values)
+        .onConflictDoUpdate({ target: [preferences.tokenPairId, preferences.formula], set: values });
+    }
     return null;
   };
 }
@@ -64,18 +71,11 @@ type Marks = ReturnType<typeof countingMarks>;
 const sameMarks = (one: Marks, other: Marks): boolean =>
   one.marksOrigin === other.marksOrigin && one.marksVersion === other.marksVersion;
 
-interface WeightSettings {
-  readonly formula: WeightFormula;
-  readonly isSpecial: (position: number, id: number) => boolean;
-}
-
 export interface WeighedCompletion {
   /** The completion, and the token that ends it where the model would end there. */
   readonly ids: readonly number[];
   /** One a token, of mean 1. */
-  readonly weights: number[];
-  /** Before floor and scale. */
-  readonly shares: readonly number[];
+  readonly weights: Readonly<Record<WeightFormula, number[]>>;
 }
 
 /**
@@ -86,7 +86,7 @@ export async function weighCompletion(
   model: LoadedModel,
   { inputIds, letters }: { readonly inputIds: readonly number[]; readonly letters: string },
   completion: readonly number[],
-  { formula, isSpecial }: WeightSettings,
+  isSpecial: (position: number, id: number) => boolean,
   options: RunOptions,
 ): Promise<WeighedCompletion> {
   const start = inputIds.length;
@@ -103,12 +103,16 @@ export async function weighCompletion(
     contrast: best![index]!.find(({ id }) => id !== target)!.id,
     rule: "attnlrp" as const,
   }));
-  const shares: number[] = [];
+  const shares = ofFormulas((): number[] => []);
   for (let from = 0; from < requests.length; from += POSITIONS_AT_ONCE) {
     const results = await model.attributeMany(requests.slice(from, from + POSITIONS_AT_ONCE), options);
     for (const { inputIds: { length }, nodeRelevance } of results) {
-      shares.push(relevanceShare(nodeRelevance.subarray(0, length), all.slice(0, length), formula));
+      const [relevance, own] = [nodeRelevance.subarray(0, length), all.slice(0, length)];
+      for (const formula of WEIGHT_FORMULAS) shares[formula].push(relevanceShare(relevance, own, formula));
     }
   }
-  return { ids, shares, weights: weightsOf(shares) };
+  return { ids, weights: ofFormulas((formula) => weightsOf(shares[formula])) };
 }
+
+const ofFormulas = <Value>(valueOf: (formula: WeightFormula) => Value) =>
+  Object.fromEntries(WEIGHT_FORMULAS.map((formula) => [formula, valueOf(formula)])) as Record<WeightFormula, Value>;

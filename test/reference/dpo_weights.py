@@ -4,8 +4,9 @@
 
 Four failures of the demo model. Chosen: the contrast with its passing rollout, rejected: the target with the rest of the
 answer, each with the token that ends it where the model's argmax ends it. Weight of y_t: the attribution of
-logit[y_t] - logit[best other token] at its position, one sequence at a time; sum of |R| over Instruction tokens over the
-sum over all tokens that are not special, raised to a tenth of the completion's mean, scaled to mean 1.
+logit[y_t] - logit[best other token] at its position, one sequence at a time; sum of |R| over Instruction tokens (or over
+all of the prompt's) over the sum over all tokens that are not special, raised to a tenth of the completion's mean, scaled
+to mean 1.
 """
 
 import json
@@ -21,6 +22,7 @@ from transformers import AutoTokenizer  # noqa: E402
 
 FOLDER = ROOT / "models" / "demo-1m"
 KEYS = 2
+COUNTED = {"instruction-share/1": "I", "prompt-share/1": "IQ"}
 
 
 def letters(tokenizer, special, case):
@@ -46,23 +48,28 @@ def letters(tokenizer, special, case):
 
 
 def weigh(model, special, context, completion, marks, end):
-    """Ids with the end token, raw shares and weights."""
+    """Ids with the end token, and weights by formula."""
     ids = list(completion)
     with torch.no_grad():
         logits = model(torch.tensor([context + ids])).logits[0, len(context) - 1:]
     if ids[-1] != end and int(logits[-1].argmax()) == end:
         ids.append(end)
-    shares = []
+    shares = {formula: [] for formula in COUNTED}
     for index, token in enumerate(ids):
         best = next(other for other in logits[index].topk(2).indices.tolist() if other != token)
         own, _ = relevance(model, context + ids[:index], token, best)
         size = own[0].abs()
         mark = marks + "".join("S" if other in special else "A" for other in ids[:index])
         total = sum(float(size[at]) for at, letter in enumerate(mark) if letter != "S")
-        shares.append(sum(float(size[at]) for at, letter in enumerate(mark) if letter == "I") / total)
+        for formula, counted in COUNTED.items():
+            shares[formula].append(sum(float(size[at]) for at, letter in enumerate(mark) if letter in counted) / total)
+    return {"ids": ids, "weights": {formula: scaled(own) for formula, own in shares.items()}}
+
+
+def scaled(shares):
     mean = sum(shares) / len(shares)
     raised = [max(share, 0.1 * mean) for share in shares]
-    return {"ids": ids, "shares": shares, "weights": [share * len(raised) / sum(raised) for share in raised]}
+    return [share * len(raised) / sum(raised) for share in raised]
 
 
 def main():
