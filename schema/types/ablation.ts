@@ -4,7 +4,8 @@ import type { AblationSummaryRow, FlipRatesRow } from "../services/ablations.ts"
 import { ablationCondition } from "../tables/ablation_condition.ts";
 import { ABLATION_OPTIONS, concentration } from "../tables/ablation_values.ts";
 import { builder } from "./builder.ts";
-import { caseFilter, chosenPairs, pairFilter } from "./chosen_pairs.ts";
+import { CHOICES } from "./lists.ts";
+import { caseFilter, chosenPairs, pairFilter, pairIds } from "./chosen_pairs.ts";
 import { InputError } from "./input_error.ts";
 import { Interval } from "./interval.ts";
 import { idempotencyKey, Job } from "./job.ts";
@@ -169,23 +170,19 @@ const counts = (what: string, asked: readonly number[]) => ({
 const RunAblationInput = builder.inputType("RunAblationExperimentInput", {
   description: "What to ablate: `tokenPairIds`, a `selection`, a `filter` or `cases`; and how.",
   fields: (t) => ({
-    tokenPairIds: t.globalIDList({
-      for: TokenPair,
-      description: "The token pairs; experiments that are stored are kept.",
-      validate: z.array(z.unknown()).min(1).max(10_000),
-    }),
+    tokenPairIds: t.globalIDList(pairIds("The token pairs; experiments that are stored are kept.")),
     selection: t.field({ type: AblationSelection, description: "Instead of ids: all pairs of a kind." }),
     filter: t.field(pairFilter),
     cases: t.field(caseFilter),
     units: t.field({
       type: [Unit],
       description: "Both when nothing is said.",
-      validate: z.array(z.unknown()).min(1).max(10),
+      validate: CHOICES,
     }),
     rankings: t.field({
       type: [Ranking],
       description: "All five when nothing is said.",
-      validate: z.array(z.unknown()).min(1).max(10),
+      validate: CHOICES,
     }),
     heads: t.intList(counts("heads", ABLATION_OPTIONS.counts.heads)),
     neurons: t.intList(counts("neurons", ABLATION_OPTIONS.counts.neurons)),

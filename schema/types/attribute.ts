@@ -1,21 +1,15 @@
 /** The mutation that attributes. */
-import { z } from "zod";
 import { builder } from "./builder.ts";
-import { caseFilter, chosenPairs, pairFilter } from "./chosen_pairs.ts";
+import { caseFilter, chosenPairs, pairFilter, pairIds } from "./chosen_pairs.ts";
 import { InputError } from "./input_error.ts";
 import { idempotencyKey, Job, Selection } from "./job.ts";
 import { found } from "./rows.ts";
 import { Rule } from "./rule.ts";
-import { TokenPair } from "./token_pair.ts";
 
 const AttributeInput = builder.inputType("AttributeInput", {
   description: "What to attribute: `tokenPairIds`, a `selection`, a `filter` or `cases`.",
   fields: (t) => ({
-    tokenPairIds: t.globalIDList({
-      for: TokenPair,
-      description: "The token pairs; those that have an attribution of the rule keep it.",
-      validate: z.array(z.unknown()).min(1).max(10_000),
-    }),
+    tokenPairIds: t.globalIDList(pairIds("The token pairs; those that have an attribution of the rule keep it.")),
     selection: t.field({ type: Selection, description: "Instead of ids: all pairs of a kind." }),
     filter: t.field(pairFilter),
     cases: t.field(caseFilter),

@@ -2,13 +2,12 @@
 import { z } from "zod";
 import { GRAPH_OPTIONS } from "../tables/analysis_values.ts";
 import { Attribution } from "./attribution.ts";
-import { caseFilter, chosenPairs, pairFilter } from "./chosen_pairs.ts";
+import { caseFilter, chosenPairs, pairFilter, pairIds } from "./chosen_pairs.ts";
 import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import { idempotencyKey, Job, Selection } from "./job.ts";
 import { found } from "./rows.ts";
 import { Rule } from "./rule.ts";
-import { TokenPair } from "./token_pair.ts";
 
 /** Address of a graph as one file. */
 export function graphPath(id: number): string {
@@ -120,11 +119,7 @@ builder.drizzleObjectFields(Attribution, (t) => ({
 const BuildGraphInput = builder.inputType("BuildGraphInput", {
   description: "What to build graphs of, `tokenPairIds`, a `selection`, a `filter` or `cases`, and how.",
   fields: (t) => ({
-    tokenPairIds: t.globalIDList({
-      for: TokenPair,
-      description: "The token pairs; a pair that has this very graph keeps it.",
-      validate: z.array(z.unknown()).min(1).max(10_000),
-    }),
+    tokenPairIds: t.globalIDList(pairIds("The token pairs; a pair that has this very graph keeps it.")),
     selection: t.field({
       type: Selection,
       description: "Instead of ids: all pairs of a kind that have no such graph.",

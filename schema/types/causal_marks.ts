@@ -1,8 +1,7 @@
 /** CausalMarks: what hiding each sentence of a prompt does, and asking for marks. */
-import { z } from "zod";
 import type { SentenceEffect } from "../tables/analysis_values.ts";
 import { builder } from "./builder.ts";
-import { caseFilter, chosenPairs, pairFilter } from "./chosen_pairs.ts";
+import { caseFilter, chosenPairs, pairFilter, pairIds } from "./chosen_pairs.ts";
 import { InputError } from "./input_error.ts";
 import { idempotencyKey, Job } from "./job.ts";
 import { found } from "./rows.ts";
@@ -59,11 +58,9 @@ const MarkSelection = builder.enumType("MarkSelection", {
 const MarkInput = builder.inputType("MarkInstructionsInput", {
   description: "What to mark: `tokenPairIds`, a `selection`, a `filter` or `cases`.",
   fields: (t) => ({
-    tokenPairIds: t.globalIDList({
-      for: TokenPair,
-      description: "The token pairs; marks of a person, of a file, and those that this version found, are kept.",
-      validate: z.array(z.unknown()).min(1).max(10_000),
-    }),
+    tokenPairIds: t.globalIDList(
+      pairIds("The token pairs; marks of a person, of a file, and those that this version found, are kept."),
+    ),
     selection: t.field({ type: MarkSelection, description: "Instead of ids: all pairs of a kind." }),
     filter: t.field(pairFilter),
     cases: t.field(caseFilter),

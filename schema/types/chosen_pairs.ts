@@ -1,14 +1,23 @@
 /** Which token pairs an analysis is asked for: ids, a kind of them, or all of the cases or attributions of a filter. */
 import { and, eq } from "drizzle-orm";
+import { z } from "zod";
 import { criterionPairs } from "../tables/criterion_pairs.ts";
 import { attributions, failureCases, tokenPairs } from "../tables/tables.ts";
 import { AttributionFilter, matchingAttributions } from "./attribution.ts";
 import { FailureCaseFilter, matchingCases } from "./case_filter.ts";
 import type { Context } from "../services/services.ts";
 import { InputError } from "./input_error.ts";
+import { TokenPair } from "./token_pair.ts";
 
 /** Pairs of one job at most, where a filter chooses them. */
 const MOST_PAIRS = 200_000;
+
+/** The input field of token pairs by their ids. `description`: which, and what becomes of those that have a result. */
+export const pairIds = (description: string) => ({
+  for: TokenPair,
+  description,
+  validate: z.array(z.unknown()).min(1).max(10_000),
+} as const);
 
 /** The input fields, for every mutation that has `tokenPairIds` and `selection`. */
 export const pairFilter = {

@@ -1,8 +1,7 @@
 /** Diagnosis: what the classifier says of an attribution, with its evidence. */
-import { z } from "zod";
 import type { DiagnosisEvidence, EvidenceNumber } from "../tables/analysis_values.ts";
 import { Attribution } from "./attribution.ts";
-import { caseFilter, chosenPairs, pairFilter } from "./chosen_pairs.ts";
+import { caseFilter, chosenPairs, pairFilter, pairIds } from "./chosen_pairs.ts";
 import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import { idempotencyKey, Job } from "./job.ts";
@@ -10,7 +9,6 @@ import { Outcome, Pattern } from "./outcome.ts";
 import { MarkOrigin } from "./mark_origin.ts";
 import { found } from "./rows.ts";
 import { Rule } from "./rule.ts";
-import { TokenPair } from "./token_pair.ts";
 
 const Evidence = builder.objectRef<EvidenceNumber>("EvidenceNumber").implement({
   description: "A number that the classifier looked at; docs/diagnosis.md says what each means.",
@@ -129,11 +127,9 @@ const DiagnosisSelection = builder.enumType("DiagnosisSelection", {
 const DiagnoseInput = builder.inputType("DiagnoseInput", {
   description: "What to diagnose: `tokenPairIds`, a `selection`, a `filter` or `cases`.",
   fields: (t) => ({
-    tokenPairIds: t.globalIDList({
-      for: TokenPair,
-      description: "The token pairs; a diagnosis of this version that looked at the same marks is kept.",
-      validate: z.array(z.unknown()).min(1).max(10_000),
-    }),
+    tokenPairIds: t.globalIDList(
+      pairIds("The token pairs; a diagnosis of this version that looked at the same marks is kept."),
+    ),
     selection: t.field({ type: DiagnosisSelection, description: "Instead of ids: all pairs of a kind." }),
     filter: t.field(pairFilter),
     cases: t.field(caseFilter),

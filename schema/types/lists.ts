@@ -1,6 +1,10 @@
 /** What lists share: directions and ranges. */
 import { type Column, gte, lte, type SQL, sql } from "drizzle-orm";
+import { z } from "zod";
 import { builder } from "./builder.ts";
+
+/** Bounds of a list of an enum's values: one at least. */
+export const CHOICES = z.array(z.unknown()).min(1).max(10);
 
 export const Direction = builder.enumType("Direction", {
   description: "Which way a list is ordered.",

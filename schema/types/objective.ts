@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { AskedObjective, StoredBranch, StoredTerm } from "../tables/analysis_values.ts";
 import { builder } from "./builder.ts";
-import { chosenPairs, pairFilter } from "./chosen_pairs.ts";
+import { chosenPairs, pairFilter, pairIds } from "./chosen_pairs.ts";
 import { InputError } from "./input_error.ts";
 import { idempotencyKey, Job, Selection } from "./job.ts";
 import { found } from "./rows.ts";
@@ -143,11 +143,7 @@ builder.drizzleObjectFields(TokenPair, (t) => ({
 const ExplainObjectiveInput = builder.inputType("ExplainObjectiveInput", {
   description: "What to explain: `tokenPairIds`, a `selection` or a `filter`, and the objective.",
   fields: (t) => ({
-    tokenPairIds: t.globalIDList({
-      for: TokenPair,
-      description: "The token pairs; a pair that has this objective keeps it.",
-      validate: z.array(z.unknown()).min(1).max(10_000),
-    }),
+    tokenPairIds: t.globalIDList(pairIds("The token pairs; a pair that has this objective keeps it.")),
     selection: t.field({ type: Selection, description: "Instead of ids: all pairs of a kind." }),
     filter: t.field(pairFilter),
     kind: t.field({ type: ObjectiveKind, required: true, description: "What is explained." }),

@@ -3,12 +3,11 @@ import { z } from "zod";
 import { MASKING_OPTIONS } from "../tables/analysis_values.ts";
 import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
-import { caseFilter, chosenPairs, pairFilter } from "./chosen_pairs.ts";
+import { caseFilter, chosenPairs, pairFilter, pairIds } from "./chosen_pairs.ts";
 import type { WorkPlan } from "../services/plans.ts";
 import { Selection } from "./job.ts";
 import { Replacement } from "./masking_choices.ts";
 import { Rule } from "./rule.ts";
-import { TokenPair } from "./token_pair.ts";
 
 const PlannedWork = builder.enumType("PlannedWork", {
   description: "Work that can be planned.",
@@ -30,11 +29,7 @@ const PlanInput = builder.inputType("PlanInput", {
   description: "Work, in the words of the mutation that asks for it: what is stored already is not counted.",
   fields: (t) => ({
     work: t.field({ type: PlannedWork, required: true, description: "What would be done." }),
-    tokenPairIds: t.globalIDList({
-      for: TokenPair,
-      description: "With these token pairs; a STUDY has its own where nothing is said.",
-      validate: z.array(z.unknown()).min(1).max(10_000),
-    }),
+    tokenPairIds: t.globalIDList(pairIds("With these token pairs; a STUDY has its own where nothing is said.")),
     selection: t.field({
       type: Selection,
       description:

@@ -1,12 +1,10 @@
 /** PreferenceExport: failures as preference pairs with a weight for each completion token. */
-import { z } from "zod";
 import type { PreferenceExportRow } from "../services/preferences.ts";
-import { caseFilter, chosenPairs, pairFilter } from "./chosen_pairs.ts";
+import { caseFilter, chosenPairs, pairFilter, pairIds } from "./chosen_pairs.ts";
 import { InputError } from "./input_error.ts";
 import { builder } from "./builder.ts";
 import { idempotencyKey, Job, Selection } from "./job.ts";
 import { found } from "./rows.ts";
-import { TokenPair } from "./token_pair.ts";
 
 export const PreferenceFormat = builder.enumType("PreferenceFormat", {
   description: "Shape of the exported rows; docs/preferences.md describes each.",
@@ -106,11 +104,7 @@ builder.drizzleObjectFields(Job, (t) => ({
 const ExportInput = builder.inputType("ExportPreferencesInput", {
   description: "What to export: `tokenPairIds`, a `selection`, a `filter` or `cases`.",
   fields: (t) => ({
-    tokenPairIds: t.globalIDList({
-      for: TokenPair,
-      description: "The token pairs; weights that are stored are kept.",
-      validate: z.array(z.unknown()).min(1).max(10_000),
-    }),
+    tokenPairIds: t.globalIDList(pairIds("The token pairs; weights that are stored are kept.")),
     selection: t.field({
       type: Selection,
       description: "Instead of ids: MISSING means every pair here, CLEAN those with delta above 1.",

@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { MASKING_OPTIONS } from "../tables/analysis_values.ts";
 import { builder } from "./builder.ts";
-import { caseFilter, chosenPairs, pairFilter } from "./chosen_pairs.ts";
+import { CHOICES } from "./lists.ts";
+import { caseFilter, chosenPairs, pairFilter, pairIds } from "./chosen_pairs.ts";
 import { InputError } from "./input_error.ts";
 import { idempotencyKey, Job } from "./job.ts";
 import { ASKED_RANKINGS, Ranking, Replacement, Scope } from "./masking_choices.ts";
@@ -20,23 +21,19 @@ const MaskingSelection = builder.enumType("MaskingSelection", {
 const RunMaskingInput = builder.inputType("RunMaskingExperimentInput", {
   description: "What to mask: `tokenPairIds`, a `selection`, a `filter` or `cases`; and how.",
   fields: (t) => ({
-    tokenPairIds: t.globalIDList({
-      for: TokenPair,
-      description: "The token pairs; experiments that are stored are kept.",
-      validate: z.array(z.unknown()).min(1).max(10_000),
-    }),
+    tokenPairIds: t.globalIDList(pairIds("The token pairs; experiments that are stored are kept.")),
     selection: t.field({ type: MaskingSelection, description: "Instead of ids: all pairs of a kind." }),
     filter: t.field(pairFilter),
     cases: t.field(caseFilter),
     rankings: t.field({
       type: [Ranking],
       description: "All five when nothing is said.",
-      validate: z.array(z.unknown()).min(1).max(10),
+      validate: CHOICES,
     }),
     replacements: t.field({
       type: [Replacement],
       description: "ATTENTION when nothing is said.",
-      validate: z.array(z.unknown()).min(1).max(10),
+      validate: CHOICES,
     }),
     scope: t.field({ type: Scope, description: "PROMPT when nothing is said." }),
     budget: t.int({

@@ -13,13 +13,12 @@ import type {
 import { studies, studyPairs } from "../tables/analysis_tables.ts";
 import { InputError } from "./input_error.ts";
 import { builder, MAX_PAGE, pageCost } from "./builder.ts";
-import { caseFilter, chosenPairs, pairFilter } from "./chosen_pairs.ts";
+import { caseFilter, chosenPairs, pairFilter, pairIds } from "./chosen_pairs.ts";
 import { idempotencyKey, Job } from "./job.ts";
 import { Interval } from "./interval.ts";
 import { ModelSeries } from "./model_series.ts";
 import { found, globalId } from "./rows.ts";
 import { Rule } from "./rule.ts";
-import { TokenPair } from "./token_pair.ts";
 
 const Verdict = builder.enumType("StudyVerdict", {
   description: "Whether one member corrects what another gets wrong; x and y are their deltas.",
@@ -300,11 +299,7 @@ const RunStudyInput = builder.inputType("RunStudyInput", {
       validate: z.string().min(1).max(200),
     }),
     rule: t.field({ type: Rule, description: "Backward rule; ATTNLRP when nothing is said." }),
-    tokenPairIds: t.globalIDList({
-      for: TokenPair,
-      description: "The token pairs.",
-      validate: z.array(z.unknown()).min(1).max(10_000),
-    }),
+    tokenPairIds: t.globalIDList(pairIds("The token pairs.")),
     filter: t.field(pairFilter),
     cases: t.field(caseFilter),
     benchmark: t.string({ description: "Instead of ids: the clean pairs of this benchmark." }),

@@ -12,7 +12,7 @@ import {
   type TraceSettings,
 } from "../tables/trace_values.ts";
 import { builder, MAX_WINDOW } from "./builder.ts";
-import { caseFilter, chosenPairs, pairFilter } from "./chosen_pairs.ts";
+import { caseFilter, chosenPairs, pairFilter, pairIds } from "./chosen_pairs.ts";
 import { InputError } from "./input_error.ts";
 import { idempotencyKey, Job, Selection } from "./job.ts";
 import { found } from "./rows.ts";
@@ -347,11 +347,7 @@ builder.drizzleObjectFields(TokenPair, (t) => ({
 const TraceInput = builder.inputType("TraceInput", {
   description: "What to trace: `tokenPairIds`, a `selection`, a `filter` or `cases`.",
   fields: (t) => ({
-    tokenPairIds: t.globalIDList({
-      for: TokenPair,
-      description: "The token pairs; a pair that has this trace keeps it.",
-      validate: z.array(z.unknown()).min(1).max(10_000),
-    }),
+    tokenPairIds: t.globalIDList(pairIds("The token pairs; a pair that has this trace keeps it.")),
     selection: t.field({ type: Selection, description: "Instead of ids: all pairs of a kind." }),
     filter: t.field(pairFilter),
     cases: t.field(caseFilter),
