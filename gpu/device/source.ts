@@ -8,6 +8,7 @@
  * A source starts with a comment that describes its operation and bindings; what several share lives in files
  * `NAME.inc.wgsl`, which stand where a source says `#include NAME`. `#include NAME KEY=value ...` gives the constants of
  * these names to the included lines alone: names of variables, mostly, which stand there as $(KEY), or those of other constants.
+ * A NAME may be such a $(KEY) too.
  */
 /** Values written into a kernel's source before it is compiled; they select variants and unrolled sizes. */
 export type Constants = Readonly<Record<string, number | string>>;
@@ -29,13 +30,19 @@ export function expandSource(kernel: string, constants: Constants): string {
   return expandLines(includeSources(readSource(kernel)), constants, kernel).join("\n");
 }
 
-/** Included lines stand between `#with KEY=value ...` and `#end`. */
-function includeSources(text: string): string[] {
+/** Included lines stand between `#with KEY=value ...` and `#end`. `given`: what the including lines gave. */
+function includeSources(text: string, given: Readonly<Record<string, string>> = {}): string[] {
   return text.split("\n").flatMap((line) => {
-    const include = /^\s*#include (\S+)(.*)$/.exec(line);
-    return include ? [`#with${include[2]}`, ...includeSources(readSource(`${include[1]}.inc`)), "#end"] : [line];
+    const [, named, pairs] = /^\s*#include (\S+)(.*)$/.exec(line) ?? [];
+    if (named === undefined || pairs === undefined) return [line];
+    const name = named.replace(/^\$\((\w+)\)$/, (whole, key: string) => given[key] ?? whole);
+    const inner = { ...given, ...readPairs(pairs) };
+    return [`#with${pairs}`, ...includeSources(readSource(`${name}.inc`), inner), "#end"];
   });
 }
+
+const readPairs = (pairs: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(Array.from(pairs.matchAll(/(\w+)=(\S+)/g), ([, key, value]) => [key, value]));
 
 function expandLines(lines: readonly string[], scope: Constants, kernel: string): string[] {
   const result: string[] = [];
@@ -56,11 +63,8 @@ function expandLines(lines: readonly string[], scope: Constants, kernel: string)
         result.push(...expandLines(body, { ...scope, [name]: index }, kernel));
       }
     } else if (given) {
-      const pairs = (given[1] as string).trim().split(/\s+/).filter((pair) => pair !== "");
-      const own = Object.fromEntries(pairs.map((pair) => {
-        const [name, value] = pair.split("=") as [string, string];
-        return [name, scope[value] ?? value];
-      }));
+      const pairs = Object.entries(readPairs(given[1] as string));
+      const own = Object.fromEntries(pairs.map(([name, value]) => [name, scope[value] ?? value]));
       result.push(...expandLines(lines.slice(at + 1, end), { ...scope, ...own }, kernel));
     } else if (condition) {
       const [, name = "", operator, value = ""] = condition;

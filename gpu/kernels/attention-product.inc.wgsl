@@ -5,23 +5,4 @@
 var $(SUM)_$(J)_$V = 0.0;
 #end
 #end
-#if HELD == yes
-#for C 0 CHUNKS
-{
-  let c = $(C)u;
-  #include attention-product-chunk
-}
-#end
-#else
-// Not a loop that asks at its head: the adapters run what follows a break in its last round too, for no lane.
-{
-  var c = 0u;
-  loop {
-    #include attention-product-chunk
-    continuing {
-      c++;
-      break if c >= p.shape.chunks;
-    }
-  }
-}
-#end
+#include attention-chunks BODY=attention-product-chunk

@@ -1,11 +1,5 @@
-// What is added to chunk c of sums (attention-sum.inc.wgsl). Rows of the step come by broadcast.
-#for S 0 SLOTS
-#if HELD == yes
-let row_of_$S = $(OTHER)_rows[c * $(SLOTS)u + $(S)u];
-#else
-let row_of_$S = $(OTHER_IN)[$(OTHER)_at_$S + c * 16u];
-#end
-#end
+// What is added to chunk c of sums (attention-sum.inc.wgsl).
+#include attention-step-rows
 #for V 0 QV
 var sum_$V = $(SUM)[own_cell(c * $(QV)u + $(V)u, lane)];
 #if SHRINK == yes
