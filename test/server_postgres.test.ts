@@ -168,10 +168,12 @@ test("arrays of all columns are read and written from a connection's first state
   const integers = [0, -1, 2147483647, null];
   const doubles = [0.1, -1e-300, 1.7976931348623157e308, Infinity, -Infinity, NaN, null];
   const texts = ["", " ", "a,b", '"', "\\", '\\"', "{}", "NULL", "null", "a\nb\tc", "Ġthe", "\u{1F600}'", null];
+  const ids = ["0b8a1b5e-0000-4000-8000-000000000001", null];
   try {
     const [read] = await asked.sql`
-      select ${integers}::integer[] as integers, ${doubles}::float8[] as doubles, ${texts}::text[] as texts`;
-    expect(read).toEqual({ integers, doubles, texts });
+      select ${integers}::integer[] as integers, ${doubles}::float8[] as doubles, ${texts}::text[] as texts,
+        ${ids}::uuid[] as ids`;
+    expect(read).toEqual({ integers, doubles, texts, ids });
     // What came back is what PostgreSQL holds, not what was sent.
     const [held] = await asked.sql`
       select to_jsonb(${texts}::text[]) as texts, array_length(${doubles}::float8[], 1) as doubles`;

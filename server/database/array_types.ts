@@ -40,9 +40,10 @@ const arrayType = <Element>(
   parse,
 });
 
-/** By the name that a column of the type has. */
+/** Types of all array columns, and of the arrays that statements bring or ask for, by PostgreSQL's names. */
 export const ARRAY_TYPES: Readonly<Record<string, postgres.PostgresType>> = {
   "integer[]": arrayType(1007, readNumbers),
   "text[]": arrayType(1009, readTexts),
+  "uuid[]": arrayType(2951, readTexts),
   "double precision[]": arrayType(1022, readNumbers),
 };
