@@ -364,13 +364,15 @@ export interface GenerateRequest extends Intervention {
   readonly force?: number;
   /** How many of the largest logits at the first new position to give; default 0. */
   readonly top?: number;
+  /** Asked after each new token, with all of them: true ends the completion with that token. */
+  readonly until?: (ids: readonly number[]) => boolean;
 }
 
 export interface GenerateResult {
   /** New tokens; the token that ended the completion is not among them. */
   readonly ids: readonly number[];
-  readonly stop: "eos" | "length";
-  /** The token that ended it; null where the limit did. */
+  readonly stop: "eos" | "length" | "until";
+  /** The token that ended it; null where the limit or `until` did. */
   readonly end: number | null;
   /** Candidates at the first new position, largest logit first. */
   readonly first: readonly TokenLogit[];

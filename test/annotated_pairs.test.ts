@@ -287,7 +287,7 @@ const VISITED = `query ($id: ID!, $from: Int!, $count: Int!, $first: Int!) { nod
   visitedPositionCount
   visitedPositions(from: $from, count: $count) {
     position proposedBy target { id text rank logit } triedCount recovered
-    tried(first: $first) { rank id text logit completion passed } } } } }`;
+    tried(first: $first) { rank id text logit completion passed endedEarly } } } } }`;
 
 test("the evidence of every position that a search visited is read in windows", async () => {
   const one = mined.find((line) => position(line) > 2)!;
@@ -313,8 +313,13 @@ test("the evidence of every position that a search visited is read in windows", 
     target: { id: one.target.id, text: one.target.text, rank: 0 },
     triedCount: one.candidates.length - 1,
   });
+  const early = new Map<number, number>(
+    last.tried.filter(({ endedEarly }: Candidate) => endedEarly)
+      .map(({ id, completion }: Candidate) => [id, completion!.length]),
+  );
+  // A completion that ended early is the beginning of theirs, and failed.
   const theirs = one.candidates.filter((candidate) => candidate.id !== one.target.id)
-    .map(({ rank, id, completion, passed }) => [rank, id, completion, passed]);
+    .map(({ rank, id, completion, passed }) => [rank, id, completion!.slice(0, early.get(id)), passed]);
   const known = last.tried.map(({ rank, id, completion, passed }: Candidate) => [rank, id, completion, passed]);
   expect([...known].sort(([a], [b]) => a - b)).toEqual(theirs);
   // Those that passed come first.

@@ -40,6 +40,9 @@ test("through the door of all checkers the verdict is the same", async () => {
   const checkers = openCheckers();
   const item = { kind: "ifeval", prompt: "", instruction_id_list: ["punctuation:no_comma"], kwargs: [{}] } as const;
   expect(await checkers.check(item, "a, b")).toEqual(checkIfeval(item, "a, b"));
+  const decided = await checkers.decided(item);
+  expect(["a", "a,"].map((begun) => decided?.(begun))).toEqual([false, true]);
+  expect(await checkers.decided({ kind: "gsm8k", answer: "3" })).toBeUndefined();
   await checkers.close();
 });
 

@@ -13,6 +13,7 @@ import { pairSearches } from "../schema/tables/search_tables.ts";
 import { failureCases, responses, tokenPairs } from "../schema/tables/tables.ts";
 import { type Checkers, openCheckers } from "../server/checkers/check.ts";
 import { ROOT } from "../server/base/settings.ts";
+import { storedCase } from "../server/search/stored_case.ts";
 import { culprit as runCommand } from "./command_line.ts";
 import { testDatabase } from "./database.ts";
 import { sharedEngine } from "./shared_device.ts";
@@ -108,7 +109,7 @@ test("every clean pair recovers when it is computed alone, and transformers foun
     .innerJoin(tokenPairs, eq(tokenPairs.failureCaseId, failureCases.id))
     .innerJoin(pairSearches, eq(pairSearches.failureCaseId, failureCases.id))
     .where(eq(failureCases.status, "clean"));
-  let compared = 0;
+  let [compared, early] = [0, 0];
   for (const { row, pair, search } of rows) {
     const { inputIds, promptTokens, completionIds, item } = row;
     const position = inputIds.length - promptTokens;
@@ -149,8 +150,29 @@ test("every clean pair recovers when it is computed alone, and transformers foun
     });
     expect(Math.abs(pair.targetLogit - theirs.target.logit) / theirs.target.logit).toBeLessThan(1e-4);
     expect(Math.abs(pair.contrastLogit - theirs.contrast.logit) / theirs.target.logit).toBeLessThan(1e-4);
-    expect(pair.candidates.map(({ id, passed, completion }) => [id, passed, completion]))
-      .toEqual(theirs.candidates.map((one: typeof pair.candidates[0]) => [one.id, one.passed, one.completion]));
+    // One that failed may end where that was certain.
+    const upTo = (length: number | undefined) => ({ id, passed, completion }: typeof pair.candidates[0]) =>
+      [id, passed, completion?.slice(0, length)] as const;
+    const lengths = pair.candidates.map(({ endedEarly, completion }) => endedEarly ? completion!.length : undefined);
+    expect(pair.candidates.map(upTo(undefined)))
+      .toEqual(theirs.candidates.map((one: typeof pair.candidates[0], at: number) => upTo(lengths[at])(one)));
+    early += lengths.filter((length) => length !== undefined).length;
   }
   expect(compared).toBeGreaterThan(0.8 * rows.length);
+  expect(early).toBeGreaterThan(3);
+});
+
+test("rollouts end early only where no thought can end in the response", async () => {
+  const [row] = await database.connection.db.select().from(failureCases)
+    .where(eq(failureCases.benchmark, "demo-ifeval"));
+  const parts = { tokenizer, model: { id: 1, name: "demo-1m", hash: "", tokenizerHash: "", loaded: model } };
+  const endsEarly = (change: Partial<typeof failureCases.$inferSelect>) =>
+    storedCase({ ...row!, ...change }, checkers, parts).decided !== undefined;
+  // Thinking was off: the model's template closes the thought before the response begins.
+  expect(row!.prompt).toMatch(/<\/think>\s*$/);
+  expect(endsEarly({})).toBe(true);
+  expect(endsEarly({ prompt: row!.prompt.replace(/<think>\s*<\/think>\s*$/, "") })).toBe(false);
+  expect(endsEarly({ completion: `So.</think>${row!.completion}` })).toBe(false);
+  expect(endsEarly({ metadata: { ...row!.metadata, thought: { budget: 8, tokens: 3, inserted: 0 } } })).toBe(false);
+  expect(endsEarly({ item: null })).toBe(false);
 });

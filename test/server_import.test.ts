@@ -16,7 +16,7 @@ import { homeId } from "../server/base/home.ts";
 import { ROOT } from "../server/base/settings.ts";
 import { IMPORTER, startSupervisor } from "../server/worker/supervisor.ts";
 import { loadTokenizer, type Tokenizer } from "../gpu/model/tokenizer.ts";
-import type { ImportPlace } from "../schema/tables/values.ts";
+import type { Candidate, ImportPlace } from "../schema/tables/values.ts";
 import { failureCases, importCounts, jobs, tokenPairs } from "../schema/tables/tables.ts";
 import { storeModel, testDatabase } from "./database.ts";
 
@@ -141,6 +141,28 @@ test("an item and a verdict are stored; an item that comes later is added, and m
     expect.stringMatching(/^cases\.jsonl:2: item\.answer: .*; mend the field/),
     expect.stringMatching(/^cases\.jsonl:3: verdict\.passed: .*; mend the field/),
   ]);
+});
+
+test("a candidate whose completion ended early comes back as one", async () => {
+  const [whole] = line("a")["candidates"] as Candidate[];
+  const candidates = [whole, {
+    ...whole!,
+    rank: 2,
+    id: 12,
+    text: tokenizer.token(12),
+    passed: false,
+    endedEarly: true,
+  }];
+  await importLines([line("a", { candidates })]);
+  const [[row], [pair]] = await stored();
+  expect(pair!.candidates).toEqual(candidates);
+  for await (const one of culpritLines(database.connection.db, { modelId: row!.modelId, benchmarks: null })) {
+    expect(JSON.parse(one).candidates).toEqual(candidates);
+    expect(await importLines([one])).toMatchObject({ unchanged: 1, failedCount: 0 });
+  }
+  expect(await importLines([line("b", { candidates: [{ ...whole, endedEarly: "no" }] })])).toMatchObject({
+    failed: [{ message: expect.stringMatching(/^cases\.jsonl:1: candidates\[0\]\.endedEarly: .*; mend the field/) }],
+  });
 });
 
 test("messages keep tool calls and what else chat templates read", async () => {

@@ -98,7 +98,7 @@ const DEEP = `
         rule logitDifference scale relevance(layer: 2, from: 1, count: 2) download
         target { text logit } contrast { text }
         tokenPair {
-          delta candidates { rank passed }
+          delta candidates { rank passed endedEarly }
           failureCase { key model { name } tokens(from: 1, count: 3) { position text segment special } }
           attributions { rule }
         }
@@ -122,7 +122,7 @@ test("a list with its relations is one statement", async () => {
     contrast: { text: " right" },
     tokenPair: {
       delta: 2.5,
-      candidates: [{ rank: 1, passed: true }],
+      candidates: [{ rank: 1, passed: true, endedEarly: false }],
       failureCase: {
         key: "case/5",
         model: { name: "demo-1m" },

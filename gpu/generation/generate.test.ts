@@ -203,6 +203,33 @@ describe("a thought before the answer", () => {
   });
 });
 
+test("a completion ends where its request says so, asked after each token; others go on", async () => {
+  const model = await loadModel(device, join(DATA, "golden", "qwen3-a"));
+  const [one, two] = all.filter(({ model, force }) => model === "qwen3-a" && force === null) as [Golden, Golden];
+  const lengths: number[] = [];
+  const until = (ids: readonly number[]) => {
+    expect(ids).toEqual(one.ids.slice(0, ids.length));
+    lengths.push(ids.length);
+    return ids.length >= 4;
+  };
+  const [cut, whole] = await model.generate([{ ...requestOf(one), until }, requestOf(two)]);
+  expect(cut).toMatchObject({ ids: one.ids.slice(0, 4), stop: "until", end: null });
+  expect(whole).toMatchObject({ ids: two.ids, stop: "length" });
+  expect(lengths).toEqual([1, 2, 3, 4]);
+  // Tokens that close a thought are among those that it is asked about.
+  const thought = { budget: 2, ending: [7, 8, 9], endOf: () => undefined };
+  const seen: number[][] = [];
+  const [answer] = await model.generate([{
+    inputIds: one.prompt,
+    maxTokens: 4,
+    thought,
+    until: (ids) => (seen.push([...ids]), ids.length === 7),
+  }]);
+  expect(answer).toMatchObject({ stop: "until", thought: { tokens: 5, inserted: 3 } });
+  expect(answer!.ids).toHaveLength(7);
+  expect(seen).toEqual([1, 2, 6, 7].map((tokens) => answer!.ids.slice(0, tokens)));
+});
+
 test("an end token stops a sequence and is not part of it", async () => {
   const one = all.find(({ model }) => model === "qwen3-a") as Golden;
   const end = one.ids[6] as number;
@@ -268,7 +295,15 @@ test("a context that grows past longrope's border is computed again from its fir
       }
       wanted.push(ids.slice(prompt.length));
     }
-    const found = await model.generate(prompts.map((inputIds) => ({ inputIds, maxTokens: 20 })));
+    const seen: number[] = [];
+    const until = (ids: readonly number[]) => (seen.push(ids.length), false);
+    const found = await model.generate(prompts.map((inputIds, at) => ({
+      inputIds,
+      maxTokens: 20,
+      ...at === 0 && { until },
+    })));
+    // It is told of all tokens, on both sides of the border.
+    expect(seen).toEqual(Array.from({ length: 20 }, (_, at) => at + 1));
     expect(found.map(({ ids }) => ids)).toEqual(wanted);
     model.dispose();
   } finally {

@@ -42,7 +42,7 @@ export async function generateBatch(
   const { onTokens } = options;
   const borders = bordersOf(rotationsOf(runner.model.config));
   const results = requests.map((): GenerateResult => ({ ids: [], stop: "length", end: null, first: [] }));
-  let open = requests.map((request, index) => ({ request: decodedRequest(request), index }));
+  let open = requests.map((request, index) => ({ request: decodedRequest(runner, request), index }));
   while (open.length > 0) {
     const waiting = open;
     const parts = waiting.map(({ request }) => upToBorder(borders, request));
@@ -68,9 +68,11 @@ export async function generateBatch(
 }
 
 /** All new tokens that a request may have; the end of a thought is put in between, when the first part is decoded. */
-function decodedRequest(request: GenerateRequest): DecodedRequest {
+function decodedRequest({ rehearsal }: Runner, { until, ...request }: GenerateRequest): DecodedRequest {
   const { maxTokens, thought } = request;
-  return { ...request, maxTokens: maxTokens + (thought?.budget ?? 0), answerTokens: maxTokens };
+  // A rehearsal's tokens are nobody's.
+  const asked = until && !rehearsal ? { until } : {};
+  return { ...request, ...asked, maxTokens: maxTokens + (thought?.budget ?? 0), answerTokens: maxTokens };
 }
 
 /** A result with the part that was decoded after it. */
@@ -79,7 +81,7 @@ function extended(before: GenerateResult, { ids, first, stop, end, thoughtEnd, r
   const result = {
     ...before,
     ids: all,
-    stop: stop === "eos" ? "eos" : "length",
+    stop: stop === "eos" || stop === "until" ? stop : "length",
     end,
     first: before.ids.length > 0 ? before.first : first,
   } as const;
@@ -97,15 +99,15 @@ function extended(before: GenerateResult, { ids, first, stop, end, thoughtEnd, r
 
 /** What is left of a request after a part of it; undefined where that is nothing. */
 function continued(
-  { force: _, top: __, thought, ...request }: DecodedRequest,
+  { force: _, top: __, thought, until, ...asked }: DecodedRequest,
   { ids, stop, thoughtEnd }: Decoding,
 ): DecodedRequest | undefined {
-  if (stop === "eos") return undefined;
+  if (stop === "eos" || stop === "until") return undefined;
+  const added = stop === "thought" ? [...ids, ...thought?.ending ?? []] : ids;
+  const inputIds = [...asked.inputIds, ...added];
+  const request = until ? { ...asked, until: (more: readonly number[]) => until([...added, ...more]) } : asked;
   const { answerTokens } = request;
-  const inputIds = [...request.inputIds, ...ids];
-  if (thought && stop === "thought") {
-    return { ...request, inputIds: [...inputIds, ...thought.ending], maxTokens: answerTokens };
-  }
+  if (stop === "thought") return { ...request, inputIds, maxTokens: answerTokens };
   const thinks = thought && thoughtEnd === undefined;
   const most = thoughtEnd === undefined ? request.maxTokens : Math.min(request.maxTokens, thoughtEnd + answerTokens);
   const left = most - ids.length;

@@ -32,7 +32,7 @@ export interface Decoding {
   readonly ids: number[];
   first: readonly TokenLogit[];
   /** "thought": the budget of its thought is used up. */
-  stop: "eos" | "length" | "thought" | undefined;
+  stop: "eos" | "length" | "thought" | "until" | undefined;
   end: number | null;
   /** Tokens of its thought, once that has ended. */
   thoughtEnd: number | undefined;
@@ -96,10 +96,11 @@ export function advance({ eosIds }: ModelConfig, decoding: Decoding, token: numb
     decoding.end = token;
     return;
   }
-  const { ids, request: { maxTokens, answerTokens, thought } } = decoding;
+  const { ids, request: { maxTokens, answerTokens, thought, until } } = decoding;
   ids.push(token);
   if (thought && decoding.thoughtEnd === undefined) decoding.thoughtEnd = thought.endOf(ids);
   const most = decoding.thoughtEnd === undefined ? maxTokens : Math.min(maxTokens, decoding.thoughtEnd + answerTokens);
-  if (ids.length >= most) decoding.stop = "length";
+  if (until?.(ids)) decoding.stop = "until";
+  else if (ids.length >= most) decoding.stop = "length";
   else if (thought && decoding.thoughtEnd === undefined && ids.length >= thought.budget) decoding.stop = "thought";
 }

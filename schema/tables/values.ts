@@ -24,6 +24,8 @@ export interface Candidate {
   readonly completion: string | null;
   /** The checker's verdict on that completion, null when it was not tried. */
   readonly passed: boolean | null;
+  /** Whether the completion was cut where it was certain that it fails; a completion that passed is always whole. */
+  readonly endedEarly?: boolean;
 }
 
 /** The thought that a completion begins with, where the model was asked to think; the answer is what stands behind it. */

@@ -53,6 +53,13 @@ export const CandidateType = builder.objectRef<Candidate>("Candidate").implement
       nullable: true,
       description: "The checker's verdict on that completion; null when it was not tried.",
     }),
+    endedEarly: t.boolean({
+      nullable: true,
+      description:
+        "Whether the completion was cut where it was certain that it fails, whatever follows: its text then " +
+        "stops there. Null when it was not tried.",
+      resolve: ({ completion, endedEarly }) => completion === null ? null : endedEarly ?? false,
+    }),
   }),
 });
 

@@ -44,7 +44,7 @@ export async function explore(
   const [response] = await model.generate([request], options);
   const { ids, stop, thought } = response!;
   const tokens = await rankTokens(model, { inputIds: request.inputIds, ids, alternatives }, options);
-  return { stop, tokens, ...(thought && { thought }) };
+  return { stop: stop === "eos" ? stop : "length", tokens, ...(thought && { thought }) };
 }
 
 /** Ranks what else could stand at each token of a continuation of `inputIds` that is known. */

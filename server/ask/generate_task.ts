@@ -60,7 +60,12 @@ export async function performGenerate({ db, jobId, model, tokenizer, options, en
     })),
   }));
   const thought = thinking ? thoughtOf(thinking, response!) : null;
-  return { text: storable(names.decode(ids, { continues: true })), tokens, thought, stop };
+  return {
+    text: storable(names.decode(ids, { continues: true })),
+    tokens,
+    thought,
+    stop: stop === "eos" ? stop : "length",
+  } as const;
 }
 
 /** What is asked of the engine, and how the model is to think where it is. */

@@ -1,9 +1,11 @@
 /** The one door to all checkers: what kind of item it is decides who checks. A kind's module is loaded when first used. */
-import type { CheckItem, Verdict } from "./checker.ts";
+import type { CheckItem, Decided, Verdict } from "./checker.ts";
 
 export interface Checkers {
   /** An item that cannot be read (an unknown instruction, missing arguments) gives `passed: null` and a reason. */
   readonly check: (item: CheckItem, response: string) => Promise<Verdict>;
+  /** What tells from beginnings of responses that they fail; undefined where only whole ones can be judged. */
+  readonly decided: (item: CheckItem) => Promise<Decided | undefined>;
   /** Ends what checkers keep open: the sandbox of HumanEval. */
   readonly close: () => Promise<void>;
 }
@@ -28,6 +30,8 @@ export function openCheckers(options: { readonly oneSource?: boolean } = {}): Ch
           return (await import("./gaia2.ts")).checkGaia2(item, response);
       }
     },
+    decided: async (item) =>
+      item.kind === "ifeval" ? (await import("./ifeval/check.ts")).decidedIfeval(item) : undefined,
     close: async () => {
       await (await sandbox)?.close();
       sandbox = undefined;

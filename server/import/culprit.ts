@@ -48,6 +48,7 @@ const record = z.strictObject({
     ...pairToken,
     completion: z.string().nullable().default(null),
     passed: z.boolean().nullable().default(null),
+    endedEarly: z.boolean().exactOptional(),
   })).max(1000).default([]),
   item: checkItem.nullable().default(null),
   verdict: verdict.nullable().default(null),

@@ -147,7 +147,9 @@ async function compute(chunk: readonly AnnotatedCase[], computing: Computing): P
     const prefix = [...searchCase.completionIds.slice(0, pair.position), pair.contrast.id];
     // Without a checker the rollout is shown all the same.
     const check = searchCase.check ?? (() => Promise.resolve({ passed: null }));
-    return [{ pair, wanted: { searchCase: { ...searchCase, check }, prefix } }];
+    // Whoever chose the contrast wants to see all of it.
+    const { decided: _, ...whole } = searchCase;
+    return [{ pair, wanted: { searchCase: { ...whole, check }, prefix } }];
   });
   const responses = await rollouts.complete(wanted.map((one) => one.wanted), tokenizer);
   const rolled = new Map(wanted.map(({ pair }, index) => [pair, responses[index] as RolledOut]));
@@ -208,10 +210,12 @@ async function look(
       .flatMap((visited) => visited.tried).map((one) => [one.id, one] as const),
   );
   const candidates = [...new Set([...best, contrastId])].map((id): Candidate => {
-    const { completion, passed } = id === targetId
-      ? { completion: row.completion, passed: row.verdict?.passed ?? null }
-      : tried.get(id) ?? { completion: null, passed: null };
-    return { id, text: tokenizer.token(id), ...rankIn(logits, id), completion, passed };
+    const candidate = { id, text: tokenizer.token(id), ...rankIn(logits, id) };
+    if (id === targetId) return { ...candidate, completion: row.completion, passed: row.verdict?.passed ?? null };
+    const known = tried.get(id);
+    if (!known || known.endedEarly && id === contrastId) return { ...candidate, completion: null, passed: null };
+    const { completion, passed, endedEarly } = known;
+    return { ...candidate, completion, passed, ...endedEarly && { endedEarly } };
   }).sort((a, b) => a.rank - b.rank);
   const delta = target.logit - contrast.logit;
   const pair: Recovery = {

@@ -1,6 +1,7 @@
 /** The words of the strict recovery criterion: what is searched, where a search stands, and what comes of it. */
 import type { GenerateRequest, NextTokens, NextTokensRequest } from "../../gpu/mod.ts";
 import type { Exclusion, Verdict } from "../../schema/tables/values.ts";
+import type { Decided } from "../checkers/checker.ts";
 import type { Recovery } from "../cases/recovery.ts";
 
 /** What is asked of the model that failed. */
@@ -15,11 +16,13 @@ export interface SearchModel {
 }
 
 /** A greedy completion that begins with a forced token. */
-export type RolloutRequest = Pick<GenerateRequest, "inputIds" | "maxTokens" | "thought"> & { readonly force: number };
+export type RolloutRequest = Pick<GenerateRequest, "inputIds" | "maxTokens" | "thought" | "until"> & {
+  readonly force: number;
+};
 export interface RolloutResult {
   /** New tokens, the forced one first; the token that ended it is not among them. */
   readonly ids: readonly number[];
-  readonly stop: "eos" | "length";
+  readonly stop: "eos" | "length" | "until";
 }
 
 /** An open failure case. */
@@ -39,6 +42,8 @@ export interface SearchCase {
   };
   /** The checker's verdict on a whole response; undefined when nothing can check this case. */
   readonly check: ((response: string) => Promise<Verdict>) | undefined;
+  /** Gives what tells from a response's beginning that it fails, where something does: such rollouts end early. */
+  readonly decided?: () => Promise<Decided | undefined>;
 }
 
 /** Text and tokens of the model that failed. */
@@ -76,6 +81,8 @@ export interface TriedToken {
   readonly completion: string;
   /** Null where the checker could not decide. */
   readonly passed: boolean | null;
+  /** Whether the completion was cut where it was certain that it fails. */
+  readonly endedEarly?: boolean;
 }
 
 /** A position that was visited, with its evidence. */
@@ -146,10 +153,12 @@ export interface ActiveCase<Case extends SearchCase = SearchCase> {
   sibling: NextTokens | undefined;
   /** The response's tokens, the one that ended it included. */
   readonly response: readonly number[];
+  /** With how many of them every response fails, whatever follows; Infinity where that is not known. */
+  readonly failedBy: number;
   state: SearchState;
 }
 
-/** Positions of a response that are visited at most. */
-export function positionsOf({ response }: ActiveCase, { positions }: SearchOptions): number {
-  return Math.min(response.length, positions);
+/** Positions of a response that are visited at most: none behind tokens that no response with them survives. */
+export function positionsOf({ response, failedBy }: ActiveCase, { positions }: SearchOptions): number {
+  return Math.min(response.length, positions, failedBy);
 }

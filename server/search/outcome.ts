@@ -131,6 +131,9 @@ export async function outcomeOfNone<Case extends SearchCase>(
   }
   const positions = positionsOf(one, options);
   const all = positions === one.response.length ? "" : ` of ${one.response.length}`;
+  const failed = positions === one.failedBy
+    ? `; with its first ${one.failedBy === 1 ? "token" : `${one.failedBy} tokens`} no response passes`
+    : "";
   const tried = one.state.visited.reduce((sum, visited) => sum + visited.tried.length, 0);
   const undecided =
     one.state.visited.flatMap((visited) => visited.tried).filter(({ passed }) => passed === null).length;
@@ -139,6 +142,6 @@ export async function outcomeOfNone<Case extends SearchCase>(
     `${tried} alternatives at ${positions}${all} positions${
       tools.sibling ? ", the sibling's included" : ""
     }, none passed` +
-      (undecided > 0 ? `, ${undecided} could not be decided` : ""),
+      (undecided > 0 ? `, ${undecided} could not be decided` : "") + failed,
   );
 }

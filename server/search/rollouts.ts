@@ -1,5 +1,9 @@
-/** Rollouts of forced prefixes: decoded in batches, each prefix once, and not at all where its response is known. */
+/**
+ * Rollouts of forced prefixes: decoded in batches, each prefix once, and not at all where its response is known. Where the
+ * checker can tell from a beginning that every such response fails, a rollout ends there.
+ */
 import type { Verdict } from "../../schema/tables/values.ts";
+import type { Decided } from "../checkers/checker.ts";
 import type {
   RolloutRequest,
   RolloutResult,
@@ -16,10 +20,12 @@ export interface WantedRollout {
   readonly prefix: readonly number[];
 }
 
-/** The whole response that a prefix led to, and its verdict. */
+/** The response that a prefix led to, and its verdict. */
 export interface RolledOut {
   readonly completion: string;
   readonly passed: boolean | null;
+  /** There where the completion was cut, since it fails whatever follows. */
+  readonly endedEarly?: true;
 }
 
 export interface Rollouts {
@@ -37,37 +43,73 @@ export interface KnownResponse {
   readonly ids: readonly number[];
 }
 
+/** What is known of a prefix: the whole response, or so much of it as decides that it fails for the case `cutFor`. */
+interface Known extends KnownResponse {
+  readonly cutFor?: SearchCase;
+}
+
 export function openRollouts(model: SearchModel, batch: number): Rollouts {
   // By prompt and length limit: cases may share a prompt.
-  const known = new Map<string, KnownResponse[]>();
+  const known = new Map<string, Known[]>();
+  const deciders = new Map<SearchCase, Decided | undefined>();
   const verdicts = new Map<SearchCase, Map<string, Promise<Verdict>>>();
   let alternatives = 0;
   let decoded = 0;
   let tokens = 0;
 
   const place = ({ promptIds, maxTokens }: SearchCase) => `${maxTokens} ${promptIds.join(",")}`;
-  function know(searchCase: SearchCase, response: KnownResponse): void {
+  function know(searchCase: SearchCase, response: Known): void {
     const list = known.get(place(searchCase)) ?? [];
     list.push(response);
     known.set(place(searchCase), list);
   }
-  function find({ searchCase, prefix }: WantedRollout): readonly number[] | undefined {
+  function find({ searchCase, prefix }: WantedRollout): Known | undefined {
+    const forced = prefix.length;
     // A forced end ends the response.
-    if (model.endIds.includes(prefix.at(-1) as number)) return prefix.slice(0, -1);
-    if (prefix.length >= searchCase.maxTokens) return prefix;
-    return known.get(place(searchCase))?.find(({ forced, ids }) =>
-      forced <= prefix.length && prefix.length <= ids.length && prefix.every((id, index) => id === ids[index])
-    )?.ids;
+    if (model.endIds.includes(prefix.at(-1) as number)) return { forced, ids: prefix.slice(0, -1) };
+    if (prefix.length >= searchCase.maxTokens) return { forced, ids: prefix };
+    return known.get(place(searchCase))?.find(({ forced, ids, cutFor = searchCase }) =>
+      cutFor === searchCase && forced <= prefix.length && prefix.length <= ids.length &&
+      prefix.every((id, index) => id === ids[index])
+    );
   }
 
-  async function decode(missing: readonly WantedRollout[]): Promise<void> {
+  async function deciderOf(searchCase: SearchCase): Promise<Decided | undefined> {
+    if (!deciders.has(searchCase)) deciders.set(searchCase, await searchCase.decided?.());
+    return deciders.get(searchCase);
+  }
+
+  /** Those that are neither known nor decided by what is forced, each once. */
+  async function missingOf(wanted: readonly WantedRollout[], tokenizer: SearchTokenizer): Promise<WantedRollout[]> {
+    const missing = new Map<string, WantedRollout>();
+    for (const one of wanted) {
+      const { searchCase, prefix } = one;
+      if (find(one)) continue;
+      const decided = await deciderOf(searchCase);
+      if (decided?.(beginningOf(tokenizer, prefix))) {
+        know(searchCase, { forced: prefix.length, ids: prefix, cutFor: searchCase });
+      } else missing.set(`${decided ? searchCase.key : ""} ${place(searchCase)} ${prefix.join(",")}`, one);
+    }
+    return [...missing.values()];
+  }
+
+  async function decode(missing: readonly WantedRollout[], tokenizer: SearchTokenizer): Promise<void> {
     // Those of one case lie side by side, so that they share its prompt's keys and values.
     for (let from = 0; from < missing.length; from += batch) {
       const part = missing.slice(from, from + batch);
-      const results = await model.rollouts(part.map((one) => requestOf(one, model.maxPositions)));
+      const results = await model.rollouts(part.map((one) => {
+        const decided = deciders.get(one.searchCase);
+        const before = one.prefix.slice(0, -1);
+        return {
+          ...requestOf(one, model.maxPositions),
+          ...decided && { until: untilDecided(decided, before, tokenizer) },
+        };
+      }));
       part.forEach(({ searchCase, prefix }, index) => {
-        const { ids } = results[index] as RolloutResult;
-        know(searchCase, { forced: prefix.length, ids: [...prefix.slice(0, -1), ...ids] });
+        const { ids, stop } = results[index] as RolloutResult;
+        const response = { forced: prefix.length, ids: [...prefix.slice(0, -1), ...ids] };
+        const isCut = stop === "until" && response.ids.length < searchCase.maxTokens;
+        know(searchCase, isCut ? { ...response, cutFor: searchCase } : response);
         tokens += ids.length;
       });
       decoded += part.length;
@@ -88,19 +130,40 @@ export function openRollouts(model: SearchModel, batch: number): Rollouts {
     know,
     complete: async (wanted, tokenizer) => {
       alternatives += wanted.length;
-      const missing = new Map<string, WantedRollout>();
-      for (const one of wanted) {
-        if (!find(one)) missing.set(`${place(one.searchCase)} ${one.prefix.join(",")}`, one);
-      }
-      await decode([...missing.values()]);
-      return await Promise.all(wanted.map(async (one) => {
-        const ids = find(one);
-        if (!ids) throw new Error("A rollout that was decoded is not there");
-        const completion = tokenizer.decode(ids, { continues: true });
-        return { completion, passed: (await verdictOn(one.searchCase, completion)).passed };
+      await decode(await missingOf(wanted, tokenizer), tokenizer);
+      return await Promise.all(wanted.map(async (one): Promise<RolledOut> => {
+        const found = find(one);
+        if (!found) throw new Error("A rollout that was decoded is not there");
+        const completion = tokenizer.decode(found.ids, { continues: true });
+        const { passed } = await verdictOn(one.searchCase, completion);
+        if (!found.cutFor) return { completion, passed };
+        if (passed !== false) throw new Error(`${one.searchCase.key}: a rollout ended early, but does not fail`);
+        return { completion, passed, endedEarly: true };
       }));
     },
     counts: () => ({ alternatives, rollouts: decoded, tokens }),
+  };
+}
+
+/** The text that a response begins with for certain: a character whose bytes are not all there is left out. */
+export function beginningOf(tokenizer: SearchTokenizer, ids: readonly number[]): string {
+  return tokenizer.decode(ids, { continues: true }).replace(/\ufffd+$/, "");
+}
+
+/** Share of a rollout's tokens that may be decoded in vain, so that its text is not read anew after each of them. */
+const IN_VAIN = 1 / 8;
+
+/** Ends a rollout behind `before` soon after its beginning decides. */
+function untilDecided(
+  decided: Decided,
+  before: readonly number[],
+  tokenizer: SearchTokenizer,
+): NonNullable<RolloutRequest["until"]> {
+  let next = 1;
+  return (ids) => {
+    if (ids.length < next) return false;
+    next = ids.length + 1 + Math.floor(ids.length * IN_VAIN);
+    return decided(beginningOf(tokenizer, [...before, ...ids]));
   };
 }
 

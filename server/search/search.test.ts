@@ -44,11 +44,12 @@ function fakeModel(script: Script, gap: (text: string) => number = () => GAP) {
       ),
     rollouts: (requests: readonly RolloutRequest[]) => {
       asked.push([...requests]);
-      return Promise.resolve(requests.map(({ inputIds, force, maxTokens }) => {
+      return Promise.resolve(requests.map(({ inputIds, force, maxTokens, until }) => {
         const own: number[] = [];
         for (let next = force; own.length < maxTokens; next = ranked([...inputIds, ...own])[0]!.id) {
           if (next === END) return { ids: own, stop: "eos" as const };
           own.push(next);
+          if (until?.(own)) return { ids: own, stop: "until" as const };
         }
         return { ids: own, stop: "length" as const };
       }));
@@ -356,6 +357,60 @@ test("only so many positions are visited as are asked for, and the note says so"
     exclusion: "no_recovery",
     note: "2 alternatives at 1 of 4 positions, none passed",
   });
+});
+
+test("a rollout ends where it is certain to fail, and nothing is looked at behind such tokens", async () => {
+  // Whatever has an "f" fails.
+  const script: Script = {
+    "": "abf",
+    "a": "bcf",
+    "ab": "fed",
+    "abf": "cde",
+    "b": "f",
+    "bf": "a",
+    "ac": "e",
+    "abe": "c",
+  };
+  const answer = "abfc";
+  const whole = failed(answer, /^ab[^f]*d$/, { maxTokens: 5 });
+  const early = { ...whole, decided: () => Promise.resolve((begun: string) => begun.includes("f")) };
+  const slow = await run([whole], fakeModel(script));
+  const model = fakeModel(script);
+  const fast = await run([early], model);
+  const [own, all] = [fast.outcomes.get(early), slow.outcomes.get(whole)];
+  expect(own).toMatchObject({ kind: "clean", pair: { position: 2, contrast: { id: idOf("d") } } });
+  expect(own).toEqual(all);
+  const tried = (state: SearchState | undefined) =>
+    state!.visited.map(({ tried }) =>
+      tried.map(({ text, completion, passed, endedEarly }) => [text, completion, passed, endedEarly])
+    );
+  expect(tried(slow.states.get(whole))[0]).toEqual([["b", "bfa", false, undefined], ["f", "f", false, undefined]]);
+  expect(tried(fast.states.get(early))[0]).toEqual([["b", "bf", false, true], ["f", "f", false, true]]);
+  // What a forced token decides is not decoded.
+  expect(model.asked.flat().map(({ force }) => WORDS[force])).not.toContain("f");
+  expect(fast.counts.tokens).toBeLessThan(slow.counts.tokens);
+
+  // Without a passing alternative, the tokens behind the one that decides are not visited.
+  const hopeless = { ...early, check: failed(answer, /x/).check };
+  const { outcomes, states } = await run([hopeless], fakeModel(script));
+  expect(outcomes.get(hopeless)).toEqual({
+    kind: "excluded",
+    exclusion: "no_recovery",
+    note: "6 alternatives at 3 of 5 positions, none passed; with its first 3 tokens no response passes",
+  });
+  expect(states.get(hopeless)?.visited).toHaveLength(3);
+});
+
+test("a rollout that one case may end early is decoded to its end for another of the same prompt", async () => {
+  const script: Script = { "": "ab", "a": "c", "b": "cd", "bc": "d", "bcd": "." };
+  const [one, two] = [failed("a", /x/), failed("ac", /^bcd$/)];
+  const early = { ...one, decided: () => Promise.resolve((begun: string) => begun.includes("bc")) };
+  const { outcomes, states } = await run([early, two], fakeModel(script), { alternatives: 1 });
+  expect(states.get(early)?.visited[0]?.tried).toMatchObject([{ completion: "bc", endedEarly: true }]);
+  expect(outcomes.get(two)).toMatchObject({ kind: "clean", pair: { position: 0 } });
+  expect(states.get(two)?.visited[0]?.tried).toEqual([
+    { rank: 1, id: idOf("b"), text: "b", logit: 18, completion: "bcd", passed: true },
+  ]);
 });
 
 test("tokens that closed a thought are not searched, and rollouts go on within its budget", async () => {

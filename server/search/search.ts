@@ -16,7 +16,7 @@ import {
 } from "./criterion.ts";
 import type { NextTokens, NextTokensRequest } from "../../gpu/mod.ts";
 import { excludedBefore, outcomeAt, outcomeOfNone } from "./outcome.ts";
-import { openRollouts, type RolledOut, type Rollouts } from "./rollouts.ts";
+import { beginningOf, openRollouts, type RolledOut, type Rollouts } from "./rollouts.ts";
 
 /**
  * Searches all cases; each goes on where its state says. Outcomes and states are told by `onWave`. In their order so many
@@ -81,17 +81,38 @@ async function refuseCases<Case extends SearchCase>(
 async function openCases<Case extends SearchCase>(
   cases: readonly WaitingCase<Case>[],
   options: SearchOptions,
-  { model }: SearchTools<Case>,
+  { model, tokenizer }: SearchTools<Case>,
 ): Promise<ActiveCase<Case>[]> {
   if (cases.length === 0) return [];
   const next = await model.nextTokens(cases.map(({ searchCase }) => {
     const ends = mayEnd(searchCase, model.endIds);
     return nextAt(searchCase, options, ends ? searchCase.completionIds.length : 0);
   }));
-  return cases.map(({ searchCase, state }, index): ActiveCase<Case> => {
+  return await Promise.all(cases.map(async ({ searchCase, state }, index): Promise<ActiveCase<Case>> => {
     const own = next[index] as NextTokens;
-    return { searchCase, own, sibling: undefined, response: withEnd(searchCase, own, model.endIds), state };
-  });
+    const response = withEnd(searchCase, own, model.endIds);
+    const failedBy = await failedAfter(searchCase, model.endIds, tokenizer);
+    return { searchCase, own, sibling: undefined, response, failedBy, state };
+  }));
+}
+
+/** How many of a response's tokens decide that it fails; Infinity where all of them do not. */
+async function failedAfter(
+  { completionIds, decided }: SearchCase,
+  endIds: readonly number[],
+  tokenizer: SearchTokenizer,
+): Promise<number> {
+  const fails = await decided?.();
+  const tokens = completionIds.length - Number(endIds.includes(completionIds.at(-1) as number));
+  const failsBy = (count: number) => fails!(beginningOf(tokenizer, completionIds.slice(0, count)));
+  if (!fails || !failsBy(tokens)) return Infinity;
+  let [open, failed] = [-1, tokens];
+  while (failed - open > 1) {
+    const middle = Math.floor((open + failed) / 2);
+    if (failsBy(middle)) failed = middle;
+    else open = middle;
+  }
+  return failed;
 }
 
 /** What follows the prompt, and each token of the response up to the last position that is visited, and to `least` of them. */
@@ -181,8 +202,9 @@ async function visit(
     proposedBy: active.state.phase,
     target: targetOf(active, position),
     tried: (alternatives[index] ?? []).map(({ rank, id, logit }) => {
-      const { completion, passed } = before[index]?.get(id) ?? responses[at++] as RolledOut;
-      return { rank, id, text: tokenizer.token(id), logit, completion, passed };
+      const { completion, passed, endedEarly } = before[index]?.get(id) ?? responses[at++] as RolledOut;
+      const tried = { rank, id, text: tokenizer.token(id), logit, completion, passed };
+      return endedEarly ? { ...tried, endedEarly } : tried;
     }),
   }));
 }

@@ -1,4 +1,5 @@
 /** Failure cases as the database holds them, ready to be searched. */
+import type { Tokenizer } from "../../gpu/mod.ts";
 import type { Checkers } from "../checkers/check.ts";
 import type { FailureCaseRow } from "../cases/place_case.ts";
 import type { Thought } from "../../schema/tables/values.ts";
@@ -14,9 +15,16 @@ export interface StoredCase extends SearchCase {
 /** Tokens that rollouts of imported responses may have, unless the response itself is longer. */
 const IMPORTED_MAX_TOKENS = 1280;
 
+/** Whether a response may hold the end of a thought, before which nothing is judged: asked for or not. */
+function mayThink({ metadata, prompt, completion }: FailureCaseRow, tokenizer: Pick<Tokenizer, "thinking">): boolean {
+  if (metadata["thought"] !== undefined || completion.includes("</think>")) return true;
+  // With thinking off, the templates of models that think end with a thought that is over.
+  return tokenizer.thinking() !== null && !prompt.trimEnd().endsWith("</think>");
+}
+
 export function storedCase(
   row: FailureCaseRow,
-  checkers: Pick<Checkers, "check">,
+  checkers: Pick<Checkers, "check" | "decided">,
   { tokenizer, model }: Pick<PairSearchParts, "tokenizer" | "model">,
 ): StoredCase {
   const { item, metadata: { maxTokens, thought }, completionIds } = row;
@@ -43,5 +51,6 @@ export function storedCase(
       },
     }),
     check: item === null ? undefined : (response) => checkers.check(item, response),
+    ...(item !== null && !mayThink(row, tokenizer) && { decided: () => checkers.decided(item) }),
   };
 }

@@ -113,7 +113,8 @@ async function search(model: LoadedModel, tokenizer: Tokenizer): Promise<void> {
     const maxTokens = Math.min(line.maxTokens, Number(values["max-tokens"]));
     const completionIds = line.completionIds.slice(0, maxTokens);
     const check = (response: string) => checkers.check(item, response);
-    const searchCase: SearchCase = { key, promptIds, completionIds, maxTokens, check };
+    const decided = () => checkers.decided(item);
+    const searchCase: SearchCase = { key, promptIds, completionIds, maxTokens, check, decided };
     return { searchCase, state: SEARCH_START };
   });
   const decided: CaseUpdate<SearchCase>[] = [];

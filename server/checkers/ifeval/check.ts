@@ -4,8 +4,9 @@
  * docs/checkers.md says how that is known, and where it cannot be.
  */
 import { limited, TimeLimitError } from "../../../gpu/mod.ts";
-import type { CheckItem, Verdict } from "../checker.ts";
-import { ArgumentError } from "./arguments.ts";
+import type { CheckItem, Decided, Verdict } from "../checker.ts";
+import { ArgumentError, type Arguments } from "./arguments.ts";
+import { DECIDED } from "./decided_instructions.ts";
 import { INSTRUCTIONS, unstable } from "./instructions.ts";
 import type { Check } from "./instruction.ts";
 import { withoutThinking } from "../thinking.ts";
@@ -76,6 +77,19 @@ export function checkIfeval(item: IfevalItem, spoken: string): IfevalVerdict {
   if (late < 0) return { passed: true, detail };
   const reason = `${plainType(types[late]!)}: its pattern takes longer than ${LIMIT_MS / 1000} s on this response`;
   return { passed: null, reason, detail };
+}
+
+/** What tells from beginnings of responses that one of the item's instructions is not followed; undefined where none can. */
+export function decidedIfeval({ instruction_id_list: types, kwargs }: IfevalItem): Decided | undefined {
+  const isReadable = types.length === kwargs.length &&
+    types.every((type, at) => readInstruction(type, kwargs[at]).problem === undefined);
+  // Of an item that cannot be read, no response fails.
+  const each = isReadable ? types.flatMap((type, at) => DECIDED[plainType(type)]?.(kwargs[at] as Arguments) ?? []) : [];
+  if (each.length === 0) return undefined;
+  return (spoken) => {
+    const begun = withoutThinking(spoken);
+    return each.some((decided) => decided(begun));
+  };
 }
 
 function undecided(types: readonly string[], reason: string): IfevalVerdict {

@@ -11,8 +11,8 @@ const INDENT = String.raw`(?<![^\n])[[${SPACE}]--\n]*`;
  * The reference's `^\s*\*[^\*].*$` and `^\s*-.*$`, found from the mark on: long runs of newlines, as a model in a loop
  * writes them, would take seconds from the start of each line. A match that swallows a newline swallows the next line.
  */
-const STAR_BULLETS = new RegExp(String.raw`\*(?<=${INDENT}\*)[^*][^\n]*`, "gv");
-const DASH_BULLETS = new RegExp(String.raw`-(?<=${INDENT}-)[^\n]*`, "gv");
+export const STAR_BULLETS = new RegExp(String.raw`\*(?<=${INDENT}\*)[^*][^\n]*`, "gv");
+export const DASH_BULLETS = new RegExp(String.raw`-(?<=${INDENT}-)[^\n]*`, "gv");
 const HIGHLIGHTS = /\*[^\n*]*\*/g;
 const DOUBLE_HIGHLIGHTS = /\*\*[^\n*]*\*\*/g;
 const ANSWERS = ["My answer is yes.", "My answer is no.", "My answer is maybe."];

@@ -5,7 +5,8 @@ import { compared } from "./keyword_instructions.ts";
 import { sentences } from "./punkt.ts";
 import { countWords, SPACE, split, strip, stripCharacters } from "./python_text.ts";
 
-const STARS = new RegExp(String.raw`[${SPACE}]?\*\*\*[${SPACE}]?`, "u");
+/** What stands between paragraphs that are counted by stars. */
+export const STARS = new RegExp(String.raw`[${SPACE}]?\*\*\*[${SPACE}]?`, "u");
 
 export const LENGTHS: Readonly<Record<string, Instruction>> = {
   "length_constraints:number_sentences": (from) => {
@@ -47,7 +48,7 @@ export const LENGTHS: Readonly<Record<string, Instruction>> = {
 };
 
 /** The first word in lower case, without quotes before it and what follows a punctuation mark. */
-function firstWord(paragraph: string): string {
+export function firstWord(paragraph: string): string {
   const word = stripCharacters(stripCharacters(split(paragraph)[0]!, "'", "start"), '"', "start");
   // One by one: the lower case of a last sigma depends on its neighbours.
   return [...word.split(/[.,?!'"]/)[0]!].map((letter) => letter.toLowerCase()).join("");

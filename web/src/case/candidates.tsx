@@ -154,7 +154,12 @@ export function Candidates({ route, pair, failureCase }: {
                     <td class="rollout">
                       {candidate.completion === null ? <span class="quiet">not tried</span> : (
                         <details>
-                          <summary>{sinceForced(candidate.completion, prefix)}</summary>
+                          <summary>
+                            {sinceForced(candidate.completion, prefix)}
+                            {candidate.endedEarly !== true
+                              ? null
+                              : <span class="quiet small after" title="It fails whatever follows">ended early</span>}
+                          </summary>
                           <pre>{candidate.completion}</pre>
                         </details>
                       )}

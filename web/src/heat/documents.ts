@@ -142,7 +142,7 @@ export const READ_CANDIDATES = graphql(`
   query ReadCandidates($id: ID!) {
     node(id: $id) {
       __typename
-      ... on TokenPair { candidates { rank id text logit completion passed } }
+      ... on TokenPair { candidates { rank id text logit completion passed endedEarly } }
     }
   }
 `);
@@ -162,7 +162,7 @@ export const READ_VISITED = graphql(`
           target { text rank }
           triedCount
           recovered
-          tried(first: 3) { rank id text logit completion passed }
+          tried(first: 3) { rank id text logit completion passed endedEarly }
         }
       }
     }
