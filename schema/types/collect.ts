@@ -34,8 +34,8 @@ const CollectFailuresInput = builder.inputType("CollectFailuresInput", {
     }),
     promptTemplate: t.string({
       description:
-        "How problems are asked: `plain`, `math-boxed`, `gsm8k-mark` or `evalplus`; as their kind is asked when " +
-        "nothing is said. Items that bring their own prompt or messages are asked as they are.",
+        "How problems are asked: `plain`, `math-boxed`, `gsm8k-last-line`, `gsm8k-mark` or `evalplus`; as their kind is " +
+        "asked when nothing is said. Items that bring their own prompt or messages are asked as they are.",
     }),
     thinkingTokens: t.int({
       description:

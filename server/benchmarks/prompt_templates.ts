@@ -10,13 +10,16 @@ import { checkItemOf } from "./items.ts";
 type Template = (problem: string) => string;
 
 /**
- * The templates. `math-boxed` is the sentence that Qwen's and DeepSeek's evaluations append to MATH's problems; `gsm8k-mark`
- * asks for the mark of the benchmark's own solutions; `plain` is the problem alone; `evalplus` is EvalPlus's question
+ * The templates. `math-boxed` is the sentence that Qwen's and DeepSeek's evaluations append to MATH's problems;
+ * `gsm8k-last-line` and `gsm8k-mark` ask for the mark of the benchmark's own solutions, the latter with an example, whose
+ * number small models repeat (docs/checkers.md); `plain` is the problem alone; `evalplus` is EvalPlus's question
  * to chat models (codegen.py, provider/openai.py).
  */
 export const PROMPT_TEMPLATES = {
   "plain": (problem) => problem,
   "math-boxed": (problem) => `${problem}\n\nPlease reason step by step, and put your final answer within \\boxed{}.`,
+  "gsm8k-last-line": (problem) =>
+    `${problem}\n\nReason step by step. Then write a last line that holds #### and the final number alone.`,
   "gsm8k-mark": (problem) =>
     `${problem}\n\nReason step by step. Then write #### and the final number on the last line, like this: #### 42`,
   "evalplus": (problem) => `${EVALPLUS_INSTRUCTION}\n\`\`\`python\n${problem.trim()}\n\`\`\``,
@@ -67,7 +70,7 @@ function templateOf(item: CheckItem | null): PromptTemplate {
     case "math":
       return "math-boxed";
     case "gsm8k":
-      return "gsm8k-mark";
+      return "gsm8k-last-line";
     default:
       return "plain";
   }
