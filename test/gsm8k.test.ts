@@ -59,7 +59,9 @@ test("collect asks for the mark, and knows the item", async () => {
   expect(items.find(rows[0]!.question)).toBe(row);
   const { template, messages } = questionOf(row, undefined);
   expect(template).toBe("gsm8k-last-line");
-  expect(messages[0]!.content).toMatch(/every day at the farmers' market\?\n\nReason step by step\. Then write a last line/);
+  expect(messages[0]!.content).toMatch(
+    /every day at the farmers' market\?\n\nReason step by step\. Then write a last line/,
+  );
   // An example's number would be a small model's answer.
   expect(messages[0]!.content.slice(rows[0]!.question.length)).not.toMatch(/\d/);
   expect(questionOf(row, "plain").messages[0]!.content).toBe(rows[0]!.question);
