@@ -60,7 +60,7 @@ test("collect asks for the mark, and knows the item", async () => {
   const { template, messages } = questionOf(row, undefined);
   expect(template).toBe("gsm8k-last-line");
   expect(messages[0]!.content).toMatch(
-    /every day at the farmers' market\?\n\nReason step by step\. Then write a last line/,
+    /every day at the farmers' market\?\n\nReason step by step\. Write the final number/,
   );
   // An example's number would be a small model's answer.
   expect(messages[0]!.content.slice(rows[0]!.question.length)).not.toMatch(/\d/);

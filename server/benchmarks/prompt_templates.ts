@@ -19,7 +19,7 @@ export const PROMPT_TEMPLATES = {
   "plain": (problem) => problem,
   "math-boxed": (problem) => `${problem}\n\nPlease reason step by step, and put your final answer within \\boxed{}.`,
   "gsm8k-last-line": (problem) =>
-    `${problem}\n\nReason step by step. Then write a last line that holds #### and the final number alone.`,
+    `${problem}\n\nReason step by step. Write the final number on the last line, after ####.`,
   "gsm8k-mark": (problem) =>
     `${problem}\n\nReason step by step. Then write #### and the final number on the last line, like this: #### 42`,
   "evalplus": (problem) => `${EVALPLUS_INSTRUCTION}\n\`\`\`python\n${problem.trim()}\n\`\`\``,
