@@ -1,12 +1,7 @@
 // What chunk c adds to inner products (attention-product.inc.wgsl).
-#for V 0 QV
-#if HELD == yes
-let x_$V = $(OWN)_rows[c * $(QV)u + $(V)u];
-#else
-let x_$V = $(OWN_IN)[$(OWN)_at_$V + c * 16u];
-#end
-#end
-#include attention-step-rows
+#include attention-chunk-rows INTO=x NAME=OWN IN=OWN_IN COUNT=QV
+// The rows of a step come from the lanes that keep them, by broadcast.
+#include attention-chunk-rows INTO=row_of NAME=OTHER IN=OTHER_IN COUNT=SLOTS
 #for J 0 T
 {
   let y = subgroupBroadcast(row_of_$(J / LANES), $(J % LANES)u);

@@ -1,5 +1,6 @@
 // What is added to chunk c of sums (attention-sum.inc.wgsl).
-#include attention-step-rows
+// The rows of a step come from the lanes that keep them, by broadcast.
+#include attention-chunk-rows INTO=row_of NAME=OTHER IN=OTHER_IN COUNT=SLOTS
 #for V 0 QV
 var sum_$V = $(SUM)[own_cell(c * $(QV)u + $(V)u, lane)];
 #if SHRINK == yes
