@@ -8,6 +8,7 @@ import { attributionGraphs, diagnoses, maskingExperiments } from "../schema/tabl
 import { attributions, failureCases } from "../schema/tables/tables.ts";
 import { summariseAblations } from "../server/ablation/ablation_job.ts";
 import { ROOT } from "../server/base/settings.ts";
+import { mean } from "../server/base/statistics/bootstrap.ts";
 import { parseGraphFile } from "../web/src/graph/graph_data.ts";
 import { culprit as runCommand, refused } from "./command_line.ts";
 import { testDatabase } from "./database.ts";
@@ -184,6 +185,20 @@ test("preferences are written with a line for each pair", async () => {
   expect(new Set(row.chosen_weights)).toEqual(new Set([1]));
 });
 
+test.each(["divergence/1", "uncertainty/1"])("preferences are written by %s", async (formula) => {
+  const out = join(folder, "pairs.jsonl");
+  const { lines } = await culprit("export", "preferences", "--out", out, "--limit", "1", "--formula", formula);
+  expect(lines.at(-1)).toMatchObject({ total: 1, rows: 1, failed: 0, leftOut: {}, formula });
+  const row = JSON.parse(await readFile(out, "utf8"));
+  expect(row).toMatchObject({ formula, marks: "none" });
+  for (const side of ["chosen", "rejected"]) {
+    const weights = row[`${side}_weights`] as number[];
+    expect(weights).toHaveLength(row[`${side}_ids`].length);
+    expect(mean(weights)).toBeCloseTo(1, 9);
+    expect(new Set(weights).size).toBeGreaterThan(1);
+  }
+});
+
 describe("refuses with one line", () => {
   test.each<[string, string[], RegExp]>([
     ["no file", ["export", "cases"], /^--out: is missing/],
@@ -191,6 +206,11 @@ describe("refuses with one line", () => {
       "a format that is none",
       ["export", "preferences", "--out", "x", "--format", "csv"],
       /^--format: "csv" is not known/,
+    ],
+    [
+      "a formula that is none",
+      ["export", "preferences", "--out", "x", "--formula", "entropy"],
+      /^--formula: "entropy" is not known; give one of: instruction-share\/1, .*, divergence\/1, uncertainty\/1/,
     ],
     [
       "a stage that is none",

@@ -1,4 +1,4 @@
-/** Preference export: weights against LXT (test/reference/dpo_weights.py), and files that trainers read. */
+/** Preference export: weights against LXT and transformers (test/reference/dpo_weights.py), and files that trainers read. */
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,7 +12,13 @@ import type { Engine } from "../gpu/engine.ts";
 import { openEngine } from "../gpu/mod.ts";
 import { loadTokenizer, type Tokenizer } from "../gpu/model/tokenizer.ts";
 import { preferences } from "../schema/tables/analysis_tables.ts";
-import { WEIGHT_FORMULAS, type WeightFormula } from "../schema/tables/analysis_values.ts";
+import {
+  goesByRelevance,
+  PREDICTION_FORMULAS,
+  RELEVANCE_FORMULAS,
+  WEIGHT_FORMULAS,
+  type WeightFormula,
+} from "../schema/tables/analysis_values.ts";
 import type { Services } from "../schema/services/services.ts";
 import { failureCases, jobs, tokenPairs } from "../schema/tables/tables.ts";
 import { addModel } from "../server/models/add_model.ts";
@@ -26,7 +32,13 @@ import { preferencePair } from "../server/preferences/pair.ts";
 import { ownReader } from "../server/models/reading.ts";
 import { fileOf, readRows } from "../server/preferences/read.ts";
 import { PREFERENCE_FORMATS, type PreferenceRow, type RowOptions } from "../server/preferences/rows.ts";
-import { chooseWeights, relevanceShare, weightsOf } from "../server/preferences/weights.ts";
+import {
+  chooseWeights,
+  divergenceShares,
+  relevanceShare,
+  uncertaintyShares,
+  weightsOf,
+} from "../server/preferences/weights.ts";
 import { startQueue } from "../server/jobs/queue.ts";
 import { createServices } from "../server/http/services.ts";
 import { readSettings, ROOT } from "../server/base/settings.ts";
@@ -116,6 +128,25 @@ describe("weights", () => {
     expect(weightsOf([0, 0])).toEqual([1, 1]);
   });
 
+  test("the token where completions part weighs ten of those behind it, and never more than 10", () => {
+    // 11 tokens: shares 1 and ten of 0.1, mean 2 / 11.
+    expect(weightsOf(divergenceShares(11)).map((weight) => weight.toFixed(10))).toEqual(
+      [5.5, ...Array.from({ length: 10 }, () => 0.55)].map((weight) => weight.toFixed(10)),
+    );
+    expect(weightsOf(divergenceShares(1))).toEqual([1]);
+    expect(weightsOf(divergenceShares(5000))[0]).toBeCloseTo(5000 / 500.9, 9);
+  });
+
+  test("uncertainty is what the likeliest token leaves to others; a model that is sure everywhere weighs all alike", () => {
+    const shares = uncertaintyShares([Math.log(0.9), Math.log(0.4), -1e-9, 1e-7]);
+    expect(shares.map((share) => share.toFixed(12))).toEqual([0.1, 0.6, 1e-9, 0].map((share) => share.toFixed(12)));
+    // Mean 0.175, floor 0.0175, mean of the raised 0.735 / 4.
+    expect(weightsOf(shares).map((weight) => weight.toFixed(7))).toEqual(
+      [0.1, 0.6, 0.0175, 0.0175].map((share) => (share * 4 / 0.735).toFixed(7)),
+    );
+    expect(weightsOf(uncertaintyShares([0, 0, 0]))).toEqual([1, 1, 1]);
+  });
+
   test("baselines: all 1, or the same weights in an order that the seed fixes", () => {
     const weights = Array.from({ length: 20 }, (_, index) => index);
     expect(new Set(chooseWeights(weights, "uniform", 1, "a"))).toEqual(new Set([1]));
@@ -182,35 +213,41 @@ describe("an export", () => {
     );
   });
 
-  test.each(golden)("weights of $key are those of LXT's relevance", async ({ key, segments, chosen, rejected }) => {
-    const [stored] = await database.connection.db.select().from(failureCases).where(eq(failureCases.key, key));
-    expect(stored!.segments).toBe(segments);
-    for (const [formula, rows] of formulas) {
-      const row = rows.find((one) => one["key"] === key)!;
-      for (const [side, { ids, weights }] of [["chosen", chosen], ["rejected", rejected]] as const) {
-        expect(row[`${side}_ids`]).toEqual(ids);
-        const largest = Math.max(...weights[formula]);
-        for (const [index, weight] of (row[`${side}_weights`] as number[]).entries()) {
-          const difference = Math.abs(weight - weights[formula][index]!) / largest;
-          expect(difference, `${formula} ${side} ${index}`).toBeLessThan(1e-4);
+  test.each(golden)(
+    "weights of $key are those of LXT's relevance and transformers' probabilities",
+    async ({ key, segments, chosen, rejected }) => {
+      const [stored] = await database.connection.db.select().from(failureCases).where(eq(failureCases.key, key));
+      expect(stored!.segments).toBe(segments);
+      for (const [formula, rows] of formulas) {
+        const row = rows.find((one) => one["key"] === key)!;
+        for (const [side, { ids, weights }] of [["chosen", chosen], ["rejected", rejected]] as const) {
+          expect(row[`${side}_ids`]).toEqual(ids);
+          const largest = Math.max(...weights[formula]);
+          for (const [index, weight] of (row[`${side}_weights`] as number[]).entries()) {
+            const difference = Math.abs(weight - weights[formula][index]!) / largest;
+            expect(difference, `${formula} ${side} ${index}`).toBeLessThan(1e-4);
+          }
         }
       }
-    }
-  });
+    },
+  );
 
-  test("has a row for every pair, whose text gives the ids again, with a weight each", () => {
-    expect(weighted).toHaveLength(pairIds.length);
-    for (const row of weighted) {
-      const { prompt, prompt_ids: context } = row as { prompt: string; prompt_ids: number[] };
-      expect(tokenizer.encode(prompt)).toEqual(context);
-      for (const side of ["chosen", "rejected"]) {
-        const ids = row[`${side}_ids`] as number[];
-        const weights = row[`${side}_weights`] as number[];
-        expect(tokenizer.encode(prompt + row[side])).toEqual([...context, ...ids]);
-        expect(weights).toHaveLength(ids.length);
-        expect(mean(weights)).toBeCloseTo(1, 9);
+  test("has a row for every pair, whose text gives the ids again, with a weight each of every formula", () => {
+    for (const [formula, rows] of formulas) {
+      expect(rows, formula).toHaveLength(pairIds.length);
+      for (const row of rows) {
+        const { prompt, prompt_ids: context } = row as { prompt: string; prompt_ids: number[] };
+        expect(tokenizer.encode(prompt)).toEqual(context);
+        for (const side of ["chosen", "rejected"]) {
+          const ids = row[`${side}_ids`] as number[];
+          const weights = row[`${side}_weights`] as number[];
+          expect(tokenizer.encode(prompt + row[side])).toEqual([...context, ...ids]);
+          expect(weights).toHaveLength(ids.length);
+          expect(mean(weights)).toBeCloseTo(1, 9);
+        }
+        expect(row).toMatchObject({ formula, weights: "relevance", tokenizer_hash: tokenizer.hash });
+        expect(row["marks"] === "none").toBe(!goesByRelevance(formula));
       }
-      expect(row).toMatchObject({ formula: FORMULA, weights: "relevance", tokenizer_hash: tokenizer.hash });
     }
   });
 
@@ -224,6 +261,34 @@ describe("an export", () => {
     });
     for await (const _ of services.watchJob(again, 0)) { /* until it ends */ }
     expect(await db.select().from(preferences).orderBy(preferences.id)).toEqual(before);
+  });
+
+  test("what needs no relevance is weighed without an attribution, and goes by no marks", async () => {
+    const { db } = database.connection;
+    const [pair] = pairIds as [number];
+    const own = eq(preferences.tokenPairId, pair);
+    const read = async () => {
+      const rows = await db.select().from(preferences).where(own).orderBy(preferences.formula);
+      return rows.map(({ id: _id, createdAt: _createdAt, ...row }) => row);
+    };
+    const weigh = async (formula: WeightFormula) => {
+      const id = await services.exportPreferences({ tokenPairIds: [pair], formula, idempotencyKey: undefined });
+      for await (const _ of services.watchJob(id, 0)) { /* until it ends */ }
+      const [job] = await db.select().from(jobs).where(eq(jobs.id, id));
+      expect(job).toMatchObject({ status: "completed", done: 1 });
+      return await read();
+    };
+    const all = await read();
+    expect(all.map(({ formula }) => formula)).toEqual([...WEIGHT_FORMULAS].sort());
+    for (const { formula, marksOrigin } of all) {
+      expect(marksOrigin === null).toBe(!goesByRelevance(formula as WeightFormula));
+    }
+    await db.delete(preferences).where(own);
+    // Had tokens been attributed, all formulas would be stored.
+    const cheap = all.filter(({ formula }) => PREDICTION_FORMULAS.some((one) => one === formula));
+    expect(await weigh("divergence/1")).toEqual(cheap);
+    expect(await weigh("uncertainty/1")).toEqual(cheap);
+    expect(await weigh(RELEVANCE_FORMULAS[1])).toEqual(all);
   });
 
   test("Parquet holds what JSON lines hold, and names the tokenizer", async () => {

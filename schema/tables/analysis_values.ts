@@ -102,11 +102,22 @@ export interface StudyInput {
 }
 
 /**
- * What weighs a completion token: the share of |relevance| that falls on Instruction tokens (docs/method.md, section 9),
- * or on all tokens of the prompt that are not special.
+ * What weighs a completion token by its attribution: the share of |relevance| that falls on Instruction tokens
+ * (docs/method.md, section 9), or on all tokens of the prompt that are not special.
  */
-export const WEIGHT_FORMULAS = ["instruction-share/1", "prompt-share/1"] as const;
+export const RELEVANCE_FORMULAS = ["instruction-share/1", "prompt-share/1"] as const;
+export type RelevanceFormula = (typeof RELEVANCE_FORMULAS)[number];
+
+/** What weighs it by a forward pass alone: where the completions part, or how unsure the model is of its next token. */
+export const PREDICTION_FORMULAS = ["divergence/1", "uncertainty/1"] as const;
+
+/** All formulas; docs/preferences.md gives each. */
+export const WEIGHT_FORMULAS = [...RELEVANCE_FORMULAS, ...PREDICTION_FORMULAS] as const;
 export type WeightFormula = (typeof WEIGHT_FORMULAS)[number];
+
+/** Whether a formula needs an attribution of each completion token, and so goes by the prompt's marks. */
+export const goesByRelevance = (formula: WeightFormula): formula is RelevanceFormula =>
+  (RELEVANCE_FORMULAS as readonly WeightFormula[]).includes(formula);
 
 /** Options of a graph, in the engine's words (GraphRequest of gpu/engine.ts), every one given. */
 export interface GraphOptions {

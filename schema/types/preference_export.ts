@@ -46,6 +46,14 @@ const Formula = builder.enumType("PreferenceFormula", {
       value: "prompt-share/1",
       description: "Share of |relevance| on the prompt's tokens among all tokens that are not special.",
     },
+    DIVERGENCE_1: {
+      value: "divergence/1",
+      description: "1 for the token where the two completions part, 0.1 for those behind it; needs no attribution.",
+    },
+    UNCERTAINTY_1: {
+      value: "uncertainty/1",
+      description: "Probability of all tokens but the model's likeliest at the position; needs no attribution.",
+    },
   } as const,
 });
 

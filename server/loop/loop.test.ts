@@ -51,6 +51,8 @@ test("arms differ by formula and weights alone; seeds come before arms, so that 
     "prompt-share/1 --weights relevance",
     "instruction-share/1 --weights uniform",
     "instruction-share/1 --weights shuffled",
+    "divergence/1 --weights relevance",
+    "uncertainty/1 --weights relevance",
   ]);
   expect(runsOf({ ...settings, seeds: 2 }).map(({ arm, seed }) => `${arm} ${seed}`)).toEqual(
     ["plain 1", "relevance 1", "plain 2", "relevance 2"],

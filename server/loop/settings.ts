@@ -11,7 +11,7 @@ export interface ArmWeights {
   readonly plain: boolean;
 }
 
-const [INSTRUCTION, PROMPT] = WEIGHT_FORMULAS;
+const [INSTRUCTION, PROMPT, DIVERGENCE, UNCERTAINTY] = WEIGHT_FORMULAS;
 
 /** Plain and uniform compute the same: their difference shows how far a run is repeated. */
 export const ARMS = {
@@ -20,6 +20,8 @@ export const ARMS = {
   "prompt-share": { formula: PROMPT, weights: "relevance", plain: false },
   "uniform": { formula: INSTRUCTION, weights: "uniform", plain: false },
   "shuffled": { formula: INSTRUCTION, weights: "shuffled", plain: false },
+  "divergence": { formula: DIVERGENCE, weights: "relevance", plain: false },
+  "uncertainty": { formula: UNCERTAINTY, weights: "relevance", plain: false },
 } as const satisfies Readonly<Record<string, ArmWeights>>;
 export type Arm = keyof typeof ARMS;
 
@@ -70,7 +72,7 @@ export const LOOP_SETTINGS: LoopSettings = {
   alternatives: 10,
   positions: 60,
   heldPairs: 20,
-  arms: Object.keys(ARMS) as Arm[],
+  arms: ["plain", "relevance", "prompt-share", "uniform", "shuffled"],
   seeds: 3,
   steps: 60,
   trainBatch: 8,

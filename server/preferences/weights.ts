@@ -1,15 +1,18 @@
-/** Weights of completion tokens from relevance (docs/preferences.md gives the formulas). */
-import type { WeightFormula } from "../../schema/tables/analysis_values.ts";
+/** Weights of completion tokens (docs/preferences.md gives the formulas). */
+import type { RelevanceFormula } from "../../schema/tables/analysis_values.ts";
 import { randomStream, shuffled } from "../base/statistics/random.ts";
 
 /** No token weighs less than this share of its completion's mean. */
 export const FLOOR = 0.1;
 
+/** The share of a token behind the one where the completions part, which has 1. */
+const BEHIND_DIVERGENCE = 0.1;
+
 /**
  * The share of |relevance| on the tokens that the formula counts, among all tokens that are not special; 0 where nothing
  * is relevant. `letters`: one letter a token, as segments are stored (S, I, Q, A).
  */
-export function relevanceShare(relevance: Float32Array, letters: string, formula: WeightFormula): number {
+export function relevanceShare(relevance: Float32Array, letters: string, formula: RelevanceFormula): number {
   let counted = 0;
   let all = 0;
   relevance.forEach((value, position) => {
@@ -19,6 +22,20 @@ export function relevanceShare(relevance: Float32Array, letters: string, formula
     if (letter === "I" || formula === "prompt-share/1" && letter === "Q") counted += Math.abs(value);
   });
   return all > 0 ? counted / all : 0;
+}
+
+/** The share of each of `count` tokens of a completion whose first one is where it parts from the other completion. */
+export function divergenceShares(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index === 0 ? 1 : BEHIND_DIVERGENCE);
+}
+
+/**
+ * The probability that the model gives to all tokens but its likeliest, at each position. `logProbabilities`: of the
+ * likeliest token, in nats, [positions].
+ */
+export function uncertaintyShares(logProbabilities: readonly number[]): number[] {
+  // Rounding can bring a log probability above 0.
+  return logProbabilities.map((logProbability) => Math.max(0, -Math.expm1(logProbability)));
 }
 
 /** Raised to the floor, then scaled to mean 1. All 1 where every share is 0: then the formula has nothing to say. */

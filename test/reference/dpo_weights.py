@@ -1,12 +1,14 @@
-"""Weights of completion tokens for preference training by LXT's relevance, for test/preferences.test.ts:
+"""Weights of completion tokens for preference training by LXT's relevance and by transformers' probabilities, for
+test/preferences.test.ts:
 
     python3 test/reference/dpo_weights.py > test/data/preferences.json      (torch, transformers 5.18, lxt)
 
 Four failures of the demo model. Chosen: the contrast with its passing rollout, rejected: the target with the rest of the
 answer, each with the token that ends it where the model's argmax ends it. Weight of y_t: the attribution of
 logit[y_t] - logit[best other token] at its position, one sequence at a time; sum of |R| over Instruction tokens (or over
-all of the prompt's) over the sum over all tokens that are not special, raised to a tenth of the completion's mean, scaled
-to mean 1.
+all of the prompt's) over the sum over all tokens that are not special; or 1 for the completion's first token and a tenth
+for the others; or 1 less the largest probability of any token there. Raised to a tenth of the completion's mean, scaled to
+mean 1.
 """
 
 import json
@@ -54,7 +56,10 @@ def weigh(model, special, context, completion, marks, end):
         logits = model(torch.tensor([context + ids])).logits[0, len(context) - 1:]
     if ids[-1] != end and int(logits[-1].argmax()) == end:
         ids.append(end)
+    probabilities = logits.double().softmax(-1)[:len(ids)]
     shares = {formula: [] for formula in COUNTED}
+    shares["divergence/1"] = [1.0] + [0.1] * (len(ids) - 1)
+    shares["uncertainty/1"] = (1 - probabilities.max(-1).values).tolist()
     for index, token in enumerate(ids):
         best = next(other for other in logits[index].topk(2).indices.tolist() if other != token)
         own, _ = relevance(model, context + ids[:index], token, best)
