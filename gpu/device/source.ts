@@ -3,7 +3,7 @@
  *
  *   #for R 0 16        repeats the lines up to #end with $R = 0 ... 15; bounds may be expressions
  *   #if NAME == value  keeps the lines up to #else or #end when the constant has that value
- *   $(R / 4 + LANES)   integer arithmetic over constants and loop variables; $R is short for $(R)
+ *   $(R / 4 + LANES)   integer arithmetic over constants and loop variables, min(a,b) too; $R is short for $(R)
  *
  * A source starts with a comment that describes its operation and bindings; what several share lives in files
  * `NAME.inc.wgsl`, which stand where a source says `#include NAME`. `#include NAME KEY=value ...` gives the constants of
@@ -109,19 +109,28 @@ function substitute(line: string, scope: Constants, kernel: string): string {
     });
 }
 
-/** Integer arithmetic with + - * / % and parentheses; division rounds down. */
+/** Integer arithmetic with + - * / %, min(a,b) and parentheses; division rounds down. */
 function evaluate(expression: string, scope: Constants, kernel: string): number {
-  const tokens = expression.match(/\d+|\w+|[-+*/%()]/g) ?? [];
+  const tokens = expression.match(/\d+|\w+|[-+*/%(),]/g) ?? [];
   let at = 0;
   const fail = (): never => {
     throw new Error(`${kernel}.wgsl: cannot evaluate "${expression}"`);
   };
+  const take = (token: string) => tokens[at++] === token || fail();
   const atom = (): number => {
     const token = tokens[at++] ?? fail();
     if (token === "(") {
       const value = sum();
-      if (tokens[at++] !== ")") fail();
+      take(")");
       return value;
+    }
+    if (token === "min") {
+      take("(");
+      const one = sum();
+      take(",");
+      const other = sum();
+      take(")");
+      return Math.min(one, other);
     }
     const value = /^\d/.test(token) ? Number(token) : Number(scope[token.replace(/^\$/, "")]);
     return Number.isInteger(value) ? value : fail();

@@ -187,6 +187,7 @@ function matmulBroadcast(
       LANES: lanes,
       ROWS: rows,
       SLOTS: Math.ceil(rows / lanes),
+      STEP: isQuickLavapipe(device) && columns4(k) % 2 === 0 ? 2 : 1,
       MODE: mode,
       ...storageConstants(b.type ?? "f32"),
       SHARED: lanesShareGroups(lanes, b.type ?? "f32") ? "yes" : "no",

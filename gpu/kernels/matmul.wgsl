@@ -12,9 +12,10 @@
 // B's inner index is divided by `group` (query heads that share a key/value head).
 //
 // A workgroup is one subgroup of LANES and makes ROWS rows x (4 * LANES) columns; a lane holds ROWS x 4 sums.
-// Each lane loads its own B and a share of A, which the others get by subgroupBroadcast. Such an adapter runs each lane's
-// load as scalar code, a check of bounds for each 32 bits included: so loads are few and wide, and two rows of 16-bit
-// elements come with one. Weights in blocks are expanded once for all ROWS rows.
+// Each lane loads its own B and a share of A, which the others get by subgroupBroadcast. Such an adapter gathers what its
+// lanes load 32 bits by 32 bits, each with a check of bounds: so loads are few and wide, and two rows of 16-bit elements
+// come with one. Weights in blocks are expanded once for all ROWS rows. Sums do not fit the processor's registers: STEP
+// chunks of k are worked on at once, so that a sum is fetched and put back once for all of them.
 enable subgroups;
 #if BLOCKS == yes
 #include blocks
@@ -85,64 +86,70 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
   var sum_$R = vec4f(0);
   #end
 
-  for (var k = 0u; k < p.chunks_k; k++) {
-    #for S 0 SLOTS
-    let a_$S = a[a_at_$S];
-    a_at_$S += 16u;
-    #end
+  for (var turn = 0u; turn < p.chunks_k; turn += $(STEP)u) {
+    #for K 0 STEP
+    let k_$K = turn + $(K)u;
     #if BLOCKS == yes
     #if MODE == nt
-    let within = k % $(BLOCK_CHUNKS)u;
-    if (within % $(GROUP_CHUNKS)u == 0u) { scales = scales4(strip, column % 4u, within / $(GROUP_CHUNKS)u); }
-    let codes = codes4(strip, column % 4u, within);
+    let within_$K = k_$K % $(BLOCK_CHUNKS)u;
+    if (within_$K % $(GROUP_CHUNKS)u == 0u) { scales = scales4(strip, column % 4u, within_$K / $(GROUP_CHUNKS)u); }
+    let codes_$K = codes4(strip, column % 4u, within_$K);
     #for I 0 4
-    let v_$I = scales.scale * column_codes(codes, $(I)u) + scales.addend;
+    let v_$(K)_$I = scales.scale * column_codes(codes_$K, $(I)u) + scales.addend;
     #end
-    if (within == $(BLOCK_CHUNKS - 1)u) { strip += $(STRIP_WORDS)u; }
+    if (within_$K == $(BLOCK_CHUNKS - 1)u) { strip += $(STRIP_WORDS)u; }
     #else
-    let panel = (k / 4u) * strips;
-    let scales = scales4((panel + shared_column / $(BLOCK_CHUNKS)u) * $(STRIP_WORDS)u, k % 4u, group);
-    let codes = codes4((panel + column / $(BLOCK_CHUNKS)u) * $(STRIP_WORDS)u, k % 4u, within);
+    let panel_$K = (k_$K / 4u) * strips;
+    let scales_$K = scales4((panel_$K + shared_column / $(BLOCK_CHUNKS)u) * $(STRIP_WORDS)u, k_$K % 4u, group);
+    let codes_$K = codes4((panel_$K + column / $(BLOCK_CHUNKS)u) * $(STRIP_WORDS)u, k_$K % 4u, within);
     #for I 0 4
-    let v_$I = scales.scale[$I] * row_codes(codes, $(I)u) + vec4f(scales.addend[$I]);
+    let v_$(K)_$I = scales_$(K).scale[$I] * row_codes(codes_$K, $(I)u) + vec4f(scales_$(K).addend[$I]);
     #end
     #end
     #else
     #if TYPE == f32
     #for I 0 4
-    let b_$I = b[b_at + $(I)u];
+    let b_$(K)_$I = b[b_at + $(I)u];
     #end
     #else
     #for I 0 2
-    let pair_$I = b[b_at + $(I)u];
-    let b_$(2 * I) = unpack4(pair_$(I).xy);
-    let b_$(2 * I + 1) = unpack4(pair_$(I).zw);
+    let pair_$(K)_$I = b[b_at + $(I)u];
+    let b_$(K)_$(2 * I) = unpack4(pair_$(K)_$(I).xy);
+    let b_$(K)_$(2 * I + 1) = unpack4(pair_$(K)_$(I).zw);
     #end
     #end
     #if MODE == nt
     // Columns of the 4 x 4 block, so that sums stay vectors over C's columns.
-    let v_0 = vec4f(b_0.x, b_1.x, b_2.x, b_3.x);
-    let v_1 = vec4f(b_0.y, b_1.y, b_2.y, b_3.y);
-    let v_2 = vec4f(b_0.z, b_1.z, b_2.z, b_3.z);
-    let v_3 = vec4f(b_0.w, b_1.w, b_2.w, b_3.w);
+    let v_$(K)_0 = vec4f(b_$(K)_0.x, b_$(K)_1.x, b_$(K)_2.x, b_$(K)_3.x);
+    let v_$(K)_1 = vec4f(b_$(K)_0.y, b_$(K)_1.y, b_$(K)_2.y, b_$(K)_3.y);
+    let v_$(K)_2 = vec4f(b_$(K)_0.z, b_$(K)_1.z, b_$(K)_2.z, b_$(K)_3.z);
+    let v_$(K)_3 = vec4f(b_$(K)_0.w, b_$(K)_1.w, b_$(K)_2.w, b_$(K)_3.w);
     b_at += 16u / LOAD_ROWS;
     #else
-    let v_0 = b_0;
-    let v_1 = b_1;
-    let v_2 = b_2;
-    let v_3 = b_3;
-    b_at += select(4u, p.b_stride * 16u - 12u, k % 4u == 3u) / LOAD_ROWS;
+    #for I 0 4
+    let v_$(K)_$I = b_$(K)_$I;
+    #end
+    b_at += select(4u, p.b_stride * 16u - 12u, k_$K % 4u == 3u) / LOAD_ROWS;
     #end
     #end
-    #for R 0 ROWS
+    #end
+    #for S 0 SLOTS
+    #for K 0 STEP
+    let a_$(K)_$S = a[a_at_$S];
+    a_at_$S += 16u;
+    #end
+    #for R S*LANES min(ROWS,(S+1)*LANES)
+    #for K 0 STEP
     {
-      let x = subgroupBroadcast(a_$(R / LANES), $(R % LANES)u);
+      let x = subgroupBroadcast(a_$(K)_$S, $(R % LANES)u);
       #if FUSED == yes
-      sum_$R = fma(vec4f(x.w), v_3, fma(vec4f(x.z), v_2, fma(vec4f(x.y), v_1, fma(vec4f(x.x), v_0, sum_$R))));
+      sum_$R = fma(vec4f(x.w), v_$(K)_3, fma(vec4f(x.z), v_$(K)_2, fma(vec4f(x.y), v_$(K)_1, fma(vec4f(x.x), v_$(K)_0, sum_$R))));
       #else
-      sum_$R = sum_$R + x.x * v_0 + x.y * v_1 + x.z * v_2 + x.w * v_3;
+      sum_$R = sum_$R + x.x * v_$(K)_0 + x.y * v_$(K)_1 + x.z * v_$(K)_2 + x.w * v_$(K)_3;
       #end
     }
+    #end
+    #end
     #end
   }
 

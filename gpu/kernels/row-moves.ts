@@ -24,7 +24,10 @@ export function rowDot(
   });
 }
 
-/** Records to[i] = from[rows[i]] (gather) or to[rows[i]] = from[i] (scatter) for `count` rows of `columns` columns. */
+/**
+ * Records to[i] = from[rows[i]] (gather) or to[rows[i]] = from[i] (scatter) for `count` rows of `columns` columns, of which
+ * those before `firstColumn`, a multiple of 4, stay as they are.
+ */
 export function moveRows(
   device: Device,
   mode: "gather" | "scatter",
@@ -33,13 +36,16 @@ export function moveRows(
   rows: GPUBuffer,
   from: GPUBuffer,
   to: GPUBuffer,
+  firstColumn = 0,
 ): void {
+  const chunks = columns4(columns);
+  const first = firstColumn / 4;
   device.run({
     kernel: "move-rows",
     constants: { MODE: mode },
     bindings: [rows, from, to],
-    params: [columns4(columns), count],
-    workgroups: [Math.ceil(columns4(columns) / 16), Math.ceil(count / 4), 1],
+    params: [chunks, count, first, chunks - first],
+    workgroups: [panelsOf(count), Math.ceil((chunks - first) / 64), 1],
   });
 }
 

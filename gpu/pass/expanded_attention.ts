@@ -72,8 +72,11 @@ export function expandAttention(
     stateOf,
     attend(block, { weights, state }, bias) {
       const whole = stateOf(state);
-      for (const [name, columns] of [[ROTATED, rotated], [QUERY_KEY_VALUE, queryKeyValue]] as const) {
-        moveRows(device, "gather", workspace.rows, columns, fromRows, slot(state, name), slot(whole, name));
+      // Of the projections attention reads v alone: q and k as they are rotated.
+      for (
+        const [name, columns, first] of [[ROTATED, rotated, 0], [QUERY_KEY_VALUE, queryKeyValue, rotated]] as const
+      ) {
+        moveRows(device, "gather", workspace.rows, columns, fromRows, slot(state, name), slot(whole, name), first);
       }
       block.attention.forward(workspace, { weights, state: whole }, bias);
       moveRows(device, "gather", unique.length, query, toRows, slot(workspace, ATTENDED), slot(shared, ATTENDED));

@@ -149,9 +149,7 @@ async function measure(shape: string, tokens: number, kind: string): Promise<voi
     processorSeconds: Number(((user + system) / 1e6).toFixed(2)),
     load: Deno.loadavg()[0],
   }));
-  for (const { kernel, dispatches, seconds } of profile?.times() ?? []) {
-    console.error(`${seconds.toFixed(3).padStart(9)} s ${String(dispatches).padStart(6)} x ${kernel}`);
-  }
+  profile?.print();
   device.close();
   Deno.exit(0);
 }

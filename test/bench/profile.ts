@@ -2,21 +2,14 @@
 import process from "node:process";
 import type { Device } from "../../gpu/device/device.ts";
 
-/** What one kernel, with one set of constants, took. */
-export interface KernelTime {
-  readonly kernel: string;
-  readonly dispatches: number;
-  /** Of the processors, user and system, compilation left out. */
-  readonly seconds: number;
-}
-
 /**
  * The device, each of whose runs is waited for and timed by itself, in the order in which they were recorded. A kernel's
- * first run compiles it: what is measured before `reset` is forgotten.
+ * first run compiles it: what is measured before `reset` is forgotten. `print` writes a line for each kernel, with one set of
+ * constants, to standard error: its processor time, user and system.
  */
 export function profileKernels(
   device: Device,
-): { readonly device: Device; readonly times: () => readonly KernelTime[]; readonly reset: () => void } {
+): { readonly device: Device; readonly print: () => void; readonly reset: () => void } {
   const waiting: { readonly name: string; readonly record: () => void }[] = [];
   const found = new Map<string, { dispatches: number; seconds: number }>();
   const defer = (name: string, record: () => void) => void waiting.push({ name, record });
@@ -60,6 +53,10 @@ export function profileKernels(
       },
     },
     reset: () => found.clear(),
-    times: () => [...found].map(([kernel, sum]) => ({ kernel, ...sum })).sort((a, b) => b.seconds - a.seconds),
+    print() {
+      for (const [kernel, { dispatches, seconds }] of [...found].sort(([, a], [, b]) => b.seconds - a.seconds)) {
+        console.error(`${seconds.toFixed(3).padStart(9)} s ${String(dispatches).padStart(6)} x ${kernel}`);
+      }
+    },
   };
 }

@@ -8,13 +8,16 @@
  * Cases are culprit/1 lines, answers lines {"benchmark","key","task","passed","promptIds","completionIds","maxTokens"} as
  * in docs/in-the-wild; both may be gzipped, and --skip leaves out the first ones. Prints a JSON line for each masked case
  * and one for the search of all: processor time (user and system, in which a software adapter computes) and time by the
- * clock. --max-tokens cuts answers and rollouts. --out writes what came of them, so that two commits can be compared: both have to run this file.
+ * clock. --max-tokens cuts answers and rollouts. --out writes what came of them, so that two commits can be compared: both
+ * have to run this file. With --profile what each kernel takes of the processors comes on standard error.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { gunzipSync } from "node:zlib";
-import { InputError, type LoadedModel, loadTokenizer, openEngine, type Tokenizer } from "../../gpu/mod.ts";
+import { openDevice } from "../../gpu/device/dawn.ts";
+import { loadModel } from "../../gpu/loaded_model.ts";
+import { InputError, type LoadedModel, loadTokenizer, type Tokenizer } from "../../gpu/mod.ts";
 import { checkItemOf, readItems } from "../../server/benchmarks/items.ts";
 import { isControl } from "../../server/cases/segments.ts";
 import { openCheckers } from "../../server/checkers/check.ts";
@@ -23,6 +26,7 @@ import type { MaskingCase } from "../../server/masking/masking_case.ts";
 import { type CaseUpdate, SEARCH_START, type SearchCase } from "../../server/search/criterion.ts";
 import { searchPairs } from "../../server/search/search.ts";
 import { machineName, oneMinuteLoad } from "./measurement.ts";
+import { profileKernels } from "./profile.ts";
 
 interface CaseLine {
   readonly key: string;
@@ -73,6 +77,7 @@ const { values, positionals: [path] } = parseArgs({
     batch: { type: "string", default: "32" },
     "max-tokens": { type: "string", default: "100000" },
     out: { type: "string" },
+    profile: { type: "boolean", default: false },
   },
 });
 if (!path || !(values.cases || values.answers && values.items)) {
@@ -95,6 +100,7 @@ async function mask(model: LoadedModel, tokenizer: Tokenizer): Promise<void> {
   });
   // Kernels are compiled once in a study: a small experiment does it before any is timed.
   await runMasking(model, cases.slice(0, 1), { ...settings, budget: 1, seeds: [1], rankings: ["attnlrp", "cplrp"] });
+  profile?.reset();
   for (const one of cases) {
     const { key, inputIds } = one;
     const { result, ...took } = await timed(() => runMasking(model, [one], settings));
@@ -144,10 +150,12 @@ async function search(model: LoadedModel, tokenizer: Tokenizer): Promise<void> {
   say({ name: "search", cases: cases.length, ...counts, ...took });
 }
 
-const engine = await openEngine();
-const model = await engine.loadModel(path);
+const device = await openDevice();
+const profile = values.profile ? profileKernels(device) : null;
+const model = await loadModel(profile?.device ?? device, path);
 const tokenizer = await loadTokenizer(path);
 if (values.cases) await mask(model, tokenizer);
 if (values.answers) await search(model, tokenizer);
+profile?.print();
 if (values.out) writeFileSync(values.out, results.map((result) => `${JSON.stringify(result)}\n`).join(""));
 Deno.exit(0);
