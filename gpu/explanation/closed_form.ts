@@ -3,21 +3,12 @@
  * the gradients of its scores, and pruned as they come: a histogram of |A| finds the threshold, then the edges above it
  * are emitted. Of a long context no matrix of all edges is ever held, on the device or the host.
  */
-import { blockOf, hasConstants } from "../pass/block.ts";
-import { type GradientSpace, type Place, type PlacedBlock, slot, type Workspace } from "../pass/operation.ts";
+import type { GradientSpace, Place, PlacedBlock } from "../pass/operation.ts";
 import type { TileLimits } from "../pass/pass.ts";
 import type { ScoreReader } from "../pass/operations/attention.ts";
-import { PROBABILITY, SCORES } from "../pass/operations/score_blocks.ts";
-import { headWidths } from "../pass/operations/heads.ts";
 import type { Device } from "../device/device.ts";
 import type { GraphSettings } from "../engine.ts";
-import {
-  type ClosedRule,
-  edgeBytes,
-  edges as recordEdges,
-  headEdges as recordHeadEdges,
-  type ScoreMatrices,
-} from "../kernels/edges.ts";
+import { type ClosedRule, edgeBytes } from "../kernels/edges.ts";
 import {
   countEdges,
   counterBytes,
@@ -30,8 +21,8 @@ import {
   readHistogram,
   WANTED,
 } from "../kernels/prune.ts";
-import { rowDot } from "../kernels/row-moves.ts";
-import { panelBytes, panelIndex } from "../kernels/panels.ts";
+import { panelIndex } from "../kernels/panels.ts";
+import { type EdgeTerms, openEdgeTerms } from "./edge_terms.ts";
 import {
   type EdgeRow,
   type EmittedEdges,
@@ -52,6 +43,11 @@ export const TILE_LIMITS: TileLimits = { hostBytes: 2 ** 20, keptBytes: 2 ** 27,
 const EMITTED_EDGES = 2 ** 20;
 /** Edges that are read back at once. */
 const READ_EDGES = 2 ** 18;
+/** Bytes of (target, source), and of (ov, qk). */
+const PAIR_BYTES = 8;
+const TERM_BYTES = 8;
+/** Bytes of edges' terms by head that are computed and read back at once. */
+const SPLIT_BYTES = 2 ** 24;
 
 /** (ov, qk) of each head for edges, in their order: [edges, heads, 2]. */
 export interface HeadTerms {
@@ -83,11 +79,18 @@ export type Collector = (
 
 interface Buffers {
   readonly tiles: readonly GPUBuffer[];
-  readonly residual: GPUBuffer;
   readonly flags: GPUBuffer;
   readonly histogram: GPUBuffer;
   readonly counters: GPUBuffer;
   readonly emitted: GPUBuffer | undefined;
+  readonly capacity: number;
+  readonly split: SplitBuffers | undefined;
+}
+
+/** What edges are split by head in, at most `capacity` at once. */
+interface SplitBuffers {
+  readonly pairs: GPUBuffer;
+  readonly terms: GPUBuffer;
   readonly capacity: number;
 }
 
@@ -101,50 +104,26 @@ export function openCollector(
   limits: TileLimits,
 ): Collector {
   const { workspace } = space;
-  const { device, config } = workspace;
-  const buffers = allocateBuffers(space, limits);
-  const split = openLinearParts(space);
-  const { residual, flags, histogram } = buffers;
+  const { device } = workspace;
+  const buffers = allocateBuffers(space, limits, request.heads === true);
+  const openTerms = openEdgeTerms(space, rule);
+  const { flags, histogram, split } = buffers;
   return (place, middleGradient, targets) => {
-    const { weights: { attention, layer }, state } = place;
-    const operation = blockOf(config, layer).attention;
-    // By tiles edges need no matrix of scores; where q, k or v have constant parts, or for single heads, they do.
-    const byTiles = space.tiles !== null && !hasConstants(config, layer);
-    const matrices = byTiles && !request.heads ? undefined : split(place);
-    const blocks = workspace.scoreBlocks(attention);
+    const terms = openTerms(place, middleGradient);
+    const blocks = workspace.scoreBlocks(place.weights.attention);
     const wanted = new Set(blocks.filter((block) => targetsIn(block, targets).length > 0));
     const bytes = sum(blocks.map(edgeBytes));
     const onHost = bytes <= limits.hostBytes;
     const kept = bytes <= Math.max(limits.hostBytes, limits.keptBytes);
     const tileOf = (block: PlacedBlock) => buffers.tiles[kept ? blocks.indexOf(block) : 0] as GPUBuffer;
-    const recordTile = (block: PlacedBlock) => {
-      if (byTiles || !matrices) return operation.edges(space, place, rule, block, residual, tileOf(block));
-      matrices.record(block, rule);
-      recordEdges(device, rule, block, matrices, residual, tileOf(block));
-    };
-    const again = (block: PlacedBlock) => {
-      if (!byTiles) operation.blocks.scoreGradients(space, place, block);
-      recordTile(block);
-    };
-    rowDot(device, workspace.rows, config.hidden, state.node, middleGradient, residual, 0);
     if (!onHost) {
       writeFlags(device, flags, workspace.rows, targets, undefined);
       device.clear(histogram);
     }
-    const headTerms = async (edges: Edges): Promise<{ heads?: HeadTerms }> => {
-      if (!request.heads || !matrices) return {};
-      const record = (block: PlacedBlock, pairs: GPUBuffer, count: number, out: GPUBuffer) => {
-        operation.blocks.scoreGradients(space, place, block);
-        matrices.record(block, rule);
-        recordHeadEdges(device, rule, block, matrices, pairs, count, out);
-      };
-      return { heads: { edges, terms: await splitByHead(device, blocks, edges, record) } };
-    };
     return {
       wants: (block) => wanted.has(block),
-      readsScores: !byTiles,
       record(block) {
-        recordTile(block);
+        terms.edges(block, tileOf(block));
         if (!onHost) countEdges(device, block, tileOf(block), flags, histogram);
       },
       async finish(above) {
@@ -154,106 +133,28 @@ export function openCollector(
             device,
             buffers,
             blocks: [...wanted],
-            tile: kept ? tileOf : (block) => (again(block), tileOf(block)),
+            tile: kept ? tileOf : (block) => (terms.edgesAgain(block, tileOf(block)), tileOf(block)),
             rows: workspace.rows,
             targets,
             mass: request.mass,
             pendingEdges: limits.pendingEdges,
             above,
           });
-        return { ...reduced, ...await headTerms(reduced.edges) };
+        const { edges } = reduced;
+        return {
+          ...reduced,
+          ...split ? { heads: { edges, terms: await splitByHead(device, terms, split, edges) } } : {},
+        };
       },
     };
   };
-}
-
-/** The matrices of a block's edges, of which `record` records those that the backward pass does not. */
-interface BlockMatrices extends ScoreMatrices {
-  record(block: PlacedBlock, rule: ClosedRule): void;
-}
-
-/**
- * What edges are made of: <dO, v>, S by its key and S by its query. Where q, k and v are not linear in the residual stream
- * (biases, LayerNorm's bias, learned positions), the linear part of v, k or q stands there (docs/method.md section 11).
- */
-function openLinearParts(space: GradientSpace): (place: Place) => BlockMatrices {
-  const { workspace } = space;
-  let allocated: GPUBuffer | undefined;
-  const { config } = workspace;
-  const layers = Array.from({ length: config.layers }, (_, layer) => layer);
-  const parts = layers.some((layer) => hasConstants(config, layer)) ? allocateParts(space) : undefined;
-  return (place) => {
-    const scores = allocated ??= workspace.adopt(
-      workspace.device.allocate(scoreBlockBytes(workspace), "attention scores"),
-    );
-    const { layer, attention: { scale } } = place.weights;
-    const { blocks } = blockOf(config, layer).attention;
-    const [ofAll, ofTarget] = [workspace.blockSlots(), space.blockSlots()];
-    const common = { probability: slot(ofAll, PROBABILITY), scoreGradient: slot(ofTarget, SCORES), scores, scale };
-    if (!parts || !hasConstants(config, layer)) {
-      return {
-        ...common,
-        probabilityGradient: slot(ofTarget, PROBABILITY),
-        queryScores: scores,
-        record(block, rule) {
-          if (rule === "attnlrp") blocks.scores(workspace, place, block, scores);
-        },
-      };
-    }
-    const { projections, rotated, probabilityGradient, queryScores } = parts;
-    recordLinearParts(space, place, projections, rotated);
-    return {
-      ...common,
-      probabilityGradient,
-      queryScores,
-      record(block, rule) {
-        blocks.valueGradients(space, block, projections, probabilityGradient);
-        if (rule === "cplrp") return;
-        blocks.scores(workspace, place, block, scores, { key: rotated });
-        blocks.scores(workspace, place, block, queryScores, { query: rotated });
-      },
-    };
-  };
-}
-
-function allocateParts({ workspace }: GradientSpace) {
-  const { device, config } = workspace;
-  const widths = headWidths(config);
-  const block = (label: string) => workspace.adopt(device.allocate(scoreBlockBytes(workspace), label));
-  return {
-    projections: workspace.allocate(widths.queryKeyValue, "linear parts of q, k and v"),
-    rotated: workspace.allocate(widths.rotated, "linear parts of rotated q and k"),
-    probabilityGradient: block("gradients of attention probabilities by linear parts"),
-    queryScores: block("attention scores by linear parts of q"),
-  };
-}
-
-/** Records q, k and v, and q and k rotated, without what they are for a residual stream of 0; scales of norms are kept. */
-function recordLinearParts(
-  { workspace }: GradientSpace,
-  place: Place,
-  projections: GPUBuffer,
-  rotated: GPUBuffer,
-): void {
-  const { attentionIn, queryKeyValue, heads } = blockOf(workspace.config, place.weights.layer);
-  const { node } = place.state;
-  const normed = attentionIn ? slot(workspace, "hidden") : node;
-  attentionIn?.linear(workspace, place, node, normed);
-  queryKeyValue.linear(workspace, place, normed, projections);
-  heads.linear(workspace, place, projections, rotated);
-}
-
-/** Bytes of the largest block of scores of a pass. */
-function scoreBlockBytes({ config, scoreBlocks }: Workspace): number {
-  const all = config.attention.flatMap((layer) => scoreBlocks(layer));
-  return Math.max(...all.map(({ queries, keys }) => config.heads * panelBytes(queries, keys)));
 }
 
 function targetsIn({ firstQuery, queries }: PlacedBlock, targets: readonly number[]): number[] {
   return targets.filter((token) => token >= firstQuery && token < firstQuery + queries);
 }
 
-function allocateBuffers({ workspace }: GradientSpace, limits: TileLimits): Buffers {
+function allocateBuffers({ workspace }: GradientSpace, limits: TileLimits, byHead: boolean): Buffers {
   const { device, config, rows } = workspace;
   const lists = [...new Map(config.attention.map((layer) => [layer.window, workspace.scoreBlocks(layer)])).values()];
   const own = (bytes: number, label: string) => workspace.adopt(device.allocate(bytes, label));
@@ -270,14 +171,23 @@ function allocateBuffers({ workspace }: GradientSpace, limits: TileLimits): Buff
     largest / 4,
     Math.min(EMITTED_EDGES, Math.max(...lists.map((l) => sum(l.map(edgeBytes)))) / 4),
   );
+  const headBytes = config.heads * TERM_BYTES;
+  const most = Math.max(...lists.map((list) => sum(list.map(({ queries, keys }) => queries * keys))));
+  const splitCapacity = Math.min(most, Math.floor(SPLIT_BYTES / headBytes));
   return {
     tiles,
-    residual: own(rows * 4, "residual relevance"),
     flags: own(rows * 4, "flags of targets"),
     histogram: own(onDevice ? HISTOGRAM_BYTES : 16, "histogram of edges"),
     counters: own(counterBytes(rows), "counters of edges"),
     emitted: onDevice ? own(capacity * EDGE_WORDS * 4, "edges above the threshold") : undefined,
     capacity,
+    split: byHead
+      ? {
+        pairs: own(splitCapacity * PAIR_BYTES, "edges to split by head"),
+        terms: own(splitCapacity * headBytes, "edges split by head"),
+        capacity: splitCapacity,
+      }
+      : undefined,
   };
 }
 
@@ -415,37 +325,35 @@ function joinEdges(parts: readonly Edges[]): Edges {
   return joined;
 }
 
-/** (ov, qk) of edges, ordered by target, block by block. */
+/** (ov, qk) of edges, which are ordered by target: [edges, heads, 2]. */
 async function splitByHead(
   device: Device,
-  blocks: readonly PlacedBlock[],
-  edges: Edges,
-  record: (block: PlacedBlock, pairs: GPUBuffer, count: number, out: GPUBuffer) => void,
+  terms: EdgeTerms,
+  { pairs, terms: out, capacity }: SplitBuffers,
+  { sources, targets }: Edges,
 ): Promise<Float32Array> {
-  const heads = blocks[0]?.heads ?? 0;
-  const terms = new Float32Array(edges.weights.length * heads * 2);
+  const heads = terms.parts[0]?.heads ?? 0;
+  const result = new Float32Array(targets.length * heads * 2);
   let done = 0;
-  for (const block of blocks) {
-    let end = done;
-    while (end < edges.targets.length && (edges.targets[end] as number) < block.firstQuery + block.queries) end++;
-    const count = end - done;
-    if (count === 0) continue;
-    const pairs = new Uint32Array(count * 2);
-    for (let index = 0; index < count; index++) {
-      pairs[2 * index] = (edges.targets[done + index] as number) - block.firstQuery;
-      pairs[2 * index + 1] = (edges.sources[done + index] as number) - block.firstKey;
+  for (const part of terms.parts) {
+    const behind = part.firstQuery + part.queries;
+    let isOpen = false;
+    while (done < targets.length && (targets[done] as number) < behind) {
+      if (!isOpen) terms.open(part);
+      isOpen = true;
+      let end = done;
+      while (end < targets.length && end - done < capacity && (targets[end] as number) < behind) end++;
+      const count = end - done;
+      const words = new Uint32Array(2 * count);
+      for (let index = 0; index < count; index++) {
+        words[2 * index] = targets[done + index] as number;
+        words[2 * index + 1] = sources[done + index] as number;
+      }
+      device.write(pairs, 0, words);
+      terms.heads(part, { buffer: pairs, count }, out);
+      result.set(new Float32Array(await device.read(out, 0, count * heads * TERM_BYTES)), done * heads * 2);
+      done = end;
     }
-    const pairBuffer = device.allocate(pairs.byteLength, "edges to split by head");
-    const out = device.allocate(count * heads * 8, "edges split by head");
-    try {
-      device.write(pairBuffer, 0, pairs);
-      record(block, pairBuffer, count, out);
-      terms.set(new Float32Array(await device.read(out, 0, count * heads * 8)), done * heads * 2);
-    } finally {
-      device.free(pairBuffer);
-      device.free(out);
-    }
-    done = end;
   }
-  return terms;
+  return result;
 }

@@ -28,21 +28,33 @@ function dense({ edges }: Transition, tokens: number): Float32Array {
   return matrix;
 }
 
+/** The device as one of hardware, whose attention has no tiles. */
+const withoutTiles = (): Device => ({ ...device, info: { ...device.info, lanes: 0 } });
+
+/** A golden model's request, and one of its tensors. */
+function openGolden(name: string) {
+  const golden = JSON.parse(Deno.readTextFileSync(join(GOLDEN, name, "golden.json")));
+  const file = openSafetensors(join(GOLDEN, name, "golden.safetensors"));
+  return {
+    golden,
+    file,
+    request: { inputIds: golden.input_ids as number[], target: golden.target, contrast: golden.contrast },
+    expected(tensor: string): Float32Array {
+      const bytes = new Uint8Array(file.tensors.get(tensor)?.bytes ?? 0);
+      file.readInto(tensor, 0, bytes);
+      return new Float32Array(bytes.buffer);
+    },
+  };
+}
+
 /** Nothing pruned: every target, all the mass. */
 const EVERYTHING = { mass: 1, minRelevance: 0, reach: "all" } as const;
 
 describe.each(GOLDEN_MODELS)("%s equals the golden edges of LXT", (name) => {
-  const golden = JSON.parse(Deno.readTextFileSync(join(GOLDEN, name, "golden.json")));
-  const tokens: number = golden.input_ids.length;
-  const file = openSafetensors(join(GOLDEN, name, "golden.safetensors"));
-  const expected = (tensor: string) => {
-    const bytes = new Uint8Array(file.tensors.get(tensor)?.bytes ?? 0);
-    file.readInto(tensor, 0, bytes);
-    return new Float32Array(bytes.buffer);
-  };
+  const { golden, file, request, expected } = openGolden(name);
+  const tokens = request.inputIds.length;
   const skips = [...file.tensors.keys()].filter((tensor) => tensor.startsWith("attnlrp.edges_skip."))
     .map((tensor) => tensor.slice("attnlrp.edges_skip.".length).split("_").map(Number) as [number, number]);
-  const request = { inputIds: golden.input_ids, target: golden.target, contrast: golden.contrast };
   let model: LoadedModel;
   beforeAll(async () => {
     model = await loadModel(device, join(GOLDEN, name));
@@ -93,6 +105,34 @@ describe.each(GOLDEN_MODELS)("%s equals the golden edges of LXT", (name) => {
   });
 });
 
+/** All heads of one key; a window; a window and capped scores; biases of q, k and v; LayerNorm, one with learned positions. */
+describe.each(["qwen3-a", "mistral-a", "gemma2-a", "qwen2-a", "gptneox-a", "gpt2-a"] as const)(
+  "%s on adapters without tiles of attention",
+  (name) => {
+    test.each(["attnlrp", "cplrp"] as const)(
+      "edges are golden, and those of each head as by tiles, %s",
+      async (rule) => {
+        const { request, expected } = openGolden(name);
+        const asked = { ...request, rule, ...EVERYTHING, heads: true };
+        // Edges are computed again where they are pruned on the device.
+        const again = { hostBytes: 0, keptBytes: 0, pendingEdges: Infinity };
+        const blocks = await (await loadModel(withoutTiles(), join(GOLDEN, name), { tiles: again })).graph(asked);
+        const tiles = await (await loadModel(device, join(GOLDEN, name))).graph(asked);
+        blocks.transitions.forEach((transition, index) => {
+          const edges = expected(`${rule}.edges.${transition.source}`);
+          expect(relativeError(dense(transition, request.inputIds.length), edges)).toBeLessThan(1e-4);
+          const other = tiles.transitions[index]!;
+          expect(other.edges.sources).toEqual(transition.edges.sources);
+          expect(other.edges.targets).toEqual(transition.edges.targets);
+          const { terms } = transition.headEdges!;
+          expect(terms.some((term) => term !== 0)).toBe(true);
+          expect(relativeError(other.headEdges!.terms, terms)).toBeLessThan(1e-5);
+        });
+      },
+    );
+  },
+);
+
 describe("packs, tiles and states computed again change nothing", () => {
   const golden = JSON.parse(Deno.readTextFileSync(join(GOLDEN, "qwen3-a", "golden.json")));
   const request = { inputIds: golden.input_ids, target: golden.target, contrast: golden.contrast };
@@ -110,63 +150,60 @@ describe("packs, tiles and states computed again change nothing", () => {
   });
 });
 
-/** One block with a window and one without; and one whose heads are normalised, which the pruning does not see. */
-const CUT = {
-  olmo3: [["attnlrp", 0.85, 200_000, "last"], ["cplrp", 0.95, 300, "all"]],
-  qwen3: [["cplrp", 0.95, 300, "all"]],
-} as const;
+const SHAPE = {
+  hidden_size: 16,
+  intermediate_size: 24,
+  num_hidden_layers: 2,
+  num_attention_heads: 16,
+  num_key_value_heads: 4,
+  head_dim: 8,
+  vocab_size: 64,
+  tie_word_embeddings: false,
+  max_position_embeddings: 2048,
+  rope_theta: 10_000,
+};
+/**
+ * One block with a window and one without; one whose heads are normalised, which the pruning does not see; and one whose
+ * q, k and v have constant parts. Of 1,060 tokens the scores of 16 heads are cut into several blocks.
+ */
+const CUT = [
+  ["olmo3", 1_060, "attnlrp", 0.85, 200_000, "last"],
+  ["olmo3", 1_060, "cplrp", 0.95, 300, "all"],
+  ["qwen3", 1_060, "cplrp", 0.95, 300, "all"],
+  ["gpt2", 500, "attnlrp", 0.85, 200_000, "last"],
+] as const;
+const SHAPES = {
+  qwen3: SHAPE,
+  olmo3: { ...SHAPE, sliding_window: 100, layer_types: ["sliding_attention", "full_attention"] },
+  gpt2: { n_embd: 128, n_layer: 2, n_head: 16, n_inner: 24, n_positions: 2048, vocab_size: 64 },
+};
 
-describe.each(["qwen3", "olmo3"] as const)(
-  "%s: wherever edges are pruned, they are the same to the last bit",
-  (architecture) => {
-    // Long enough for the scores of 16 heads to be cut into several blocks.
-    const tokens = 1_060;
-    const folder = mkdtempSync(join(tmpdir(), "culprit-graph-"));
-    afterAll(() => rmSync(folder, { recursive: true }));
-    const random = seededRandom(5);
-    const limits = {
-      "on the host": { hostBytes: Infinity, keptBytes: Infinity, pendingEdges: Infinity },
-      "on the device, tiles kept": { hostBytes: 0, keptBytes: Infinity, pendingEdges: Infinity },
-      "on the device, tiles computed again": { hostBytes: 0, keptBytes: 0, pendingEdges: 1 },
-    };
-    beforeAll(() => {
-      writeRandomModel(
-        folder,
-        {
-          model_type: architecture,
-          hidden_size: 16,
-          intermediate_size: 24,
-          num_hidden_layers: 2,
-          num_attention_heads: 16,
-          num_key_value_heads: 4,
-          head_dim: 8,
-          vocab_size: 64,
-          tie_word_embeddings: false,
-          max_position_embeddings: 2048,
-          rope_theta: 10_000,
-          ...(architecture === "olmo3"
-            ? { sliding_window: 100, layer_types: ["sliding_attention", "full_attention"] }
-            : {}),
-        },
-        { dtype: "F32", seed: 4 },
-      );
-    });
+describe("wherever edges are pruned, they are the same to the last bit", () => {
+  const root = mkdtempSync(join(tmpdir(), "culprit-graph-"));
+  afterAll(() => rmSync(root, { recursive: true }));
+  const random = seededRandom(5);
+  const limits = {
+    "on the host": { hostBytes: Infinity, keptBytes: Infinity, pendingEdges: Infinity },
+    "on the device, tiles kept": { hostBytes: 0, keptBytes: Infinity, pendingEdges: Infinity },
+    "on the device, tiles computed again": { hostBytes: 0, keptBytes: 0, pendingEdges: 1 },
+  };
 
-    test.each(CUT[architecture])("%s", async (rule, mass, edgeBudget, reach) => {
-      const inputIds = Array.from({ length: tokens }, () => random.integer(0, 63));
-      const settings = { inputIds, target: 5, contrast: 6, rule, mass, minRelevance: 1e-4, edgeBudget, reach } as const;
-      const results: GraphResult[] = [];
-      for (const tiles of Object.values(limits)) {
-        const model = await loadModel(device, folder, { tiles });
-        results.push(await model.graph({ ...settings, heads: reach === "last" }));
-        model.dispose();
-      }
-      const edgeCount = results[0]!.transitions.reduce((sum, { edges }) => sum + edges.weights.length, 0);
-      expect(edgeCount).toBeGreaterThan(250);
-      for (const { transitions } of results.slice(1)) expect(transitions).toEqual(results[0]!.transitions);
-    });
-  },
-);
+  test.each(CUT)("%s, %i tokens, %s", async (architecture, tokens, rule, mass, edgeBudget, reach) => {
+    const folder = join(root, architecture);
+    writeRandomModel(folder, { model_type: architecture, ...SHAPES[architecture] }, { dtype: "F32", seed: 4 });
+    const inputIds = Array.from({ length: tokens }, () => random.integer(0, 63));
+    const settings = { inputIds, target: 5, contrast: 6, rule, mass, minRelevance: 1e-4, edgeBudget, reach } as const;
+    const results: GraphResult[] = [];
+    for (const tiles of Object.values(limits)) {
+      const model = await loadModel(device, folder, { tiles });
+      results.push(await model.graph({ ...settings, heads: reach === "last" }));
+      model.dispose();
+    }
+    const edgeCount = results[0]!.transitions.reduce((sum, { edges }) => sum + edges.weights.length, 0);
+    expect(edgeCount).toBeGreaterThan(250);
+    for (const { transitions } of results.slice(1)) expect(transitions).toEqual(results[0]!.transitions);
+  });
+});
 
 describe("pruning", () => {
   const golden = JSON.parse(Deno.readTextFileSync(join(GOLDEN, "qwen3-b", "golden.json")));

@@ -93,18 +93,14 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
       let is_query = query + $(J)u < length;
       #for V 0 QV
       {
-        #if CAP == yes
-        let t = tanh(clamp(p.scale * s_$(J)_$V / p.cap, -10.0, 10.0));
-        let score = p.cap * t;
-        #else
-        let score = s_$(J)_$V;
-        #end
-        let sees_it = is_query && sees(query + $(J)u, key_$V, p.window);
-        s_$(J)_$V = select(0.0, exp2(p.raise * (score - stat.x)) * stat.y, sees_it);
+        let product = s_$(J)_$V;
+        let seen = is_query && sees(query + $(J)u, key_$V, p.window);
+        #include attention-probability
+        s_$(J)_$V = probability;
         #if QUERY == yes
         d_$(J)_$V = s_$(J)_$V * (d_$(J)_$V - mean);
         #if CAP == yes
-        d_$(J)_$V *= 1.0 - t * t;
+        d_$(J)_$V *= slope;
         #end
         #end
       }

@@ -79,16 +79,12 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     var slope_$(J)_$V = 0.0;
     #end
     {
+      let product = s_$(J)_$V;
+      let stat = stat_$V;
+      let seen = sees(query_$V, key + $(J)u, p.window);
+      #include attention-probability
       #if CAP == yes
-      let t = tanh(clamp(p.scale * s_$(J)_$V / p.cap, -10.0, 10.0));
-      let score = p.cap * t;
-      #else
-      let score = s_$(J)_$V;
-      #end
-      let sees_it = sees(query_$V, key + $(J)u, p.window);
-      let probability = select(0.0, exp2(p.raise * (score - stat_$(V).x)) * stat_$(V).y, sees_it);
-      #if CAP == yes
-      slope_$(J)_$V = 1.0 - t * t;
+      slope_$(J)_$V = slope;
       #end
       s_$(J)_$V = probability;
       next_$V = select(next_$V, d_$(J)_$V, probability > best_$V);

@@ -8,14 +8,16 @@ import {
   attentionBackward,
   attentionEdges,
   attentionForward,
+  attentionHeadEdges,
   attentionReference,
   type AttentionShape,
   attentionTiling,
   type TileTable,
   uploadTiles,
 } from "./attention.ts";
-import { edgeBytes, edgeReference, type HeadNumbers } from "./edges.ts";
+import { edgeBytes, edgeReference, headEdgeReference, ownReference } from "./edges.ts";
 import { packPanels, PANEL, panelBytes, panelsOf, unpackPanels } from "./panels.ts";
+import { addRowDot } from "./row-moves.ts";
 import { HIDDEN } from "./softmax.ts";
 
 const TOLERANCE = 2e-6;
@@ -244,35 +246,101 @@ test("with a number for each key, some of them hidden from everybody", async () 
   expect(relativeError(found!.out.flat(), expected.out)).toBeLessThan(TOLERANCE);
 });
 
-test.each(
+/** One head's matrices and those of q's scores; where `linear` is given, of the parts that stand in edges (docs/method.md). */
+function edgeNumbers(one: Case, tokens: Tokens, linear: Rows | undefined, head: number) {
+  const { heads, keyValueHeads, headColumns: width } = one;
+  const { matrices } = headReference(one, tokens, head);
+  if (!linear) return { ...matrices, queryScores: matrices.scores };
+  const keyHead = heads + Math.floor(head * keyValueHeads / heads);
+  const { projections, gradients: [gradient] } = tokens;
+  const products = (a: Rows, aHead: number, b: Rows, bHead: number, scale: number) => {
+    const others = columnsOf(b, bHead, width);
+    return columnsOf(a, aHead, width).map((row) =>
+      others.map((other) => scale * row.reduce((sum, x, i) => sum + x * other[i]!, 0))
+    );
+  };
+  const scale = width ** -0.5;
+  return {
+    ...matrices,
+    probabilityGradient: products(gradient!, head, linear, keyHead + keyValueHeads, 1),
+    scores: products(projections, head, linear, keyHead, scale),
+    queryScores: products(linear, head, projections, keyHead, scale),
+  };
+}
+
+const WHOLE = "without constant parts";
+const LINEAR = "with constant parts";
+
+describe.each(
   [
-    ["attnlrp", plain],
-    ["attnlrp", { ...plain, window: 14, cap: 2 }],
-    ["cplrp", plain],
+    ["attnlrp", WHOLE, plain],
+    ["attnlrp", WHOLE, { ...plain, window: 14, cap: 2 }],
+    ["cplrp", WHOLE, plain],
+    ["attnlrp", LINEAR, { ...plain, headColumns: 16 }],
+    ["attnlrp", LINEAR, { ...plain, heads: 3, keyValueHeads: 1, headColumns: 24, window: 14, cap: 2 }],
+    ["cplrp", LINEAR, plain],
   ] as const,
-)("edges of a block of queries, %s %j", async (rule, one) => {
+)("edges, %s, %s of q, k and v, %j", (rule, kind, one) => {
   const tokens = drawTokens(one, 53);
   const before = drawTokens(one, 5);
-  const { shape, places, buffers } = record(one, [before, tokens], { hasQuery: rule === "attnlrp" });
-  const { firstRow } = places[1]!;
-  const residual = random.normals(shape.rows);
-  const ofRows = device.allocate(residual.byteLength, "residual");
-  device.write(ofRows, 0, residual);
-  const [firstQuery, queries, firstKey] = [32, 21, one.window === null ? 0 : 16];
-  const keys = panelsOf(firstQuery + queries) * PANEL - firstKey;
-  const block = { heads: one.heads, firstRow, firstQuery, queries, firstKey, keys, window: one.window };
-  const out = device.allocate(edgeBytes(block), "edges");
-  attentionEdges(device, rule, shape, block, { ...buffers, residual: ofRows, out });
-  const packed = new Float32Array(await device.read(out, 0, edgeBytes(block)));
-  const found = unpackPanels(packed, panelsOf(queries) * PANEL, keys);
-  const heads = Array.from({ length: one.heads }, (_, head): HeadNumbers => {
-    const { matrices } = headReference(one, tokens, head);
-    return { ...matrices, queryScores: matrices.scores };
+  const linear = kind === LINEAR ? drawTokens(one, 53).projections : undefined;
+  const heads = Array.from({ length: one.heads }, (_, head) => edgeNumbers(one, tokens, linear, head));
+
+  function open() {
+    const { shape, places, buffers, widths } = record(one, [before, tokens], { hasQuery: rule === "attnlrp" });
+    const { firstRow } = places[1]!;
+    const ofLinear = linear && upload([before.projections, linear], widths.all);
+    return { shape, firstRow, buffers: { ...buffers, linear: ofLinear }, widths };
+  }
+
+  test("of a block of queries", async () => {
+    const { shape, firstRow, buffers, widths } = open();
+    const residual = random.normals(shape.rows);
+    const add = device.allocate(residual.byteLength, "residual");
+    device.write(add, 0, residual);
+    const [firstQuery, queries, firstKey] = [32, 21, one.window === null ? 0 : 16];
+    const own = device.allocate(residual.byteLength, "own");
+    addRowDot(device, {
+      first: firstRow + firstQuery,
+      rows: queries,
+      columns: widths.query,
+      factor: rule === "attnlrp" ? 0.25 : 0,
+      a: linear ? { buffer: buffers.linear!, columns: widths.all } : { buffer: buffers.rotated, columns: widths.both },
+      b: { buffer: buffers.gradients.rotated, columns: widths.both },
+      add,
+      out: own,
+    });
+    const keys = panelsOf(firstQuery + queries) * PANEL - firstKey;
+    const block = { heads: one.heads, firstRow, firstQuery, queries, firstKey, keys, window: one.window };
+    const out = device.allocate(edgeBytes(block), "edges");
+    attentionEdges(device, rule, shape, block, { ...buffers, own, out });
+    const packed = new Float32Array(await device.read(out, 0, edgeBytes(block)));
+    const found = unpackPanels(packed, panelsOf(queries) * PANEL, keys);
+    const ofSequence = Array.from(residual.subarray(firstRow));
+    const mine = tokens.projections.map((_, target) => ownReference(rule, heads, ofSequence, target));
+    const expected = Array.from({ length: panelsOf(queries) * PANEL * keys }, (_, index) => {
+      const [target, source] = [firstQuery + Math.floor(index / keys), firstKey + index % keys];
+      return target < firstQuery + queries && source < 53 ? edgeReference(rule, heads, mine, target, source) : 0;
+    });
+    expect(relativeError(found, expected)).toBeLessThan(TOLERANCE);
   });
-  const own = Array.from(residual.subarray(firstRow));
-  const expected = Array.from({ length: panelsOf(queries) * PANEL * keys }, (_, index) => {
-    const [target, source] = [firstQuery + Math.floor(index / keys), firstKey + index % keys];
-    return target < firstQuery + queries && source < 53 ? edgeReference(rule, heads, own, target, source) : 0;
+
+  test("head by head, hidden ones too", async () => {
+    const { shape, firstRow, buffers } = open();
+    const every = Array.from({ length: 53 }, (_, target) => [[target, 0], [target, target], [target, target >> 1]]);
+    const pairs = [...every.flat(), [52, 40], [52, 39], [52, 38]] as [number, number][];
+    const buffer = device.allocate(pairs.length * 8, "pairs");
+    device.write(buffer, 0, Uint32Array.from(pairs.flat()));
+    const bytes = pairs.length * one.heads * 8;
+    const out = device.allocate(bytes, "terms");
+    attentionHeadEdges(device, rule, shape, firstRow, { ...buffers, pairs: { buffer, count: pairs.length }, out });
+    const found = new Float32Array(await device.read(out, 0, bytes));
+    const expected = pairs.flatMap(([target, source]) =>
+      heads.flatMap((head) => {
+        const { ov, qk } = headEdgeReference(rule, head, target, source);
+        return [ov, qk];
+      })
+    );
+    expect(relativeError(found, expected)).toBeLessThan(TOLERANCE);
   });
-  expect(relativeError(found, expected)).toBeLessThan(TOLERANCE);
 });

@@ -1,11 +1,11 @@
 /**
  * Attention of sequences to themselves by tiles, forward and backward, without a matrix of scores in memory. For adapters
  * whose subgroups have 4 to 16 lanes, that is, software. Sources: attention-forward.wgsl, attention-queries.wgsl,
- * attention-keys.wgsl.
+ * attention-keys.wgsl, attention-edges.wgsl, attention-head-edges.wgsl.
  */
 import { type Device, floatBits } from "../device/device.ts";
 import type { LayerAttention } from "../model/config.ts";
-import type { ClosedRule } from "./edges.ts";
+import type { ClosedRule, EdgePairs } from "./edges.ts";
 import { columns4, PANEL, panelsOf } from "./panels.ts";
 import { softcapReference, softcapSlope } from "./softcap.ts";
 import { HIDDEN, type ScoreBlock, softmaxReference } from "./softmax.ts";
@@ -237,47 +237,47 @@ export function attentionBackward(
   });
 }
 
+/** What edges are computed from, once `attentionBackward` of one target's gradient is recorded. */
+interface EdgeInputs {
+  readonly rotated: GPUBuffer;
+  readonly projections: GPUBuffer;
+  /** [rows, q | k | v], q and k rotated: their linear parts, where q, k and v have constant ones (docs/method.md section 11). */
+  readonly linear: GPUBuffer | undefined;
+  readonly stats: GPUBuffer;
+  readonly gradients: Pick<AttentionGradients, "out" | "inner">;
+}
+
+/** What kernels of edges share. Of linear parts CP-LRP reads that of v alone, in the place of v itself. */
+function edgeVariant(
+  rule: ClosedRule,
+  { attention: { cap } }: Pick<AttentionShape, "attention">,
+  { rotated, projections, linear, stats, gradients }: EdgeInputs,
+) {
+  const isQuery = rule === "attnlrp";
+  return {
+    constants: { HELD: "no", RULE: rule, CAP: cap === null ? "no" : "yes", LINEAR: isQuery && linear ? "yes" : "no" },
+    read: [rotated, isQuery ? projections : linear ?? projections, gradients.out, stats],
+    readLast: isQuery ? [gradients.inner, ...linear ? [linear] : []] : [],
+  };
+}
+
 /**
- * Records A [queries, keys] of a score block of one target's gradient; row = target, column = source. `residual` [rows]:
- * <x_t, g1_t>. To be recorded after `attentionBackward`. Where q, k or v have constant parts this form does not hold.
+ * Records A [queries, keys] of a score block; row = target, column = source. `own` [rows]: what reaches a target from its
+ * own row other than through its key and value, on the diagonal.
  */
 export function attentionEdges(
   device: Device,
   rule: ClosedRule,
   shape: Omit<AttentionShape, "tiles">,
   block: ScoreBlock & { readonly firstRow: number },
-  { rotated, projections, stats, gradients, residual, out }: {
-    readonly rotated: GPUBuffer;
-    readonly projections: GPUBuffer;
-    readonly stats: GPUBuffer;
-    readonly gradients: Pick<AttentionGradients, "out" | "inner" | "rotated">;
-    readonly residual: GPUBuffer;
-    readonly out: GPUBuffer;
-  },
+  { own, out, ...inputs }: EdgeInputs & { readonly own: GPUBuffer; readonly out: GPUBuffer },
 ): void {
-  const { cap } = shape.attention;
   const { lanes, edges: { vectors, step } } = tilingOf(device, shape);
+  const { constants, read, readLast } = edgeVariant(rule, shape, inputs);
   device.run({
     kernel: "attention-edges",
-    constants: {
-      LANES: lanes,
-      QV: vectors,
-      T: step,
-      SLOTS: step / lanes,
-      STEP_CHUNKS: step / 4,
-      HELD: "no",
-      RULE: rule,
-      CAP: cap === null ? "no" : "yes",
-    },
-    bindings: [
-      rotated,
-      projections,
-      gradients.out,
-      stats,
-      residual,
-      out,
-      ...rule === "attnlrp" ? [gradients.inner, gradients.rotated] : [],
-    ],
+    constants: { ...constants, LANES: lanes, QV: vectors, T: step, SLOTS: step / lanes, STEP_CHUNKS: step / 4 },
+    bindings: [...read, own, out, ...readLast],
     params: [
       ...shapeParams(shape),
       ...scoreParams(shape),
@@ -289,6 +289,27 @@ export function attentionEdges(
       columns4(block.keys),
     ],
     workgroups: [Math.ceil(panelsOf(block.queries) * PANEL / (vectors * lanes)), block.keys / step, 1],
+  });
+}
+
+/** Edges that neighbouring invocations split by head. */
+const SPLIT_LANES = 64;
+
+/** Records (ov, qk) of edges of the sequence at `firstRow` for each head, [count, heads, 2]. */
+export function attentionHeadEdges(
+  device: Device,
+  rule: ClosedRule,
+  shape: Omit<AttentionShape, "tiles">,
+  firstRow: number,
+  { pairs, out, ...inputs }: EdgeInputs & { readonly pairs: EdgePairs; readonly out: GPUBuffer },
+): void {
+  const { constants, read, readLast } = edgeVariant(rule, shape, inputs);
+  device.run({
+    kernel: "attention-head-edges",
+    constants: { ...constants, LANES: SPLIT_LANES, T: 1 },
+    bindings: [pairs.buffer, ...read, out, ...readLast],
+    params: [...shapeParams(shape), ...scoreParams(shape), shape.heads, firstRow, pairs.count],
+    workgroups: [Math.ceil(pairs.count / SPLIT_LANES), shape.heads, 1],
   });
 }
 

@@ -1,6 +1,6 @@
 /**
- * Edges of adjacent node layers by the closed form of docs/method.md section 3, whole blocks of target rows at a time.
- * Sources: edges.wgsl, edges-diagonal.wgsl, head-edges.wgsl.
+ * Edges of adjacent node layers by the closed form of docs/method.md section 3, whole blocks of target rows at a time, from
+ * matrices of scores. Sources: edges.wgsl, head-edges.wgsl.
  */
 import { type Device, floatBits } from "../device/device.ts";
 import { columns4, PANEL, panelsOf } from "./panels.ts";
@@ -11,67 +11,66 @@ import type { ScoreBlock } from "./softmax.ts";
 export type ClosedRule = "attnlrp" | "cplrp";
 
 /**
- * Matrices of a score block, [heads, queries, keys]. CP-LRP needs neither S nor dS. Where q, k or v have constant parts,
- * <dO, v>, S by key and S by query are those of the linear part of v, k and q (docs/method.md section 11).
+ * Matrices of a score block, [heads, queries, keys]. CP-LRP needs neither S nor dS. Where q, k and v have constant parts,
+ * <dO, v> and S are those of the linear parts of v and k (docs/method.md section 11).
  */
 export interface ScoreMatrices {
   readonly probability: GPUBuffer;
   readonly probabilityGradient: GPUBuffer;
   /** dS times `scale`. */
   readonly scoreGradient: GPUBuffer;
-  /** Scaled scores before their cap, by the key. */
+  /** Scaled scores before their cap. */
   readonly scores: GPUBuffer;
-  /** The same by the query. */
-  readonly queryScores: GPUBuffer;
   readonly scale: number;
 }
 
-/** Records A [queries, keys] of a score block; row = target, column = source. `residual` [rows]: <x_t, g1_t>. */
+/**
+ * Records A [queries, keys] of a score block; row = target, column = source. `own` [rows]: what reaches a target from its
+ * own row other than through its key and value, on the diagonal.
+ */
 export function edges(
   device: Device,
   rule: ClosedRule,
   block: ScoreBlock & { readonly firstRow: number },
   matrices: ScoreMatrices,
-  residual: GPUBuffer,
+  own: GPUBuffer,
   out: GPUBuffer,
 ): void {
   const { cells, workgroups, width } = elementwise(block.queries, block.keys);
-  const { probability, probabilityGradient, scoreGradient, scores, queryScores, scale } = matrices;
-  const unscale = floatBits(1 / scale);
-  const query = rule === "attnlrp" ? [scoreGradient, scores] : [];
+  const { probability, probabilityGradient, scoreGradient, scores, scale } = matrices;
   device.run({
     kernel: "edges",
     constants: { RULE: rule },
-    bindings: [probability, probabilityGradient, out, ...query],
-    params: [cells, block.heads, unscale, width],
-    workgroups,
-  });
-  device.run({
-    kernel: "edges-diagonal",
-    constants: { RULE: rule },
-    bindings: [out, residual, ...rule === "attnlrp" ? [scoreGradient, queryScores] : []],
+    bindings: [probability, probabilityGradient, own, out, ...rule === "attnlrp" ? [scoreGradient, scores] : []],
     params: [
-      columns4(block.keys),
-      panelsOf(block.queries),
+      cells,
       block.heads,
+      floatBits(1 / scale),
+      width,
+      columns4(block.keys),
       block.firstQuery,
       block.queries,
       block.firstKey,
       block.firstRow,
-      unscale,
     ],
-    workgroups: [panelsOf(block.queries), 1, 1],
+    workgroups,
   });
 }
 
-/** Records (ov, qk) of `count` chosen edges for each head, [count, heads, 2]. `pairs`: (row, key) in the block. */
+/** Edges whose terms are wanted head by head. */
+export interface EdgePairs {
+  /** [count, (target, source)]: tokens of the sequence. */
+  readonly buffer: GPUBuffer;
+  readonly count: number;
+}
+
+/** Records (ov, qk) of edges of a score block for each head, [count, heads, 2]. */
 export function headEdges(
   device: Device,
   rule: ClosedRule,
   block: ScoreBlock,
   matrices: ScoreMatrices,
-  pairs: GPUBuffer,
-  count: number,
+  { buffer, count }: EdgePairs,
   out: GPUBuffer,
 ): void {
   const { probability, probabilityGradient, scoreGradient, scores, scale } = matrices;
@@ -79,19 +78,29 @@ export function headEdges(
   device.run({
     kernel: "head-edges",
     constants: { RULE: rule },
-    bindings: [pairs, probability, probabilityGradient, out, ...query],
-    params: [columns4(block.keys), panelsOf(block.queries), block.heads, count, floatBits(1 / scale)],
+    bindings: [buffer, probability, probabilityGradient, out, ...query],
+    params: [
+      columns4(block.keys),
+      panelsOf(block.queries),
+      block.heads,
+      count,
+      floatBits(1 / scale),
+      block.firstQuery,
+      block.firstKey,
+    ],
     workgroups: [Math.ceil(count / 64), block.heads, 1],
   });
 }
 
-/** One head's matrices in plain numbers, row-major [targets, sources]; S and dS without scale. */
+/**
+ * One head's matrices in plain numbers, row-major [targets, sources]; S and dS without scale. Where q, k and v have constant
+ * parts, <dO, v> and S are those of the linear parts of v and k.
+ */
 export interface HeadNumbers {
   readonly probability: readonly (readonly number[])[];
   readonly probabilityGradient: readonly (readonly number[])[];
   readonly scoreGradient: readonly (readonly number[])[];
   readonly scores: readonly (readonly number[])[];
-  readonly queryScores: readonly (readonly number[])[];
 }
 
 /** Reference: ov and qk of one head's edge. */
@@ -105,20 +114,30 @@ export function headEdgeReference(rule: ClosedRule, head: HeadNumbers, target: n
 export function edgeReference(
   rule: ClosedRule,
   heads: readonly HeadNumbers[],
-  residual: readonly number[],
+  own: readonly number[],
   target: number,
   source: number,
 ): number {
   if (source > target) return 0;
-  const term = (head: HeadNumbers, key: number) => headEdgeReference(rule, head, target, key);
-  let sum = heads.reduce((total, head) => total + term(head, source).ov + term(head, source).qk, 0);
-  if (source === target) {
-    sum += residual[target] as number;
-    if (rule === "cplrp") return sum;
-    for (const { scoreGradient, queryScores } of heads) {
-      for (let key = 0; key <= target; key++) {
-        sum += (scoreGradient[target]?.[key] as number) * (queryScores[target]?.[key] as number) / 4;
-      }
+  const terms = heads.map((head) => headEdgeReference(rule, head, target, source));
+  return terms.reduce((sum, { ov, qk }) => sum + ov + qk, source === target ? own[target] as number : 0);
+}
+
+/**
+ * Reference: what reaches a target from its own row other than through its key and value: <x_t, g1_t>, and under AttnLRP
+ * through its query. `queryScores`: a head's scores, those of the linear part of q where it has a constant one.
+ */
+export function ownReference(
+  rule: ClosedRule,
+  heads: readonly (Pick<HeadNumbers, "scoreGradient"> & { readonly queryScores: HeadNumbers["scores"] })[],
+  residual: readonly number[],
+  target: number,
+): number {
+  let sum = residual[target] as number;
+  if (rule === "cplrp") return sum;
+  for (const { scoreGradient, queryScores } of heads) {
+    for (let key = 0; key <= target; key++) {
+      sum += (scoreGradient[target]?.[key] as number) * (queryScores[target]?.[key] as number) / 4;
     }
   }
   return sum;

@@ -63,7 +63,7 @@ import {
   rotationAngles,
 } from "./rotate.ts";
 import { plainRotation } from "../model/rotary.ts";
-import { moveRows, rowDot, rowDotReference } from "./row-moves.ts";
+import { addRowDot, moveRows, rowDot, rowDotReference } from "./row-moves.ts";
 import { HIDDEN, softmax, softmaxBackward, softmaxBackwardReference, softmaxReference } from "./softmax.ts";
 import { logSumExp, logSumExpReference } from "./log-sum-exp.ts";
 import { topTokens, topTokensReference } from "./top-tokens.ts";
@@ -501,14 +501,14 @@ test("softmax with a number for each key, some of them hidden from everybody", a
 });
 
 test.each(["attnlrp", "cplrp"] as const)("edges of a block of queries, whole and by head, %s", async (rule) => {
-  const [headCount, firstQuery, queries, scale] = [3, 16, 21, 0.25];
-  const keys = panelsOf(firstQuery + queries) * PANEL;
-  const block = { heads: headCount, firstRow: 0, firstQuery, queries, firstKey: 0, keys, window: null };
+  const [headCount, firstRow, firstQuery, queries, firstKey, scale] = [3, 48, 32, 21, 16, 0.25];
+  const keys = panelsOf(firstQuery + queries) * PANEL - firstKey;
+  const block = { heads: headCount, firstRow, firstQuery, queries, firstKey, keys, window: null };
   // Hidden pairs: P and dS are 0, dP and S are whatever the products gave.
-  const seen = (index: number) => index % keys <= firstQuery + Math.floor(index / keys) % queries;
+  const seen = (index: number) => firstKey + index % keys <= firstQuery + Math.floor(index / keys) % queries;
   const fill = (hidden: boolean) =>
     random.normals(headCount * queries * keys).map((value, index) => hidden || seen(index) ? value : 0);
-  const [p, dp, ds, s, sq] = [fill(false), fill(true), fill(false), fill(true), fill(true)];
+  const [p, dp, ds, s] = [fill(false), fill(true), fill(false), fill(true)];
   const place = (values: Float32Array) => {
     const buffer = device.allocate(headCount * panelBytes(queries, keys), "test scores");
     for (let head = 0; head < headCount; head++) {
@@ -522,39 +522,44 @@ test.each(["attnlrp", "cplrp"] as const)("edges of a block of queries, whole and
     probabilityGradient: place(dp),
     scoreGradient: place(ds.map((value) => value * scale)),
     scores: place(s),
-    queryScores: place(sq),
     scale,
   };
-  const residual = random.normals(firstQuery + queries);
+  const own = random.normals(firstRow + firstQuery + queries);
   const out = device.allocate(edgeBytes(block), "test edges");
-  edges(device, rule, block, matrices, uploadVector(residual), out);
-  // Targets are numbered from the sequence's start in the reference, from the block's in the matrices.
+  edges(device, rule, block, matrices, uploadVector(own), out);
+  // Tokens are numbered from the sequence's start in the reference, from the block's in the matrices.
   const numbers = (values: Float32Array, head: number) => [
     ...Array.from({ length: firstQuery }, () => []),
-    ...rowsOf(values, headCount * queries, keys).slice(head * queries, (head + 1) * queries),
+    ...rowsOf(values, headCount * queries, keys).slice(head * queries, (head + 1) * queries)
+      .map((row) => [...new Array<number>(firstKey).fill(0), ...row]),
   ];
   const perHead = Array.from({ length: headCount }, (_, head) => ({
     probability: numbers(p, head),
     probabilityGradient: numbers(dp, head),
     scoreGradient: numbers(ds, head),
     scores: numbers(s, head),
-    queryScores: numbers(sq, head),
   }));
   const expected = Array.from(
     { length: queries * keys },
     (_, index) =>
-      edgeReference(rule, perHead, Array.from(residual), firstQuery + Math.floor(index / keys), index % keys),
+      edgeReference(
+        rule,
+        perHead,
+        Array.from(own.subarray(firstRow)),
+        firstQuery + Math.floor(index / keys),
+        firstKey + index % keys,
+      ),
   );
   expect(relativeError(await download(out, queries, keys), expected)).toBeLessThan(TOLERANCE);
 
-  const pairs = [[0, 3], [20, 36], [5, 21]] as const;
+  const pairs = [[32, 19], [52, 52], [37, 36]] as const;
   const pairBuffer = device.allocate(64, "test pairs");
   device.write(pairBuffer, 0, Uint32Array.from(pairs.flat()));
   const terms = device.allocate(pairs.length * headCount * 8, "test terms");
-  headEdges(device, rule, block, matrices, pairBuffer, pairs.length, terms);
-  const split = pairs.flatMap(([queryRow, key]) =>
+  headEdges(device, rule, block, matrices, { buffer: pairBuffer, count: pairs.length }, terms);
+  const split = pairs.flatMap(([target, source]) =>
     perHead.flatMap((head) => {
-      const { ov, qk } = headEdgeReference(rule, head, firstQuery + queryRow, key);
+      const { ov, qk } = headEdgeReference(rule, head, target, source);
       return [ov, qk];
     })
   );
@@ -723,6 +728,13 @@ test("heads without norms, of which a part turns and whose last columns are padd
     });
   const turned = rowsOf(x, rows, width).flatMap((row, at) => turn(row.slice(0, heads * columns), at * 11, 1));
   expect(relativeError(await download(out, rows, heads * columns), turned)).toBeLessThan(TOLERANCE);
+  const whole = zeros(rows, width);
+  rotateGiven(device, { ...shape, out: whole, withValues: true });
+  const besideValues = rowsOf(x, rows, width).flatMap((row, at) => [
+    ...turned.slice(at * heads * columns, (at + 1) * heads * columns),
+    ...row.slice(heads * columns),
+  ]);
+  expect(relativeError(await download(whole, rows, width), besideValues)).toBeLessThan(TOLERANCE);
   const dout = random.normals(rows * heads * columns);
   const dx = zeros(rows, width);
   rotateBackward(device, { ...shape, rule: "exact", factor: 0.25, dout: upload(dout, rows, heads * columns), dx });
@@ -919,6 +931,25 @@ test("inner products of rows; rows gathered and scattered", async () => {
   rowDot(device, rows, columns, upload(a, rows, columns), upload(b, rows, columns), out, 48);
   const found = new Float32Array(await device.read(out, 48 * 4, rows * 4));
   expect(relativeError(found, rowDotReference(a, b, rows, columns))).toBeLessThan(TOLERANCE);
+
+  // The first 12 columns of both, b wider than a, of the rows from the second panel on.
+  const wider = random.normals(rows * 30);
+  const add = random.normals(rows);
+  const sums = device.allocate(panelsOf(rows) * PANEL * 4, "test sums");
+  addRowDot(device, {
+    first: PANEL,
+    rows: rows - PANEL,
+    columns: 12,
+    factor: 0.25,
+    a: { buffer: upload(a, rows, columns), columns },
+    b: { buffer: upload(wider, rows, 30), columns: 30 },
+    add: uploadVector(add),
+    out: sums,
+  });
+  const cut = (values: Float32Array, width: number) => rowsOf(values, rows, width).flatMap((row) => row.slice(0, 12));
+  const dots = rowDotReference(cut(a, columns), cut(wider, 30), rows, 12);
+  const added = dots.map((value, row) => row < PANEL ? 0 : (add[row] as number) + value / 4);
+  expect(relativeError(new Float32Array(await device.read(sums, 0, rows * 4)), added)).toBeLessThan(TOLERANCE);
 
   const chosen = [34, 0, 17, 18, 3];
   const list = device.allocate(64, "test rows");

@@ -46,11 +46,11 @@ function slices({ headNorms, queryHeads, keyHeads, headColumns, dimension }: Hea
     : [count, 1, queryHeads * chunks, keyHeads * chunks, queryHeads * dimension, keyHeads * dimension];
 }
 
-function shape(args: Heads): number[] {
+function shape(args: Heads, chunksOut = columns4((args.queryHeads + args.keyHeads) * args.headColumns)): number[] {
   const { rows, queryHeads, keyHeads, headColumns } = args;
   return [
     width(args),
-    columns4((queryHeads + keyHeads) * headColumns),
+    chunksOut,
     queryHeads,
     queryHeads + keyHeads,
     headColumns / 4,
@@ -72,14 +72,21 @@ export function rotate(device: Device, args: Heads & { readonly epsilon: number;
   rotateGiven(device, args);
 }
 
-/** Records out = rotated norms of x whose scales r are given: linear in x. */
-export function rotateGiven(device: Device, args: Heads & { readonly out: GPUBuffer }): void {
+/**
+ * Records out = rotated norms of x whose scales r are given: linear in x. `withValues`: out is [rows, q | k | v], v that of x.
+ */
+export function rotateGiven(
+  device: Device,
+  args: Heads & { readonly out: GPUBuffer; readonly withValues?: boolean },
+): void {
+  const { headNorms, queryHeads, keyHeads, headColumns, withValues = false } = args;
+  const heads = queryHeads + (withValues ? 2 : 1) * keyHeads;
   device.run({
     kernel: "rotate",
-    constants: { NORM: args.headNorms },
+    constants: { NORM: headNorms, VALUES: withValues ? "yes" : "no" },
     bindings: [args.x, args.angles, args.out, ...normBindings(args)],
-    params: shape(args),
-    workgroups: [panelsOf(args.rows), Math.ceil((args.queryHeads + args.keyHeads) / 4), 1],
+    params: shape(args, columns4(heads * headColumns)),
+    workgroups: [panelsOf(args.rows), Math.ceil(heads / 4), 1],
   });
 }
 

@@ -5,8 +5,8 @@
 // NORM head: a head has its own r, and the weights are those of one head; NORM projection: all heads of q share r and have
 // weights of their own, and so do those of k; NORM none: y = x.
 // Bindings: 0 Params, 1 x [rows, q heads | k heads | v heads], 2 angles [rows, D / 8, (cos, sin)] in vec4,
-// 3 out [rows, q heads | k heads], and with a norm 4 w [q weight | k weight], 5 r [slices, rows].
-// One invocation a row and head: workgroup 16 rows x 4 heads.
+// 3 out [rows, q heads | k heads], with VALUES yes [rows, q heads | k heads | v heads], where v is copied as it is; and with
+// a norm 4 w [q weight | k weight], 5 r [slices, rows]. One invocation a row and head: workgroup 16 rows x 4 heads.
 struct Params {
   chunks_in: u32, chunks_out: u32,
   query_heads: u32, heads: u32, // heads: of q and k together
@@ -25,10 +25,16 @@ struct Params {
 @compute @workgroup_size(16, 4)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: vec3u) {
   let head = group.y * 4u + id.y;
-  if (head >= p.heads) { return; }
+  if (head * p.chunks_head >= p.chunks_out) { return; }
   let row = group.x * 16u + id.x;
   let x_at = (group.x * p.chunks_in + head * p.chunks_head) * 16u + id.x;
   let out_at = (group.x * p.chunks_out + head * p.chunks_head) * 16u + id.x;
+  #if VALUES == yes
+  if (head >= p.heads) {
+    for (var chunk = 0u; chunk < p.chunks_head; chunk++) { out[out_at + chunk * 16u] = x[x_at + chunk * 16u]; }
+    return;
+  }
+  #end
   #if NORM == head
   let weight = select(p.chunks_head, 0u, head < p.query_heads);
   let scale = r[head * p.rows + row];

@@ -1,6 +1,6 @@
 /** Row-wise helpers: inner products of rows (relevance), gathering and scattering rows. Sources: row-dot.wgsl, move-rows.wgsl. */
-import type { Device } from "../device/device.ts";
-import { columns4, panelsOf } from "./panels.ts";
+import { type Device, floatBits } from "../device/device.ts";
+import { columns4, PANEL, panelsOf } from "./panels.ts";
 
 /**
  * Records out[start + target * rows + row] = <a[row], b[target, row]> for all rows, padding included. Rows are a multiple
@@ -16,11 +16,46 @@ export function rowDot(
   start: number,
   targets = 1,
 ): void {
+  const chunks = columns4(columns);
   device.run({
     kernel: "row-dot",
+    constants: { ADD: "no" },
     bindings: [a, b, out],
-    params: [columns4(columns), start, panelsOf(rows)],
+    params: [chunks, start, panelsOf(rows), chunks, chunks, 0, floatBits(1)],
     workgroups: [targets * panelsOf(rows), 1, 1],
+  });
+}
+
+/** A matrix of `columns` columns. */
+interface Wide {
+  readonly buffer: GPUBuffer;
+  readonly columns: number;
+}
+
+/**
+ * Records out[row] = add[row] + factor * <a[row], b[row]> for `rows` rows from row `first` on, a multiple of 16, over the
+ * first `columns` columns of both.
+ */
+export function addRowDot(
+  device: Device,
+  { first, rows, columns, factor, a, b, add, out }: {
+    readonly first: number;
+    readonly rows: number;
+    readonly columns: number;
+    readonly factor: number;
+    readonly a: Wide;
+    readonly b: Wide;
+    readonly add: GPUBuffer;
+    readonly out: GPUBuffer;
+  },
+): void {
+  const panels = panelsOf(first + rows);
+  device.run({
+    kernel: "row-dot",
+    constants: { ADD: "yes" },
+    bindings: [a.buffer, b.buffer, out, add],
+    params: [columns4(columns), 0, panels, columns4(a.columns), columns4(b.columns), first / PANEL, floatBits(factor)],
+    workgroups: [panelsOf(rows), 1, 1],
   });
 }
 

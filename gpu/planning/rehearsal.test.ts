@@ -8,6 +8,7 @@ import { FAMILY_CONFIGS } from "../../test/real_shapes.ts";
 import type { Device } from "../device/device.ts";
 import { openDevice } from "../device/dawn.ts";
 import { type LoadedModel, type PlannedRun, RULES, type SeedRequest } from "../engine.ts";
+import { attentionTiling } from "../kernels/attention.ts";
 import { loadModel } from "../loaded_model.ts";
 import { parseConfig } from "../model/config.ts";
 import { type ModelDirectory, openModelDirectory } from "../model/directory.ts";
@@ -66,14 +67,21 @@ const CONFIG = {
   rope_theta: 10_000,
 };
 
-describe.each(["qwen3", "olmo3"])("%s: what is counted is what a device allocates", (architecture) => {
+const SHAPES = {
+  qwen3: CONFIG,
+  olmo3: CONFIG,
+  gpt2: { n_embd: 64, n_layer: 3, n_head: 4, n_inner: 70, n_positions: 4096, vocab_size: 64 },
+};
+
+describe.each(["qwen3", "olmo3", "gpt2"] as const)("%s: what is counted is what a device allocates", (architecture) => {
   let directory: string;
   beforeAll(() => {
     directory = mkdtempSync(join(tmpdir(), "culprit-rehearsal-"));
     folders.push(directory);
-    writeRandomModel(directory, { ...CONFIG, model_type: architecture }, { dtype: "F32", seed: 1 });
+    writeRandomModel(directory, { ...SHAPES[architecture], model_type: architecture }, { dtype: "F32", seed: 1 });
   });
 
+  const byHead: PlannedRun = { kind: "graph", request: { ...request(300), heads: true } };
   const runs: readonly (readonly [string, PlannedRun])[] = [
     ...RULES.map((rule) => [rule, { kind: "attribute", requests: [request(100, rule)] }] as const),
     ["without a target", {
@@ -91,30 +99,42 @@ describe.each(["qwen3", "olmo3"])("%s: what is counted is what a device allocate
     ["seeds that share a pass", { kind: "attribute", requests: [300, 300, 170].map(seeds) }],
     ["one seed", { kind: "attribute", requests: [seeds(100)] }],
     ["graph", { kind: "graph", request: request(300) }],
+    ["graph by head", byHead],
     ["graph of a seed", { kind: "graph", request: seeds(90) }],
     ["graph over skipped blocks", { kind: "graph", request: { ...request(60), transitions: [0, 3], minRelevance: 0 } }],
     ["graph of gradients", { kind: "graph", request: { ...request(40, "gradient"), minRelevance: 0 } }],
   ];
-  test.each(runs)("%s", async (_, run) => {
+  async function check(run: PlannedRun, on: Device): Promise<void> {
     let peak = 0;
+    const labels: string[] = [];
     const counting: Device = {
-      ...device,
+      ...on,
       allocate(bytes, label, lasting) {
         const buffer = device.allocate(bytes, label, lasting);
         peak = Math.max(peak, device.allocatedBytes());
+        labels.push(label);
         return buffer;
       },
     };
     const before = device.allocatedBytes();
     const model = await openModelDirectory(directory);
-    const counted = await rehearse({ on: device, model, keepBytes: KEEP_BYTES }, run);
+    const counted = await rehearse({ on, model, keepBytes: KEEP_BYTES }, run);
     expect(device.allocatedBytes(), "nothing is allocated").toBe(before);
     const loaded = await loadModel(counting, directory);
     await perform(loaded, run);
     expect(counted.bufferBytes).toBe(peak - before);
+    const ofScores = /^(gradients of )?attention (scores|probabilities)/;
+    expect(labels.some((label) => ofScores.test(label))).toBe(attentionTiling(on, 16) === null);
     loaded.dispose();
     model.close();
-  });
+  }
+
+  test.each(runs)("%s", (_, run) => check(run, device));
+
+  test(
+    "graph by head on an adapter without tiles of attention",
+    () => check(byHead, { ...device, info: { ...device.info, lanes: 0 } }),
+  );
 });
 
 /** A model directory of this shape without files. */

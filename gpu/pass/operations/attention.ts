@@ -9,9 +9,10 @@ import {
   attentionEdges,
   attentionForward,
   type AttentionGradients,
+  attentionHeadEdges,
   type TileTable,
 } from "../../kernels/attention.ts";
-import type { ClosedRule } from "../../kernels/edges.ts";
+import type { ClosedRule, EdgePairs } from "../../kernels/edges.ts";
 import type { ModelConfig } from "../../model/config.ts";
 import {
   type GradientSpace,
@@ -38,14 +39,19 @@ const FACTORS: Readonly<Record<Rule, readonly [number, number]>> = {
   gradient: [1, 1],
 };
 
-/** What reads score blocks of a backward pass. */
+/** What reads a backward pass of attention, block by block of queries. */
 export interface ScoreReader {
   /** Blocks that it reads. */
   wants(block: PlacedBlock): boolean;
-  /** Whether it reads P, dP and dS; on adapters with tiles they are recorded for it alone. */
-  readonly readsScores: boolean;
-  /** Called when they are recorded, to record more; without them when the gradients of q and k are. */
+  /** Called when the gradient of a block's queries is recorded, and without tiles P, dP and dS, to record more. */
   record(block: PlacedBlock): void;
+}
+
+/** What edges by tiles read besides, and what they write. */
+interface EdgeBuffers {
+  /** [rows, q | k | v], q and k rotated: their linear parts, in a layer with constants (block.ts) alone. */
+  readonly linear: GPUBuffer | undefined;
+  readonly out: GPUBuffer;
 }
 
 export interface Attention extends Operation {
@@ -57,16 +63,23 @@ export interface Attention extends Operation {
   /** Records the gradients of rotated q and k, and of v in the projections', from that of what the heads write. */
   backward(space: GradientSpace, place: Place, rule: Rule, reader?: ScoreReader): void;
   /**
-   * Records A [queries, keys] of a block by tiles, after `backward` and in a layer without constants (block.ts) only.
-   * `residual` [rows]: <x_t, g1_t>.
+   * Records A [queries, keys] of a block by tiles, after `backward`. `own` [rows]: what reaches a target from its own row
+   * other than through its key and value.
    */
   edges(
     space: GradientSpace,
     place: Place,
     rule: ClosedRule,
     block: PlacedBlock,
-    residual: GPUBuffer,
-    out: GPUBuffer,
+    buffers: EdgeBuffers & { readonly own: GPUBuffer },
+  ): void;
+  /** Records (ov, qk) of edges of the sequence at `firstRow` by tiles, [count, heads, 2], after `backward`. */
+  headEdges(
+    space: GradientSpace,
+    place: Place,
+    rule: ClosedRule,
+    firstRow: number,
+    buffers: EdgeBuffers & { readonly pairs: EdgePairs },
   ): void;
 }
 
@@ -86,6 +99,7 @@ export function makeAttention(config: ModelConfig): Attention {
     counted: { perToken: 0, perScore: 4 * heads * config.headDimension },
     blocks,
     edges: tiled.edges,
+    headEdges: tiled.headEdges,
     queryFactor: (rule) => FACTORS[rule][0],
     forward(workspace, place, bias) {
       const { tiles } = workspace;
@@ -102,12 +116,13 @@ export function makeAttention(config: ModelConfig): Attention {
       else [QUERY_KEY_VALUE, ROTATED].forEach((name) => device.clear(slot(space, name)));
       for (const block of space.scoreBlocks(place.weights.attention)) {
         const isRead = reader?.wants(block) === true;
-        if (isRead && reader.readsScores || !tiles && factor > 0) blocks.scoreGradients(space, place, block);
-        else if (!tiles) blocks.attend(space.workspace, place, block);
+        if (!tiles) {
+          if (isRead || factor > 0) blocks.scoreGradients(space, place, block);
+          else blocks.attend(space.workspace, place, block);
+          blocks.pullValues(space, block, valueFactor);
+          if (factor > 0) blocks.pullScores(space, place, block);
+        }
         if (isRead) reader.record(block);
-        if (tiles) continue;
-        blocks.pullValues(space, block, valueFactor);
-        if (factor > 0) blocks.pullScores(space, place, block);
       }
     },
   };
@@ -157,16 +172,25 @@ function makeTiled(config: ModelConfig) {
       place: Place,
       rule: ClosedRule,
       block: PlacedBlock,
-      residual: GPUBuffer,
-      out: GPUBuffer,
+      written: EdgeBuffers & { readonly own: GPUBuffer },
     ): void {
       const { workspace } = space;
       const [shape, buffers] = inputs(workspace, place);
-      attentionEdges(workspace.device, rule, shape, block, {
+      attentionEdges(workspace.device, rule, shape, block, { ...buffers, gradients: gradientsOf(space), ...written });
+    },
+    headEdges(
+      space: GradientSpace,
+      place: Place,
+      rule: ClosedRule,
+      firstRow: number,
+      written: EdgeBuffers & { readonly pairs: EdgePairs },
+    ): void {
+      const { workspace } = space;
+      const [shape, buffers] = inputs(workspace, place);
+      attentionHeadEdges(workspace.device, rule, shape, firstRow, {
         ...buffers,
         gradients: gradientsOf(space),
-        residual,
-        out,
+        ...written,
       });
     },
   };

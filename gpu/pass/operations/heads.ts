@@ -36,7 +36,7 @@ export function headWidths(config: ModelConfig) {
 export interface Heads extends Operation {
   /** Records the state's rotated q and k from its projections. */
   forward(workspace: Workspace, place: Place): void;
-  /** Records out [rows, q | k] = the forward pass's linear map of other projections x. */
+  /** Records out [rows, q | k | v] = the forward pass's linear map of other projections x; v stays as it is. */
   linear(workspace: Workspace, place: Place, x: GPUBuffer, out: GPUBuffer): void;
   /** Records the q and k columns of the gradient of the projections, `factor` times that of the rotated q and k. */
   backward(space: GradientSpace, place: Place, rule: Rule, factor: number): void;
@@ -77,7 +77,7 @@ export function makeHeads(config: ModelConfig, headNorms: HeadNorms): Heads {
       else rotate(workspace.device, { ...args, epsilon, out });
     },
     linear(workspace, place, x, out) {
-      rotateGiven(workspace.device, { ...argumentsOf(workspace, place), x, out });
+      rotateGiven(workspace.device, { ...argumentsOf(workspace, place), x, out, withValues: true });
     },
     backward(space, place, rule, factor) {
       const { workspace, targets, rows } = space;

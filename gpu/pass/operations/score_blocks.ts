@@ -1,7 +1,6 @@
 /**
  * Attention block of scores by block of scores: no matrix of all scores is ever held. Each sequence has score blocks of its
- * own, so that packing changes no sum. Adapters without tiles of attention compute it so, and all of them the edges of the
- * closed form.
+ * own, so that packing changes no sum. Adapters without tiles of attention compute it so.
  */
 import { heads as headOperand, matmul, matmulTransposed, type Operand } from "../../kernels/matmul.ts";
 import { columns4, panelsOf } from "../../kernels/panels.ts";
@@ -18,17 +17,13 @@ export const SCORES = "scores";
 /** Scores before their cap, [heads, queries, keys]; only where a layer has one. */
 export const UNCAPPED = "uncapped";
 
-/** Rows [firstRow, ...) of q, k or v of another matrix than the state's own. */
-export interface ScoreInputs {
-  /** [rows, q | k] */
-  readonly query?: GPUBuffer;
-  readonly key?: GPUBuffer;
-}
-
 /** What is recorded of a block of scores. */
 export interface ScoreBlocks {
-  /** Records the scaled scores of a block of queries before their cap, hidden pairs included. */
-  scores(workspace: Workspace, place: Place, block: PlacedBlock, out: GPUBuffer, inputs?: ScoreInputs): void;
+  /**
+   * Records the scaled scores of a block of queries before their cap, hidden pairs included; `keys`: another [rows, q | k | v]
+   * than the state's, of which k is taken.
+   */
+  scores(workspace: Workspace, place: Place, block: PlacedBlock, out: GPUBuffer, keys?: GPUBuffer): void;
   /** Records P (workspace); `bias` [rows] is added to all scores toward each row. */
   attend(workspace: Workspace, place: Place, block: PlacedBlock, bias?: GPUBuffer): void;
   /** Records what the heads write, from P. */
@@ -59,7 +54,7 @@ function makeScores(config: ModelConfig): Omit<ScoreBlocks, "pullValues" | "pull
   const { head, query, rotated, queryKeyValue } = headWidths(config);
   const group = heads / keyValueHeads;
 
-  const scores: ScoreBlocks["scores"] = ({ device }, { weights, state }, block, out, inputs = {}) => {
+  const scores: ScoreBlocks["scores"] = ({ device }, { weights, state }, block, out, keys) => {
     const own = slot(state, ROTATED);
     matmul(device, {
       mode: "nt",
@@ -68,8 +63,8 @@ function makeScores(config: ModelConfig): Omit<ScoreBlocks, "pullValues" | "pull
       k: head,
       batch: heads,
       group,
-      a: headOperand(inputs.query ?? own, rotated, head, 0, block.firstRow + block.firstQuery),
-      b: headOperand(inputs.key ?? own, rotated, head, query, block.firstRow + block.firstKey),
+      a: headOperand(own, rotated, head, 0, block.firstRow + block.firstQuery),
+      b: headOperand(keys ?? own, keys ? queryKeyValue : rotated, head, query, block.firstRow + block.firstKey),
       c: scoreOperand(out, block),
       scale: weights.attention.scale,
     });
