@@ -61,6 +61,22 @@ test("whoever has no connection open is not left without the database by one who
   await expect(ask(quiet.url, "select 1")).rejects.toThrow();
 });
 
+test("so it is after the database was killed and started again", { timeout: 120_000 }, async () => {
+  const [quiet, leaving] = [await start(), await start()];
+  const killed = await postmaster();
+  const held = (pid: number) =>
+    ask<{ held: number }>(
+      quiet.url,
+      "select count(*)::int as held from pg_locks where locktype = 'advisory' and mode = 'ShareLock' and granted",
+    ).then(([row]) => row!.held === 2 && pid !== killed, () => false);
+  process.kill(killed, "SIGKILL");
+  while (!await postmaster().then(held, () => false)) await new Promise((go) => setTimeout(go, 100));
+  await leaving.stop();
+  expect(await ask(quiet.url, "select 1 as alive")).toEqual([{ alive: 1 }]);
+  await quiet.stop();
+  await expect(ask(quiet.url, "select 1")).rejects.toThrow();
+});
+
 test("who joins while another one stops the database gets it all the same", { timeout: 240_000 }, async () => {
   for (let round = 0; round < 5; round++) {
     const first = await start();

@@ -75,7 +75,7 @@ export async function startEmbeddedPostgres(
   const remembered = await readRemembered(data);
   const flags = options.flags ?? [];
   const { port, joined, presence } = await startOrJoin(binaries, data, account, remembered, flags);
-  const keeper = keepRunning(data, () => launch(binaries, data, account, port, flags));
+  const keeper = keepRunning(data, () => launch(binaries, data, account, port, flags), presence);
   const leave = () => {
     if (!joined) stopAtOnce(data);
   };
@@ -84,7 +84,7 @@ export async function startEmbeddedPostgres(
     url: urlOf(port, remembered.password, DATABASE),
     stop: async () => {
       await keeper.stop();
-      await presence.end({ timeout: 5 });
+      await presence.end(5);
       await stopUnlessUsed(binaries, data, account, urlOf(port, remembered.password, USER));
       process.off("exit", leave);
     },
@@ -101,22 +101,17 @@ async function startOrJoin(
   account: Account,
   remembered: Remembered,
   flags: readonly string[],
-): Promise<{ readonly port: number; readonly joined: boolean; readonly presence: postgres.Sql }> {
+): Promise<{ readonly port: number; readonly joined: boolean; readonly presence: Presence }> {
   for (let attempt = 1;; attempt++) {
     const running = await joinRunning(data, remembered.password);
     const port = running ?? await start(binaries, data, account, remembered, flags);
-    // Kept for as long as somebody is there: without a limit the driver closes connections after half an hour.
-    const presence = postgres(urlOf(port, remembered.password, USER), {
-      max: 1,
-      max_lifetime: null,
-      onnotice: () => {},
-    });
+    const presence = openPresence(urlOf(port, remembered.password, USER));
     try {
-      await presence`select pg_advisory_lock_shared(${PRESENCE_LOCK})`;
-      await createDatabase(presence);
+      await presence.hold();
+      await createDatabase(presence.sql);
       return { port, joined: running !== undefined, presence };
     } catch (error) {
-      await presence.end({ timeout: 1 }).catch(() => {});
+      await presence.end(1).catch(() => {});
       if (attempt === TRIES || !(await isStopping(data, error))) throw error;
       await pause(100);
     }
@@ -125,6 +120,35 @@ async function startOrJoin(
 
 /** Any number, the same in every process: shared by whoever is there, held alone by the one who stops the database. */
 const PRESENCE_LOCK = 1_131_754_097;
+
+/** A connection whose lock says that somebody is there. */
+interface Presence {
+  readonly sql: postgres.Sql;
+  /** Takes the lock, again where its connection was lost; costs nothing while it is held. */
+  hold(): Promise<void>;
+  /** Waits at most so many seconds. */
+  end(seconds: number): Promise<void>;
+}
+
+function openPresence(url: string): Presence {
+  let isHeld = false;
+  const sql = postgres(url, {
+    max: 1,
+    // Kept for as long as somebody is there: without a limit the driver closes connections after half an hour.
+    max_lifetime: null,
+    onnotice: () => {},
+    onclose: () => void (isHeld = false),
+  });
+  return {
+    sql,
+    async hold() {
+      if (isHeld) return;
+      await sql`select pg_advisory_lock_shared(${PRESENCE_LOCK})`;
+      isHeld = true;
+    },
+    end: (seconds) => sql.end({ timeout: seconds }),
+  };
+}
 
 /** Whether a connection failed since another process stops the database. */
 async function isStopping(data: string, error: unknown): Promise<boolean> {
@@ -140,15 +164,17 @@ const LOOK_MS = 1000;
 
 /**
  * Starts the database again when its process is gone: somebody killed it, or the system did for want of memory. At the
- * same address, since that is what everybody has; whoever shares it does the same, and the first one wins.
+ * same address, since that is what everybody has; whoever shares it does the same, and the first one wins. All of them
+ * are seen there again.
  */
-function keepRunning(data: string, launchAgain: () => Promise<void>): { stop(): Promise<void> } {
+function keepRunning(data: string, launchAgain: () => Promise<void>, presence: Presence): { stop(): Promise<void> } {
   const log = getLogger(["culprit", "database"]);
   let stopped = false;
   let busy: Promise<void> | undefined;
   const look = async (): Promise<void> => {
     const pid = await postmasterOf(data);
-    if (stopped || (pid !== undefined && await isPostgres(pid))) return;
+    if (stopped) return;
+    if (pid !== undefined && await isPostgres(pid)) return await presence.hold();
     log.error("The database is gone; starting it again");
     if (pid !== undefined) await removePid(data, pid);
     try {
