@@ -1,11 +1,11 @@
 /**
- * Edges of one block by the closed form (docs/method.md section 3), tile by tile while the block's backward pass computes
- * the gradients of its scores, and pruned as they come: a histogram of |A| finds the threshold, then the edges above it
- * are emitted. Of a long context no matrix of all edges is ever held, on the device or the host.
+ * Edges of one block by the closed form (docs/method.md section 3), tile by tile while the backward pass of its attention
+ * is recorded, and pruned as they come: a histogram of |A| finds the threshold, then the edges above it are emitted. Of a
+ * long context no matrix of all edges is ever held, on the device or the host.
  */
 import type { GradientSpace, Place, PlacedBlock } from "../pass/operation.ts";
 import type { TileLimits } from "../pass/pass.ts";
-import type { ScoreReader } from "../pass/operations/attention.ts";
+import type { BlockReader } from "../pass/operations/attention.ts";
 import type { Device } from "../device/device.ts";
 import type { GraphSettings } from "../engine.ts";
 import { type ClosedRule, edgeBytes } from "../kernels/edges.ts";
@@ -49,9 +49,11 @@ const TERM_BYTES = 8;
 /** Bytes of edges' terms by head that are computed and read back at once. */
 const SPLIT_BYTES = 2 ** 24;
 
-/** (ov, qk) of each head for edges, in their order: [edges, heads, 2]. */
+/** (ov, qk) of each head for edges, in their order. */
 export interface HeadTerms {
+  readonly heads: number;
   readonly edges: Edges;
+  /** [edges, heads, 2] */
   readonly terms: Float32Array;
 }
 
@@ -65,9 +67,12 @@ export interface Above {
   floorWith(pending: readonly Edges[]): number;
 }
 
-/** Collects the edges of a block from its scores. */
-export interface Collection extends ScoreReader {
-  /** Prunes. To be called when the backward pass of the block's attention is recorded, and nothing after it. */
+/** Collects the edges of a block. */
+export interface Collection extends BlockReader {
+  /**
+   * Prunes. To be called when the backward pass of the block's attention is recorded, and nothing after it. Head terms are
+   * those of the edges within the graph's budget, by what is known so far.
+   */
   finish(above: Above): Promise<Reduced & { readonly heads?: HeadTerms }>;
 }
 
@@ -140,11 +145,8 @@ export function openCollector(
             pendingEdges: limits.pendingEdges,
             above,
           });
-        const { edges } = reduced;
-        return {
-          ...reduced,
-          ...split ? { heads: { edges, terms: await splitByHead(device, terms, split, edges) } } : {},
-        };
+        if (!split) return reduced;
+        return { ...reduced, heads: await splitByHead(device, terms, split, withinBudget(reduced.edges, above)) };
       },
     };
   };
@@ -325,13 +327,20 @@ function joinEdges(parts: readonly Edges[]): Edges {
   return joined;
 }
 
-/** (ov, qk) of edges, which are ordered by target: [edges, heads, 2]. */
+/** Edges without those that the budget drops as soon as they are among the graph's. */
+function withinBudget(edges: Edges, above: Above): Edges {
+  const floor = above.floorWith([edges]);
+  return filterEdges(edges, (edge) => Math.abs(edges.weights[edge] as number) > floor);
+}
+
+/** Splits edges, which are ordered by target. */
 async function splitByHead(
   device: Device,
   terms: EdgeTerms,
   { pairs, terms: out, capacity }: SplitBuffers,
-  { sources, targets }: Edges,
-): Promise<Float32Array> {
+  edges: Edges,
+): Promise<HeadTerms> {
+  const { sources, targets } = edges;
   const heads = terms.parts[0]?.heads ?? 0;
   const result = new Float32Array(targets.length * heads * 2);
   let done = 0;
@@ -355,5 +364,5 @@ async function splitByHead(
       done = end;
     }
   }
-  return result;
+  return { heads, edges, terms: result };
 }

@@ -265,6 +265,39 @@ describe("pruning", () => {
     expect(transitions.reduce((sum, { droppedByBudget }) => sum + droppedByBudget, 0)).toBeGreaterThan(1000);
   });
 
+  test("only what is within the budget is split by head; a transition without edges has as many heads", async () => {
+    const ofTerms = new Set<GPUBuffer>();
+    const read: number[] = [];
+    const watched: Device = {
+      ...device,
+      allocate(bytes, label, lasting) {
+        const buffer = device.allocate(bytes, label, lasting);
+        if (label === "edges split by head") ofTerms.add(buffer);
+        return buffer;
+      },
+      read(buffer, offset, bytes) {
+        if (ofTerms.has(buffer)) read.push(bytes);
+        return device.read(buffer, offset, bytes);
+      },
+    };
+    const [edgeBudget, heads] = [2, model.config.heads];
+    const asked = { ...request, ...EVERYTHING, heads: true };
+    const whole = await model.graph(asked);
+    const { transitions } = await (await loadModel(watched, join(GOLDEN, "qwen3-b"))).graph({ ...asked, edgeBudget });
+    expect(Math.max(...read)).toBe(edgeBudget * heads * 8);
+    expect(transitions.some(({ edges }) => edges.weights.length === 0)).toBe(true);
+    transitions.forEach(({ edges, headEdges }, index) => {
+      const all = whole.transitions[index]!;
+      const terms = Array.from(edges.weights, (_, edge) => {
+        const at = all.edges.weights.findIndex((_, other) =>
+          all.edges.sources[other] === edges.sources[edge] && all.edges.targets[other] === edges.targets[edge]
+        );
+        return [...all.headEdges!.terms.subarray(at * heads * 2, (at + 1) * heads * 2)];
+      });
+      expect(headEdges).toEqual({ heads, terms: Float32Array.from(terms.flat()) });
+    });
+  });
+
   test.each(
     [
       [{ transitions: [0] }, /^transitions: \[0\] are not two or more ascending/],

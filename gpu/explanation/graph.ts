@@ -179,7 +179,10 @@ async function walkBack(
     const source = listed[listed.indexOf(target) - 1] as number;
     const candidates = targets.reduce((count, token) => count + token + 1, 0);
     chosen.push({ ...numbers, source, target, rows: targets.length, candidates });
+    const before = pruner.floor();
     pruner.add(reduced);
+    const floor = pruner.floor();
+    if (floor > before) chosen.forEach((one, index) => chosen[index] = withTermsAbove(one, floor));
   };
   const pace = pacer(device, config, rows, options);
   let atTarget = await readRelevance(config.layers, pass.nodes[config.layers] as GPUBuffer);
@@ -247,15 +250,36 @@ function columnError({ sources, weights }: Edges, relevance: Float32Array): numb
   return largest === 0 ? worst : worst / largest;
 }
 
+/** Without the head terms of edges that the budget has dropped: as many are held as edges are. */
+function withTermsAbove(transition: Chosen, floor: number): Chosen {
+  const { heads } = transition;
+  if (!heads) return transition;
+  const { weights } = heads.edges;
+  return { ...transition, heads: filterTerms(heads, (index) => Math.abs(weights[index] as number) > floor) };
+}
+
 /** The head terms of the edges that stay; `kept` is a part of the edges that the terms are of, in the same order. */
-function keepHeadEdges({ edges, terms }: HeadTerms, kept: Edges): HeadEdges {
-  const heads = terms.length / (2 * Math.max(1, edges.weights.length));
-  const result = new Float32Array(kept.weights.length * heads * 2);
+function keepHeadEdges(all: HeadTerms, kept: Edges): HeadEdges {
+  const { sources, targets } = all.edges;
   let at = 0;
-  filterEdges(edges, (index) => {
-    const stays = edges.sources[index] === kept.sources[at] && edges.targets[index] === kept.targets[at];
-    if (stays) result.set(terms.subarray(index * heads * 2, (index + 1) * heads * 2), at++ * heads * 2);
-    return false;
+  const { heads, terms } = filterTerms(all, (index) => {
+    const stays = sources[index] === kept.sources[at] && targets[index] === kept.targets[at];
+    if (stays) at++;
+    return stays;
   });
-  return { heads, terms: result };
+  return { heads, terms };
+}
+
+/** The terms of the edges for which `keep` holds; asked once of each, in order. */
+function filterTerms({ heads, edges, terms }: HeadTerms, keep: (index: number) => boolean): HeadTerms {
+  const indices: number[] = [];
+  const kept = filterEdges(edges, (index) => {
+    const stays = keep(index);
+    if (stays) indices.push(index);
+    return stays;
+  });
+  const size = 2 * heads;
+  const result = new Float32Array(indices.length * size);
+  indices.forEach((index, at) => result.set(terms.subarray(index * size, (index + 1) * size), at * size));
+  return { heads, edges: kept, terms: result };
 }

@@ -4,7 +4,7 @@ import { PANEL, panelBytes, panelsOf } from "../kernels/panels.ts";
 import { moveRows } from "../kernels/row-moves.ts";
 import { type Block, blockOf } from "./block.ts";
 import { type BlockState, type GradientSpace, type Place, slot } from "./operation.ts";
-import type { ScoreReader } from "./operations/attention.ts";
+import type { BlockReader } from "./operations/attention.ts";
 import { ATTENDED, headWidths, QUERY_KEY_VALUE } from "./operations/heads.ts";
 import { GATE_UP, INNER } from "./operations/mlp.ts";
 import { type Norm, NORMED } from "./operations/norm.ts";
@@ -201,7 +201,7 @@ export function attentionBackward(
   place: Place,
   rule: Rule,
   gradient: GPUBuffer,
-  reader?: ScoreReader,
+  reader?: BlockReader,
 ): void {
   projectionsBackward(space, place, rule, reader);
   const block = blockAt(space, place);
@@ -220,7 +220,7 @@ export function attentionBackward(
  * with the gradient after `mlpBackward` add up to the relevance of the block's input: norm and projection are linear maps
  * of it.
  */
-export function projectionsBackward(space: GradientSpace, place: Place, rule: Rule, reader?: ScoreReader): void {
+export function projectionsBackward(space: GradientSpace, place: Place, rule: Rule, reader?: BlockReader): void {
   const { attention, heads } = blockAt(space, place);
   attention.backward(space, place, rule, reader);
   const factor = attention.queryFactor(rule);

@@ -40,7 +40,7 @@ const FACTORS: Readonly<Record<Rule, readonly [number, number]>> = {
 };
 
 /** What reads a backward pass of attention, block by block of queries. */
-export interface ScoreReader {
+export interface BlockReader {
   /** Blocks that it reads. */
   wants(block: PlacedBlock): boolean;
   /** Called when the gradient of a block's queries is recorded, and without tiles P, dP and dS, to record more. */
@@ -61,7 +61,7 @@ export interface Attention extends Operation {
   /** Records what the heads write; `bias` [rows] is added to all scores toward each row. */
   forward(workspace: Workspace, place: Place, bias?: GPUBuffer): void;
   /** Records the gradients of rotated q and k, and of v in the projections', from that of what the heads write. */
-  backward(space: GradientSpace, place: Place, rule: Rule, reader?: ScoreReader): void;
+  backward(space: GradientSpace, place: Place, rule: Rule, reader?: BlockReader): void;
   /**
    * Records A [queries, keys] of a block by tiles, after `backward`. `own` [rows]: what reaches a target from its own row
    * other than through its key and value.
