@@ -28,8 +28,8 @@ function dense({ edges }: Transition, tokens: number): Float32Array {
   return matrix;
 }
 
-/** The device as one of hardware, whose attention has no tiles. */
-const withoutTiles = (): Device => ({ ...device, info: { ...device.info, lanes: 0 } });
+/** The device as one whose workgroups have no memory, and so no tiles of attention. */
+const withoutTiles = (): Device => ({ ...device, workgroupBytes: 0 });
 
 /** A golden model's request, and one of its tensors. */
 function openGolden(name: string) {
@@ -132,6 +132,18 @@ describe.each(["qwen3-a", "mistral-a", "gemma2-a", "qwen2-a", "gptneox-a", "gpt2
     );
   },
 );
+
+// Heads that share keys; a window and capped scores; LayerNorm, learned positions and biases.
+test.each(["qwen3-a", "gemma2-a", "gpt2-a"] as const)("%s by hardware's tiles has golden edges", async (name) => {
+  const { request, expected } = openGolden(name);
+  const hardware = { ...device, info: { ...device.info, lanes: 0 } };
+  const asked = { ...request, rule: "attnlrp", ...EVERYTHING } as const;
+  const { transitions } = await (await loadModel(hardware, join(GOLDEN, name))).graph(asked);
+  for (const transition of transitions) {
+    const edges = expected(`attnlrp.edges.${transition.source}`);
+    expect(relativeError(dense(transition, request.inputIds.length), edges)).toBeLessThan(1e-4);
+  }
+});
 
 describe("packs, tiles and states computed again change nothing", () => {
   const golden = JSON.parse(Deno.readTextFileSync(join(GOLDEN, "qwen3-a", "golden.json")));

@@ -13,6 +13,7 @@
 // Bindings: 0 Params, 1 q | k rotated, 2 q | k | v, 3 O, 4 stats [heads, rows], 5 tiles, with BIAS 6 bias [rows].
 enable subgroups;
 #include attention-tile
+#include attention-lanes
 
 struct Params {
   shape: Shape, window: u32, scale: f32, raise: f32, cap: f32

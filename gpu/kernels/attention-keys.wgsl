@@ -9,6 +9,7 @@
 // 8 dk in d(q | k).
 enable subgroups;
 #include attention-tile
+#include attention-lanes
 
 struct Params {
   shape: Shape, window: u32, scale: f32, raise: f32, cap: f32, gradient_rows: u32, value_factor: f32

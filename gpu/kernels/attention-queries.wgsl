@@ -11,6 +11,7 @@
 // 6 inner products [targets, heads, gradient rows], 7 dq in d(q | k) [targets, gradient rows, q | k].
 enable subgroups;
 #include attention-tile
+#include attention-lanes
 
 struct Params {
   shape: Shape, window: u32, scale: f32, raise: f32, cap: f32, gradient_rows: u32

@@ -17,10 +17,3 @@ fn sees(query: u32, key: u32, window: u32) -> bool { return key <= query && key 
 
 // The step at whose keys the first query of a tile begins to see.
 fn first_key(query: u32, window: u32) -> u32 { return (max(query + 1u, window) - window) / $(T)u * $(T)u; }
-
-// Where sum `i` of a lane lies among those of its workgroup; with HELD a lane has an array of its own.
-#if HELD == yes
-fn own_cell(i: u32, lane: u32) -> u32 { return i; }
-#else
-fn own_cell(i: u32, lane: u32) -> u32 { return i * $(LANES)u + lane; }
-#end

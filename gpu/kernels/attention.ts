@@ -1,7 +1,7 @@
 /**
- * Attention of sequences to themselves by tiles, forward and backward, without a matrix of scores in memory. For adapters
- * whose subgroups have 4 to 16 lanes, that is, software. Sources: attention-forward.wgsl, attention-queries.wgsl,
- * attention-keys.wgsl, attention-edges.wgsl, attention-head-edges.wgsl.
+ * Attention of sequences to themselves by tiles, forward and backward, without a matrix of scores in memory. Sources:
+ * attention-forward.wgsl, attention-queries.wgsl, attention-keys.wgsl, attention-edges.wgsl for adapters whose subgroups have
+ * 4 to 16 lanes, that is, software, and the same names with -shared for hardware; attention-head-edges.wgsl for both.
  */
 import { type Device, floatBits } from "../device/device.ts";
 import type { LayerAttention } from "../model/config.ts";
@@ -11,7 +11,13 @@ import { softcapReference, softcapSlope } from "./softcap.ts";
 import { HIDDEN, type ScoreBlock, softmaxReference } from "./softmax.ts";
 
 /** How tiles are cut on an adapter. */
-interface Tiling {
+type Tiling = LaneTiling | SharedTiling;
+
+/** Software: a workgroup is a subgroup whose lanes own rows; those of the other side come by broadcast. */
+interface LaneTiling {
+  readonly by: "lanes";
+  /** Rows of a tile. */
+  readonly rows: number;
   readonly lanes: number;
   /** Rows that a lane owns. */
   readonly vectors: number;
@@ -21,6 +27,14 @@ interface Tiling {
   readonly held: boolean;
   /** Both where edges are summed over heads, whose rows are never held. */
   readonly edges: { readonly vectors: number; readonly step: number };
+}
+
+/** Hardware: both sides go through workgroup memory, whatever the size of subgroups. */
+interface SharedTiling {
+  readonly by: "workgroup";
+  readonly rows: number;
+  /** Chunks of 4 columns of a head that an invocation sums, of every row it has. */
+  readonly slabs: number;
 }
 
 /**
@@ -42,9 +56,18 @@ const HELD_TILE_ROWS = 32;
 const COLUMN_STEPS = [64, 128, 256] as const;
 const roomFor = (headColumns: number) => COLUMN_STEPS.find((columns) => columns >= headColumns) ?? Infinity;
 
+/** Rows of a tile on hardware, what workgroup memory has room for (attention-shared.inc.wgsl), and of a step. */
+const SHARED_TILE_ROWS = [64, 32] as const;
+const SHARED_STEP = 32;
+const sharedBytes = (rows: number) => 16 * 17 * SHARED_STEP + 4 * 33 * rows;
+
 /** The tiling of heads of this many columns, padding included; null where the adapter has none. */
 export function attentionTiling({ info: { lanes }, workgroupBytes }: Device, headColumns: number): Tiling | null {
-  if (lanes < 4 || lanes > 16) return null;
+  if (roomFor(headColumns) === Infinity) return null;
+  if (lanes < 4 || lanes > 16) {
+    const rows = SHARED_TILE_ROWS.find((rows) => sharedBytes(rows) <= workgroupBytes);
+    return rows === undefined ? null : { by: "workgroup", rows, slabs: roomFor(headColumns) / 64 };
+  }
   const isFew = lanes === 4;
   // The backward pass has two sums of as many columns.
   const vectors = Math.min(
@@ -54,8 +77,11 @@ export function attentionTiling({ info: { lanes }, workgroupBytes }: Device, hea
   if (vectors < 1) return null;
   const steps = isFew ? FEW_STEPS : STEPS;
   const edges = { vectors: isFew ? 1 : vectors, step: steps[1] };
-  if (isFew || headColumns > HELD_COLUMNS) return { lanes, vectors, steps, held: false, edges };
-  return { lanes, vectors: HELD_TILE_ROWS / lanes, steps: [lanes, lanes], held: true, edges };
+  if (isFew || headColumns > HELD_COLUMNS) {
+    return { by: "lanes", rows: vectors * lanes, lanes, vectors, steps, held: false, edges };
+  }
+  const held = HELD_TILE_ROWS / lanes;
+  return { by: "lanes", rows: HELD_TILE_ROWS, lanes, vectors: held, steps: [lanes, lanes], held: true, edges };
 }
 
 /** A sequence's rows. */
@@ -83,7 +109,7 @@ export function uploadTiles(
 ): TileTable | null {
   const tiling = attentionTiling(device, headColumns);
   if (!tiling) return null;
-  const words = tilesOf(sequences, tiling.vectors * tiling.lanes, isWanted);
+  const words = tilesOf(sequences, tiling.rows, isWanted);
   const buffer = allocate(words.byteLength, "tiles of attention");
   device.write(buffer, 0, words);
   return { buffer, count: words.length / TILE_WORDS };
@@ -135,13 +161,25 @@ function tilingOf(device: Device, { headColumns }: Pick<AttentionShape, "headCol
   return tiling;
 }
 
-function tileConstants(device: Device, shape: Pick<AttentionShape, "headColumns">, isBackward: boolean) {
-  const { lanes, vectors, steps, held } = tilingOf(device, shape);
+/** The kernel of a name for an adapter, and how it is cut. `isBackward`: of the steps of lanes, the backward pass's. */
+function kernelOf(device: Device, shape: Pick<AttentionShape, "headColumns">, name: string, isBackward: boolean) {
+  const tiling = tilingOf(device, shape);
+  if (tiling.by === "workgroup") return { kernel: `${name}-shared`, constants: sharedConstants(tiling) };
+  const { lanes, vectors, steps, held } = tiling;
   const T = steps[isBackward ? 1 : 0];
   // Heads of about the same size share a compiled kernel.
   const columns = held ? HELD_COLUMNS : roomFor(shape.headColumns);
-  return { LANES: lanes, QV: vectors, T, SLOTS: T / lanes, CHUNKS: columns / 4, HELD: held ? "yes" : "no" };
+  const constants = { LANES: lanes, QV: vectors, T, SLOTS: T / lanes, CHUNKS: columns / 4, HELD: held ? "yes" : "no" };
+  return { kernel: name, constants };
 }
+
+const sharedConstants = ({ rows, slabs }: SharedTiling) => ({
+  ROWS: rows,
+  ROWS_EACH: rows / 16,
+  T: SHARED_STEP,
+  SLABS: slabs,
+  HELD: "no",
+});
 
 /** What kernels know of scores; they are compared before their scale where nothing else is done to them. */
 function scoreParams({ attention: { window, scale, cap } }: Pick<AttentionShape, "attention">): number[] {
@@ -169,10 +207,11 @@ export function attentionForward(
   },
 ): void {
   const { cap } = shape.attention;
+  const { kernel, constants } = kernelOf(device, shape, "attention-forward", false);
   device.run({
-    kernel: "attention-forward",
+    kernel,
     constants: {
-      ...tileConstants(device, shape, false),
+      ...constants,
       CAP: cap === null ? "no" : "yes",
       BIAS: bias ? "yes" : "no",
     },
@@ -216,21 +255,23 @@ export function attentionBackward(
 ): void {
   const { heads, keyValueHeads, tiles, attention: { cap } } = shape;
   const { targets, rows, inner } = gradients;
-  const constants = { ...tileConstants(device, shape, true), CAP: cap === null ? "no" : "yes" };
+  const variant = { CAP: cap === null ? "no" : "yes" };
   const params = [...shapeParams(shape), ...scoreParams(shape), rows];
   const read = [rotated, projections, gradients.out, stats, tiles.buffer];
   if (hasQuery) {
+    const { kernel, constants } = kernelOf(device, shape, "attention-queries", true);
     device.run({
-      kernel: "attention-queries",
-      constants,
+      kernel,
+      constants: { ...constants, ...variant },
       bindings: [...read, inner, gradients.rotated],
       params,
       workgroups: [tiles.count, heads, targets],
     });
   }
+  const { kernel, constants } = kernelOf(device, shape, "attention-keys", true);
   device.run({
-    kernel: "attention-keys",
-    constants: { ...constants, QUERY: hasQuery ? "yes" : "no" },
+    kernel,
+    constants: { ...constants, ...variant, QUERY: hasQuery ? "yes" : "no" },
     bindings: [...read, gradients.projections, ...hasQuery ? [inner, gradients.rotated] : []],
     params: [...params, floatBits(valueFactor)],
     workgroups: [tiles.count, keyValueHeads, targets],
@@ -272,11 +313,11 @@ export function attentionEdges(
   block: ScoreBlock & { readonly firstRow: number },
   { own, out, ...inputs }: EdgeInputs & { readonly own: GPUBuffer; readonly out: GPUBuffer },
 ): void {
-  const { lanes, edges: { vectors, step } } = tilingOf(device, shape);
+  const { kernel, constants: cut, rows, step } = edgeKernelOf(device, shape);
   const { constants, read, readLast } = edgeVariant(rule, shape, inputs);
   device.run({
-    kernel: "attention-edges",
-    constants: { ...constants, LANES: lanes, QV: vectors, T: step, SLOTS: step / lanes, STEP_CHUNKS: step / 4 },
+    kernel,
+    constants: { ...cut, ...constants },
     bindings: [...read, own, out, ...readLast],
     params: [
       ...shapeParams(shape),
@@ -288,8 +329,20 @@ export function attentionEdges(
       block.firstKey,
       columns4(block.keys),
     ],
-    workgroups: [Math.ceil(panelsOf(block.queries) * PANEL / (vectors * lanes)), block.keys / step, 1],
+    workgroups: [Math.ceil(panelsOf(block.queries) * PANEL / rows), Math.ceil(block.keys / step), 1],
   });
+}
+
+/** The kernel of edges for an adapter, how it is cut, and the targets and sources of a workgroup. */
+function edgeKernelOf(device: Device, shape: Pick<AttentionShape, "headColumns">) {
+  const tiling = tilingOf(device, shape);
+  if (tiling.by === "workgroup") {
+    const constants = sharedConstants(tiling);
+    return { kernel: "attention-edges-shared", constants, rows: tiling.rows, step: SHARED_STEP };
+  }
+  const { lanes, edges: { vectors, step } } = tiling;
+  const constants = { LANES: lanes, QV: vectors, T: step, SLOTS: step / lanes, STEP_CHUNKS: step / 4 };
+  return { kernel: "attention-edges", constants, rows: vectors * lanes, step };
 }
 
 /** Edges that neighbouring invocations split by head. */

@@ -224,7 +224,7 @@ export function openTargetSpace(workspace: Workspace, targets: number, rows: num
 export function scoreCells(device: Device, config: ModelConfig, length: number, window: number | null): number {
   const tiling = attentionTiling(device, headColumns(config));
   if (tiling) {
-    const seen = Math.min(length, window ?? length) + tiling.lanes * tiling.vectors / 2;
+    const seen = Math.min(length, window ?? length) + tiling.rows / 2;
     return seen * (length - seen / 2);
   }
   return cutScores(config.heads, { firstRow: 0, length }, window)
