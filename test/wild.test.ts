@@ -12,6 +12,7 @@ import { ROOT } from "../server/base/settings.ts";
 import { proportionInterval } from "../server/base/statistics/proportion.ts";
 import { pairsOf } from "../server/jobs/pair_selection.ts";
 import { checkRun, readStoredRun, tenth } from "../server/wild/check.ts";
+import { studyOf } from "../server/wild/compute.ts";
 import { drawControl } from "../server/wild/control.ts";
 import { randomStream } from "../server/base/statistics/random.ts";
 import { wildDocument, wildFindings, type WildParts } from "../server/wild/document.ts";
@@ -19,7 +20,7 @@ import { compareReference } from "../server/wild/reference.ts";
 import type { StoredResult } from "../server/wild/results.ts";
 import { folderOf, runWild } from "../server/wild/run.ts";
 import { controlName } from "../server/cases/controls.ts";
-import { STAGES, stagesOf, WILD_SETTINGS } from "../server/wild/study.ts";
+import { limitsOf, STAGES, stagesOf, WILD_SETTINGS } from "../server/wild/study.ts";
 import { PROOF_RANKINGS } from "../server/traces/proof.ts";
 import { testDatabase } from "./database.ts";
 
@@ -57,7 +58,13 @@ const SETTINGS = {
 async function run(limit: number, stages: readonly (typeof STAGES)[number][] = STAGES): Promise<string[]> {
   const notes: string[] = [];
   await runWild({
-    request: { model: MODEL, benchmarks: ["demo-ifeval"], limit, maxTokens: 48, settings: SETTINGS },
+    request: {
+      model: MODEL,
+      benchmarks: ["demo-ifeval"],
+      limits: limitsOf(`demo-ifeval=${limit}`),
+      maxTokens: 48,
+      settings: SETTINGS,
+    },
     stages,
     home: join(folder, "home"),
     document: join(folder, "wild.md"),
@@ -69,6 +76,22 @@ async function run(limit: number, stages: readonly (typeof STAGES)[number][] = S
 
 /** Without white space and marks of tables and emphasis, which the formatter changes. */
 const words = (text: string) => text.replaceAll(/[\s|*_\\-]+/g, " ");
+
+test("items are asked for by benchmark, or of each", () => {
+  expect(limitsOf(undefined)).toEqual({ named: new Map(), others: undefined });
+  expect(limitsOf("64")).toEqual({ named: new Map(), others: 64 });
+  expect(limitsOf("ifeval=140, gsm8k=0,32")).toEqual({ named: new Map([["ifeval", 140], ["gsm8k", 0]]), others: 32 });
+  for (const wrong of ["", "many", "ifeval=", "=3", "1,2", "ifeval=1,ifeval=2", "-3"]) {
+    expect(() => limitsOf(wrong)).toThrow(/^--limit: .* is no limit;/);
+  }
+});
+
+test("a limit of a benchmark that is not asked is refused", async () => {
+  const request = { model: MODEL, benchmarks: ["demo-ifeval"], limits: limitsOf("ifeval=3"), maxTokens: 48 };
+  await expect(studyOf({ ...request, settings: SETTINGS })).rejects.toThrow(
+    '--limit: "ifeval" is not asked; give of: demo-ifeval',
+  );
+});
 
 describe("npm run wild", () => {
   test("runs in pieces that go on, and writes what the database holds", async () => {

@@ -16,6 +16,7 @@ import { controlLines } from "./control.ts";
 import { controlName } from "../cases/controls.ts";
 import {
   failureBenchmarks,
+  type Limits,
   solvedBenchmarks,
   type Stage,
   wildBenchmark,
@@ -29,23 +30,28 @@ export interface WildRequest {
   readonly model: string;
   /** Names of benchmarks, or paths of their files. */
   readonly benchmarks: readonly string[];
-  readonly limit: number | undefined;
+  readonly limits: Limits;
   readonly maxTokens: number | undefined;
   readonly settings: WildSettings;
 }
 
 /** Looks up model and benchmarks. Throws InputError for what is not there. */
-export async function studyOf({ model, benchmarks, limit, maxTokens, settings }: WildRequest): Promise<WildStudy> {
+export async function studyOf({ model, benchmarks, limits, maxTokens, settings }: WildRequest): Promise<WildStudy> {
   if (benchmarks.length === 0) throw new InputError("is missing", "--benchmarks", "give names or files of benchmarks");
   return await withDatabase(async ({ db }) => {
     const found = await findModel(db, model, "--model");
     const rows = [];
     for (const name of benchmarks) rows.push(await findBenchmark(db, name, "--benchmarks"));
+    const names = rows.map(({ name }) => name);
+    const unknown = [...limits.named.keys()].find((name) => !names.includes(name));
+    if (unknown !== undefined) {
+      throw new InputError(`${JSON.stringify(unknown)} is not asked`, "--limit", `give of: ${names.join(", ")}`);
+    }
     return {
       ...settings,
       model: found.name,
       modelHash: found.hash,
-      benchmarks: rows.map((row) => wildBenchmark(row, { limit, maxTokens }, isShipped(row.path))),
+      benchmarks: rows.map((row) => wildBenchmark(row, { limits, maxTokens }, isShipped(row.path))),
     };
   });
 }

@@ -9,7 +9,7 @@ import { ROOT } from "../base/settings.ts";
 import { exitWith, note, openOptions } from "../paper/options.ts";
 import { checkRun, readStoredRun } from "./check.ts";
 import { folderOf, runWild } from "./run.ts";
-import { stagesOf, WILD_SETTINGS, type WildSettings } from "./study.ts";
+import { limitsOf, stagesOf, WILD_SETTINGS, type WildSettings } from "./study.ts";
 
 const COUNTS = {
   "seed": "seed",
@@ -28,8 +28,10 @@ const COUNTS = {
   "mask-tokens": "maskTokens",
 } as const satisfies Readonly<Record<string, keyof WildSettings>>;
 
-const USAGE = `npm run wild -- --model MODEL --benchmarks NAME|FILE,... [--limit N] [--max-tokens N] [--stages LIST]
-  [--home FOLDER] [--document FILE.md] [--snapshot FILE] [--check] [--${Object.keys(COUNTS).join(" N] [--")} N]
+const USAGE = `npm run wild -- --model MODEL --benchmarks NAME|FILE,... [--limit N|NAME=N,...] [--max-tokens N]
+  [--stages LIST] [--home FOLDER] [--document FILE.md] [--snapshot FILE] [--check] [--${
+  Object.keys(COUNTS).join(" N] [--")
+} N]
 `;
 
 async function main(): Promise<number> {
@@ -53,7 +55,7 @@ async function main(): Promise<number> {
     request: {
       model,
       benchmarks: (textOf("benchmarks") ?? "").split(",").filter((name) => name !== ""),
-      limit: countOf("limit"),
+      limits: limitsOf(textOf("limit")),
       maxTokens: countOf("max-tokens"),
       settings: { ...WILD_SETTINGS, ...options.counts(COUNTS) },
     },

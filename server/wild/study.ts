@@ -89,10 +89,32 @@ const ASKED: Readonly<
   gaia2: { limit: 100, maxTokens: 512 },
 };
 
-/** What is asked of a benchmark's file; `given`: what the command line says of all of them. */
+/** Items that are asked, by the benchmark's name; of those that are not named so many of each. */
+export interface Limits {
+  readonly named: ReadonlyMap<string, number>;
+  readonly others: number | undefined;
+}
+
+/** Reads `N`, or `NAME=N,...`. Throws InputError for anything else. */
+export function limitsOf(text: string | undefined): Limits {
+  const parts = text?.split(",").map((part) => part.trim()) ?? [];
+  const named = new Map<string, number>();
+  let others: number | undefined;
+  for (const part of parts) {
+    const [, name, count] = /^(?:(\S+)=)?(\d{1,9})$/.exec(part) ?? [];
+    if (count === undefined || (name === undefined ? others !== undefined : named.has(name))) {
+      throw new InputError(`${JSON.stringify(part)} is no limit`, "--limit", "give 64, or ifeval=128,gsm8k=64");
+    }
+    if (name === undefined) others = Number(count);
+    else named.set(name, Number(count));
+  }
+  return { named, others };
+}
+
+/** What is asked of a benchmark's file; `given`: what the command line says. */
 export function wildBenchmark(
   row: BenchmarkRow,
-  given: { readonly limit: number | undefined; readonly maxTokens: number | undefined },
+  given: { readonly limits: Limits; readonly maxTokens: number | undefined },
   shipped: boolean,
 ): WildBenchmark {
   const { name, kind, hash, items } = row;
@@ -102,7 +124,7 @@ export function wildBenchmark(
     kind,
     hash,
     items,
-    limit: Math.min(items, given.limit ?? asked.limit),
+    limit: Math.min(items, given.limits.named.get(name) ?? given.limits.others ?? asked.limit),
     maxTokens: given.maxTokens ?? asked.maxTokens,
     // The demo models were trained on the problems of their benchmarks as they are.
     template: shipped ? null : asked.template ?? null,
