@@ -1,7 +1,7 @@
 /** The options of programs that compute a study: texts, flags, and counts and numbers by the settings that they set. */
 import { parseArgs } from "node:util";
 import { InputError } from "../../gpu/mod.ts";
-import type { Note } from "./verbs.ts";
+import { type Note, VerbFailure } from "./verbs.ts";
 
 export interface StudyOptions {
   readonly text: (name: string) => string | undefined;
@@ -21,14 +21,17 @@ export interface StudyOptions {
 /** Writes to standard error. */
 export const note: Note = (words) => void Deno.stderr.writeSync(new TextEncoder().encode(words));
 
-/** Runs a program to its exit code; what people can mend is a line on standard error, and exit code 2. */
+/**
+ * Runs a program to its exit code; what people can mend is a line on standard error, and exit code 2. What one of its
+ * verbs said when it failed is passed on with the verb's exit code.
+ */
 export async function exitWith(main: () => Promise<number>): Promise<never> {
   try {
     Deno.exit(await main());
   } catch (error) {
-    if (!(error instanceof InputError)) throw error;
+    if (!(error instanceof InputError || error instanceof VerbFailure)) throw error;
     note(`${error.message}\n`);
-    Deno.exit(2);
+    Deno.exit(error instanceof VerbFailure ? error.code : 2);
   }
 }
 

@@ -17,12 +17,19 @@ export type Note = (text: string) => void;
 /** The engine of all verbs of this process. */
 export const openVerbEngine = keepEngine(openEngine);
 
-/** Runs one verb. Throws what it said when it fails. */
+/** What a verb said when it failed, and its exit code; which verb is noted before it runs. */
+export class VerbFailure extends Error {
+  constructor(message: string, readonly code: number) {
+    super(message);
+  }
+}
+
+/** Runs one verb. Throws VerbFailure when it fails. */
 export async function runVerb(args: readonly string[], note: Note): Promise<void> {
   await outputOf(args, note);
 }
 
-/** Runs one verb with --json and reads its lines. Throws what it said when it fails. */
+/** Runs one verb with --json and reads its lines. Throws VerbFailure when it fails. */
 export async function readVerb(
   args: readonly string[],
   note: Note,
@@ -50,7 +57,8 @@ async function outputOf(args: readonly string[], note: Note): Promise<string> {
     openEngine: openVerbEngine,
   };
   note(`culprit ${args.map((arg) => arg.replace(`${ROOT}/`, "")).join(" ")}\n`);
-  if (await main(args, line) !== 0) throw new Error(`culprit ${args.join(" ")}: ${told.trim()}`);
+  const code = await main(args, line);
+  if (code !== 0) throw new VerbFailure(told.trim(), code);
   return out;
 }
 
