@@ -93,3 +93,9 @@ export interface Device {
 
 /** WebGPU's limit on workgroups in one dimension of a dispatch. */
 export const MAX_WORKGROUPS = 65_535;
+
+/**
+ * Whether an adapter's subgroups have 4 to 16 lanes, that is, whether it is software: there a workgroup is one subgroup, whose
+ * lanes share rows by broadcast. All others, hardware, share through workgroup memory.
+ */
+export const sharesByBroadcast = ({ info: { lanes } }: Pick<Device, "info">): boolean => lanes >= 4 && lanes <= 16;

@@ -3,7 +3,7 @@
  * attention-forward.wgsl, attention-queries.wgsl, attention-keys.wgsl, attention-edges.wgsl for adapters whose subgroups have
  * 4 to 16 lanes, that is, software, and the same names with -shared for hardware; attention-head-edges.wgsl for both.
  */
-import { type Device, floatBits } from "../device/device.ts";
+import { type Device, floatBits, sharesByBroadcast } from "../device/device.ts";
 import type { LayerAttention } from "../model/config.ts";
 import type { ClosedRule, EdgePairs } from "./edges.ts";
 import { columns4, PANEL, panelsOf } from "./panels.ts";
@@ -62,9 +62,10 @@ const SHARED_STEP = 32;
 const sharedBytes = (rows: number) => 16 * 17 * SHARED_STEP + 4 * 33 * rows;
 
 /** The tiling of heads of this many columns, padding included; null where the adapter has none. */
-export function attentionTiling({ info: { lanes }, workgroupBytes }: Device, headColumns: number): Tiling | null {
+export function attentionTiling(device: Device, headColumns: number): Tiling | null {
+  const { info: { lanes }, workgroupBytes } = device;
   if (roomFor(headColumns) === Infinity) return null;
-  if (lanes < 4 || lanes > 16) {
+  if (!sharesByBroadcast(device)) {
     const rows = SHARED_TILE_ROWS.find((rows) => sharedBytes(rows) <= workgroupBytes);
     return rows === undefined ? null : { by: "workgroup", rows, slabs: roomFor(headColumns) / 64 };
   }

@@ -1,6 +1,6 @@
 /** Attention with a cache of keys and values, one new row a sequence, and the largest logit. Sources: cache-store.wgsl,
  * decode-attention.wgsl, decode-merge.wgsl, embed-tokens.wgsl, argmax.wgsl. */
-import { type Device, floatBits } from "../device/device.ts";
+import { type Device, floatBits, sharesByBroadcast } from "../device/device.ts";
 import type { LayerAttention } from "../model/config.ts";
 import { columns4, panelsOf, storageConstants } from "./panels.ts";
 import { softcapReference } from "./softcap.ts";
@@ -84,10 +84,10 @@ const LANE_SUMS = 16;
 const BROADCAST_VECTORS = 8;
 
 /** How decode-attention.wgsl is cut on an adapter, for query heads that share a key head `group` at a time. */
-function decodeTiling({ info: { lanes } }: Device, chunks: number, group: number) {
+function decodeTiling(device: Device, chunks: number, group: number) {
   // A software adapter's lanes run in one thread: more than a subgroup of them only costs barriers.
-  const isSoftware = lanes >= 4 && lanes <= 16;
-  const LANES = isSoftware ? lanes : 64;
+  const isSoftware = sharesByBroadcast(device);
+  const LANES = isSoftware ? device.info.lanes : 64;
   const VECTORS = Math.ceil(chunks / LANES);
   let HEADS = Math.min(8, group);
   while (group % HEADS !== 0 || HEADS * VECTORS > Math.max(VECTORS, LANE_SUMS)) HEADS--;

@@ -2,7 +2,7 @@
  * Matrix products: `matmul` (both sides as they lie, or B transposed) and `matmulTransposed` (A transposed), batched
  * over heads. See matmul.wgsl, matmul-tile.wgsl and matmul-tn.wgsl for layout and order of summation.
  */
-import { type Device, floatBits, type MatrixUnit, type Tile } from "../device/device.ts";
+import { type Device, floatBits, type MatrixUnit, sharesByBroadcast, type Tile } from "../device/device.ts";
 import { ENCODINGS, isBlockEncoding } from "../model/encodings.ts";
 import { columns4, type ElementType, PANEL, panelsOf, storageConstants } from "./panels.ts";
 
@@ -63,12 +63,6 @@ export interface Matmul {
   readonly scale?: number;
   readonly accumulate?: boolean;
 }
-
-/**
- * Adapters with subgroups of 4 to 16 lanes, that is, software: A is shared by broadcast. All others, hardware, share
- * through workgroup memory.
- */
-const sharesByBroadcast = ({ info: { lanes } }: Device) => lanes >= 4 && lanes <= 16;
 
 /**
  * lavapipe since Mesa 26.2 fuses multiplications and additions, and compiles large kernels quickly; older ones take
